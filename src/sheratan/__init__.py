@@ -1,0 +1,42 @@
+"""Sheratan, the accountable orchestrator: durable jobs that can say why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sheratan.sdk.client import Client, JobHandle
+    from sheratan.sdk.context import Context, Ended
+    from sheratan.sdk.errors import Fatal, RateLimited, Retryable
+    from sheratan.sdk.kind import Kind, job
+    from sheratan.sdk.worker import Worker
+    from sheratan.wiring.server import open_engine as open
+
+__all__ = [
+    "Client",
+    "Context",
+    "Ended",
+    "Fatal",
+    "JobHandle",
+    "Kind",
+    "RateLimited",
+    "Retryable",
+    "Worker",
+    "job",
+    "open",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Each name is loaded when it is first used: most commands need none, and a client needs no engine."""
+    if name == "open":
+        from sheratan.wiring.server import open_engine  # noqa: PLC0415 - see above
+
+        return open_engine
+    if name in __all__:
+        from sheratan.sdk import client, context, errors, kind, worker  # noqa: PLC0415 - see above
+
+        for module in (client, context, errors, kind, worker):
+            if name in module.__all__:
+                return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,39 @@
+"""`sheratan config`: the settings in force."""
+
+from __future__ import annotations
+
+import click
+
+from sheratan.cli.output import draw_table, emit
+from sheratan.cli.session import Session, command_options
+from sheratan.settings import SETTING_REASONS
+
+__all__ = ["config"]
+
+
+@click.group()
+def config() -> None:
+    """See the settings in force."""
+
+
+@config.command()
+@click.option(
+    "--origin", is_flag=True, help="Also say where each value comes from, and why there is such a setting."
+)
+@command_options
+def show(session: Session, origin: bool) -> None:
+    """Show every setting with its value in force."""
+    _, origins = session.load()
+    values = [{"name": one.name, "value": one.value} for one in origins]
+    rows = [(one.name, _word(one.value)) for one in origins]
+    headers: tuple[str, ...] = ("SETTING", "VALUE")
+    if origin:
+        headers += ("ORIGIN", "REASON")
+        for one, value in zip(origins, values, strict=True):
+            value |= {"origin": one.origin, "reason": SETTING_REASONS[one.name]}
+        rows = [(*row, one.origin, SETTING_REASONS[one.name]) for row, one in zip(rows, origins, strict=True)]
+    emit(session, values, lambda: draw_table(headers, rows))
+
+
+def _word(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,171 @@
+"""`sheratan job`: submit, list, show, cancel, retry and watch jobs."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import click
+
+from sheratan.cli.job_tables import draw_job, draw_page, write_pages
+from sheratan.cli.job_watch import watch_all, watch_job
+from sheratan.cli.output import emit, line, talk
+from sheratan.cli.reach import ask, checked, request
+from sheratan.cli.session import Session, command_options
+from sheratan.cli.values import DURATION, read_json
+from sheratan.contracts import api
+from sheratan.contracts.errors import JobFailed
+from sheratan.contracts.jobs import AFTER_FAILURE, JobRecord, JobState, Options
+
+__all__ = ["job"]
+
+
+@click.group()
+def job() -> None:
+    """Submit jobs and follow them."""
+
+
+@job.command()
+@click.argument("kind")
+@click.option(
+    "--input", "given", default="null", metavar="JSON|@FILE|-", help="The job's input (default: null)."
+)
+@click.option("--queue", help="The queue (default: the kind's).")
+@click.option("--priority", type=int, help="0 runs first, 9 last (default: the kind's).")
+@click.option("--delay", "delay_seconds", type=DURATION, help="Start no earlier than this from now.")
+@click.option("--key", help="Idempotency key: the same key and request give the same job.")
+@click.option("--timeout", "run_timeout_seconds", type=DURATION, help="How long an attempt may run.")
+@click.option("--attempts", "attempts_max", type=int, help="How often it is tried at most.")
+@click.option("--after", multiple=True, metavar="ID", help="Run after this job has ended (repeatable).")
+@click.option(
+    "--after-failure",
+    type=click.Choice(get_args(AFTER_FAILURE)),
+    help="What to do when one of those did not succeed (default: cancel).",
+)
+@click.option("--wait", is_flag=True, help="Wait until it has ended; exit 1 unless it succeeded.")
+@click.option("--wait-timeout", type=DURATION, help="Wait at most this long (exit 124).")
+@command_options
+def submit(
+    session: Session, kind: str, given: str, wait: bool, wait_timeout: float | None, **options: Any
+) -> None:
+    """Submit a job of KIND and print its id."""
+    value = read_json(given, "input")
+    known = {name: option for name, option in options.items() if option not in (None, ())}
+    chosen = checked(known, Options)
+    submission = {"kind": kind, "input": value, "options": chosen}
+    wanted = request(api.SubmitJobs, jobs=(submission,))
+    waiting = wait or wait_timeout is not None
+
+    async def work(transport: api.Transport) -> tuple[api.Receipt, JobRecord | None]:
+        receipts: list[api.Receipt] = await transport.call(wanted)
+        if not waiting:
+            return receipts[0], None
+        talk(f"submitted {receipts[0].id}")
+        return receipts[0], await _wait(transport, receipts[0].id, wait_timeout)
+
+    receipt, record = ask(session, work)
+    if record is not None:
+        _show_ended(session, record)
+    else:
+        _show_receipt(session, receipt)
+
+
+@job.command("list")
+@click.option("--state", type=click.Choice(get_args(JobState)), help="Only jobs in this state.")
+@click.option("--queue", help="Only jobs of this queue.")
+@click.option("--kind", help="Only jobs of this kind.")
+@click.option("--limit", type=int, default=50, help="Jobs of one page (default: 50).")
+@click.option("--cursor", help="Go on where an earlier page ended.")
+@click.option("--all", "everything", is_flag=True, help="All pages.")
+@command_options
+def list_jobs(session: Session, everything: bool, **filters: Any) -> None:
+    """List jobs, newest first, without their inputs and outputs."""
+    wanted = request(api.ListJobs, **filters)
+    if everything:
+        ask(session, lambda transport: write_pages(session, transport, wanted), offline=True)
+        return
+    page: api.JobPage = ask(session, lambda transport: transport.call(wanted), offline=True)
+    emit(session, page.items if session.output == "jsonl" else page, lambda: draw_page(page))
+    if page.next_cursor is not None and session.output != "json":
+        talk(f"more: --cursor {page.next_cursor}")
+
+
+@job.command()
+@click.argument("job_id", metavar="ID")
+@command_options
+def show(session: Session, job_id: str) -> None:
+    """Show a job as it stands, with its input, output and error."""
+    record: JobRecord = ask(
+        session, lambda transport: transport.call(request(api.GetJob, id=job_id)), offline=True
+    )
+    emit(session, record, lambda: draw_job(record))
+
+
+@job.command()
+@click.argument("job_id", metavar="ID")
+@click.option("--reason", default="", help="Why; it goes into the journal.")
+@command_options
+def cancel(session: Session, job_id: str, reason: str) -> None:
+    """Cancel a job: at once, or by asking the running attempt to stop."""
+    wanted = request(api.CancelJob, id=job_id, reason=reason)
+    outcome: str = ask(session, lambda transport: transport.call(wanted))
+    emit(session, {"id": job_id, "outcome": outcome}, lambda: line(outcome))
+
+
+@job.command()
+@click.argument("job_id", metavar="ID")
+@click.option("--wait", is_flag=True, help="Wait until the new job has ended; exit 1 unless it succeeded.")
+@click.option("--wait-timeout", type=DURATION, help="Wait at most this long (exit 124).")
+@command_options
+def retry(session: Session, job_id: str, wait: bool, wait_timeout: float | None) -> None:
+    """Run an ended job again, as a new job, and print the new job's id."""
+
+    async def work(transport: api.Transport) -> tuple[api.Receipt, JobRecord | None]:
+        receipt: api.Receipt = await transport.call(request(api.RetryJob, id=job_id))
+        if not wait and wait_timeout is None:
+            return receipt, None
+        talk(f"submitted {receipt.id}")
+        return receipt, await _wait(transport, receipt.id, wait_timeout)
+
+    receipt, record = ask(session, work)
+    if record is not None:
+        _show_ended(session, record)
+    else:
+        _show_receipt(session, receipt)
+
+
+@job.command()
+@click.argument("job_id", metavar="[ID]", required=False)
+@command_options
+def watch(session: Session, job_id: str | None) -> None:
+    """Tell a job's story as it happens.
+
+    With ID: the story so far, then live until the job ends. Without: everything that happens from now on.
+    """
+    if job_id is None:
+        if session.output == "json":
+            raise click.UsageError("A stream without an end is no JSON document; use -o jsonl.")
+        ask(session, lambda transport: watch_all(session, transport))
+    else:
+        ask(session, lambda transport: watch_job(session, transport, job_id), offline=True)
+
+
+async def _wait(transport: api.Transport, job_id: str, timeout_seconds: float | None) -> JobRecord:
+    record: JobRecord = await transport.call(
+        request(api.WaitForJob, id=job_id, timeout_seconds=timeout_seconds)
+    )
+    # The answer to a wait may leave the input out; what is shown is the whole record.
+    whole: JobRecord = await transport.call(request(api.GetJob, id=record.id))
+    return whole
+
+
+def _show_receipt(session: Session, receipt: api.Receipt) -> None:
+    if receipt.existing:
+        talk("the same request was submitted before under this key; this is that job")
+    emit(session, receipt, lambda: line(receipt.id))
+
+
+def _show_ended(session: Session, record: JobRecord) -> None:
+    emit(session, record, lambda: draw_job(record))
+    if record.state != "succeeded":
+        reason = f": {record.error.type}: {record.error.message}" if record.error else ""
+        raise JobFailed(f"{record.id} ended as {record.state}{reason}", job=record.id, state=record.state)

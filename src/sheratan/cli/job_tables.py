@@ -1,0 +1,95 @@
+"""Jobs as tables and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from sheratan.cli.output import draw_pairs, draw_table, emit, write
+from sheratan.cli.session import Session
+from sheratan.cli.text import instant
+from sheratan.contracts.api import JobPage, ListJobs, Transport
+from sheratan.contracts.jobs import JobRecord
+
+__all__ = ["draw_job", "draw_page", "write_pages"]
+
+_HEADERS = ("ID", "KIND", "QUEUE", "STATE", "ATTEMPT", "CREATED", "WAITS FOR")
+_encode = msgspec.json.Encoder().encode
+
+
+def draw_page(page: JobPage) -> None:
+    """Draw a page of jobs."""
+    draw_table(_HEADERS, [_row(record) for record in page.items])
+
+
+def _row(record: JobRecord) -> tuple[str, ...]:
+    return (
+        record.id,
+        record.kind,
+        record.queue,
+        record.state,
+        f"{record.attempt}/{record.attempts_max}",
+        instant(record.created_us),
+        record.waiting_for or "",
+    )
+
+
+def draw_job(record: JobRecord) -> None:
+    """Draw one job in full."""
+    draw_pairs(_pairs(record))
+
+
+def _pairs(record: JobRecord) -> Iterator[tuple[str, object]]:
+    yield "id", record.id
+    yield "kind", record.kind
+    yield "queue", f"{record.queue}, priority {record.priority}"
+    yield "state", f"{record.state} (entry {record.entry})"
+    yield "attempt", f"{record.attempt} of {record.attempts_max}"
+    if record.worker_losses:
+        yield "worker losses", record.worker_losses
+    if record.waiting_for:
+        yield "waits for", record.waiting_for
+    for name, at_us in (
+        ("created", record.created_us),
+        ("due", record.due_us),
+        ("started", record.leased_us),
+        ("ended", record.finished_us),
+    ):
+        if at_us is not None:
+            yield name, instant(at_us)
+    if record.after:
+        yield "after", "\n".join(record.after)
+    if record.origin:
+        yield "runs again", record.origin
+    if record.submitted_by_job:
+        yield "submitted by", record.submitted_by_job
+    yield "input", _encode(record.input).decode()
+    if record.state == "succeeded":
+        yield "output", _encode(record.output).decode()
+    if record.error:
+        yield "error", f"{record.error.type} ({record.error.error_class}): {record.error.message}"
+
+
+async def write_pages(session: Session, transport: Transport, first: ListJobs) -> None:
+    """Write every page as it comes; however many jobs there are, only one page is held."""
+    count = 0
+    wanted = first
+    while True:
+        page: JobPage = await transport.call(wanted)
+        _write_page(session, page, is_first=count == 0, is_last=page.next_cursor is None)
+        count += 1
+        if page.next_cursor is None:
+            return
+        wanted = msgspec.structs.replace(first, cursor=page.next_cursor)
+
+
+def _write_page(session: Session, page: JobPage, *, is_first: bool, is_last: bool) -> None:
+    if session.output != "json":
+        emit(session, page.items, lambda: draw_page(page))
+        return
+    # One document, written in pieces.
+    body = b",\n".join(_encode(item) for item in page.items)
+    write((b'{"items":[\n' if is_first else b",\n" if body else b"") + body)
+    if is_last:
+        write(b'\n],"next_cursor":null}\n')

@@ -1,0 +1,134 @@
+"""The tree of commands. A command's module is loaded when it is named, so that each starts quickly."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from sheratan.cli.failures import EXIT_CODES, tell_failure
+from sheratan.cli.program import Program
+
+# ruff: noqa: PLC0415 - importing late is what this file is for
+
+__all__ = ["root", "run"]
+
+
+def run(program: Program, arguments: Sequence[str]) -> int:
+    """Run a command line and return its exit code; whatever goes wrong is told on stderr."""
+    meta: Mapping[str, Any] = {}
+    try:
+        with root.make_context("sheratan", list(arguments), obj=program) as context:
+            meta = context.meta
+            root.invoke(context)
+        sys.stdout.flush()
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except (Exception, KeyboardInterrupt) as error:
+        return tell_failure(error, meta)
+    return 0
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands are loaded by name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_LOADERS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        load = _LOADERS.get(cmd_name)
+        return load() if load else None
+
+
+def _up() -> click.Command:
+    from sheratan.cli.up import up
+
+    return up
+
+
+def _job() -> click.Command:
+    from sheratan.cli.job import job
+
+    return job
+
+
+def _queue() -> click.Command:
+    from sheratan.cli.queue import queue
+
+    return queue
+
+
+def _why() -> click.Command:
+    from sheratan.cli.why import why
+
+    return why
+
+
+def _status() -> click.Command:
+    from sheratan.cli.status import status
+
+    return status
+
+
+def _journal() -> click.Command:
+    from sheratan.cli.journal import journal
+
+    return journal
+
+
+def _doctor() -> click.Command:
+    from sheratan.cli.doctor import doctor
+
+    return doctor
+
+
+def _demo() -> click.Command:
+    from sheratan.cli.demo import demo
+
+    return demo
+
+
+def _config() -> click.Command:
+    from sheratan.cli.config import config
+
+    return config
+
+
+def _schema() -> click.Command:
+    from sheratan.cli.schema import schema
+
+    return schema
+
+
+def _version() -> click.Command:
+    from sheratan.cli.version import version
+
+    return version
+
+
+_LOADERS: Mapping[str, Callable[[], click.Command]] = {
+    "up": _up,
+    "demo": _demo,
+    "status": _status,
+    "job": _job,
+    "queue": _queue,
+    "why": _why,
+    "journal": _journal,
+    "doctor": _doctor,
+    "config": _config,
+    "schema": _schema,
+    "version": _version,
+}
+
+_EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())
+
+root = _LazyGroup(
+    "sheratan",
+    help="Sheratan, the accountable orchestrator: durable jobs that can say why.\n\n"
+    "Results go to stdout, everything else to stderr. Settings come from options, SHERATAN_… variables,"
+    " sheratan.toml in the current folder, then the user's own file.",
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)

@@ -1,0 +1,78 @@
+"""The contracts as JSON Schema 2020-12, generated from the types that the program itself uses."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from sheratan.contracts.api import METHODS, STREAMS
+from sheratan.contracts.jobs import KindDescription
+from sheratan.contracts.journal import ENTRY_TYPES, Entry
+from sheratan.contracts.wire import AnswerFrame, RequestFrame
+from sheratan.settings import Settings
+
+__all__ = ["api_schema", "journal_schema", "kind_schema", "settings_schema"]
+
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_BASE: Final = "urn:sheratan:schema"
+
+
+def api_schema() -> dict[str, Any]:
+    """Frames, and in `x-methods` and `x-streams` each method with its request and its answer."""
+    table = METHODS | STREAMS
+    types = [part for pair in table.values() for part in pair]
+    found, definitions = _components([RequestFrame, AnswerFrame, *types])
+    frames, parts = found[:2], iter(found[2:])
+    methods = {name: {"request": next(parts), "answer": next(parts)} for name in table}
+    return {
+        "$schema": _DIALECT,
+        "$id": f"{_BASE}:api:1",
+        "title": "The API of Sheratan over its local socket: one frame per line",
+        "oneOf": frames,
+        "x-methods": {name: methods[name] for name in METHODS},
+        "x-streams": {name: methods[name] for name in STREAMS},
+        "$defs": definitions,
+    }
+
+
+def journal_schema() -> dict[str, Any]:
+    """An entry of the journal."""
+    (entry,), definitions = _components([Entry])
+    # Open for readers: a later release may add entry types.
+    definitions["Entry"]["properties"]["type"]["examples"] = list(ENTRY_TYPES)
+    return {"$schema": _DIALECT, "$id": f"{_BASE}:journal:1", **entry, "$defs": definitions}
+
+
+def settings_schema() -> dict[str, Any]:
+    """The settings, as in sheratan.toml; there, `data` has a default."""
+    (settings,), definitions = _components([Settings])
+    definitions["Settings"].pop("required", None)
+    return {"$schema": _DIALECT, "$id": f"{_BASE}:settings:1", **settings, "$defs": definitions}
+
+
+def kind_schema(kind: KindDescription) -> dict[str, Any]:
+    """A kind: its input and output, each a schema of its own with its own definitions."""
+    parts = {"input": kind.input_schema, "output": kind.output_schema}
+    named = {name: {"$id": f"{_BASE}:kind:{kind.name}:{name}", **part} for name, part in parts.items()}
+    return {
+        "$schema": _DIALECT,
+        "$id": f"{_BASE}:kind:{kind.name}",
+        "title": kind.name,
+        "description": kind.description,
+        "type": "object",
+        "properties": named,
+    }
+
+
+def _components(types: list[Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    schemas, definitions = msgspec.json.schema_components(
+        types, schema_hook=_raw, ref_template="#/$defs/{name}"
+    )
+    return list(schemas), definitions
+
+
+def _raw(found: type) -> dict[str, Any]:
+    if found is msgspec.Raw:
+        return {}
+    raise NotImplementedError(found)

@@ -1,0 +1,56 @@
+"""`sheratan status`: the five questions, and whether all is well."""
+
+from __future__ import annotations
+
+import click
+
+from sheratan.cli.output import draw_pairs, emit, line
+from sheratan.cli.reach import ask, request
+from sheratan.cli.session import Session, command_options
+from sheratan.contracts.api import EngineStatus, GetStatus
+
+__all__ = ["status"]
+
+_COUNTS = {
+    "ready": "queued",
+    "timer": "scheduled",
+    "lease": "running",
+    "blocked": "blocked",
+    "result": "ended",
+}
+
+
+@click.command()
+@command_options
+def status(session: Session) -> None:
+    """Answer the five questions from recorded facts; exit 1 when the server is not ready."""
+    found: EngineStatus = ask(session, lambda transport: transport.call(request(GetStatus)), offline=True)
+    emit(session, found, lambda: _draw(found))
+    if not found.ready:
+        click.get_current_context().exit(1)
+
+
+def _draw(found: EngineStatus) -> None:
+    draw_pairs(
+        [
+            ("What am I doing?", found.doing),
+            ("Why?", found.why),
+            ("Who asked?", found.who_asked),
+            ("Last stable state?", found.last_stable_state),
+            ("Safe alternative?", found.safe_alternative),
+        ]
+    )
+    line()
+    counts = ", ".join(f"{found.counts.get(name, 0)} {word}" for name, word in _COUNTS.items())
+    process = f"process {found.pid}" if found.pid is not None else "no process"
+    draw_pairs(
+        [
+            ("ready", "yes" if found.ready else "no"),
+            *(("problem", problem) for problem in found.problems),
+            ("state", f"{found.state}, {process}, version {found.version}"),
+            ("data", found.data),
+            ("jobs", counts),
+            ("workers", ", ".join(found.workers) or "none"),
+            ("journal", f"{found.entries} entries, head {found.head}"),
+        ]
+    )

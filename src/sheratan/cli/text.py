@@ -1,0 +1,26 @@
+"""Text for terminals: instants, durations, and nothing that could steer the terminal."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+__all__ = ["clean", "instant"]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_CONTROL: Final = {
+    code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"
+}
+
+
+def clean(text: str) -> str:
+    """Text without control characters: an error message of a job must not be able to steer a terminal."""
+    return text.translate(_CONTROL).encode("utf-8", "backslashreplace").decode()
+
+
+def instant(microseconds: int | None) -> str:
+    """An instant in UTC, to the millisecond (RFC 3339); `-` for none."""
+    if microseconds is None:
+        return "-"
+    at = _EPOCH + timedelta(microseconds=microseconds)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

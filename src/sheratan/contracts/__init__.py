@@ -1,0 +1,1 @@
+"""The language of Sheratan: ids, jobs, commands, entries, limits and errors. Nothing here acts."""

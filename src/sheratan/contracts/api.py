@@ -1,0 +1,315 @@
+"""The API of an engine: requests, answers and the methods they go by. In-process and on the wire alike."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final, Literal, Protocol, TypeVar
+
+import msgspec
+
+from sheratan.contracts.jobs import JobRecord, JobState, KindDescription, Name, QueueRecord, Submission
+from sheratan.contracts.limits import Limits
+from sheratan.contracts.worker import Assignment, Registration, Report, Signal
+
+__all__ = [
+    "METHODS",
+    "STREAMS",
+    "AfterResult",
+    "AfterResults",
+    "CancelJob",
+    "EndWorker",
+    "EngineStatus",
+    "GetEntries",
+    "GetJob",
+    "GetStatus",
+    "HeartbeatWorker",
+    "JobPage",
+    "LeaseJobs",
+    "ListJobs",
+    "ListKinds",
+    "ListQueues",
+    "PauseQueue",
+    "Receipt",
+    "RegisterWorker",
+    "Request",
+    "ResumeQueue",
+    "RetryJob",
+    "RunJob",
+    "SettleJobs",
+    "Story",
+    "StoryLine",
+    "SubmitJobs",
+    "TellWhy",
+    "Transport",
+    "WaitForJob",
+    "WaitForSignals",
+    "WatchEntries",
+    "WatchedEntry",
+]
+
+Answer = TypeVar("Answer")
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Something asked of an engine; its class decides the method and the type of the answer."""
+
+
+class SubmitJobs(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Submit jobs, all or none. `by_job` and `fence` are given by a running job that submits others."""
+
+    jobs: tuple[Submission, ...]
+    by_job: int | None = None
+    fence: int | None = None
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """A job that was taken in. `existing`: it had been, under the same idempotency key."""
+
+    id: str
+    existing: bool = False
+
+
+class RunJob(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Submit a job and wait until it has ended, at most `timeout_seconds`; the job goes on when the caller gives up."""
+
+    job: Submission
+    timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
+
+
+class GetJob(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One job as it stands."""
+
+    id: str
+
+
+class WaitForJob(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Wait until a job has ended, at most `timeout_seconds`."""
+
+    id: str
+    timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
+
+
+class ListJobs(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Jobs, newest first. `cursor` continues an earlier page."""
+
+    state: JobState | None = None
+    queue: Name | None = None
+    kind: Name | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1)] = 50
+    cursor: str | None = None
+
+
+class JobPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of jobs; `next_cursor` is None on the last one."""
+
+    items: list[JobRecord]
+    next_cursor: str | None = None
+
+
+class CancelJob(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Cancel a job; a running one is asked to stop."""
+
+    id: str
+    reason: str = ""
+
+
+class RetryJob(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Run an ended job again, as a new job that names it as its origin."""
+
+    id: str
+
+
+class ListQueues(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Every queue that has been used or paused."""
+
+
+class PauseQueue(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Start no more jobs of a queue."""
+
+    queue: Name
+    reason: str = ""
+
+
+class ResumeQueue(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Start jobs of a queue again."""
+
+    queue: Name
+
+
+class ListKinds(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The kinds that workers on duty offer."""
+
+
+class TellWhy(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The story of a job (`job_…`), a queue (`queue:…`), a worker (`worker:…`) or the engine (`engine`)."""
+
+    id: str
+
+
+class StoryLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One sentence of a story, with the entry that it rests on."""
+
+    entry: int
+    at_us: int
+    type: str
+    text: str
+    rule: str | None = None
+    rejected: list[list[Any]] = []
+
+
+class Story(msgspec.Struct, frozen=True, kw_only=True):
+    """A story, oldest line first, and where it has led to."""
+
+    subject: str
+    state: str
+    lines: list[StoryLine]
+
+
+class GetStatus(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The five questions: what am I doing, why, who asked, my last stable state, the safe alternative."""
+
+
+class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The five answers, from recorded facts, and what they rest on."""
+
+    ready: bool
+    problems: list[str]
+    doing: str
+    why: str
+    who_asked: str
+    last_stable_state: str
+    safe_alternative: str
+    version: str
+    pid: int | None
+    data: str
+    state: str
+    counts: dict[str, int]
+    entries: int
+    head: str
+    workers: list[str]
+    limits: Limits | None
+
+
+class GetEntries(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Journal entries from a number on, as their canonical bytes."""
+
+    first_seq: Annotated[int, msgspec.Meta(ge=0)] = 0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+
+
+class WatchEntries(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Entries as they are committed; with `subject`, only those about it."""
+
+    subject: str | None = None
+
+
+class WatchedEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry that has just been committed, told as a sentence."""
+
+    entry: int
+    at_us: int
+    type: str
+    subject: str
+    text: str
+
+
+class AfterResults(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the jobs that a job ran after have ended, in the order they were named, from position `start` on."""
+
+    id: str
+    start: Annotated[int, msgspec.Meta(ge=0)] = 0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 500
+
+
+class AfterResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How a job ended: its state and, if it succeeded, its output."""
+
+    id: str
+    kind: str
+    state: str
+    output: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class RegisterWorker(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A worker comes on duty; answered with its session number."""
+
+    registration: Registration
+
+
+class LeaseJobs(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A worker has free slots; answered when there is work. A later call ends an earlier one with nothing."""
+
+    session: int
+    slots: Annotated[int, msgspec.Meta(ge=1)]
+
+
+class SettleJobs(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Attempts have ended; answered for each with whether the report counted."""
+
+    session: int
+    reports: tuple[Report, ...]
+
+
+class WaitForSignals(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Wait for requests to stop attempts."""
+
+    session: int
+
+
+class HeartbeatWorker(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A worker is alive."""
+
+    session: int
+
+
+class EndWorker(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A worker goes off duty."""
+
+    session: int
+
+
+METHODS: Final[dict[str, tuple[type[Request], Any]]] = {
+    "job.submit": (SubmitJobs, list[Receipt]),
+    "job.run": (RunJob, JobRecord),
+    "job.get": (GetJob, JobRecord),
+    "job.wait": (WaitForJob, JobRecord),
+    "job.list": (ListJobs, JobPage),
+    "job.cancel": (CancelJob, str),
+    "job.retry": (RetryJob, Receipt),
+    "job.after_results": (AfterResults, list[AfterResult]),
+    "queue.list": (ListQueues, list[QueueRecord]),
+    "queue.pause": (PauseQueue, bool),
+    "queue.resume": (ResumeQueue, bool),
+    "kind.list": (ListKinds, list[KindDescription]),
+    "why": (TellWhy, Story),
+    "status": (GetStatus, EngineStatus),
+    "journal.entries": (GetEntries, list[str]),
+    "worker.register": (RegisterWorker, int),
+    "worker.lease": (LeaseJobs, list[Assignment]),
+    "worker.settle": (SettleJobs, list[bool]),
+    "worker.signals": (WaitForSignals, list[Signal]),
+    "worker.heartbeat": (HeartbeatWorker, None),
+    "worker.end": (EndWorker, None),
+}
+"""Every method with its request and the type of its answer."""
+
+STREAMS: Final[dict[str, tuple[type[Request], Any]]] = {"journal.watch": (WatchEntries, WatchedEntry)}
+"""Every method that answers with a stream, with its request and the type of an item."""
+
+
+class Transport(Protocol):
+    """How a client reaches an engine: within the process, or over a socket."""
+
+    async def call(self, request: Request) -> Any:
+        """The answer to a request, of the type that METHODS says; a refusal is raised as a SheratanError."""
+        ...
+
+    def stream(self, request: Request) -> AsyncIterator[Any]:
+        """The items of a stream, of the type that STREAMS says."""
+        ...
+
+    async def close(self) -> None:
+        """Hang up."""
+        ...
+
+

@@ -1,0 +1,122 @@
+"""Jobs as users see them: states, options, submissions and records."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from sheratan.contracts.limits import NAME_LENGTH_MAX
+
+__all__ = [
+    "AFTER_FAILURE",
+    "ErrorClass",
+    "JobError",
+    "JobRecord",
+    "JobState",
+    "KindDescription",
+    "Name",
+    "Options",
+    "QueueRecord",
+    "Submission",
+]
+
+JobState = Literal["blocked", "scheduled", "queued", "running", "succeeded", "failed", "cancelled"]
+"""Where a job is. The last three are terminal and never change."""
+
+ErrorClass = Literal["retryable", "fatal", "rate_limited", "timeout", "lost_lease", "bug"]
+"""How an attempt failed; it decides whether the job is tried again."""
+
+AFTER_FAILURE = Literal["cancel", "run"]
+
+Name = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=NAME_LENGTH_MAX, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")
+]
+"""A queue or kind name: letters, digits, `_`, `.` and `-`, at most 128, starting with a letter or digit."""
+
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
+
+
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How a job is to be run. `None` takes the kind's default; durations in seconds."""
+
+    queue: Name | None = None
+    priority: Annotated[int, msgspec.Meta(ge=0, le=9)] | None = None
+    delay_seconds: Seconds = 0.0
+    key: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    attempts_max: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    backoff_base_seconds: Seconds | None = None
+    backoff_max_seconds: Seconds | None = None
+    run_timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    queue_timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    after: tuple[str, ...] = ()
+    after_failure: AFTER_FAILURE = "cancel"
+
+
+class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A job to be. `input` is any JSON value that the kind's schema accepts."""
+
+    kind: str
+    input: Any = None
+    options: Options = Options()
+
+
+class KindDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A kind as the engine knows it: its schemas (JSON Schema 2020-12) and defaults. Durations in seconds."""
+
+    name: Name
+    queue: Name = "default"
+    priority: Annotated[int, msgspec.Meta(ge=0, le=9)] = 5
+    attempts_max: Annotated[int, msgspec.Meta(ge=1)] = 3
+    backoff_base_seconds: Seconds = 1.0
+    backoff_max_seconds: Seconds = 60.0
+    run_timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] = 300.0
+    queue_timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    input_schema: dict[str, Any] = {}
+    output_schema: dict[str, Any] = {}
+    description: str = ""
+
+
+class JobError(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How an attempt failed: its class, the exception's type and text, and the wait a provider asked for."""
+
+    error_class: ErrorClass
+    type: str
+    message: str
+    traceback: str = ""
+    retry_after_seconds: Seconds | None = None
+
+
+class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A job as it stands. Instants are microseconds since the epoch, UTC."""
+
+    id: str
+    kind: str
+    queue: str
+    priority: int
+    state: JobState
+    attempt: int
+    attempts_max: int
+    worker_losses: int
+    created_us: int
+    entry: int
+    due_us: int | None = None
+    leased_us: int | None = None
+    finished_us: int | None = None
+    waiting_for: str | None = None
+    input: Any = None
+    output: Any = None
+    error: JobError | None = None
+    after: list[str] = []
+    origin: str | None = None
+    submitted_by_job: str | None = None
+
+
+class QueueRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A queue as it stands."""
+
+    name: str
+    paused: bool
+    queued: int
+    running: int
+    paused_reason: str | None = None

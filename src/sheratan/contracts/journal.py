@@ -1,0 +1,65 @@
+"""Journal entries: what is written down, in which form, under which type names."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import msgspec
+
+__all__ = ["ENTRY_TYPES", "ENTRY_VERSION", "GENESIS", "Entry", "EntryType"]
+
+ENTRY_VERSION = 1
+GENESIS = "0" * 64
+"""`prev` of entry 0."""
+
+EntryType = Literal[
+    "engine.started",
+    "engine.draining",
+    "engine.stopped",
+    "policy.set",
+    "clock.stepped",
+    "worker.registered",
+    "worker.leased",
+    "worker.ended",
+    "queue.paused",
+    "queue.resumed",
+    "job.submitted",
+    "job.refused",
+    "job.due",
+    "job.unblocked",
+    "job.succeeded",
+    "job.failed",
+    "job.timed_out",
+    "job.retried",
+    "job.requeued",
+    "job.cancel_requested",
+    "job.cancelled",
+    "job.fenced_off",
+]
+ENTRY_TYPES: tuple[str, ...] = get_args(EntryType)
+
+
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """One entry, as canonical JSON (RFC 8785) in the journal.
+
+    `at` is microseconds since the epoch and never runs backwards; `prev` is the SHA-256 of the entry before;
+    `previous` is the last earlier entry about the same subject (absent: none), so that each subject's story is
+    a linked list that needs no index; `cause` is an earlier entry about another subject that led to this one.
+    `auth` says how the actor was known; `policy` is the entry that set the policy in force.
+    """
+
+    seq: int
+    at: int
+    tenant: str
+    type: str
+    subject: str
+    actor: str
+    on_behalf_of: str
+    auth: str
+    policy: int
+    prev: str
+    data: dict[str, Any]
+    decision: dict[str, Any] | None = None
+    previous: int | None = None
+    cause: int | None = None
+    v: int = ENTRY_VERSION

@@ -1,0 +1,62 @@
+"""Every limit, its default and why that number. Each refusal names the limit."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+__all__ = ["LIMIT_REASONS", "NAME_LENGTH_MAX", "Limits"]
+
+NAME_LENGTH_MAX = 128
+
+Positive = Annotated[int, msgspec.Meta(ge=1, le=1 << 53)]
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The bounds of one engine. Sizes in bytes, durations in seconds, the rest are counts."""
+
+    payload_bytes_max: Positive = 1_048_576
+    result_bytes_max: Positive = 1_048_576
+    inline_bytes_max: Positive = 2_048
+    error_bytes_max: Positive = 8_192
+    batch_jobs_max: Positive = 1_000
+    queue_jobs_max: Positive = 2_000_000
+    queues_max: Positive = 1_000
+    after_jobs_max: Positive = 5_000
+    attempts_max: Positive = 100
+    worker_losses_max: Positive = 3
+    running_jobs_max: Positive = 1_000
+    lease_jobs_max: Positive = 256
+    key_length_max: Positive = 256
+    delay_seconds_max: Positive = 34_560_000
+    run_timeout_seconds_max: Positive = 604_800
+    commands_waiting_max: Positive = 100_000
+    commands_batch_max: Positive = 1_024
+    connections_max: Positive = 256
+    watchers_max: Positive = 256
+    list_jobs_max: Positive = 500
+
+
+LIMIT_REASONS: dict[str, str] = {
+    "payload_bytes_max": "input of one job; larger data belongs in a file or object store, named by reference",
+    "result_bytes_max": "output of one job, for the same reason",
+    "inline_bytes_max": "payloads above this leave the hot rows, which stay small enough to scan quickly",
+    "error_bytes_max": "error text kept per attempt; a traceback fits, a log does not",
+    "batch_jobs_max": "jobs of one submit call: one commit stays in the low milliseconds",
+    "queue_jobs_max": "ready jobs of one queue; a longer backlog hides an outage",
+    "queues_max": "each queue keeps a window of ready work in memory",
+    "after_jobs_max": "jobs that one job may wait for (fan-in); their numbers stand in its journal entry, which stays below 64 KiB",
+    "attempts_max": "a job that failed a hundred times needs a person",
+    "worker_losses_max": "a job that took down its worker three times is likely the cause",
+    "running_jobs_max": "jobs running at once in one engine",
+    "lease_jobs_max": "jobs given to a worker in one lease call",
+    "key_length_max": "idempotency keys in characters",
+    "delay_seconds_max": "400 days",
+    "run_timeout_seconds_max": "7 days; longer work belongs in several jobs",
+    "commands_waiting_max": "commands waiting for the decider; above it callers are refused, memory does not grow",
+    "commands_batch_max": "commands decided in one transaction; bounds the wait of the one that came first",
+    "connections_max": "clients connected to the local socket",
+    "watchers_max": "live event streams",
+    "list_jobs_max": "rows of one page of a listing",
+}

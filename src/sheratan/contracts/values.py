@@ -1,0 +1,58 @@
+"""Which Python values are JSON values, without loss."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+from sheratan.contracts.errors import InvalidInput
+
+__all__ = ["DEPTH_MAX", "INTEGER_MAX", "check_json"]
+
+INTEGER_MAX: Final = (1 << 53) - 1
+DEPTH_MAX: Final = 100
+
+
+def check_json(value: Any, field: str = "") -> bool:
+    """Raise InvalidInput, with a JSON Pointer below `field`, when a value is not JSON or would lose digits.
+
+    True when it holds nothing but text, integers, truth values and ASCII keys: then any encoder that sorts keys
+    writes it as RFC 8785 asks.
+    """
+    return _check(value, field, 0)
+
+
+def _check(value: Any, field: str, depth: int) -> bool:
+    """Check a value; True when the fast encoder writes the same bytes as RFC 8785 asks for."""
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return True
+    if kind is int:
+        if -INTEGER_MAX <= value <= INTEGER_MAX:
+            return True
+        raise InvalidInput("an integer beyond 2^53 - 1 loses digits in JSON; send it as text", field=field or "/")
+    if kind is float:
+        if math.isfinite(value):
+            return False
+        raise InvalidInput("NaN and Infinity are not JSON", field=field or "/")
+    if depth >= DEPTH_MAX:
+        raise InvalidInput(f"nested deeper than {DEPTH_MAX} levels", field=field or "/")
+    if kind is dict:
+        return _check_dict(value, field, depth)
+    if kind is list or kind is tuple:
+        plain = True
+        for index, item in enumerate(value):
+            plain &= _check(item, f"{field}/{index}", depth + 1)
+        return plain
+    raise InvalidInput(f"{kind.__name__} is not a JSON value", field=field or "/")
+
+
+def _check_dict(value: dict[Any, Any], field: str, depth: int) -> bool:
+    plain = True
+    for key, item in value.items():
+        if type(key) is not str:
+            raise InvalidInput(f"key {key!r} is not text", field=field or "/")
+        # Beyond ASCII, UTF-16 order (RFC 8785 section 3.2.3) and code point order may differ.
+        plain &= key.isascii()
+        plain &= _check(item, f"{field}/{key}", depth + 1)
+    return plain

@@ -1,0 +1,1 @@
+"""The decider and its helpers: commands in, one transaction per batch, answers after the commit."""

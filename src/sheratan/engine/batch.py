@@ -1,0 +1,137 @@
+"""One batch in the making: the unit that will be committed, and the memory that already shows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sheratan.ambient.randomness import Randomness
+from sheratan.contracts.errors import NotFound, SheratanError
+from sheratan.contracts.ids import JobId, format_job_id, parse_job_id
+from sheratan.contracts.worker import Signal
+from sheratan.engine.commands import Pending
+from sheratan.engine.state import Deadline, Held, Session, State
+from sheratan.store.rows import Blocked, JobRow, Lease, Location, Ready, Result, Timer
+from sheratan.store.unit import Unit
+
+__all__ = ["Batch", "job_id"]
+
+
+def job_id(job: JobRow) -> JobId:
+    """The public id of a job."""
+    return format_job_id(job.created_us // 1000, 0, job.number, job.salt)
+
+
+class Batch:
+    """What the commands of one batch share. Nothing here is durable, or answered, before the commit."""
+
+    def __init__(self, state: State, unit: Unit, randomness: Randomness, monotonic_us: int) -> None:
+        self.state = state
+        self.unit = unit
+        self.randomness = randomness
+        self.monotonic_us = monotonic_us
+        self.answers: list[tuple[Pending, Any, SheratanError | None]] = []
+        self.signals: list[tuple[Session, Signal]] = []
+        self.ended: list[tuple[JobRow, Result]] = []
+        self.more = False
+        """Whether there is more to do as soon as this batch is committed."""
+        self.rang = False
+        """Whether timers rang, so that the earliest one has to be looked up again."""
+        self._new_jobs: dict[int, JobRow] = {}
+
+    @property
+    def at_us(self) -> int:
+        """The recorded instant of everything in this batch."""
+        return self.unit.at_us
+
+    def add_job(self, job: JobRow) -> None:
+        """A new job; it still has to be placed."""
+        self.unit.jobs.append(job)
+        self._new_jobs[job.number] = job
+        self.state.remember(job)
+
+    def job(self, number: int) -> JobRow:
+        """A job that exists."""
+        held = self.state.held.get(number)
+        if held is not None:
+            return held.job
+        return self.jobs([number])[number]
+
+    def jobs(self, numbers: list[int]) -> dict[int, JobRow]:
+        """Jobs that exist, by number."""
+        found, missing = {}, []
+        for number in numbers:
+            job = self.state.cached.get(number) or self._new_jobs.get(number)
+            if job is None:
+                missing.append(number)
+            else:
+                found[number] = job
+        if missing:
+            found.update((job.number, job) for job in self.state.store.jobs(missing))
+        return found
+
+    def find_job(self, text: str) -> JobRow:
+        """The job with a public id, or NotFound."""
+        address = parse_job_id(text)
+        if 0 < address.number < self.unit.next_number:
+            job = self.job(address.number)
+            if job_id(job) == text:
+                return job
+        raise NotFound(f"there is no job {text}", field="id")
+
+    def locate(self, job: JobRow) -> Location:
+        """Where a job is, as of this batch."""
+        here = self.unit.location(job.number)
+        if here is not None:
+            return here
+        held = self.state.held.get(job.number)
+        if held is not None:
+            return held.lease
+        location = self.state.windows[job.lane].find(job.number) or self.state.store.location(job.number)
+        assert location is not None, "a committed job is always in a location"
+        return location
+
+    def place(self, job: JobRow, before: Location | None, after: Location) -> None:
+        """Take a job from one location to another: in the unit, and in memory."""
+        self.unit.move(before, after)
+        if before is not None:
+            self._leave(before, after)
+        self._enter(job, after)
+
+    def watch(self, lease: Lease, what: str, limit_us: int) -> None:
+        """Set a time limit on an attempt."""
+        due_us = self.monotonic_us + limit_us
+        self.state.add_deadline(Deadline(due_us, lease.number, lease.fence, what, limit_us))
+
+    def signal(self, lease: Lease, signal: Signal) -> None:
+        """Tell the worker that holds a lease, once this batch is committed."""
+        session = self.state.sessions.get(lease.session)
+        if session is not None:
+            self.signals.append((session, signal))
+
+    def _leave(self, before: Location, after: Location) -> None:
+        state = self.state
+        if type(before) is Ready:
+            state.remove_ready(before)
+        elif type(before) is Lease:
+            if type(after) is not Lease:
+                del state.held[before.number]
+                session = state.sessions.get(before.session)
+                if session is not None:
+                    session.held.discard(before.number)
+        elif type(before) is Blocked:
+            state.blocked -= 1
+
+    def _enter(self, job: JobRow, after: Location) -> None:
+        state = self.state
+        if type(after) is Ready:
+            state.add_ready(after)
+        elif type(after) is Lease:
+            known = state.held.get(after.number)
+            state.held[after.number] = Held(after, job, known.id if known else job_id(job))
+        elif type(after) is Result:
+            self.ended.append((job, after))
+            state.cached.pop(after.number, None)
+        elif type(after) is Timer:
+            state.note_due(after.due_us)
+        else:
+            state.blocked += 1

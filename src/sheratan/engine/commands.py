@@ -1,0 +1,186 @@
+"""Commands: what callers ask of the decider, already checked at the edge."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import msgspec
+
+from sheratan.contracts.errors import SheratanError
+from sheratan.contracts.jobs import JobError
+from sheratan.contracts.principal import Principal
+from sheratan.contracts.worker import Outcome, Registration
+
+__all__ = [
+    "Cancel",
+    "Command",
+    "EndSession",
+    "Ending",
+    "Heartbeat",
+    "LeaseJobs",
+    "NewJob",
+    "PauseQueue",
+    "Pending",
+    "RegisterWorker",
+    "Reply",
+    "ResumeQueue",
+    "RetryJob",
+    "Settle",
+    "StartDraining",
+    "Submit",
+]
+
+
+class NewJob(msgspec.Struct, frozen=True, kw_only=True):
+    """A job to be, with every default filled in. Durations in microseconds."""
+
+    kind: str
+    queue: str
+    priority: int
+    delay_us: int
+    key: str | None
+    digest: str
+    """SHA-256 of the canonical input, in hexadecimal."""
+    input: bytes
+    attempts_max: int
+    backoff_base_us: int
+    backoff_cap_us: int
+    run_timeout_us: int
+    queue_timeout_us: int
+    after: tuple[str, ...]
+    after_failure: str
+
+
+class Submit(msgspec.Struct, frozen=True, kw_only=True):
+    """Take these jobs in, all or none. With `by_job` and `fence` a running job submits them."""
+
+    jobs: tuple[NewJob, ...]
+    by_job: int | None = None
+    fence: int | None = None
+
+
+class LeaseJobs(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker has free slots; answered when there is work for it."""
+
+    session: int
+    slots: int
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How an attempt ended, checked: `output` is canonical JSON within its limit."""
+
+    number: int
+    fence: int
+    outcome: Outcome
+    output: bytes = b"null"
+    error: JobError | None = None
+
+
+class Settle(msgspec.Struct, frozen=True, kw_only=True):
+    """Attempts have ended."""
+
+    session: int
+    reports: tuple[Ending, ...]
+
+
+class RegisterWorker(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker comes on duty; answered with its session number."""
+
+    registration: Registration
+    local: bool
+    """Whether it runs in the engine's own process and so cannot outlive it, or go unheard, on its own."""
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker is alive."""
+
+    session: int
+
+
+class EndSession(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker goes; what it still holds is lost or, after a drain, nothing."""
+
+    session: int
+
+
+class Cancel(msgspec.Struct, frozen=True, kw_only=True):
+    """A job is no longer wanted."""
+
+    id: str
+    reason: str
+
+
+class RetryJob(msgspec.Struct, frozen=True, kw_only=True):
+    """Make a new job from one that has ended."""
+
+    id: str
+
+
+class PauseQueue(msgspec.Struct, frozen=True, kw_only=True):
+    """Start no more jobs of a queue."""
+
+    queue: str
+    reason: str
+
+
+class ResumeQueue(msgspec.Struct, frozen=True, kw_only=True):
+    """Start jobs of a queue again."""
+
+    queue: str
+
+
+class StartDraining(msgspec.Struct, frozen=True, kw_only=True):
+    """Take nothing in and start nothing more; let what runs end."""
+
+    reason: str
+
+
+Command = (
+    Submit
+    | LeaseJobs
+    | Settle
+    | RegisterWorker
+    | Heartbeat
+    | EndSession
+    | Cancel
+    | RetryJob
+    | PauseQueue
+    | ResumeQueue
+    | StartDraining
+)
+
+
+class Reply(Protocol):
+    """Takes an answer, as an asyncio future does."""
+
+    def done(self) -> bool:
+        """Whether nobody waits any more."""
+        ...
+
+    def set_result(self, result: Any, /) -> None:
+        """The answer."""
+        ...
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        """The refusal."""
+        ...
+
+
+class Pending:
+    """A command that waits for its answer, which it gets after the commit that makes it true."""
+
+    __slots__ = ("_reply", "by", "command")
+
+    def __init__(self, command: Command, by: Principal, reply: Reply) -> None:
+        self.command = command
+        self.by = by
+        self._reply = reply
+
+    def answer(self, value: Any, error: SheratanError | None) -> None:
+        """Answer, unless the caller has stopped waiting."""
+        if self._reply.done():
+            return
+        if error is None:
+            self._reply.set_result(value)
+        else:
+            self._reply.set_exception(error)

@@ -1,0 +1,197 @@
+"""The tables against the journal: every row must follow from entries, and every entry must have left its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
+
+from sheratan.contracts.errors import InvalidInput
+from sheratan.contracts.ids import parse_job_id
+from sheratan.contracts.journal import Entry
+from sheratan.engine.batch import job_id
+from sheratan.engine.problems import Problems
+from sheratan.kernel.canonical import digest
+from sheratan.kernel.facts import Ended, FailureFact, NewFacts
+from sheratan.store.port import Reader
+from sheratan.store.rows import JobRow, Lane, Result
+
+__all__ = ["FactCount", "FinalRows"]
+
+_JOBS_AT_ONCE: Final = 1_000
+_JOB_FACTS: Final = (
+    "id", "created_us", "tenant, queue and kind", "priority", "attempts_max", "after_failure", "submitted_by",
+    "origin", "input",
+)  # fmt: skip
+Fact = TypeVar("Fact")
+
+
+class FactCount(NamedTuple):
+    """How many rows the journal tells of, in the tables that only grow."""
+
+    after: int = 0
+    failures: int = 0
+
+
+class FinalRows:
+    """Compares the rows that never change once they are there: jobs, predecessors, results, failures.
+
+    It does so while the journal is walked, a thousand jobs at a time. So nothing about a job has to be kept in
+    memory once it has ended, and no snapshot is needed: what is committed beside it changes none of these rows.
+    """
+
+    def __init__(self, reader: Reader, problems: Problems) -> None:
+        self.expected = FactCount()
+        self._reader = reader
+        self._problems = problems
+        self._lanes: dict[int, Lane] = {}
+        self._waiting = NewFacts([], [], [])
+
+    def take(self, facts: NewFacts) -> None:
+        """Take facts; they are compared when there are enough of them."""
+        waiting = self._waiting
+        waiting.submitted.extend(facts.submitted)
+        waiting.ended.extend(facts.ended)
+        waiting.failures.extend(facts.failures)
+        if len(waiting.submitted) + len(waiting.ended) + len(waiting.failures) >= _JOBS_AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Compare what waits."""
+        waiting, self._waiting = self._waiting, NewFacts([], [], [])
+        for chunk in _chunks(waiting.submitted):
+            self._compare_jobs(chunk)
+        for chunk in _chunks(waiting.ended):
+            self._compare_results(chunk)
+        for chunk in _chunks(waiting.failures):
+            self._compare_failures(chunk)
+
+    def _compare_jobs(self, entries: list[Entry]) -> None:
+        with self._problems.reading("job"):
+            numbers: list[int] = [entry.data["number"] for entry in entries]
+            rows = {row.number: row for row in self._reader.jobs(numbers)}
+            if any(row.lane not in self._lanes for row in rows.values()):
+                self._lanes = {lane.lane: lane for lane in self._reader.lanes()}
+            for entry in entries:
+                row = rows.get(entry.data["number"])
+                if row is None:
+                    text = f"{entry.subject} was submitted and has no row"
+                    self._problems.add("J5", text, seq=entry.seq, row=f"job {entry.data['number']}")
+                else:
+                    self._compare_job(entry, row)
+            kept = {row.number: row.payload for row in rows.values() if row.payload is not None}
+            self._check_kept("job", kept)
+            self._compare_after([entry for entry in entries if "after" in entry.data])
+
+    def _compare_job(self, entry: Entry, row: JobRow) -> None:
+        data, lane = entry.data, self._lanes.get(row.lane)
+        given: dict[str, Any] = entry.decision["input"] if entry.decision else {}
+        said = (
+            entry.subject,
+            entry.at,
+            (entry.tenant, data["queue"], data["kind"]),
+            data["priority"],
+            data["attempts_max"],
+            given.get("after_failure"),
+            _number_in(data, "by_job"),
+            _number_in(data, "origin"),
+            data.get("input"),
+        )
+        stands = (
+            job_id(row),
+            row.created_us,
+            lane[1:] if lane is not None else None,
+            row.priority,
+            row.attempts_max,
+            row.after_failure,
+            row.submitted_by,
+            row.origin,
+            _digest_of(row.input, row.payload),
+        )
+        if said != stands:
+            self._differ(entry.seq, f"job {row.number}", _JOB_FACTS, said, stands)
+
+    def _compare_after(self, entries: list[Entry]) -> None:
+        if not entries:
+            return
+        found: dict[int, list[tuple[int, int]]] = {}
+        for row in self._reader.after_rows([entry.data["number"] for entry in entries]):
+            found.setdefault(row.number, []).append((row.ordinal, row.parent))
+        for entry in entries:
+            number, parents = entry.data["number"], entry.data["after"]
+            said, stands = list(enumerate(parents)), found.get(number, [])
+            self.expected = self.expected._replace(after=self.expected.after + len(parents))
+            self._differ(entry.seq, f"after {number}", ("parents",), (said,), (stands,))
+
+    def _compare_results(self, facts: list[Ended]) -> None:
+        with self._problems.reading("result"):
+            rows = {row.number: row for row in self._reader.results([fact.number for fact in facts])}
+            for fact in facts:
+                row = rows.get(fact.number)
+                name = f"result {fact.number}"
+                if row is None:
+                    text = f"job {fact.number} has {fact.state} and has no result"
+                    self._problems.add("J5", text, seq=fact.entry, row=name)
+                    continue
+                stands = Ended(*row[:5], _output_of(row), row.entry)
+                if stands != fact:
+                    self._differ(fact.entry, name, Ended._fields, fact, stands)
+            kept = {row.number: row.payload for row in rows.values() if row.payload is not None}
+            self._check_kept("result", kept)
+
+    def _compare_failures(self, facts: list[FailureFact]) -> None:
+        self.expected = self.expected._replace(failures=self.expected.failures + len(facts))
+        with self._problems.reading("failure"):
+            numbers = sorted({fact.number for fact in facts})
+            rows = {(row.number, row.entry): row.error for row in self._reader.failure_rows(numbers)}
+            for fact in facts:
+                error = rows.get((fact.number, fact.entry))
+                name = f"failure {fact.number}/{fact.entry}"
+                if error is None:
+                    text = f"the failed attempt of job {fact.number} has no error text"
+                    self._problems.add("J5", text, seq=fact.entry, row=name)
+                else:
+                    self._differ(fact.entry, name, ("error",), (fact.digest,), (digest(error),))
+
+    def _check_kept(self, table: str, kept: dict[int, bytes]) -> None:
+        """Payloads apart from the rows must be there; that each is what its digest says is checked for all at once."""
+        if not kept:
+            return
+        known = self._reader.known_payloads(sorted(set(kept.values())))
+        for number, payload in kept.items():
+            if payload not in known:
+                text = f"its payload {payload.hex()} is not kept"
+                self._problems.add("J5", text, row=f"{table} {number}")
+
+    def _differ(
+        self, seq: int, row: str, names: Sequence[str], said: Sequence[Any], stands: Sequence[Any]
+    ) -> None:
+        for name, expected, found in zip(names, said, stands, strict=True):
+            if expected != found:
+                text = f"{name} is {found}; by the journal it is {expected}"
+                self._problems.add("J14", text, seq=seq, row=row)
+
+
+def _number_in(data: dict[str, Any], name: str) -> int | None:
+    """The number of the job that an entry names; -1, which no job has, when what it names is no id."""
+    if name not in data:
+        return None
+    try:
+        return parse_job_id(data[name]).number
+    except InvalidInput:
+        return -1
+
+
+def _output_of(row: Result) -> str | None:
+    if row.output is None and row.payload is None:
+        return None
+    return _digest_of(row.output, row.payload)
+
+
+def _digest_of(inline: bytes | None, payload: bytes | None) -> str:
+    if inline is not None and payload is not None:
+        return "two values at once"
+    return payload.hex() if payload is not None else digest(inline or b"")
+
+
+def _chunks(items: list[Fact]) -> Iterable[list[Fact]]:
+    return [items[start : start + _JOBS_AT_ONCE] for start in range(0, len(items), _JOBS_AT_ONCE)]

@@ -1,0 +1,117 @@
+"""What people ask for: cancel, run again, pause and resume a queue, drain."""
+
+from __future__ import annotations
+
+from sheratan.contracts.errors import AlreadyEnded, Conflict
+from sheratan.contracts.principal import Principal
+from sheratan.contracts.worker import Signal
+from sheratan.engine.batch import Batch, job_id
+from sheratan.engine.commands import Cancel, NewJob, PauseQueue, ResumeQueue, RetryJob, StartDraining
+from sheratan.engine.intake import submit_one
+from sheratan.kernel.canonical import digest
+from sheratan.kernel.outcome import CANCEL, decide_cancel
+from sheratan.kernel.rules import decision
+from sheratan.store.rows import JobRow, Lease, Location, QueueRow, Result
+from sheratan.store.unit import state_of
+
+__all__ = ["CANCEL_GRACE_US", "cancel", "pause", "resume", "retry", "start_draining"]
+
+CANCEL_GRACE_US = 10_000_000
+"""How long a running attempt has to stop after it was asked to; then its lease is taken away."""
+
+
+def cancel(batch: Batch, command: Cancel, by: Principal) -> str:
+    """Cancel a job, or ask the attempt that runs to stop; returns `cancelled` or `requested`."""
+    job = batch.find_job(command.id)
+    location = batch.locate(job)
+    requested = type(location) is Lease and location.cancel_us > 0
+    given = {"state": state_of(location), "already_requested": requested}
+    verdict = decide_cancel(given)
+    if verdict.chosen == "refuse":
+        raise AlreadyEnded(verdict.because, field="id")
+    record = decision(CANCEL, given, verdict)
+    data = {"reason": command.reason}
+    if type(location) is Lease:
+        entry = batch.unit.record(
+            "job.cancel_requested", command.id, data, by, decision=record, previous=location.entry
+        )
+        asked = location._replace(cancel_us=location.cancel_us or batch.at_us, entry=entry)
+        batch.place(job, location, asked)
+        batch.watch(asked, "cancel", CANCEL_GRACE_US)
+        batch.signal(asked, Signal(number=job.number, fence=location.fence, reason="cancel"))
+        return "requested"
+    entry = batch.unit.record("job.cancelled", command.id, data, by, decision=record, previous=location.entry)
+    batch.place(job, location, _cancelled(batch, job, location, entry))
+    return "cancelled"
+
+
+def _cancelled(batch: Batch, job: JobRow, location: Location, entry: int) -> Result:
+    attempt, losses = getattr(location, "attempt", 1), getattr(location, "losses", 0)
+    return Result(job.number, "cancelled", attempt - 1, losses, batch.at_us, None, None, entry)
+
+
+def retry(batch: Batch, command: RetryJob, by: Principal) -> str:
+    """Make a new job from one that has ended and return its id; the old one stays as it is."""
+    job = batch.find_job(command.id)
+    location = batch.locate(job)
+    if type(location) is not Result:
+        raise Conflict(f"the job is {state_of(location)}; only a job that has ended can be run again", field="id")
+    lane = batch.state.lane_by_number[job.lane]
+    data = batch.state.store.payload(job.payload) if job.payload else job.input or b"null"
+    new = NewJob(
+        kind=lane.kind,
+        queue=lane.queue,
+        priority=job.priority,
+        delay_us=0,
+        key=None,
+        digest=digest(data),
+        input=data,
+        attempts_max=job.attempts_max,
+        backoff_base_us=job.backoff_base_us,
+        backoff_cap_us=job.backoff_cap_us,
+        run_timeout_us=job.run_timeout_us,
+        queue_timeout_us=job.queue_timeout_us,
+        after=(),
+        after_failure=job.after_failure,
+    )
+    return submit_one(batch, new, by, job.number)
+
+
+def pause(batch: Batch, command: PauseQueue, by: Principal) -> bool:
+    """Pause a queue; False when it was paused already."""
+    if batch.state.paused(by.tenant, command.queue):
+        return False
+    _set_queue(batch, command.queue, by, paused=True, reason=command.reason)
+    return True
+
+
+def resume(batch: Batch, command: ResumeQueue, by: Principal) -> bool:
+    """Resume a queue; False when it was not paused."""
+    if not batch.state.paused(by.tenant, command.queue):
+        return False
+    _set_queue(batch, command.queue, by, paused=False, reason="")
+    return True
+
+
+def _set_queue(batch: Batch, queue: str, by: Principal, *, paused: bool, reason: str) -> None:
+    known = batch.state.queues.get((by.tenant, queue))
+    entry = batch.unit.record(
+        "queue.paused" if paused else "queue.resumed",
+        f"queue:{queue}",
+        {"reason": reason} if reason else {},
+        by,
+        previous=known.entry if known else None,
+    )
+    row = QueueRow(by.tenant, queue, int(paused), reason, entry)
+    batch.unit.queues[(by.tenant, queue)] = row
+    batch.state.queues[(by.tenant, queue)] = row
+
+
+def start_draining(batch: Batch, command: StartDraining, by: Principal) -> None:
+    """Take nothing in and start nothing more."""
+    if batch.state.intake == "open":
+        batch.state.intake = "draining"
+        entry = batch.unit.record(
+            "engine.draining", "engine", {"reason": command.reason}, by, previous=batch.state.engine_entry
+        )
+        batch.state.engine_entry = entry

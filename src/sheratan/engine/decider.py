@@ -1,0 +1,197 @@
+"""The decider: a batch of commands becomes one transaction. Synchronous, single-threaded, no clock of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sheratan.ambient.clock import Clock
+from sheratan.ambient.randomness import Randomness
+from sheratan.contracts.errors import InternalError, SheratanError
+from sheratan.contracts.limits import Limits
+from sheratan.contracts.principal import ENGINE
+from sheratan.engine import control, intake, settle, startup, timers, workers
+from sheratan.engine.batch import Batch, job_id
+from sheratan.engine.commands import (
+    Cancel,
+    EndSession,
+    Heartbeat,
+    LeaseJobs,
+    PauseQueue,
+    Pending,
+    RegisterWorker,
+    ResumeQueue,
+    RetryJob,
+    Settle,
+    StartDraining,
+    Submit,
+)
+from sheratan.engine.dispatch import dispatch
+from sheratan.engine.follow import follow
+from sheratan.engine.state import Deadline, Held, State
+from sheratan.store.port import Store
+from sheratan.store.rows import JobRow, Lease
+from sheratan.store.unit import Unit
+
+__all__ = ["Decider"]
+
+_CLOCK_STEP_US_MAX = 1_000_000
+
+
+class Decider:
+    """Decides batches over the state of one shard.
+
+    `decide` changes memory and returns a batch whose unit must then be committed; `committed` or `failed` says
+    how that went. After a failed commit the memory is thrown away and read again from the database.
+    """
+
+    def __init__(self, store: Store, clock: Clock, randomness: Randomness, limits: Limits) -> None:
+        self._store = store
+        self._clock = clock
+        self._randomness = randomness
+        self._limits = limits
+        self.state = State(store, limits)
+        self._at_us = max(clock.now_us(), self.state.head.at)
+        self._monotonic_us = clock.monotonic_us()
+        self._offset_us = clock.now_us() - self._monotonic_us
+
+    def start(self, version: str) -> Batch:
+        """Take over the shard."""
+        shard = self._store.take_over()
+        batch = self._begin()
+        startup.start(batch, version, shard.epoch, self._limits)
+        follow(batch, 0)
+        batch.unit.engine_entry = self.state.engine_entry
+        return batch
+
+    def stop(self) -> Batch:
+        """Say that the engine stops; clean when nothing is left running."""
+        batch = self._begin()
+        for session in list(self.state.sessions.values()):
+            workers.lose_worker(batch, session, ENGINE, "the engine stopped")
+        follow(batch, 0)
+        data = {"running": len(self.state.held)}
+        self.state.engine_entry = batch.unit.record(
+            "engine.stopped", "engine", data, ENGINE, previous=self.state.engine_entry
+        )
+        batch.unit.clean = True
+        batch.unit.engine_entry = self.state.engine_entry
+        return batch
+
+    def decide(self, commands: Sequence[Pending]) -> Batch:
+        """Decide commands in order, then whatever time has brought, then who gets work."""
+        self.state.refill()
+        batch = self._begin()
+        done = 0
+        for pending in commands:
+            self._decide_one(batch, pending)
+            done = follow(batch, done)
+        timers.ring(batch)
+        follow(batch, done)
+        dispatch(batch)
+        batch.unit.engine_entry = self.state.engine_entry
+        return batch
+
+    def committed(self, batch: Batch) -> None:
+        """The batch is durable: go on from its end."""
+        self.state.head = batch.unit.end
+        self.state.next_number = batch.unit.next_number
+        if batch.rang:
+            self.state.next_due_us = self._store.next_due_us()
+
+    def failed(self) -> list[Pending]:
+        """The batch was not written: forget it, read what the database says, and return the lease calls that waited."""
+        before = self.state
+        self.state = State(self._store, self._limits)
+        self.state.intake = before.intake
+        # A session is numbered by the entry that registered it: later ones were registered in the lost batch.
+        kept = {number: session for number, session in before.sessions.items() if number < self.state.head.seq}
+        self.state.sessions = kept
+        leases = self._store.leases()
+        jobs = {job.number: job for job in self._store.jobs([lease.number for lease in leases])}
+        waited = [session.waiting for session in before.sessions.values() if session.waiting is not None]
+        for session in kept.values():
+            session.held.clear()
+            session.waiting = None
+        for lease in leases:
+            self._restore_lease(lease, jobs[lease.number])
+        return waited
+
+    def next_wake_us(self) -> int | None:
+        """Microseconds until time brings something, 0 when it is overdue, None when nothing is set."""
+        waits = []
+        monotonic_us = self._clock.monotonic_us()
+        if self.state.deadlines:
+            waits.append(self.state.deadlines[0].due_us - monotonic_us)
+        if self.state.next_due_us is not None:
+            waits.append(self.state.next_due_us - self._now())
+        for session in self.state.sessions.values():
+            if not session.local:
+                waits.append(session.heard_us + timers.SESSION_SILENCE_US_MAX + 1 - monotonic_us)
+        return max(0, min(waits)) if waits else None
+
+    def _now(self) -> int:
+        """The wall clock; when that was set back, the last instant plus the time passed since."""
+        passed = self._clock.monotonic_us() - self._monotonic_us
+        return max(self._clock.now_us(), self._at_us + passed)
+
+    def _begin(self) -> Batch:
+        state = self.state
+        monotonic_us = self._clock.monotonic_us()
+        unit = Unit(state.head, now_us=self._now(), policy=state.policy, next_number=state.next_number)
+        self._at_us, self._monotonic_us = unit.at_us, monotonic_us
+        offset_us = self._clock.now_us() - monotonic_us
+        step_us = offset_us - self._offset_us
+        if abs(step_us) > _CLOCK_STEP_US_MAX:
+            self._offset_us = offset_us
+            data = {"step_us": step_us}
+            state.engine_entry = unit.record("clock.stepped", "engine", data, ENGINE, previous=state.engine_entry)
+        return Batch(state, unit, self._randomness, monotonic_us)
+
+    def _restore_lease(self, lease: Lease, job: JobRow) -> None:
+        """Watch over an attempt again. It gets its whole time limit anew: a lease is never shortened."""
+        state, now_us = self.state, self._clock.monotonic_us()
+        state.held[lease.number] = Held(lease, job, job_id(job))
+        session = state.sessions.get(lease.session)
+        if session is None:
+            state.add_deadline(Deadline(now_us, lease.number, lease.fence, "session", 0))
+            return
+        session.held.add(lease.number)
+        what, limit_us = ("cancel", control.CANCEL_GRACE_US) if lease.cancel_us else ("run", job.run_timeout_us)
+        state.add_deadline(Deadline(now_us + limit_us, lease.number, lease.fence, what, limit_us))
+
+    def _decide_one(self, batch: Batch, pending: Pending) -> None:
+        try:
+            answer = self._route(batch, pending)
+        except SheratanError as error:
+            batch.answers.append((pending, None, error))
+        else:
+            if type(pending.command) is not LeaseJobs:
+                batch.answers.append((pending, answer, None))
+
+    def _route(self, batch: Batch, pending: Pending) -> Any:
+        command, by = pending.command, pending.by
+        match command:
+            case Submit():
+                return intake.submit(batch, command, by)
+            case Settle():
+                return settle.settle_reports(batch, command, by)
+            case LeaseJobs():
+                return workers.wait_for_jobs(batch, pending, command)
+            case RegisterWorker():
+                return workers.register(batch, command, by)
+            case Heartbeat():
+                return workers.heartbeat(batch, command)
+            case EndSession():
+                return workers.end_session(batch, command, by)
+            case Cancel():
+                return control.cancel(batch, command, by)
+            case RetryJob():
+                return control.retry(batch, command, by)
+            case PauseQueue():
+                return control.pause(batch, command, by)
+            case ResumeQueue():
+                return control.resume(batch, command, by)
+            case StartDraining():
+                return control.start_draining(batch, command, by)
+        raise InternalError(f"no handler for {type(command).__name__}")

@@ -1,0 +1,176 @@
+"""The loop around the decider: gather commands, decide, commit, answer. The only place where a batch waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from sheratan.ambient.clock import Clock
+from sheratan.contracts.errors import InternalError, LimitReached, SheratanError, Unavailable
+from sheratan.contracts.limits import Limits
+from sheratan.engine.batch import Batch
+from sheratan.engine.commands import LeaseJobs, Pending
+from sheratan.engine.decider import Decider
+from sheratan.store.port import Store
+from sheratan.store.unit import Unit
+
+__all__ = ["Driver"]
+
+_INLINE_MOVES_MAX: Final = 256
+_INLINE_COMMIT_US_MAX: Final = 1_000
+_MOVE_US: Final = 10
+"""A unit of moderate size is committed on the loop itself while the disk is quick: handing it to a thread and back costs
+two wake-ups, and writing it takes no longer than deciding it took. A large unit, or a slow disk, would hold up the
+loop, so a thread does it."""
+
+
+class Driver:
+    """Runs batches until stopped."""
+
+    def __init__(self, decider: Decider, store: Store, clock: Clock, limits: Limits) -> None:
+        self._decider = decider
+        self._store = store
+        self._clock = clock
+        self._limits = limits
+        self._inbox: deque[Pending] = deque()
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="sheratan-writer")
+        self._commit_us = 200
+        self._alarm: asyncio.TimerHandle | None = None
+        self.halted: str | None = None
+        self.on_commit: Callable[[Batch], None] = lambda batch: None
+
+    def put(self, pending: Pending) -> None:
+        """Queue a command. Refused when too many wait already, so that overload cannot grow memory."""
+        if self.halted is not None:
+            raise Unavailable(f"the engine has halted: {self.halted}")
+        if len(self._inbox) >= self._limits.commands_waiting_max:
+            raise LimitReached("too many commands wait for the engine (limits.commands_waiting_max)")
+        self._inbox.append(pending)
+        # A worker that asks for work when there is none changes nothing: it is seen to with the next command.
+        if type(pending.command) is not LeaseJobs or self._decider.state.busy_lanes:
+            self._wake.set()
+
+    def stop(self) -> None:
+        """End the loop once the inbox is empty."""
+        self._stopping = True
+        self._wake.set()
+
+    async def commit_start(self, version: str) -> Batch:
+        """Take over and commit the start."""
+        batch = self._decider.start(version)
+        await self._commit(batch)
+        return batch
+
+    async def run(self) -> None:
+        """Decide and commit until stopped; then commit the end."""
+        more = False
+        while not (self._stopping and not self._inbox):
+            if not (self._wake.is_set() or more):
+                await self._wait()
+            self._wake.clear()
+            more = await self._turn() or len(self._inbox) > 0
+        if self.halted is None:
+            await self._commit(self._decider.stop())
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._writer.shutdown()
+
+    async def _wait(self) -> None:
+        wake_us = self._decider.next_wake_us()
+        if wake_us == 0:
+            return
+        if wake_us is not None:
+            self._set_alarm(asyncio.get_running_loop(), wake_us / 1_000_000)
+        await self._wake.wait()
+
+    def _set_alarm(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        """Wake up after a while. An alarm that rings too early does no harm, so only a later one is replaced."""
+        due = loop.time() + seconds
+        if self._alarm is not None:
+            if self._alarm.when() <= due:
+                return
+            self._alarm.cancel()
+        self._alarm = loop.call_at(due, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._wake.set()
+
+    async def _turn(self) -> bool:
+        count = min(len(self._inbox), self._limits.commands_batch_max)
+        commands = [self._inbox.popleft() for _ in range(count)]
+        try:
+            return await self._batch(commands)
+        except SheratanError as error:
+            self._answer_all(commands, error)
+            if not isinstance(error, Unavailable):
+                self._halt(str(error))
+            return False
+        except Exception as error:
+            if len(commands) > 1:
+                # One of them trips over a bug of ours: alone, it cannot take the others with it.
+                for pending in commands:
+                    await self._alone(pending)
+                return True
+            self._answer_all(commands, _as_bug(error))
+            return False
+
+    async def _alone(self, pending: Pending) -> None:
+        try:
+            await self._batch([pending])
+        except Exception as error:
+            self._answer_all([pending], error if isinstance(error, SheratanError) else _as_bug(error))
+
+    async def _batch(self, commands: Sequence[Pending]) -> bool:
+        """Decide, commit and answer one batch; True when there is more to do at once."""
+        try:
+            batch = self._decider.decide(commands)
+            await self._commit(batch)
+        except BaseException:
+            for waited in self._decider.failed():
+                if waited not in commands:
+                    waited.answer([], None)
+            raise
+        return batch.more
+
+    async def _commit(self, batch: Batch) -> None:
+        unit = batch.unit
+        if not unit.is_empty:
+            if len(unit.moves) <= _INLINE_MOVES_MAX and self._commit_us < _INLINE_COMMIT_US_MAX:
+                self._write(unit)
+            else:
+                await asyncio.get_running_loop().run_in_executor(self._writer, self._write, unit)
+        self._decider.committed(batch)
+        for pending, value, error in batch.answers:
+            pending.answer(value, error)
+        self.on_commit(batch)
+
+    def _write(self, unit: Unit) -> None:
+        began_us = self._clock.monotonic_us()
+        self._store.commit(unit)
+        # A slow commit counts at once, a quick one only slowly: one stall is enough to leave the loop alone.
+        took_us = self._clock.monotonic_us() - began_us
+        per_unit_us = took_us - len(unit.moves) * _MOVE_US
+        self._commit_us = max(per_unit_us, self._commit_us * 7 // 8)
+
+    def _answer_all(self, commands: Sequence[Pending], error: SheratanError) -> None:
+        for pending in commands:
+            pending.answer(None, error)
+
+    def _halt(self, reason: str) -> None:
+        """Stop deciding: what is stored is not what it must be, and only a person can say how to go on."""
+        self.halted = reason
+        error = Unavailable(f"the engine has halted: {reason}")
+        self._answer_all(list(self._inbox), error)
+        self._inbox.clear()
+
+
+def _as_bug(error: Exception) -> InternalError:
+    found = InternalError(f"{type(error).__name__}: {error}")
+    found.__cause__ = error
+    return found

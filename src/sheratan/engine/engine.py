@@ -1,0 +1,214 @@
+"""The engine at its edges: asyncio outside, the decider inside."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+from sheratan.ambient.clock import Clock
+from sheratan.ambient.randomness import Randomness
+from sheratan.contracts.errors import TimedOut, Unavailable
+from sheratan.contracts.ids import parse_job_id
+from sheratan.contracts.journal import Entry
+from sheratan.contracts.limits import Limits
+from sheratan.contracts.principal import ENGINE, Principal
+from sheratan.contracts.worker import Signal
+from sheratan.engine.batch import Batch
+from sheratan.engine.commands import Command, EndSession, Pending, StartDraining, Submit
+from sheratan.engine.decider import Decider
+from sheratan.engine.driver import Driver
+from sheratan.engine.prepare import KindRegistry
+from sheratan.engine.state import State
+from sheratan.kernel.lifecycle import TERMINAL_STATES
+from sheratan.store.port import Reader, Store
+from sheratan.store.rows import JobRow, Result
+
+__all__ = ["Engine"]
+
+Watcher = Callable[[Entry], None]
+Ends = dict[int, list["asyncio.Future[tuple[JobRow, Result] | None]"]]
+_NO_TIMEOUT = nullcontext()
+
+
+class _RunReply:
+    """Takes the receipt of a job and waits on for its end, so that the caller is woken once."""
+
+    __slots__ = ("_ends", "_future", "id")
+
+    def __init__(self, ends: Ends, future: asyncio.Future[tuple[JobRow, Result] | None]) -> None:
+        self._ends = ends
+        self._future = future
+        self.id = ""
+
+    def done(self) -> bool:
+        return self._future.done()
+
+    def set_result(self, receipts: list[tuple[str, bool]], /) -> None:
+        self.id, existing = receipts[0]
+        if existing:
+            # It may have ended long ago: that has to be looked up.
+            self._future.set_result(None)
+        else:
+            self._ends.setdefault(parse_job_id(self.id).number, []).append(self._future)
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        self._future.set_exception(exception)
+
+    def forget(self) -> None:
+        """The caller waits no longer."""
+        if not self.id:
+            return
+        number = parse_job_id(self.id).number
+        waiting = self._ends.get(number, [])
+        if self._future in waiting:
+            waiting.remove(self._future)
+        if not waiting:
+            self._ends.pop(number, None)
+
+
+class Engine:
+    """One shard's engine. Every method belongs to the loop it was started on."""
+
+    def __init__(
+        self, store: Store, reader: Reader, clock: Clock, randomness: Randomness, limits: Limits, *, version: str
+    ) -> None:
+        self.limits = limits
+        self.version = version
+        self.kinds = KindRegistry()
+        self.ready = False
+        # The store's connection belongs to whoever commits; lookups in between have one of their own.
+        self._reader = reader
+        self._decider = Decider(store, clock, randomness, limits)
+        self._driver = Driver(self._decider, store, clock, limits)
+        self._driver.on_commit = self._on_commit
+        self._ends: Ends = {}
+        self._signals: dict[int, asyncio.Queue[Signal]] = {}
+        self._watchers: set[Watcher] = set()
+        self._loop_task: asyncio.Task[None] | None = None
+
+    @property
+    def state(self) -> State:
+        """The decider's memory, for reading only."""
+        return self._decider.state
+
+    @property
+    def halted(self) -> str | None:
+        """Why the engine has halted, or None."""
+        return self._driver.halted
+
+    async def start(self) -> None:
+        """Take over the shard, record it, and begin to decide."""
+        await self._driver.commit_start(self.version)
+        self._loop_task = asyncio.create_task(self._driver.run(), name="sheratan-engine")
+        self.ready = True
+
+    async def drain(self, reason: str) -> None:
+        """Take nothing in and start nothing more."""
+        self.ready = False
+        if self._loop_task is not None and not self._loop_task.done() and self.halted is None:
+            await self.ask(StartDraining(reason=reason), ENGINE)
+
+    async def stop(self) -> None:
+        """Record the end; what still runs is lost with its worker and decided anew."""
+        self.ready = False
+        if self._loop_task is None:
+            return
+        self._driver.stop()
+        await self._loop_task
+        for futures in self._ends.values():
+            for future in futures:
+                if not future.done():
+                    future.set_exception(Unavailable("the engine stopped before the job ended"))
+
+    async def ask(self, command: Command, by: Principal) -> Any:
+        """Have a command decided; returns after the commit."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._driver.put(Pending(command, by, future))
+        return await future
+
+    async def run(
+        self, command: Submit, by: Principal, timeout_seconds: float | None
+    ) -> tuple[str, tuple[JobRow, Result] | None]:
+        """Submit one job and wait until it has ended; returns its id and, if it ended meanwhile, its rows."""
+        future: asyncio.Future[tuple[JobRow, Result] | None] = asyncio.get_running_loop().create_future()
+        reply = _RunReply(self._ends, future)
+        self._driver.put(Pending(command, by, reply))
+        try:
+            async with asyncio.timeout(timeout_seconds) if timeout_seconds else _NO_TIMEOUT:
+                ended = await future
+        except TimeoutError:
+            raise TimedOut(f"{reply.id} had not ended after {timeout_seconds:g} seconds", job=reply.id) from None
+        finally:
+            reply.forget()
+        if ended is None:
+            number = parse_job_id(reply.id).number
+            ended = await self.wait_end(number, timeout_seconds)
+        return reply.id, ended
+
+    async def wait_end(self, number: int, timeout_seconds: float | None) -> tuple[JobRow, Result] | None:
+        """Wait until a job has ended and return its rows; None when it had ended before the call."""
+        future: asyncio.Future[tuple[JobRow, Result] | None] = asyncio.get_running_loop().create_future()
+        waiting = self._ends.setdefault(number, [])
+        waiting.append(future)
+        try:
+            # Registered first, looked up second: an end in between is not missed.
+            if not self._is_open(number):
+                return None
+            if timeout_seconds is None:
+                return await future
+            async with asyncio.timeout(timeout_seconds):
+                return await future
+        except TimeoutError:
+            raise TimedOut(f"the job had not ended after {timeout_seconds:g} seconds") from None
+        finally:
+            if future in waiting:
+                waiting.remove(future)
+            if not waiting and self._ends.get(number) is waiting:
+                del self._ends[number]
+
+    def open_signals(self, session: int) -> None:
+        """A worker came on duty; keep its signals until it asks for them."""
+        self._signals[session] = asyncio.Queue()
+
+    async def close_session(self, session: int, by: Principal) -> None:
+        """A worker goes off duty."""
+        self._signals.pop(session, None)
+        await self.ask(EndSession(session=session), by)
+
+    async def wait_signals(self, session: int) -> list[Signal]:
+        """The next signals for a worker."""
+        queue = self._signals.get(session)
+        if queue is None:
+            return []
+        found = [await queue.get()]
+        while not queue.empty():
+            found.append(queue.get_nowait())
+        return found
+
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Call `watcher` with every entry from now on, after its commit; returns a function that ends it."""
+        self._watchers.add(watcher)
+        return lambda: self._watchers.discard(watcher)
+
+    def _is_open(self, number: int) -> bool:
+        state = self.state
+        if number in state.held or number in state.cached:
+            return True
+        location = self._reader.location(number)
+        return location is not None and not (type(location) is Result and location.state in TERMINAL_STATES)
+
+    def _on_commit(self, batch: Batch) -> None:
+        for ended in batch.ended:
+            for future in self._ends.pop(ended[1].number, ()):
+                if not future.done():
+                    future.set_result(ended)
+        for session, signal in batch.signals:
+            queue = self._signals.get(session.number)
+            if queue is not None:
+                queue.put_nowait(signal)
+        if self._watchers:
+            for entry in batch.unit.entries:
+                for watcher in list(self._watchers):
+                    watcher(entry)

@@ -1,0 +1,122 @@
+"""`why`: the story of a subject, from journal entries alone."""
+
+from __future__ import annotations
+
+import msgspec
+
+from sheratan.contracts.api import Story, StoryLine
+from sheratan.contracts.errors import CorruptData, NotFound
+from sheratan.contracts.jobs import JobError
+from sheratan.contracts.journal import Entry
+from sheratan.engine.views import find_view
+from sheratan.kernel.chain import decode_entry
+from sheratan.kernel.story import tell
+from sheratan.store.port import Reader
+from sheratan.store.unit import state_of
+
+__all__ = ["previous_entry", "read_entry", "story"]
+
+_LINES_MAX = 1_000
+"""The newest lines of a story; a subject such as a busy worker has more than anyone reads."""
+
+
+def story(reader: Reader, subject: str) -> Story:
+    """The story of a job, queue, worker or the engine, oldest line first; NotFound when nothing is recorded."""
+    if subject.startswith("job_"):
+        return _job_story(reader, subject)
+    newest, state = _newest_entry(reader, subject)
+    return Story(subject=subject, state=state, lines=_walk(reader, newest, None))
+
+
+def _job_story(reader: Reader, subject: str) -> Story:
+    view = find_view(reader, subject)
+    number = view.job.number
+    lines = _walk(reader, view.location.entry, number)
+    for seq in reader.mentions(number):
+        lines.append(_line(read_entry(reader, seq)))
+    errors = reader.failures(number)
+    told = [_with_error(line, errors) for line in sorted(lines, key=lambda line: line.entry)]
+    return Story(subject=subject, state=state_of(view.location), lines=told)
+
+
+def _newest_entry(reader: Reader, subject: str) -> tuple[int, str]:
+    if subject == "engine":
+        shard = reader.shard()
+        if shard.engine_entry is not None:
+            return shard.engine_entry, "stopped" if shard.clean else "running"
+    kind, _, name = subject.partition(":")
+    if kind == "queue":
+        for row in reader.queues():
+            if row.queue == name:
+                return row.entry, "paused" if row.paused else "open"
+        if any(lane.queue == name for lane in reader.lanes()):
+            raise NotFound(f"queue {name} was never paused or resumed, so there is no story to tell", field="id")
+    if kind == "worker":
+        return _newest_of_worker(reader, subject), "known"
+    raise NotFound(f"nothing is recorded about {subject!r}; ids are job_…, queue:NAME, worker:NAME/N and engine", field="id")
+
+
+def _newest_of_worker(reader: Reader, subject: str) -> int:
+    """Workers keep no row of their own, so the journal is read from the entry that registered them."""
+    _, _, number = subject.rpartition("/")
+    if number.isdecimal():
+        found = None
+        for _, _, body in reader.pages(int(number)):
+            for line in body.split(b"\n"):
+                entry = decode_entry(line)
+                found = entry.seq if entry.subject == subject else found
+        if found is not None:
+            return found
+    raise NotFound(f"nothing is recorded about {subject!r}", field="id")
+
+
+def _walk(reader: Reader, newest: int, number: int | None) -> list[StoryLine]:
+    """From the newest entry back along `previous`; a lease entry covers many jobs and names each one's last entry."""
+    lines: list[StoryLine] = []
+    seq: int | None = newest
+    while seq is not None and len(lines) < _LINES_MAX:
+        entry = read_entry(reader, seq)
+        lines.append(_line(entry, number))
+        seq = previous_entry(entry, number)
+    lines.reverse()
+    return lines
+
+
+def previous_entry(entry: Entry, number: int | None) -> int | None:
+    """The entry before, in the story of a job (by number) or of the entry's own subject."""
+    if number is not None and entry.type == "worker.leased":
+        return next(previous for job, _, previous in entry.data["jobs"] if job == number)
+    return entry.previous
+
+
+def read_entry(reader: Reader, seq: int) -> Entry:
+    """An entry that another one, or a row, names."""
+    line = reader.entry_line(seq)
+    if line is None:
+        raise CorruptData(f"entry {seq} is named by another one but is not in the journal")
+    return decode_entry(line)
+
+
+def _line(entry: Entry, number: int | None = None) -> StoryLine:
+    text = tell(entry)
+    decision = entry.decision or {}
+    if number is not None and entry.type == "worker.leased":
+        attempt = next(attempt for job, attempt, _ in entry.data["jobs"] if job == number)
+        text = f"Attempt {attempt} was given to {entry.subject} under fence {entry.seq}. {decision['because']}"
+    return StoryLine(
+        entry=entry.seq,
+        at_us=entry.at,
+        type=entry.type,
+        text=text,
+        rule=decision.get("rule"),
+        rejected=decision.get("rejected", []),
+    )
+
+
+def _with_error(line: StoryLine, errors: dict[int, bytes]) -> StoryLine:
+    if line.entry not in errors:
+        return line
+    error = msgspec.json.decode(errors[line.entry], type=JobError)
+    if not error.message:
+        return line
+    return msgspec.structs.replace(line, text=f"{line.text} The error says: {error.message}")

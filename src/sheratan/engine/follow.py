@@ -1,0 +1,70 @@
+"""What follows from the end of a job: the jobs that were to run after it move on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sheratan.contracts.principal import ENGINE
+from sheratan.engine.batch import Batch, job_id
+from sheratan.kernel.dependency import AFTER, decide_after
+from sheratan.kernel.rules import decision
+from sheratan.store.rows import TIMER_DELAY, Blocked, JobRow, Ready, Result, Timer
+
+__all__ = ["follow"]
+
+
+def follow(batch: Batch, done: int) -> int:
+    """Move the dependents of every job that ended in this batch from position `done` on; return the new position.
+
+    A cancelled dependent has dependents of its own, so the list grows while it is worked off.
+    """
+    while done < len(batch.ended):
+        if not batch.state.blocked:
+            return len(batch.ended)
+        ended = batch.ended[done:]
+        done = len(batch.ended)
+        by_number = {result.number: (job, result) for job, result in ended}
+        for parent, child in _children(batch, by_number.keys()):
+            parent_job, result = by_number[parent]
+            _parent_ended(batch, batch.job(child), parent_job, result)
+    return done
+
+
+def _children(batch: Batch, parents: Collection[int]) -> list[tuple[int, int]]:
+    stored = batch.state.store.children(parents)
+    fresh = [(row.parent, row.number) for row in batch.unit.after if row.parent in parents]
+    return sorted({*stored, *fresh})
+
+
+def _parent_ended(batch: Batch, job: JobRow, parent: JobRow, result: Result) -> None:
+    location = batch.locate(job)
+    if type(location) is not Blocked:
+        return
+    failed = location.failed + (result.state != "succeeded")
+    missing = location.missing - 1
+    assert missing >= 0
+    given = {
+        "missing": missing,
+        "ended": job_id(parent),
+        "state": result.state,
+        "failed": failed,
+        "after_failure": job.after_failure,
+        "delay_us": max(0, location.due_us - batch.at_us),
+    }
+    verdict = decide_after(given)
+    if verdict.chosen == "wait":
+        batch.place(job, location, location._replace(missing=missing, failed=failed))
+        return
+    record = decision(AFTER, given, verdict)
+    kind = "job.cancelled" if verdict.chosen == "cancel" else "job.unblocked"
+    data = {"ended": job_id(parent), "state": result.state}
+    entry = batch.unit.record(
+        kind, job_id(job), data, ENGINE, decision=record, previous=location.entry, cause=result.entry
+    )
+    at_us, number = batch.at_us, job.number
+    if verdict.chosen == "cancel":
+        batch.place(job, location, Result(number, "cancelled", 0, 0, at_us, None, None, entry))
+    elif verdict.chosen == "schedule":
+        batch.place(job, location, Timer(location.due_us, number, TIMER_DELAY, 1, 0, at_us, entry))
+    else:
+        batch.place(job, location, Ready(job.lane, job.priority, number, 1, 0, at_us, entry))

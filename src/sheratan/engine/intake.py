@@ -1,0 +1,255 @@
+"""Submissions: from a checked command to jobs that are placed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sheratan.contracts.errors import IdempotencyConflict, LimitReached, LostLease, Unavailable
+from sheratan.contracts.ids import SALT_BITS
+from sheratan.contracts.principal import Principal
+from sheratan.engine.batch import Batch, job_id
+from sheratan.engine.commands import NewJob, Submit
+from sheratan.kernel.admission import ADMISSION, admit
+from sheratan.kernel.canonical import canonical, digest
+from sheratan.kernel.rules import Verdict, decision
+from sheratan.store.rows import (
+    TIMER_DELAY,
+    AfterRow,
+    Blocked,
+    JobRow,
+    KeyRow,
+    Lane,
+    Location,
+    Ready,
+    Result,
+    Timer,
+)
+
+__all__ = ["Receipt", "submit", "submit_one"]
+
+Receipt = tuple[str, bool]
+"""The job's id, and whether it existed already under the same idempotency key."""
+
+
+class _Planned:
+    """A job that may come in, once all jobs of the call may."""
+
+    def __init__(self, new: NewJob, lane: Lane, parents: dict[int, Location], given: dict[str, Any]) -> None:
+        self.new = new
+        self.lane = lane
+        self.parents = parents
+        self.given = given
+        self.verdict: Verdict = admit(given)
+
+
+def submit(batch: Batch, command: Submit, by: Principal) -> list[Receipt]:
+    """Take the jobs in, all or none, and return a receipt for each."""
+    if command.by_job is not None:
+        held = batch.state.held.get(command.by_job)
+        if held is None or held.lease.fence != command.fence:
+            raise LostLease("the job that submits has lost its lease, so it submits nothing", field="fence")
+    limits = batch.state.limits
+    if len(batch.state.lanes) + len(command.jobs) > limits.queues_max:
+        _check_queue_count(batch, command, by)
+    known = [_find_existing(batch, new, by) for new in command.jobs]
+    planned: list[_Planned | str] = []
+    coming: dict[str, int] = {}
+    for new, existing in zip(command.jobs, known, strict=True):
+        if existing is not None:
+            planned.append(existing)
+            continue
+        plan = _plan(batch, new, by, coming.get(new.queue, 0))
+        if plan.verdict.chosen == "refuse":
+            _refuse(batch, plan, by)
+        coming[new.queue] = coming.get(new.queue, 0) + 1
+        planned.append(plan)
+    receipts: list[Receipt] = []
+    for plan in planned:
+        if isinstance(plan, str):
+            receipts.append((plan, True))
+        else:
+            receipts.append(_take_in(batch, plan, by, command.by_job, None))
+    return receipts
+
+
+def submit_one(batch: Batch, new: NewJob, by: Principal, origin: int) -> str:
+    """Take in a new job that repeats an earlier one."""
+    plan = _plan(batch, new, by, 0)
+    if plan.verdict.chosen == "refuse":
+        _refuse(batch, plan, by)
+    return _take_in(batch, plan, by, None, origin)[0]
+
+
+def _check_queue_count(batch: Batch, command: Submit, by: Principal) -> None:
+    state = batch.state
+    wanted = {(by.tenant, new.queue, new.kind) for new in command.jobs} - state.lanes.keys()
+    if len(state.lanes) + len(wanted) > state.limits.queues_max:
+        raise LimitReached(
+            f"there are {len(state.lanes)} combinations of queue and kind and at most"
+            f" {state.limits.queues_max} may exist (limits.queues_max)",
+            field="queue",
+        )
+
+
+def _request_digest(new: NewJob) -> bytes:
+    """What an idempotency key stands for: everything that decides what the job does and how."""
+    request = {
+        "kind": new.kind,
+        "queue": new.queue,
+        "input": new.digest,
+        "priority": new.priority,
+        "delay_us": new.delay_us,
+        "after": list(new.after),
+        "after_failure": new.after_failure,
+        "attempts_max": new.attempts_max,
+        "run_timeout_us": new.run_timeout_us,
+    }
+    return canonical(request)
+
+
+def _find_existing(batch: Batch, new: NewJob, by: Principal) -> str | None:
+    """The job that this key made, if the request is the same; a conflict that names the field, if it is not."""
+    if new.key is None:
+        return None
+    found = batch.unit.keys.get((by.tenant, new.key)) or batch.state.store.find_key(by.tenant, new.key)
+    if found is None:
+        return None
+    job = batch.job(found.number)
+    request = _request_digest(new)
+    if bytes.fromhex(digest(request)) == found.digest:
+        return job_id(job)
+    lane = batch.state.lane_by_number[job.lane]
+    stored_digest = job.payload.hex() if job.payload else digest(job.input or b"")
+    pairs = {
+        "kind": (lane.kind, new.kind),
+        "queue": (lane.queue, new.queue),
+        "input": (stored_digest, new.digest),
+        "priority": (job.priority, new.priority),
+        "attempts_max": (job.attempts_max, new.attempts_max),
+        "run_timeout_us": (job.run_timeout_us, new.run_timeout_us),
+    }
+    field = next((name for name, (old, wanted) in pairs.items() if old != wanted), "options")
+    raise IdempotencyConflict(
+        f"key {new.key!r} was used for {job_id(job)} with another {field}", field=field, job=job_id(job)
+    )
+
+
+def _plan(batch: Batch, new: NewJob, by: Principal, coming: int) -> _Planned:
+    state = batch.state
+    lane, is_new = state.lane(by.tenant, new.queue, new.kind)
+    if is_new:
+        batch.unit.lanes.append(lane)
+    parents: dict[int, Location] = {}
+    failed: list[str] = []
+    for parent_id in new.after:
+        parent = batch.find_job(parent_id)
+        location = batch.locate(parent)
+        parents[parent.number] = location
+        if type(location) is Result and location.state != "succeeded":
+            failed.append(parent_id)
+    given = {
+        "queue": new.queue,
+        "depth": state.depth(by.tenant, new.queue) + coming,
+        "depth_max": state.limits.queue_jobs_max,
+        "intake": state.intake,
+    }
+    if new.delay_us:
+        given["delay_us"] = new.delay_us
+    if parents:
+        given["waits_for"] = sum(type(location) is not Result for location in parents.values())
+    if failed:
+        given["failed_after"] = failed
+        given["after_failure"] = new.after_failure
+    return _Planned(new, lane, parents, given)
+
+
+def _refuse(batch: Batch, plan: _Planned, by: Principal) -> None:
+    record = decision(ADMISSION, plan.given, plan.verdict)
+    data = {"kind": plan.new.kind, "queue": plan.new.queue, "input": plan.new.digest}
+    batch.unit.record("job.refused", f"queue:{plan.new.queue}", data, by, decision=record)
+    if plan.given["intake"] != "open":
+        raise Unavailable(plan.verdict.because)
+    raise LimitReached(f"{plan.verdict.because} (limits.queue_jobs_max)", field="queue")
+
+
+def _take_in(batch: Batch, plan: _Planned, by: Principal, by_job: int | None, origin: int | None) -> Receipt:
+    new, unit = plan.new, batch.unit
+    inline = len(new.input) <= batch.state.limits.inline_bytes_max
+    payload = None if inline else bytes.fromhex(new.digest)
+    if payload is not None:
+        unit.payloads[payload] = new.input
+    job = JobRow(
+        unit.take_number(),
+        batch.randomness.bits("salt", SALT_BITS),
+        plan.lane.lane,
+        new.priority,
+        batch.at_us,
+        new.attempts_max,
+        new.backoff_base_us,
+        new.backoff_cap_us,
+        new.run_timeout_us,
+        new.queue_timeout_us,
+        new.after_failure,
+        by_job,
+        origin,
+        new.input if inline else None,
+        payload,
+    )
+    batch.add_job(job)
+    public_id = job_id(job)
+    if new.key is not None:
+        request = bytes.fromhex(digest(_request_digest(new)))
+        unit.keys[(by.tenant, new.key)] = KeyRow(by.tenant, new.key, request, job.number)
+    unit.after.extend(AfterRow(job.number, ordinal, parent) for ordinal, parent in enumerate(plan.parents))
+    entry = unit.record(
+        "job.submitted",
+        public_id,
+        _submitted_data(batch, plan, job, by_job, origin),
+        by,
+        decision=decision(ADMISSION, plan.given, plan.verdict),
+    )
+    _place_new(batch, plan, job, entry)
+    return public_id, False
+
+
+def _submitted_data(
+    batch: Batch, plan: _Planned, job: JobRow, by_job: int | None, origin: int | None
+) -> dict[str, Any]:
+    new = plan.new
+    data: dict[str, Any] = {
+        "number": job.number,
+        "kind": new.kind,
+        "queue": new.queue,
+        "priority": new.priority,
+        "input": new.digest,
+        "attempts_max": new.attempts_max,
+    }
+    if new.after:
+        data["after"] = list(plan.parents)
+    if new.key is not None:
+        data["key"] = digest(new.key.encode())
+    if by_job is not None:
+        data["by_job"] = job_id(batch.job(by_job))
+    if origin is not None:
+        data["origin"] = job_id(batch.job(origin))
+    return data
+
+
+def _place_new(batch: Batch, plan: _Planned, job: JobRow, entry: int) -> None:
+    at_us, due_us = batch.at_us, batch.at_us + plan.new.delay_us
+    chosen = plan.verdict.chosen
+    location: Location
+    if chosen == "queue":
+        location = Ready(job.lane, job.priority, job.number, 1, 0, at_us, entry)
+    elif chosen == "schedule":
+        location = Timer(due_us, job.number, TIMER_DELAY, 1, 0, at_us, entry)
+    elif chosen == "block":
+        failed = len(plan.given.get("failed_after", ()))
+        location = Blocked(job.number, plan.given["waits_for"], failed, due_us, at_us, entry)
+    else:
+        location = Result(job.number, "cancelled", 0, 0, at_us, None, None, entry)
+    batch.place(job, None, location)
+    if job.queue_timeout_us and chosen != "cancel":
+        alarm_us = due_us + job.queue_timeout_us
+        batch.unit.alarms.append((alarm_us, job.number))
+        batch.state.note_due(alarm_us)

@@ -1,0 +1,205 @@
+"""Submissions at the edge: every value is checked and every default filled in before the decider sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from sheratan.contracts.errors import InvalidInput, SheratanError, TooLarge, UnknownKind
+from sheratan.contracts.ids import parse_job_id
+from sheratan.contracts.jobs import JobError, KindDescription, Options, Submission
+from sheratan.contracts.limits import Limits
+from sheratan.contracts.worker import Report
+from sheratan.engine.commands import Ending, NewJob
+from sheratan.kernel.canonical import canonical, digest
+
+__all__ = ["Kind", "KindRegistry", "prepare", "prepare_reports"]
+
+Check = Callable[[Any], None]
+"""Raises InvalidInput when a kind does not accept an input."""
+
+_US = 1_000_000
+_NO_OPTIONS = Options()
+
+
+class Kind:
+    """A kind as a worker on duty offers it. `check` is None for a worker in another process."""
+
+    def __init__(self, description: KindDescription, check: Check | None) -> None:
+        self.description = description
+        self.check = check
+        self.plain: NewJob | None = None
+        """A job with no options, made once: most jobs have none."""
+
+
+class KindRegistry:
+    """The kinds that the engine accepts, each with how many workers offer it."""
+
+    def __init__(self) -> None:
+        self.kinds: dict[str, Kind] = {}
+        self.problems: list[str] = []
+
+    def declare(self, description: KindDescription, check: Check | None) -> None:
+        """A worker offers a kind. The newest description holds; one that can check inputs is kept over one that cannot."""
+        known = self.kinds.get(description.name)
+        if known is None or check is not None or known.check is None:
+            self.kinds[description.name] = Kind(description, check)
+
+    def find(self, name: str) -> Kind:
+        """A kind by name, or UnknownKind."""
+        kind = self.kinds.get(name)
+        if kind is None:
+            known = ", ".join(sorted(self.kinds)) or "none"
+            raise UnknownKind(f"no kind {name!r} is loaded; loaded: {known}", field="kind")
+        return kind
+
+
+def prepare(jobs: Sequence[Submission], kinds: KindRegistry, limits: Limits) -> tuple[NewJob, ...]:
+    """Checked jobs with every default filled in; a refusal names the job's position and the field."""
+    if not jobs:
+        raise InvalidInput("at least one job is needed", field="jobs")
+    if len(jobs) > limits.batch_jobs_max:
+        raise TooLarge(f"{len(jobs)} jobs in one call; at most {limits.batch_jobs_max} (limits.batch_jobs_max)", field="jobs")
+    prepared = []
+    keys: set[str] = set()
+    for position, submission in enumerate(jobs):
+        try:
+            prepared.append(_prepare_one(submission, kinds, limits))
+            _check_key(submission.options.key, keys, limits)
+        except SheratanError as error:
+            if len(jobs) > 1:
+                error.field = f"jobs/{position}/{error.field or ''}"
+            raise
+    return tuple(prepared)
+
+
+def _prepare_one(submission: Submission, kinds: KindRegistry, limits: Limits) -> NewJob:
+    kind = kinds.find(submission.kind)
+    data = canonical(submission.input, field="input")
+    if len(data) > limits.payload_bytes_max:
+        raise TooLarge(
+            f"{len(data)} bytes of canonical JSON; at most {limits.payload_bytes_max} (limits.payload_bytes_max)",
+            field="input",
+        )
+    if kind.check is not None:
+        kind.check(submission.input)
+    if submission.options == _NO_OPTIONS:
+        if kind.plain is None:
+            kind.plain = _fill_in(kind.description, _NO_OPTIONS, limits)
+        filled = kind.plain
+    else:
+        filled = _fill_in(kind.description, submission.options, limits)
+    return msgspec.structs.replace(filled, input=data, digest=digest(data))
+
+
+def _fill_in(default: KindDescription, options: Options, limits: Limits) -> NewJob:
+    """A job without its input: what the options leave open comes from the kind."""
+    attempts_max = _pick(options.attempts_max, default.attempts_max)
+    if attempts_max > limits.attempts_max:
+        raise TooLarge(
+            f"{attempts_max} attempts; at most {limits.attempts_max} (limits.attempts_max)", field="attempts_max"
+        )
+    return NewJob(
+        kind=default.name,
+        queue=options.queue or default.queue,
+        priority=_pick(options.priority, default.priority),
+        delay_us=_duration(options.delay_seconds, limits.delay_seconds_max, "delay_seconds", "delay_seconds_max"),
+        key=options.key,
+        digest="",
+        input=b"",
+        attempts_max=attempts_max,
+        backoff_base_us=_backoff(options.backoff_base_seconds, default.backoff_base_seconds, limits, "base"),
+        backoff_cap_us=_backoff(options.backoff_max_seconds, default.backoff_max_seconds, limits, "max"),
+        run_timeout_us=_run_timeout(options, default, limits),
+        queue_timeout_us=_queue_timeout(options, default, limits),
+        after=_after(options.after, limits),
+        after_failure=options.after_failure,
+    )
+
+
+def _pick(wanted: int | None, default: int) -> int:
+    return default if wanted is None else wanted
+
+
+def _duration(seconds: float, most: int, field: str, limit: str) -> int:
+    if seconds != seconds or seconds in (float("inf"), float("-inf")):
+        raise InvalidInput("not a finite number of seconds", field=field)
+    if seconds > most:
+        raise TooLarge(f"{seconds:g} seconds; at most {most} (limits.{limit})", field=field)
+    return round(seconds * _US)
+
+
+def _backoff(wanted: float | None, default: float, limits: Limits, which: str) -> int:
+    seconds = default if wanted is None else wanted
+    return _duration(seconds, limits.delay_seconds_max, f"backoff_{which}_seconds", "delay_seconds_max")
+
+
+def _run_timeout(options: Options, default: KindDescription, limits: Limits) -> int:
+    seconds = options.run_timeout_seconds or default.run_timeout_seconds
+    return max(1, _duration(seconds, limits.run_timeout_seconds_max, "run_timeout_seconds", "run_timeout_seconds_max"))
+
+
+def _queue_timeout(options: Options, default: KindDescription, limits: Limits) -> int:
+    seconds = options.queue_timeout_seconds or default.queue_timeout_seconds
+    if seconds is None:
+        return 0
+    return max(1, _duration(seconds, limits.delay_seconds_max, "queue_timeout_seconds", "delay_seconds_max"))
+
+
+def _after(after: tuple[str, ...], limits: Limits) -> tuple[str, ...]:
+    if not after:
+        return after
+    if len(after) > limits.after_jobs_max:
+        raise TooLarge(f"{len(after)} jobs; at most {limits.after_jobs_max} (limits.after_jobs_max)", field="after")
+    if len(set(after)) != len(after):
+        raise InvalidInput("a job is named twice", field="after")
+    for text in after:
+        try:
+            parse_job_id(text)
+        except InvalidInput as error:
+            error.field = "after"
+            raise
+    return after
+
+
+def _check_key(key: str | None, keys: set[str], limits: Limits) -> None:
+    if key is None:
+        return
+    if len(key) > limits.key_length_max:
+        raise TooLarge(f"{len(key)} characters; at most {limits.key_length_max} (limits.key_length_max)", field="key")
+    if key in keys:
+        raise InvalidInput(f"key {key!r} stands for two jobs of this call", field="key")
+    keys.add(key)
+
+
+
+
+def prepare_reports(reports: Sequence[Report], limits: Limits) -> tuple[Ending, ...]:
+    """Checked reports. An output that is no JSON value or too large fails its attempt, and says so."""
+    return tuple(_prepare_report(report, limits) for report in reports)
+
+
+def _prepare_report(report: Report, limits: Limits) -> Ending:
+    number, fence = report.number, report.fence
+    if report.outcome != "succeeded":
+        error = _shorten(report.error, limits) if report.error else None
+        return Ending(number=number, fence=fence, outcome=report.outcome, error=error)
+    try:
+        output = canonical(report.output, field="output")
+        if len(output) > limits.result_bytes_max:
+            most = f"at most {limits.result_bytes_max} (limits.result_bytes_max)"
+            raise TooLarge(f"{len(output)} bytes of canonical JSON; {most}", field="output")
+    except InvalidInput as refusal:
+        error = JobError(error_class="bug", type=type(refusal).__name__, message=str(refusal))
+        return Ending(number=number, fence=fence, outcome="failed", error=error)
+    return Ending(number=number, fence=fence, outcome="succeeded", output=output)
+
+
+def _shorten(error: JobError, limits: Limits) -> JobError:
+    most = limits.error_bytes_max
+    if len(error.message) + len(error.traceback) <= most:
+        return error
+    message = error.message[: most // 2]
+    return msgspec.structs.replace(error, message=message, traceback=error.traceback[-(most - len(message)) :])

@@ -1,0 +1,60 @@
+"""What a check found wrong: the first problems in full, the rest counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import msgspec
+
+from sheratan.contracts.errors import CorruptData, InvalidInput
+from sheratan.kernel.facts import Violation
+
+__all__ = ["PROBLEMS_MAX", "Problem", "Problems"]
+
+PROBLEMS_MAX: Final = 100
+"""One fault may break thousands of rows; nobody reads more than the first hundred."""
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """A broken invariant: its id, one sentence, and where: an entry's number, or a row."""
+
+    invariant: str
+    text: str
+    seq: int | None = None
+    row: str | None = None
+
+
+class Problems:
+    """A bounded list of problems."""
+
+    def __init__(self) -> None:
+        self.found: list[Problem] = []
+        self.count = 0
+
+    def add(self, invariant: str, text: str, *, seq: int | None = None, row: str | None = None) -> None:
+        """Note a problem."""
+        self.count += 1
+        if len(self.found) < PROBLEMS_MAX:
+            self.found.append(Problem(invariant, text, seq, row))
+
+    def take(self, violations: Iterable[Violation]) -> None:
+        """Note violations of the journal."""
+        for violation in violations:
+            self.add(violation.invariant, violation.text, seq=violation.seq)
+
+    def merge(self, other: Problems) -> None:
+        """Note what another list holds."""
+        for problem in other.found:
+            self.add(problem.invariant, problem.text, seq=problem.seq, row=problem.row)
+        self.count += other.count - len(other.found)
+
+    @contextmanager
+    def reading(self, what: str) -> Iterator[None]:
+        """Within it, a damaged database is a problem instead of an error; what comes after goes on."""
+        try:
+            yield
+        except (CorruptData, InvalidInput, TypeError, ValueError) as error:
+            # Damage below the tables' own checks may leave values of any type where numbers or bytes should be.
+            self.add("database", f"{type(error).__name__}: {error}", row=what)

@@ -1,0 +1,164 @@
+"""Ends of attempts: reports of workers, lost workers, time limits; and what follows from each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from sheratan.contracts.jobs import JobError
+from sheratan.contracts.principal import ENGINE, Principal
+from sheratan.engine.batch import Batch, job_id
+from sheratan.engine.commands import Ending, Settle
+from sheratan.engine.state import Held
+from sheratan.kernel.canonical import digest
+from sheratan.kernel.outcome import SETTLE, settle
+from sheratan.kernel.retry import BACKOFF, backoff
+from sheratan.kernel.rules import Verdict, decision
+from sheratan.store.rows import TIMER_RETRY, FailureRow, Ready, Result, Timer
+
+__all__ = ["decide_again", "end", "settle_reports"]
+
+_SEED_BITS = 52
+"""Seeds are JSON integers, so they stay below 2^53."""
+
+
+def settle_reports(batch: Batch, command: Settle, by: Principal) -> list[bool]:
+    """Apply reports and say of each whether it counted; a stale fence changes nothing."""
+    session = batch.state.sessions.get(command.session)
+    if session is not None:
+        # The slots of a lease call that still waits grow by what has just been freed.
+        session.free_slots += len(command.reports)
+    return [_settle_report(batch, report, by) for report in command.reports]
+
+
+def _settle_report(batch: Batch, report: Ending, by: Principal) -> bool:
+    held = batch.state.held.get(report.number)
+    given = {
+        "outcome": report.outcome,
+        "attempt": held.lease.attempt if held else None,
+        "fence": report.fence,
+        "fence_current": held.lease.fence if held else None,
+        "cancel_requested": bool(held and held.lease.cancel_us),
+    }
+    verdict = settle(given)
+    if held is None or verdict.chosen == "fenced_off":
+        _keep_evidence(batch, report, given, verdict, by)
+        return False
+    record = decision(SETTLE, given, verdict)
+    if verdict.chosen == "succeeded":
+        _succeed(batch, held, report.output, record, by)
+    elif verdict.chosen == "cancelled":
+        end(batch, held, "cancelled", {"attempt": held.lease.attempt}, record, by)
+    elif verdict.chosen == "released":
+        _hand_back(batch, held, record, by)
+    else:
+        error = report.error or JobError(error_class="bug", type="UnknownError", message="the worker gave no error")
+        decide_again(batch, held, error, by)
+    return True
+
+
+def end(
+    batch: Batch,
+    held: Held,
+    state: str,
+    data: dict[str, Any],
+    record: dict[str, Any],
+    by: Principal,
+    *,
+    output: bytes | None = None,
+    cause: int | None = None,
+    losses: int | None = None,
+) -> int:
+    """End a running job and return the entry that says so."""
+    lease, job, unit = held.lease, held.job, batch.unit
+    entry = _record(batch, held, f"job.{state}", data, record, by, cause)
+    payload = None
+    if output is not None and len(output) > batch.state.limits.inline_bytes_max:
+        payload = bytes.fromhex(digest(output))
+        unit.payloads[payload] = output
+        output = None
+    losses = lease.losses if losses is None else losses
+    finished = Result(job.number, state, lease.attempt, losses, batch.at_us, output, payload, entry)
+    batch.place(job, lease, finished)
+    return entry
+
+
+def decide_again(
+    batch: Batch, held: Held, error: JobError, by: Principal = ENGINE, *, cause: int | None = None
+) -> None:
+    """An attempt has failed: try again later, at once, or give up."""
+    lease, job = held.lease, held.job
+    losses = lease.losses + (error.error_class == "lost_lease")
+    asked = error.retry_after_seconds
+    given = {
+        "error_class": error.error_class,
+        "failures": lease.attempt - losses,
+        "attempts_max": job.attempts_max,
+        "losses": losses,
+        "losses_max": batch.state.limits.worker_losses_max,
+        "base_us": job.backoff_base_us,
+        "cap_us": job.backoff_cap_us,
+        "retry_after_us": None if asked is None else int(asked * 1_000_000),
+        "seed": batch.randomness.bits("backoff", _SEED_BITS),
+    }
+    verdict = backoff(given)
+    record = decision(BACKOFF, given, verdict)
+    text = msgspec.json.encode(error)
+    data = {
+        "attempt": lease.attempt,
+        "error": {"class": error.error_class, "type": error.type, "digest": digest(text)},
+    }
+    action = verdict.chosen["action"]
+    if action == "fail":
+        entry = end(batch, held, "failed", data, record, by, cause=cause, losses=losses)
+    elif action == "retry":
+        entry = _record(batch, held, "job.retried", data, record, by, cause)
+        due_us = batch.at_us + verdict.chosen["delay_us"]
+        timer = Timer(due_us, job.number, TIMER_RETRY, lease.attempt + 1, losses, batch.at_us, entry)
+        batch.place(job, lease, timer)
+    else:
+        entry = _record(batch, held, "job.requeued", data, record, by, cause)
+        ready = Ready(job.lane, job.priority, job.number, lease.attempt + 1, losses, batch.at_us, entry)
+        batch.place(job, lease, ready)
+    batch.unit.failures.append(FailureRow(job.number, entry, text))
+
+
+def _record(
+    batch: Batch,
+    held: Held,
+    entry_type: str,
+    data: dict[str, Any],
+    record: dict[str, Any],
+    by: Principal,
+    cause: int | None,
+) -> int:
+    return batch.unit.record(entry_type, held.id, data, by, decision=record, previous=held.lease.entry, cause=cause)
+
+
+def _succeed(batch: Batch, held: Held, output: bytes, record: dict[str, Any], by: Principal) -> None:
+    end(batch, held, "succeeded", {"attempt": held.lease.attempt, "output": digest(output)}, record, by, output=output)
+
+
+def _hand_back(batch: Batch, held: Held, record: dict[str, Any], by: Principal) -> None:
+    """The attempt was not finished through no fault of the job: it goes back with the same attempt number."""
+    lease, job, _ = held
+    entry = _record(batch, held, "job.requeued", {"attempt": lease.attempt}, record, by, None)
+    batch.place(
+        job, lease, Ready(job.lane, job.priority, job.number, lease.attempt, lease.losses, batch.at_us, entry)
+    )
+
+
+def _keep_evidence(batch: Batch, report: Ending, given: dict[str, Any], verdict: Verdict, by: Principal) -> None:
+    """A stale report changes no state; that it came is written down, beside the job's own story."""
+    if not 0 < report.number < batch.unit.next_number:
+        return
+    job = batch.job(report.number)
+    data = {"job": job_id(job), "outcome": report.outcome, "output": digest(report.output)}
+    record = decision(SETTLE, given, verdict)
+    entry = batch.unit.record("job.fenced_off", by.actor, data, by, decision=record, cause=_cause(batch, report.fence))
+    batch.unit.mentions.append((job.number, entry))
+
+
+def _cause(batch: Batch, fence: int) -> int | None:
+    return fence if 0 <= fence < batch.unit.next_seq else None

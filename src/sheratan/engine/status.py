@@ -1,0 +1,117 @@
+"""The five questions, answered from recorded facts alone."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sheratan.contracts.api import EngineStatus
+from sheratan.contracts.journal import Entry
+from sheratan.contracts.limits import Limits
+from sheratan.engine.batch import job_id
+from sheratan.engine.explain import previous_entry, read_entry
+from sheratan.kernel.story import tell
+from sheratan.store.port import Reader
+
+__all__ = ["Facts", "status"]
+
+_RUNNING_NAMED_MAX = 3
+_NEWEST_READ_MAX = 200
+
+
+class Facts(NamedTuple):
+    """What only the process itself knows. A stopped data directory has none of it."""
+
+    ready: bool
+    problems: list[str]
+    version: str
+    pid: int | None
+    data: str
+    workers: list[str]
+    limits: Limits | None
+    halted: str | None = None
+
+
+def status(reader: Reader, facts: Facts) -> EngineStatus:
+    """What am I doing, why, who asked, what was my last stable state, what would be the safe alternative."""
+    shard, counts = reader.shard(), reader.counts()
+    state = _state(facts, shard.clean)
+    return EngineStatus(
+        ready=facts.ready and not facts.problems and facts.halted is None,
+        problems=facts.problems + ([facts.halted] if facts.halted else []),
+        doing=_doing(reader, counts, state),
+        why=_why(reader, shard.head.seq),
+        who_asked=_who_asked(reader),
+        last_stable_state=_last_stable(reader, shard.engine_entry),
+        safe_alternative=_alternative(state, counts),
+        version=facts.version,
+        pid=facts.pid,
+        data=facts.data,
+        state=state,
+        counts=counts,
+        entries=shard.head.seq,
+        head=shard.head.hash,
+        workers=facts.workers,
+        limits=facts.limits,
+    )
+
+
+def _state(facts: Facts, clean: bool) -> str:
+    if facts.pid is None:
+        return "stopped" if clean else "interrupted"
+    if facts.halted:
+        return "halted"
+    return "operational" if facts.ready else "starting or draining"
+
+
+def _doing(reader: Reader, counts: dict[str, int], state: str) -> str:
+    running = [lease.number for lease in reader.leases()]
+    named = ", ".join(job_id(job) for job in reader.jobs(running[:_RUNNING_NAMED_MAX]))
+    more = f" ({named}{', …' if len(running) > _RUNNING_NAMED_MAX else ''})" if named else ""
+    return (
+        f"{state}: {counts['lease']} jobs run{more}, {counts['ready']} are queued, {counts['timer']} wait for their"
+        f" time, {counts['blocked']} wait for other jobs, {counts['result']} have ended"
+    )
+
+
+def _why(reader: Reader, next_seq: int) -> str:
+    """The newest decision."""
+    for seq in range(next_seq - 1, max(-1, next_seq - 1 - _NEWEST_READ_MAX), -1):
+        entry = read_entry(reader, seq)
+        if entry.decision:
+            return f"{entry.decision['because']} ({entry.decision['rule']}, entry {seq})"
+    return "no decision has been taken yet"
+
+
+def _who_asked(reader: Reader) -> str:
+    asked = []
+    for lease in reader.leases()[:_RUNNING_NAMED_MAX]:
+        entry = _first_entry(reader, lease.entry, lease.number)
+        asked.append(f"{entry.on_behalf_of} asked for {entry.subject} (entry {entry.seq})")
+    return "; ".join(asked) or "nobody: no job runs"
+
+
+def _first_entry(reader: Reader, seq: int, number: int) -> Entry:
+    entry = read_entry(reader, seq)
+    while (earlier := previous_entry(entry, number)) is not None:
+        entry = read_entry(reader, earlier)
+    return entry
+
+
+def _last_stable(reader: Reader, engine_entry: int | None) -> str:
+    seq = engine_entry
+    while seq is not None:
+        entry = read_entry(reader, seq)
+        if entry.type in ("engine.started", "engine.stopped"):
+            return f"{tell(entry)} (entry {seq})"
+        seq = entry.previous
+    return "none: no engine has run on this data directory"
+
+
+def _alternative(state: str, counts: dict[str, int]) -> str:
+    open_jobs = sum(count for name, count in counts.items() if name != "result")
+    if state in ("stopped", "interrupted"):
+        return f"Leave it stopped: {open_jobs} open jobs are kept and go on at the next `sheratan up`."
+    return (
+        f"Pause the queues (`sheratan queue pause NAME`): nothing new starts, {counts['lease']} running jobs end, all"
+        f" {open_jobs} open jobs are kept; or stop with SIGTERM, which drains first."
+    )

@@ -1,0 +1,154 @@
+"""Reads for people and programs: rows put together into records."""
+
+from __future__ import annotations
+
+import msgspec
+
+from sheratan.contracts.api import AfterResult, AfterResults, JobPage, ListJobs
+from sheratan.contracts.errors import InvalidInput, NotFound
+from sheratan.contracts.ids import JOB_NUMBER_MAX, parse_job_id
+from sheratan.contracts.jobs import JobError, JobRecord
+from sheratan.contracts.limits import Limits
+from sheratan.engine.batch import job_id
+from sheratan.store.port import JobView, Reader
+from sheratan.store.rows import Blocked, JobRow, Lane, Lease, Location, Ready, Result, Timer
+from sheratan.store.unit import state_of
+
+__all__ = ["after_results", "ended_record", "find_view", "job_record", "list_records"]
+
+
+def find_view(reader: Reader, text: str) -> JobView:
+    """The job with a public id, or NotFound."""
+    address = parse_job_id(text)
+    view = reader.view(address.number)
+    if view is None or job_id(view.job) != text:
+        raise NotFound(f"there is no job {text}", field="id")
+    return view
+
+
+def job_record(reader: Reader, view: JobView, *, whole: bool = True) -> JobRecord:
+    """A job as users see it; without `whole`, input and output are left out."""
+    job, lane, location = view
+    attempt, losses = _attempts(location)
+    return JobRecord(
+        id=job_id(job),
+        kind=lane.kind,
+        queue=lane.queue,
+        priority=job.priority,
+        state=state_of(location),  # type: ignore[arg-type]
+        attempt=attempt,
+        attempts_max=job.attempts_max,
+        worker_losses=losses,
+        created_us=job.created_us,
+        entry=location.entry,
+        due_us=location.due_us if type(location) is Timer else None,
+        leased_us=location.leased_us if type(location) is Lease else None,
+        finished_us=location.finished_us if type(location) is Result else None,
+        waiting_for=_waiting_for(location),
+        input=_decode(_input(reader, job)) if whole else None,
+        output=_decode(_output(reader, location)) if whole else None,
+        error=_last_error(reader, job, location) if whole else None,
+        after=[job_id(parent) for parent in _parents(reader, job)] if whole else [],
+        origin=_id_of(reader, job.origin) if whole else None,
+        submitted_by_job=_id_of(reader, job.submitted_by) if whole else None,
+    )
+
+
+def ended_record(public_id: str, job: JobRow, lane: Lane, result: Result) -> JobRecord:
+    """A job that has just succeeded, from the rows at hand; its input is left out."""
+    return JobRecord(
+        id=public_id,
+        kind=lane.kind,
+        queue=lane.queue,
+        priority=job.priority,
+        state=result.state,  # type: ignore[arg-type]
+        attempt=result.attempt,
+        attempts_max=job.attempts_max,
+        worker_losses=result.losses,
+        created_us=job.created_us,
+        entry=result.entry,
+        finished_us=result.finished_us,
+        output=_decode(result.output),
+    )
+
+
+def list_records(reader: Reader, request: ListJobs, limits: Limits) -> JobPage:
+    """A page of jobs, newest first."""
+    if request.limit > limits.list_jobs_max:
+        raise InvalidInput(f"{request.limit} is above {limits.list_jobs_max} (limits.list_jobs_max)", field="limit")
+    below = parse_job_id(request.cursor).number if request.cursor else JOB_NUMBER_MAX + 1
+    numbers = reader.list_jobs(
+        state=request.state, queue=request.queue, kind=request.kind, below=below, limit=request.limit + 1
+    )
+    views = [view for view in map(reader.view, numbers[: request.limit]) if view is not None]
+    items = [job_record(reader, view, whole=False) for view in views]
+    more = len(numbers) > request.limit
+    return JobPage(items=items, next_cursor=items[-1].id if more and items else None)
+
+
+def after_results(reader: Reader, request: AfterResults) -> list[AfterResult]:
+    """How the jobs that a job ran after have ended."""
+    view = find_view(reader, request.id)
+    numbers = reader.after(view.job.number)[request.start : request.start + request.limit]
+    found = []
+    for number in numbers:
+        parent = reader.view(number)
+        assert parent is not None
+        output = _output(reader, parent.location) or b"null"
+        state = state_of(parent.location)
+        found.append(
+            AfterResult(id=job_id(parent.job), kind=parent.lane.kind, state=state, output=msgspec.Raw(output))
+        )
+    return found
+
+
+def _attempts(location: Location) -> tuple[int, int]:
+    """The attempt that runs, ran last, or comes next counts only once it has started."""
+    if type(location) is Blocked:
+        return 0, 0
+    if type(location) in (Ready, Timer):
+        return location.attempt - 1, location.losses  # type: ignore[union-attr]
+    return location.attempt, location.losses  # type: ignore[union-attr]
+
+
+def _waiting_for(location: Location) -> str | None:
+    if type(location) is Blocked:
+        return f"{location.missing} other jobs to end"
+    if type(location) is Timer:
+        return "the end of its delay" if location.what == 1 else "the end of its backoff"
+    if type(location) is Ready:
+        return "a free worker"
+    return None
+
+
+def _input(reader: Reader, job: JobRow) -> bytes | None:
+    return reader.payload(job.payload) if job.payload else job.input
+
+
+def _output(reader: Reader, location: Location) -> bytes | None:
+    if type(location) is not Result:
+        return None
+    return reader.payload(location.payload) if location.payload else location.output
+
+
+def _decode(data: bytes | None) -> object:
+    return None if data is None else msgspec.json.decode(data)
+
+
+def _last_error(reader: Reader, job: JobRow, location: Location) -> JobError | None:
+    if type(location) is Result and location.state != "failed":
+        return None
+    failures = reader.failures(job.number)
+    return msgspec.json.decode(failures[max(failures)], type=JobError) if failures else None
+
+
+def _parents(reader: Reader, job: JobRow) -> list[JobRow]:
+    numbers = reader.after(job.number)
+    by_number = {parent.number: parent for parent in reader.jobs(numbers)}
+    return [by_number[number] for number in numbers]
+
+
+def _id_of(reader: Reader, number: int | None) -> str | None:
+    if number is None:
+        return None
+    return next((job_id(job) for job in reader.jobs([number])), None)

@@ -1,0 +1,103 @@
+"""The head of a lane's ready jobs, in memory; the database holds all of them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from typing import Final
+
+from sheratan.store.rows import Ready
+
+__all__ = ["Window"]
+
+WINDOW_JOBS_MAX: Final = 2_048
+"""Rows kept per lane. A refill costs one range read, so a few thousand make it rare, and memory stays bounded."""
+
+REFILL_JOBS: Final = 1_024
+Key = tuple[int, int]
+
+
+class Window:
+    """Ready jobs of a lane with the smallest (priority, number), plus the count of all of them.
+
+    While `whole`, every ready job of the lane is here. Otherwise every ready job up to `edge` is here and later
+    ones are only in the database.
+    """
+
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
+        self.whole = depth == 0
+        self._edge: Key = (-1, -1)
+        self._keys: list[Key] = []
+        self._start = 0
+        self._rows: dict[int, Ready] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def wants_refill(self) -> bool:
+        """Whether the lane has ready jobs but none of them is here."""
+        return not self._rows and not self.whole
+
+    @property
+    def edge(self) -> Key:
+        """The last key that was read from the database."""
+        return self._edge
+
+    def refill(self, rows: list[Ready]) -> None:
+        """Take the next page after `edge`, as the database has it now."""
+        for row in rows:
+            self._keys.append((row.priority, row.number))
+            self._rows[row.number] = row
+        if len(rows) < REFILL_JOBS:
+            self.whole = True
+        else:
+            self._edge = self._keys[-1]
+
+    def add(self, row: Ready) -> None:
+        """A job has become ready."""
+        self.depth += 1
+        key = (row.priority, row.number)
+        if not self.whole and key > self._edge:
+            return
+        if not self._keys or key > self._keys[-1]:
+            self._keys.append(key)
+        else:
+            insort(self._keys, key, lo=self._start)
+        self._rows[row.number] = row
+        if len(self._rows) > WINDOW_JOBS_MAX:
+            self._shorten()
+
+    def remove(self, row: Ready) -> None:
+        """A job is no longer ready."""
+        self.depth -= 1
+        if self._rows.pop(row.number, None) is None:
+            return
+        key = (row.priority, row.number)
+        keys, start = self._keys, self._start
+        if keys[start] == key:
+            self._start = start + 1
+            if self._start > WINDOW_JOBS_MAX:
+                del keys[: self._start]
+                self._start = 0
+            return
+        del keys[bisect_left(keys, key, start)]
+
+    def head(self, count: int) -> list[Ready]:
+        """The first jobs, in order."""
+        return [self._rows[number] for _, number in self._keys[self._start : self._start + count]]
+
+    def find(self, number: int) -> Ready | None:
+        """A job of this lane, if it is here."""
+        return self._rows.get(number)
+
+    def _shorten(self) -> None:
+        """Leave the later half to the database."""
+        del self._keys[: self._start]
+        self._start = 0
+        keep = WINDOW_JOBS_MAX // 2
+        for _, number in self._keys[keep:]:
+            del self._rows[number]
+        del self._keys[keep:]
+        self._edge = self._keys[-1]
+        self.whole = False

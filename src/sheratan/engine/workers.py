@@ -1,0 +1,69 @@
+"""Workers on duty: they register, are heard of, and go."""
+
+from __future__ import annotations
+
+from sheratan.contracts.errors import NotFound
+from sheratan.contracts.jobs import JobError
+from sheratan.contracts.principal import ENGINE, Principal
+from sheratan.engine.batch import Batch
+from sheratan.engine.commands import EndSession, Heartbeat, LeaseJobs, Pending, RegisterWorker
+from sheratan.engine.settle import decide_again
+from sheratan.engine.state import Session
+
+__all__ = ["end_session", "heartbeat", "lose_worker", "register", "session_of", "wait_for_jobs"]
+
+
+def register(batch: Batch, command: RegisterWorker, by: Principal) -> int:
+    """A worker comes on duty; its session number is the entry that says so."""
+    wanted = command.registration
+    number = batch.unit.next_seq
+    kinds = sorted(kind.name for kind in wanted.kinds)
+    subject = f"worker:{wanted.name}/{number}"
+    entry = batch.unit.record("worker.registered", subject, {"kinds": kinds, "slots": wanted.slots}, by)
+    session = Session(
+        number, wanted.name, frozenset(kinds), local=command.local, entry=entry, heard_us=batch.monotonic_us
+    )
+    batch.state.sessions[number] = session
+    return number
+
+
+def session_of(batch: Batch, number: int) -> Session:
+    """A worker on duty, which has just been heard of."""
+    session = batch.state.sessions.get(number)
+    if session is None:
+        raise NotFound(f"there is no worker session {number}; register again", field="session")
+    session.heard_us = batch.monotonic_us
+    return session
+
+
+def wait_for_jobs(batch: Batch, pending: Pending, command: LeaseJobs) -> None:
+    """A worker has free slots; a later wish replaces an earlier one."""
+    session = session_of(batch, command.session)
+    if session.waiting is not None:
+        batch.answers.append((session.waiting, [], None))
+    session.waiting, session.free_slots = pending, command.slots
+
+
+def heartbeat(batch: Batch, command: Heartbeat) -> None:
+    """A worker is alive."""
+    session_of(batch, command.session)
+
+
+def end_session(batch: Batch, command: EndSession, by: Principal) -> None:
+    """A worker goes; what it still held is lost with it."""
+    session = batch.state.sessions.get(command.session)
+    if session is not None:
+        lose_worker(batch, session, by, "the worker went away")
+
+
+def lose_worker(batch: Batch, session: Session, by: Principal = ENGINE, reason: str = "not heard of") -> None:
+    """Take a worker off duty and decide anew about the jobs that it held."""
+    held = sorted(session.held)
+    data = {"reason": reason, "held": len(held)}
+    entry = batch.unit.record("worker.ended", session.subject, data, by, previous=session.entry)
+    del batch.state.sessions[session.number]
+    if session.waiting is not None:
+        batch.answers.append((session.waiting, [], None))
+    error = JobError(error_class="lost_lease", type="WorkerLost", message=f"{session.subject}: {reason}")
+    for number in held:
+        decide_again(batch, batch.state.held[number], error, cause=entry)

@@ -1,0 +1,1 @@
+"""Doors to the engine: within the process, and over a local socket."""

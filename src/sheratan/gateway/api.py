@@ -1,0 +1,280 @@
+"""The API over an engine: requests in, answers out, whoever carries them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+
+from sheratan.contracts import api
+from sheratan.contracts.errors import LimitReached, NotFound, Unavailable
+from sheratan.contracts.ids import parse_job_id
+from sheratan.contracts.jobs import JobRecord, QueueRecord
+from sheratan.contracts.journal import Entry
+from sheratan.contracts.principal import Principal
+from sheratan.contracts.worker import Assignment
+from sheratan.engine import commands
+from sheratan.engine.engine import Engine
+from sheratan.engine.explain import story
+from sheratan.engine.prepare import Check, prepare, prepare_reports
+from sheratan.engine.status import Facts, status
+from sheratan.engine.views import after_results, ended_record, find_view, job_record, list_records
+from sheratan.kernel.story import tell
+from sheratan.store.port import Reader
+from sheratan.store.rows import JobRow, Result
+
+__all__ = ["Api", "LocalTransport"]
+
+T = TypeVar("T")
+
+_WATCH_ENTRIES_MAX = 10_000
+"""Entries kept for a watcher that does not keep up; then its stream ends with an error, memory does not grow."""
+
+
+class Api:
+    """Every method of the API. Reads run on a thread of their own, each bounded in time."""
+
+    def __init__(self, engine: Engine, reader: Reader, data: str) -> None:
+        self._engine = engine
+        self._reader = reader
+        self._data = data
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="sheratan-reader")
+        self._workers: dict[int, Principal] = {}
+        self._watchers = 0
+        self.checks: dict[str, Check] = {}
+        self._handlers: dict[type[api.Request], Callable[[Any, Principal], Awaitable[Any]]] = {
+            api.SubmitJobs: self._submit,
+            api.RunJob: self._run,
+            api.GetJob: self._get,
+            api.WaitForJob: self._wait,
+            api.ListJobs: self._list,
+            api.CancelJob: self._cancel,
+            api.RetryJob: self._retry,
+            api.AfterResults: self._after_results,
+            api.ListQueues: self._queues,
+            api.PauseQueue: self._pause,
+            api.ResumeQueue: self._resume,
+            api.ListKinds: self._kinds,
+            api.TellWhy: self._why,
+            api.GetStatus: self._status,
+            api.GetEntries: self._entries,
+            api.RegisterWorker: self._register,
+            api.LeaseJobs: self._lease,
+            api.SettleJobs: self._settle,
+            api.WaitForSignals: self._signals,
+            api.HeartbeatWorker: self._heartbeat,
+            api.EndWorker: self._end,
+        }
+
+    async def handle(self, request: api.Request, by: Principal) -> Any:
+        """The answer to a request; a refusal is raised as a SheratanError."""
+        return await self._handlers[type(request)](request, by)
+
+    async def stream(self, request: api.Request) -> AsyncIterator[Any]:
+        """The items of a stream."""
+        assert isinstance(request, api.WatchEntries)
+        if self._watchers >= self._engine.limits.watchers_max:
+            raise LimitReached("too many live streams (limits.watchers_max)")
+        queue: asyncio.Queue[Entry] = asyncio.Queue()
+        end = self._engine.watch(queue.put_nowait)
+        self._watchers += 1
+        number = parse_job_id(request.subject).number if (request.subject or "").startswith("job_") else None
+        try:
+            while queue.qsize() < _WATCH_ENTRIES_MAX:
+                entry = await queue.get()
+                if _concerns(entry, request.subject, number):
+                    yield api.WatchedEntry(
+                        entry=entry.seq, at_us=entry.at, type=entry.type, subject=entry.subject, text=tell(entry)
+                    )
+            raise Unavailable(f"the stream fell {_WATCH_ENTRIES_MAX} entries behind; open it again")
+        finally:
+            self._watchers -= 1
+            end()
+
+    async def close_session(self, session: int) -> None:
+        """The connection of a worker has gone, and with it the worker."""
+        by = self._workers.pop(session, None)
+        if by is not None:
+            await self._engine.close_session(session, by)
+
+    def close(self) -> None:
+        """Give the reader's thread back."""
+        self._threads.shutdown()
+
+    async def _read(self, function: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function)
+
+    async def _submit(self, request: api.SubmitJobs, by: Principal) -> list[api.Receipt]:
+        jobs = prepare(request.jobs, self._engine.kinds, self._engine.limits)
+        command = commands.Submit(jobs=jobs, by_job=request.by_job, fence=request.fence)
+        receipts = await self._engine.ask(command, by)
+        return [api.Receipt(id=public_id, existing=existing) for public_id, existing in receipts]
+
+    async def _run(self, request: api.RunJob, by: Principal) -> JobRecord:
+        jobs = prepare((request.job,), self._engine.kinds, self._engine.limits)
+        public_id, ended = await self._engine.run(commands.Submit(jobs=jobs), by, request.timeout_seconds)
+        return await self._ended(public_id, ended, by)
+
+    async def _ended(self, public_id: str, ended: tuple[JobRow, Result] | None, by: Principal) -> JobRecord:
+        """The record of a job that has ended, from its rows where they say it all."""
+        if ended is not None:
+            job, result = ended
+            # An error, or a large output, is kept apart from these rows.
+            if result.state == "succeeded" and result.payload is None:
+                return ended_record(public_id, job, self._engine.state.lane_by_number[job.lane], result)
+        return await self._get(api.GetJob(id=public_id), by)
+
+    async def _get(self, request: api.GetJob, by: Principal) -> JobRecord:
+        return await self._read(lambda: job_record(self._reader, find_view(self._reader, request.id)))
+
+    async def _wait(self, request: api.WaitForJob, by: Principal) -> JobRecord:
+        address = parse_job_id(request.id)
+        ended = await self._engine.wait_end(address.number, request.timeout_seconds)
+        if ended is not None and ended[0].salt != address.salt:
+            ended = None
+        return await self._ended(request.id, ended, by)
+
+    async def _list(self, request: api.ListJobs, by: Principal) -> api.JobPage:
+        return await self._read(lambda: list_records(self._reader, request, self._engine.limits))
+
+    async def _cancel(self, request: api.CancelJob, by: Principal) -> Any:
+        return await self._engine.ask(commands.Cancel(id=request.id, reason=request.reason), by)
+
+    async def _retry(self, request: api.RetryJob, by: Principal) -> api.Receipt:
+        return api.Receipt(id=await self._engine.ask(commands.RetryJob(id=request.id), by))
+
+    async def _after_results(self, request: api.AfterResults, by: Principal) -> list[api.AfterResult]:
+        return await self._read(lambda: after_results(self._reader, request))
+
+    async def _queues(self, request: api.ListQueues, by: Principal) -> list[QueueRecord]:
+        state = self._engine.state
+        names = {lane.queue for lane in state.lanes.values()} | {queue for _, queue in state.queues}
+        running: dict[str, int] = {}
+        for held in state.held.values():
+            queue = state.lane_by_number[held.job.lane].queue
+            running[queue] = running.get(queue, 0) + 1
+        found = []
+        for name in sorted(names):
+            row = state.paused(by.tenant, name)
+            found.append(
+                QueueRecord(
+                    name=name,
+                    paused=row is not None,
+                    queued=state.depth(by.tenant, name),
+                    running=running.get(name, 0),
+                    paused_reason=row.reason if row else None,
+                )
+            )
+        return found
+
+    async def _pause(self, request: api.PauseQueue, by: Principal) -> Any:
+        return await self._engine.ask(commands.PauseQueue(queue=request.queue, reason=request.reason), by)
+
+    async def _resume(self, request: api.ResumeQueue, by: Principal) -> Any:
+        return await self._engine.ask(commands.ResumeQueue(queue=request.queue), by)
+
+    async def _kinds(self, request: api.ListKinds, by: Principal) -> Any:
+        return [kind.description for _, kind in sorted(self._engine.kinds.kinds.items())]
+
+    async def _why(self, request: api.TellWhy, by: Principal) -> api.Story:
+        return await self._read(lambda: story(self._reader, request.id))
+
+    async def _status(self, request: api.GetStatus, by: Principal) -> api.EngineStatus:
+        engine = self._engine
+        workers = [session.subject for session in engine.state.sessions.values()]
+        facts = Facts(
+            engine.ready,
+            list(engine.kinds.problems),
+            engine.version,
+            os.getpid(),
+            self._data,
+            workers,
+            engine.limits,
+            engine.halted,
+        )
+        return await self._read(lambda: status(self._reader, facts))
+
+    async def _entries(self, request: api.GetEntries, by: Principal) -> list[str]:
+        return await self._read(lambda: _entry_lines(self._reader, request))
+
+    async def _register(self, request: api.RegisterWorker, by: Principal) -> int:
+        for kind in request.registration.kinds:
+            self._engine.kinds.declare(kind, self.checks.get(kind.name))
+        local = by.auth == "embedded"
+        command = commands.RegisterWorker(registration=request.registration, local=local)
+        session: int = await self._engine.ask(command, by)
+        self._engine.open_signals(session)
+        subject = f"worker:{request.registration.name}/{session}"
+        self._workers[session] = Principal(
+            actor=subject, auth=by.auth, on_behalf_of=by.on_behalf_of, tenant=by.tenant
+        )
+        return session
+
+    def _worker(self, session: int) -> Principal:
+        principal = self._workers.get(session)
+        if principal is None:
+            raise NotFound(f"there is no worker session {session}; register again", field="session")
+        return principal
+
+    async def _lease(self, request: api.LeaseJobs, by: Principal) -> list[Assignment]:
+        worker = self._worker(request.session)
+        command = commands.LeaseJobs(session=request.session, slots=request.slots)
+        answer: list[Assignment] = await self._engine.ask(command, worker)
+        return answer
+
+    async def _settle(self, request: api.SettleJobs, by: Principal) -> Any:
+        worker = self._worker(request.session)
+        reports = prepare_reports(request.reports, self._engine.limits)
+        return await self._engine.ask(commands.Settle(session=request.session, reports=reports), worker)
+
+    async def _signals(self, request: api.WaitForSignals, by: Principal) -> Any:
+        return await self._engine.wait_signals(request.session)
+
+    async def _heartbeat(self, request: api.HeartbeatWorker, by: Principal) -> None:
+        await self._engine.ask(commands.Heartbeat(session=request.session), self._worker(request.session))
+
+    async def _end(self, request: api.EndWorker, by: Principal) -> None:
+        await self.close_session(request.session)
+
+
+class LocalTransport:
+    """The API for code in the engine's own process."""
+
+    def __init__(self, served: Api, by: Principal) -> None:
+        self._api = served
+        self._by = by
+
+    async def call(self, request: api.Request) -> Any:
+        """The answer to a request."""
+        return await self._api.handle(request, self._by)
+
+    def stream(self, request: api.Request) -> AsyncIterator[Any]:
+        """The items of a stream."""
+        return self._api.stream(request)
+
+    async def close(self) -> None:
+        """Nothing to hang up."""
+
+
+def _concerns(entry: Entry, subject: str | None, number: int | None) -> bool:
+    if subject is None or entry.subject == subject:
+        return True
+    if number is None or entry.type != "worker.leased":
+        return False
+    return any(job == number for job, _, _ in entry.data["jobs"])
+
+
+def _entry_lines(reader: Reader, request: api.GetEntries) -> list[str]:
+    lines: list[str] = []
+    for first, _, body in reader.pages(request.first_seq):
+        for offset, line in enumerate(body.split(b"\n")):
+            if first + offset >= request.first_seq:
+                lines.append(line.decode())
+            if len(lines) == request.limit:
+                return lines
+    return lines
+
+

@@ -1,0 +1,210 @@
+"""The local socket: the API for other processes of the same user."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import socket
+import struct
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sheratan.contracts.api import METHODS, STREAMS, RegisterWorker, Request
+from sheratan.contracts.errors import (
+    InternalError,
+    InvalidInput,
+    LimitReached,
+    NotFound,
+    SheratanError,
+    TooLarge,
+    Unavailable,
+)
+from sheratan.contracts.limits import Limits
+from sheratan.contracts.principal import Principal
+from sheratan.contracts.wire import FRAME_BYTES_SPARE, SOCKET_NAME, AnswerFrame, RequestFrame
+from sheratan.gateway.api import Api
+
+__all__ = ["SocketServer"]
+
+_REQUESTS_AT_ONCE = 1_024
+"""Requests of one connection that are being answered; further ones stay in the socket until one is done."""
+
+_decode_frame = msgspec.json.Decoder(RequestFrame).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class SocketServer:
+    """Serves an API on `DIR/sheratan.sock` to the user who owns the directory, and to root."""
+
+    def __init__(self, api: Api, directory: Path, limits: Limits) -> None:
+        self._api = api
+        self._path = directory / SOCKET_NAME
+        self._limits = limits
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Begin to listen. The caller owns the data directory, so a socket that lies there is a dead one's."""
+        self._path.unlink(missing_ok=True)
+        limit = self._limits.payload_bytes_max * 2 + FRAME_BYTES_SPARE
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        folder = os.open(self._path.parent, os.O_PATH | os.O_CLOEXEC)
+        try:
+            # A socket's path has 107 bytes at most; through the folder's descriptor it is always short.
+            listening.bind(f"/proc/self/fd/{folder}/{SOCKET_NAME}")
+        finally:
+            os.close(folder)
+        self._path.chmod(0o600)
+        self._server = await asyncio.start_unix_server(self._connected, sock=listening, limit=limit)
+
+    async def stop(self) -> None:
+        """Hang up on everybody."""
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._connections):
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+        self._path.unlink(missing_ok=True)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        connection = _Connection(self._api, reader, writer)
+        try:
+            by = _peer(writer)
+            if len(self._connections) > self._limits.connections_max:
+                await connection.refuse(LimitReached("too many connections (limits.connections_max)"))
+            else:
+                await connection.serve(by)
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        except SheratanError as error:
+            await connection.refuse(error)
+        finally:
+            self._connections.discard(task)
+            await connection.close()
+
+
+class _Connection:
+    """One caller. Requests are answered as they are done, not in order."""
+
+    def __init__(self, api: Api, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._api = api
+        self._reader = reader
+        self._writer = writer
+        self._places = asyncio.Semaphore(_REQUESTS_AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._sessions: list[int] = []
+
+    async def serve(self, by: Principal) -> None:
+        """Answer until the caller hangs up."""
+        while True:
+            try:
+                line = await self._reader.readline()
+            except ValueError:
+                raise TooLarge("the request is longer than any payload may be (limits.payload_bytes_max)") from None
+            if not line:
+                return
+            await self._places.acquire()
+            task = asyncio.create_task(self._answer(line, by))
+            self._tasks.add(task)
+            task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._places.release()
+
+    async def refuse(self, error: SheratanError) -> None:
+        """Tell the caller why it is hung up on."""
+        self._send(AnswerFrame(id=-1, error=error.to_wire()))
+        with suppress(ConnectionError):
+            await self._writer.drain()
+
+    async def close(self) -> None:
+        """Forget the caller; a worker that it was has gone with it."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for session in self._sessions:
+            with suppress(SheratanError):
+                await self._api.close_session(session)
+        self._writer.close()
+        with suppress(ConnectionError):
+            await self._writer.wait_closed()
+
+    async def _answer(self, line: bytes, by: Principal) -> None:
+        number = -1
+        try:
+            frame = _read_frame(line)
+            number = frame.id
+            if frame.method in STREAMS:
+                async for item in self._stream(frame):
+                    self._send(AnswerFrame(id=number, value=msgspec.Raw(_encode(item)), done=False))
+                    await self._writer.drain()
+                value = None
+            else:
+                value = await self._call(frame, by)
+            self._send(AnswerFrame(id=number, value=msgspec.Raw(_encode(value))))
+        except SheratanError as error:
+            self._send(AnswerFrame(id=number, error=error.to_wire()))
+        except ConnectionError:
+            return
+        except Exception as error:
+            bug = InternalError(f"{type(error).__name__}: {error}")
+            self._send(AnswerFrame(id=number, error=bug.to_wire()))
+        with suppress(ConnectionError):
+            await self._writer.drain()
+
+    async def _call(self, frame: RequestFrame, by: Principal) -> Any:
+        request = _read_request(frame, METHODS[frame.method][0])
+        value = await self._api.handle(request, by)
+        if isinstance(request, RegisterWorker):
+            self._sessions.append(value)
+        return value
+
+    def _stream(self, frame: RequestFrame) -> AsyncIterator[Any]:
+        return self._api.stream(_read_request(frame, STREAMS[frame.method][0]))
+
+    def _send(self, frame: AnswerFrame) -> None:
+        if not self._writer.is_closing():
+            self._writer.write(_encode(frame) + b"\n")
+
+
+def _read_frame(line: bytes) -> RequestFrame:
+    try:
+        frame = _decode_frame(line)
+    except msgspec.DecodeError as error:
+        raise InvalidInput(f"not a request: {error}") from error
+    if frame.method not in METHODS and frame.method not in STREAMS:
+        raise NotFound(f"there is no method {frame.method!r}", field="method")
+    return frame
+
+
+def _read_request(frame: RequestFrame, wanted: type[Request]) -> Request:
+    try:
+        return msgspec.json.decode(frame.params, type=wanted)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        raise InvalidInput(message, field=path.rstrip("`").lstrip(".") or None) from error
+    except msgspec.DecodeError as error:
+        raise InvalidInput(f"not valid JSON: {error}") from error
+
+
+def _peer(writer: asyncio.StreamWriter) -> Principal:
+    """Who is at the other end, as the kernel says (unix(7), SO_PEERCRED)."""
+    raw = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, uid, _ = struct.unpack("3i", raw)
+    if uid not in (0, os.getuid()):
+        raise Unavailable("this socket serves its owner and root only")
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = str(uid)
+    actor = f"local:{name}"
+    return Principal(actor=actor, auth="peer", on_behalf_of=actor)

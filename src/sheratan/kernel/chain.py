@@ -1,0 +1,61 @@
+"""The chain: entries as canonical bytes, each naming the SHA-256 of the one before it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from sheratan.contracts.errors import CorruptData
+from sheratan.contracts.journal import GENESIS, Entry
+
+__all__ = ["PAGE_SEPARATOR", "Head", "decode_entry", "encode_entry", "entry_hash", "split_page"]
+
+PAGE_SEPARATOR = b"\n"
+"""Canonical JSON holds no raw line feed, so a page of entries splits without an index."""
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+_decode = msgspec.json.Decoder(Entry).decode
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The end of a journal: the next `seq`, the last entry's `hash` and instant `at` (microseconds)."""
+
+    seq: int = 0
+    hash: str = GENESIS
+    at: int = 0
+
+
+def encode_entry(entry: Entry) -> bytes:
+    """The canonical bytes of an entry. Its keys are ASCII and its numbers integers, so sorting is enough."""
+    return _encode(entry)
+
+
+def entry_hash(line: bytes) -> str:
+    """The SHA-256 of an entry's canonical bytes: the next entry's `prev`."""
+    return hashlib.sha256(line).hexdigest()
+
+
+def decode_entry(line: bytes) -> Entry:
+    """An entry from its bytes; bytes that are not an entry raise CorruptData."""
+    try:
+        return _decode(line)
+    except msgspec.DecodeError as error:
+        raise CorruptData(f"not a journal entry: {error}") from error
+
+
+def split_page(body: bytes) -> list[bytes]:
+    """The entries of one page, as bytes."""
+    return body.split(PAGE_SEPARATOR)
+
+
+def has_float(value: Any) -> bool:
+    """Whether a float hides in a value; entries hold none, since floats compare unequal across machines."""
+    if isinstance(value, float):
+        return True
+    if isinstance(value, dict):
+        return any(has_float(item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return any(has_float(item) for item in value)
+    return False

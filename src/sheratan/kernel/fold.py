@@ -1,0 +1,131 @@
+"""The fold of a journal: what must be true of the world if these entries, and nothing else, happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from sheratan.contracts.errors import SheratanError
+from sheratan.contracts.journal import Entry
+from sheratan.kernel.canonical import canonical, digest
+from sheratan.kernel.facts import QueueFact, Violation
+from sheratan.kernel.fold_book import decision_of
+from sheratan.kernel.fold_jobs import JobFold
+
+__all__ = ["Fold"]
+
+_BROKEN_DATA = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, SheratanError)
+
+
+class Fold(JobFold):
+    """Takes entries in order. Memory grows with open jobs, idempotency keys and, a byte each, ended jobs.
+
+    It never raises on what an entry says: what it cannot use becomes a violation, and it goes on.
+    """
+
+    def __init__(self, violations: list[Violation]) -> None:
+        super().__init__(violations)
+        self.counts: dict[str, int] = {}
+        self.queues: dict[tuple[str, str], QueueFact] = {}
+        self.policy: int | None = None
+        self.engine_entry: int | None = None
+        self.epoch = 0
+        self.last_type = ""
+        self._workers: dict[str, int] = {}
+
+    def apply(self, entry: Entry) -> None:
+        """Take the next entry."""
+        entry_type = entry.type
+        self.counts[entry_type] = self.counts.get(entry_type, 0) + 1
+        self.last_type = entry_type
+        handler = _HANDLERS.get(entry_type)
+        if handler is None:
+            # An unknown type breaks the form of an entry, which is said where the form is checked.
+            return
+        try:
+            handler(self, entry)
+        except _BROKEN_DATA as error:
+            self.say(entry, "J8", f"its data is not that of a {entry_type}: {type(error).__name__}: {error}")
+        if entry.policy != self.policy:
+            self.say(entry, "J10", f"it names entry {entry.policy} as its policy; {self.policy} was in force")
+
+    def _engine(self, entry: Entry) -> None:
+        self._check_previous(entry, self.engine_entry)
+        self.engine_entry = entry.seq
+
+    def _started(self, entry: Entry) -> None:
+        self._engine(entry)
+        epoch = entry.data["epoch"]
+        if epoch <= self.epoch:
+            self.say(entry, "J16", f"owner number {epoch} follows owner number {self.epoch}")
+        self.epoch = epoch
+        decision_of(entry)
+        # Sessions end with the engine that they registered with.
+        self._workers.clear()
+
+    def _policy_set(self, entry: Entry) -> None:
+        self._check_previous(entry, self.policy)
+        limits = entry.data["limits"]
+        if digest(canonical(limits)) != entry.data["digest"]:
+            self.say(entry, "J8", "the digest of its limits is another")
+        self.policy = entry.seq
+        self.losses_max = limits["worker_losses_max"]
+
+    def _registered(self, entry: Entry) -> None:
+        self._check_previous(entry, self._workers.get(entry.subject))
+        self._workers[entry.subject] = entry.seq
+
+    def _leased(self, entry: Entry) -> None:
+        self._check_previous(entry, self._workers.get(entry.subject))
+        self._workers[entry.subject] = entry.seq
+        self.leased(entry)
+
+    def _worker_ended(self, entry: Entry) -> None:
+        self._check_previous(entry, self._workers.pop(entry.subject, None))
+
+    def _queue(self, entry: Entry) -> None:
+        key = (entry.tenant, entry.subject.removeprefix("queue:"))
+        known = self.queues.get(key)
+        self._check_previous(entry, known.entry if known else None)
+        paused = entry.type == "queue.paused"
+        self.queues[key] = QueueFact(paused, entry.data["reason"] if paused else "", entry.seq)
+
+    def _refused(self, entry: Entry) -> None:
+        """A refusal stands beside its queue's story, as a stale report does beside a job's: it links to nothing."""
+        self._check_previous(entry, None)
+        if decision_of(entry)["chosen"] != "refuse":
+            self.say(entry, "E14", "it was not refused by its decision")
+
+    def _fenced_off(self, entry: Entry) -> None:
+        self._check_previous(entry, None)
+        self.fenced_off(entry)
+
+    def _check_previous(self, entry: Entry, last: int | None) -> None:
+        if entry.previous != last:
+            self.say(entry, "previous", f"entry {last} came last in this story, it names {entry.previous}")
+
+
+_HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
+    "engine.started": Fold._started,
+    "engine.draining": Fold._engine,
+    "engine.stopped": Fold._engine,
+    "clock.stepped": Fold._engine,
+    "policy.set": Fold._policy_set,
+    "worker.registered": Fold._registered,
+    "worker.leased": Fold._leased,
+    "worker.ended": Fold._worker_ended,
+    "queue.paused": Fold._queue,
+    "queue.resumed": Fold._queue,
+    "job.submitted": JobFold.submitted,
+    "job.refused": Fold._refused,
+    "job.due": JobFold.changed,
+    "job.unblocked": JobFold.changed,
+    "job.succeeded": JobFold.changed,
+    "job.failed": JobFold.changed,
+    "job.timed_out": JobFold.changed,
+    "job.retried": JobFold.changed,
+    "job.requeued": JobFold.changed,
+    "job.cancel_requested": JobFold.changed,
+    "job.cancelled": JobFold.changed,
+    "job.fenced_off": Fold._fenced_off,
+}

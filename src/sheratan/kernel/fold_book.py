@@ -1,0 +1,86 @@
+"""The book that the fold of a journal keeps about jobs, and the steps that several entry types share."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sheratan.contracts.errors import InvalidInput
+from sheratan.contracts.journal import Entry
+from sheratan.kernel.facts import Ended, Mention, NewFacts, OpenJob, Outcomes, Violation
+from sheratan.kernel.lifecycle import JOB_TRANSITIONS, TERMINAL_STATES
+
+__all__ = ["ENDS", "JobBook", "decision_of"]
+
+ENDS: Final = {"job.succeeded": "succeeded", "job.failed": "failed", "job.cancelled": "cancelled"}
+"""Entry types that end a job, each with the state that it ends in."""
+
+
+class JobBook:
+    """Open jobs, outcomes and idempotency keys as the entries so far make them."""
+
+    def __init__(self, violations: list[Violation]) -> None:
+        self.open: dict[int, OpenJob] = {}
+        self.outcomes = Outcomes()
+        self.keys: dict[tuple[str, bytes], int] = {}
+        self.mentions: list[Mention] = []
+        self.losses_max = 0
+        self._violations = violations
+        self.by_subject: dict[str, OpenJob] = {}
+        self.children: dict[int, list[int]] = {}
+        self.new = NewFacts([], [], [])
+
+    def take_facts(self) -> NewFacts:
+        """The facts since the last call that no later entry can change."""
+        taken, self.new = self.new, NewFacts([], [], [])
+        return taken
+
+    def say(self, entry: Entry, invariant: str, text: str) -> None:
+        """Note a violation."""
+        self._violations.append(Violation(entry.seq, invariant, text))
+
+    def use_key(self, entry: Entry, key: str, number: int) -> None:
+        """A job comes in under the digest of an idempotency key."""
+        known = self.keys.setdefault((entry.tenant, bytes.fromhex(key)), number)
+        if known != number:
+            self.say(entry, "E7", f"its idempotency key made job number {known} before")
+
+    def go(self, entry: Entry, job: OpenJob, target: str) -> None:
+        """Change a job's state, as the table of transitions allows."""
+        if JOB_TRANSITIONS[job.state].get(target) != entry.type:
+            self.say(entry, "E4", f"job {job.number} may not go from {job.state} to {target} by {entry.type}")
+        job.state = target
+
+    def gone(self, entry: Entry, number: int) -> None:
+        """An entry about a job that is not open under this id."""
+        outcome = self.outcomes.get(number)
+        if outcome not in TERMINAL_STATES:
+            self.say(entry, "E2", f"nobody submitted job number {number} under the id that it names")
+        elif entry.type in ENDS:
+            self.say(entry, "E12", f"job number {number} had {outcome} before: it has two outcomes")
+        else:
+            self.say(entry, "E5", f"job number {number} had {outcome} before, and nothing may follow that")
+
+    def check_attempt(self, entry: Entry, job: OpenJob, attempt: int) -> None:
+        """Compare an attempt's number with the count of those before."""
+        if attempt != job.attempt:
+            self.say(entry, "E10", f"job {job.number} is at attempt {job.attempt}, it says {attempt}")
+
+    def leave(self, entry: Entry, job: OpenJob, state: str, output: str | None) -> None:
+        """The job has ended: forget it, but for its outcome and those that wait for it."""
+        del self.open[job.number]
+        self.by_subject.pop(job.subject, None)
+        self.outcomes.put(job.number, state)
+        ended = Ended(job.number, state, job.attempt, job.losses, entry.at, output, entry.seq)
+        self.new.ended.append(ended)
+        for number in self.children.pop(job.number, ()):
+            child = self.open.get(number)
+            if child is not None:
+                child.missing -= 1
+                child.parents_failed += state != "succeeded"
+
+
+def decision_of(entry: Entry) -> dict[str, Any]:
+    """The decision of an entry that must have one; InvalidInput when it has none."""
+    if entry.decision is None:
+        raise InvalidInput(f"a {entry.type} is decided by a rule, and it names none", field="decision")
+    return entry.decision

@@ -1,0 +1,229 @@
+"""The fold of entries about jobs. It knows entry types and their data, and nothing of the engine that wrote them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sheratan.contracts.ids import format_job_id, parse_job_id
+from sheratan.contracts.journal import Entry
+from sheratan.kernel.facts import FailureFact, Mention, OpenJob
+from sheratan.kernel.fold_book import ENDS, JobBook, decision_of
+from sheratan.kernel.lifecycle import TERMINAL_STATES
+
+__all__ = ["JobFold"]
+
+_SALT_MASK: Final = (1 << 20) - 1
+_ADMITTED: Final = {"queue": "queued", "schedule": "scheduled", "block": "blocked", "cancel": "cancelled"}
+_AGAIN: Final = {"retry": "job.retried", "requeue": "job.requeued", "fail": "job.failed"}
+_SETTLED: Final = {"succeeded": "job.succeeded", "cancelled": "job.cancelled", "released": "job.requeued"}
+
+
+class JobFold(JobBook):
+    """What each entry about a job does, and what it must fit."""
+
+    def submitted(self, entry: Entry) -> None:
+        """A job comes in."""
+        data, decided = entry.data, decision_of(entry)
+        number, subject = data["number"], entry.subject
+        if self.outcomes.get(number):
+            self.say(entry, "E2", f"job number {number} was given before")
+            return
+        salt = int(subject[-5:], 16) & _SALT_MASK
+        shard = int(subject[17:20], 16)
+        if format_job_id(entry.at // 1000, shard, number, salt) != subject:
+            self.say(entry, "E2", f"{subject} is not the id of job number {number} of this instant")
+        if entry.previous is not None:
+            self.say(entry, "previous", "a new job's story has no earlier entry")
+        if "key" in data:
+            self.use_key(entry, data["key"], number)
+        self._check_origins(entry)
+        state, given = _ADMITTED[decided["chosen"]], decided["input"]
+        missing, failed = self._wait_for(entry, number, data.get("after", ()))
+        if given["waits_for"] != missing:
+            self.say(entry, "E11", f"it waits for {missing} jobs, the decision says {given['waits_for']}")
+        due_us = entry.at + given["delay_us"]
+        job = OpenJob(
+            number, subject, entry.tenant, data["queue"], data["kind"], data["priority"], data["attempts_max"],
+            state, entry.seq, entry.at, due_us, due_us, missing, failed,
+        )  # fmt: skip
+        self.new.submitted.append(entry)
+        self.outcomes.put(number, "open")
+        self.open[number] = self.by_subject[subject] = job
+        if state == "cancelled":
+            job.attempt = 0
+            self.leave(entry, job, state, None)
+
+    def leased(self, entry: Entry) -> None:
+        """A worker gets jobs: one entry for all of them, which names the last entry of each."""
+        session = int(entry.subject.rpartition("/")[2])
+        jobs: list[list[int]] = entry.data["jobs"]
+        if [job[0] for job in jobs] != decision_of(entry)["chosen"]:
+            self.say(entry, "E14", "the jobs that were given are not the jobs that were chosen")
+        for number, attempt, previous in jobs:
+            job = self.open.get(number)
+            if job is None:
+                self.gone(entry, number)
+                continue
+            self.go(entry, job, "running")
+            if job.missing:
+                self.say(entry, "E11", f"job {number} was started while {job.missing} jobs it runs after are open")
+            if previous != job.entry:
+                self.say(entry, "previous", f"entry {job.entry} of job {number} came last, it names {previous}")
+            if entry.seq <= job.fence:
+                self.say(entry, "E3", f"fence {entry.seq} of job {number} is not above its last, {job.fence}")
+            self.check_attempt(entry, job, attempt)
+            job.fence, job.session, job.cancel_us = entry.seq, session, 0
+            job.since_us, job.entry = entry.at, entry.seq
+
+    def changed(self, entry: Entry) -> None:
+        """An entry in the story of one job that was submitted before."""
+        job = self.by_subject.get(entry.subject)
+        if job is None:
+            number = parse_job_id(entry.subject).number
+            self.gone(entry, number)
+            return
+        if entry.previous != job.entry:
+            self.say(entry, "previous", f"entry {job.entry} came last in this story, it names {entry.previous}")
+        _CHANGES[entry.type](self, entry, job)
+        job.entry = entry.seq
+
+    def fenced_off(self, entry: Entry) -> None:
+        """A stale report: it must not have been the owner's."""
+        number = parse_job_id(entry.data["job"]).number
+        given = decision_of(entry)["input"]
+        if not self.outcomes.get(number):
+            self.gone(entry, number)
+        job = self.open.get(number)
+        current = job.fence if job is not None and job.state == "running" else None
+        if given["fence_current"] != current or given["fence"] == current:
+            text = f"it refuses fence {given['fence']} in favour of {given['fence_current']}; {current} holds job {number}"
+            self.say(entry, "E3", text)
+        self.mentions.append(Mention(number, entry.seq))
+
+    def _check_origins(self, entry: Entry) -> None:
+        by_job, origin = entry.data.get("by_job"), entry.data.get("origin")
+        if by_job is not None:
+            running = self.by_subject.get(by_job)
+            if running is None or running.state != "running":
+                self.say(entry, "E3", f"it was submitted by {by_job}, which did not run")
+        if origin is not None and self.outcomes.get(parse_job_id(origin).number) not in TERMINAL_STATES:
+            self.say(entry, "E2", f"it runs {origin} again, which had not ended")
+
+    def _wait_for(self, entry: Entry, number: int, parents: Sequence[int]) -> tuple[int, int]:
+        """Of the jobs it runs after, how many are open and how many ended without success."""
+        missing = failed = 0
+        for parent in parents:
+            outcome = self.outcomes.get(parent)
+            if outcome == "open":
+                missing += 1
+                self.children.setdefault(parent, []).append(number)
+            elif not outcome:
+                self.say(entry, "E2", f"it runs after job number {parent}, which nobody submitted")
+            elif outcome != "succeeded":
+                failed += 1
+        return missing, failed
+
+    def _due(self, entry: Entry, job: OpenJob) -> None:
+        due_us = entry.data["due_us"]
+        if entry.at < due_us or due_us != job.due_us:
+            self.say(entry, "E13", f"its time was {job.due_us}; it says {due_us} and came at {entry.at}")
+        self.go(entry, job, "queued")
+        self.check_attempt(entry, job, entry.data["attempt"])
+        job.since_us = entry.at
+
+    def _unblocked(self, entry: Entry, job: OpenJob) -> None:
+        if job.missing:
+            self.say(entry, "E11", f"{job.missing} jobs that it runs after are open")
+        self.go(entry, job, "scheduled" if decision_of(entry)["chosen"] == "schedule" else "queued")
+        job.since_us = entry.at
+
+    def _ended(self, entry: Entry, job: OpenJob) -> None:
+        running = job.state == "running"
+        decided = decision_of(entry)
+        rule: str = decided["rule"]
+        if running:
+            self.check_attempt(entry, job, entry.data["attempt"])
+        if rule.startswith("retry."):
+            self._count_failure(entry, job, decided)
+        elif rule.startswith("job.settle@"):
+            self._check_fence(entry, job, decided)
+        state = ENDS[entry.type]
+        self.go(entry, job, state)
+        if not running:
+            # The attempt that it waited for never ran.
+            job.attempt -= 1
+        self.leave(entry, job, state, entry.data["output"] if state == "succeeded" else None)
+
+    def _retried(self, entry: Entry, job: OpenJob) -> None:
+        decided = decision_of(entry)
+        self.check_attempt(entry, job, entry.data["attempt"])
+        self._count_failure(entry, job, decided)
+        if job.failures >= job.attempts_max:
+            self.say(entry, "E10", f"{job.failures} attempts have failed of {job.attempts_max}, and it is tried again")
+        self.go(entry, job, "scheduled")
+        job.attempt += 1
+        job.retrying, job.due_us, job.since_us = True, entry.at + decided["chosen"]["delay_us"], entry.at
+
+    def _requeued(self, entry: Entry, job: OpenJob) -> None:
+        decided = decision_of(entry)
+        self.check_attempt(entry, job, entry.data["attempt"])
+        if "error" in entry.data:
+            self._count_failure(entry, job, decided)
+            if job.losses >= self.losses_max:
+                self.say(entry, "E10", f"{job.losses} workers were lost of {self.losses_max}, and it is tried again")
+            job.attempt += 1
+        else:
+            self._check_fence(entry, job, decided)
+        self.go(entry, job, "queued")
+        job.since_us = entry.at
+
+    def _asked_to_stop(self, entry: Entry, job: OpenJob) -> None:
+        self._stays_running(entry, job)
+        job.cancel_us = job.cancel_us or entry.at
+
+    def _timed_out(self, entry: Entry, job: OpenJob) -> None:
+        self._stays_running(entry, job)
+        self.check_attempt(entry, job, entry.data["attempt"])
+
+    def _stays_running(self, entry: Entry, job: OpenJob) -> None:
+        if job.state != "running":
+            self.say(entry, "E4", f"{entry.type} is for a job that runs; job {job.number} is {job.state}")
+
+    def _count_failure(self, entry: Entry, job: OpenJob, decided: dict[str, Any]) -> None:
+        """An attempt failed: count it here, and compare with what the decision was told."""
+        error, given = entry.data["error"], decided["input"]
+        if error["class"] == "lost_lease":
+            job.losses += 1
+        else:
+            job.failures += 1
+        told = (given["failures"], given["losses"], given["attempts_max"], given["losses_max"])
+        counted = (job.failures, job.losses, job.attempts_max, self.losses_max)
+        if told != counted or given["error_class"] != error["class"]:
+            text = "failures, losses and their limits are {}, {}, {} and {}; the decision was told {}, {}, {} and {}"
+            self.say(entry, "E10", text.format(*counted, *told))
+        if _AGAIN.get(decided["chosen"]["action"]) != entry.type:
+            self.say(entry, "E14", f"{decided['chosen']['action']} was chosen, and {entry.type} was done")
+        self.new.failures.append(FailureFact(job.number, entry.seq, error["digest"]))
+
+    def _check_fence(self, entry: Entry, job: OpenJob, decided: dict[str, Any]) -> None:
+        given = decided["input"]
+        if job.state != "running" or not given["fence"] == given["fence_current"] == job.fence:
+            text = f"it was settled under fence {given['fence']}; the lease in its story has {job.fence}"
+            self.say(entry, "E3", text)
+        if _SETTLED.get(decided["chosen"]) != entry.type:
+            self.say(entry, "E14", f"{decided['chosen']} was chosen, and {entry.type} was done")
+
+
+
+_CHANGES: Final = {
+    "job.due": JobFold._due,
+    "job.unblocked": JobFold._unblocked,
+    "job.succeeded": JobFold._ended,
+    "job.failed": JobFold._ended,
+    "job.cancelled": JobFold._ended,
+    "job.retried": JobFold._retried,
+    "job.requeued": JobFold._requeued,
+    "job.cancel_requested": JobFold._asked_to_stop,
+    "job.timed_out": JobFold._timed_out,
+}

@@ -1,0 +1,72 @@
+"""The life of a job, of an attempt and of a worker as transition tables; the docs draw their diagrams from here."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, get_args
+
+from sheratan.contracts.errors import InternalError
+from sheratan.contracts.jobs import JobState
+
+__all__ = [
+    "JOB_TRANSITIONS",
+    "OPEN_STATES",
+    "TERMINAL_STATES",
+    "WORKER_TRANSITIONS",
+    "WorkerState",
+    "check_transition",
+]
+
+TERMINAL_STATES: Final[frozenset[str]] = frozenset({"succeeded", "failed", "cancelled"})
+OPEN_STATES: Final[frozenset[str]] = frozenset(get_args(JobState)) - TERMINAL_STATES
+
+JOB_TRANSITIONS: Final[dict[str, dict[str, str]]] = {
+    "new": {
+        "queued": "job.submitted",
+        "scheduled": "job.submitted",
+        "blocked": "job.submitted",
+        "cancelled": "job.submitted",
+    },
+    "blocked": {
+        "queued": "job.unblocked",
+        "scheduled": "job.unblocked",
+        "failed": "job.failed",
+        "cancelled": "job.cancelled",
+    },
+    "scheduled": {"queued": "job.due", "cancelled": "job.cancelled"},
+    "queued": {"running": "worker.leased", "failed": "job.failed", "cancelled": "job.cancelled"},
+    "running": {
+        "succeeded": "job.succeeded",
+        "failed": "job.failed",
+        "cancelled": "job.cancelled",
+        "scheduled": "job.retried",
+        "queued": "job.requeued",
+    },
+    "succeeded": {},
+    "failed": {},
+    "cancelled": {},
+}
+"""From a state to each state it may become, with the entry type that says so. `new` is before the first entry."""
+
+_ALLOWED: Final = frozenset(
+    (source, target, entry_type)
+    for source, targets in JOB_TRANSITIONS.items()
+    for target, entry_type in targets.items()
+)
+
+WorkerState = Literal["started", "ready", "busy", "draining", "completed", "failed", "stopped"]
+
+WORKER_TRANSITIONS: Final[dict[str, tuple[str, ...]]] = {
+    "started": ("ready", "failed", "stopped"),
+    "ready": ("busy", "draining", "failed", "stopped"),
+    "busy": ("ready", "draining", "failed", "stopped"),
+    "draining": ("completed", "failed", "stopped"),
+    "completed": (),
+    "failed": (),
+    "stopped": (),
+}
+
+
+def check_transition(source: str, target: str, entry_type: str) -> None:
+    """Raise InternalError when a job may not go from `source` to `target` by this entry; change nothing."""
+    if (source, target, entry_type) not in _ALLOWED:
+        raise InternalError(f"a job may not go from {source} to {target} by {entry_type}")

@@ -1,0 +1,58 @@
+"""Is a failed attempt tried again, and when?"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from sheratan.kernel.rules import Verdict, rule
+
+__all__ = ["BACKOFF", "backoff"]
+
+BACKOFF = "retry.backoff@1"
+
+_FINAL = {
+    "fatal": "the error is marked as final",
+    "bug": "the error is a bug, which trying again does not mend",
+}
+
+
+@rule("retry.backoff", 1)
+def backoff(given: dict[str, Any]) -> Verdict:
+    """Choose {action: retry, delay_us}, {action: requeue} or {action: fail}.
+
+    Input: error_class, failures (of the job's own, this one included) and attempts_max, losses (attempts lost with
+    their worker, this one included) and losses_max, base_us, cap_us, retry_after_us (null, or what a provider asked
+    for), seed.
+
+    The delay has full jitter: uniform between 0 and min(cap, base * 2^(failures - 1)), drawn from the seed
+    (Brooker, "Exponential Backoff and Jitter", 2015). An attempt lost with its worker does not count as a failure
+    of the job; it goes back at once, a bounded number of times.
+    """
+    error_class, failures, most = given["error_class"], given["failures"], given["attempts_max"]
+    if error_class in _FINAL:
+        return Verdict({"action": "fail"}, f"Not tried again: {_FINAL[error_class]}.")
+    if error_class == "lost_lease":
+        losses, losses_max = given["losses"], given["losses_max"]
+        if losses >= losses_max:
+            return Verdict({"action": "fail"}, f"Not tried again: {losses} workers were lost while running it.")
+        return Verdict({"action": "requeue"}, f"Back to its queue: loss {losses} of a worker, {losses_max} allowed.")
+    if failures >= most:
+        return Verdict({"action": "fail"}, f"Not tried again: {failures} of {most} allowed attempts have failed.")
+    asked = given["retry_after_us"]
+    if asked is not None:
+        because = f"Tried again (try {failures + 1} of {most}) after the {asked} microseconds that were asked for."
+        return Verdict({"action": "retry", "delay_us": asked}, because)
+    ceiling = min(given["cap_us"], given["base_us"] << min(failures - 1, 40))
+    delay = _draw(given["seed"], ceiling)
+    because = (
+        f"Tried again (try {failures + 1} of {most}) after {delay} microseconds,"
+        f" drawn between 0 and {ceiling} from the recorded seed."
+    )
+    return Verdict({"action": "retry", "delay_us": delay}, because)
+
+
+def _draw(seed: int, ceiling: int) -> int:
+    """A number from 0 to `ceiling`, uniform, from the seed alone."""
+    digest = hashlib.sha256(b"retry.backoff@1:%d" % seed).digest()
+    return int.from_bytes(digest[:16], "big") % (ceiling + 1)

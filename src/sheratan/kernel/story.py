@@ -1,0 +1,121 @@
+"""Entries told as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from sheratan.contracts.journal import Entry
+
+__all__ = ["tell"]
+
+
+def _submitted(entry: Entry) -> str:
+    data = entry.data
+    text = f"{_who(entry)} submitted it as a {data['kind']} job for queue {data['queue']}, priority {data['priority']}."
+    if "by_job" in data:
+        text += f" It was submitted by the running job {data['by_job']}."
+    if "origin" in data:
+        text += f" It runs {data['origin']} again."
+    if "after" in data:
+        text += f" It is to run after {len(data['after'])} other jobs."
+    return text
+
+
+def _refused(entry: Entry) -> str:
+    return f"A {entry.data['kind']} job of {_who(entry)} was not taken in."
+
+
+def _leased(entry: Entry) -> str:
+    return f"{entry.subject} was given {len(entry.data['jobs'])} jobs under fence {entry.seq}."
+
+
+def _failed_attempt(verb: str) -> Callable[[Entry], str]:
+    def told(entry: Entry) -> str:
+        data = entry.data
+        error = data.get("error")
+        attempt = f"Attempt {data['attempt']}" if data.get("attempt") else "It"
+        reason = f" with {error['type']} ({error['class']})" if error else ""
+        return f"{attempt} {verb}{reason}."
+
+    return told
+
+
+def _registered(entry: Entry) -> str:
+    return f"The worker came on duty with {entry.data['slots']} slots for {', '.join(entry.data['kinds']) or 'nothing'}."
+
+
+def _ended_worker(entry: Entry) -> str:
+    return f"The worker went off duty ({entry.data['reason']}) and held {entry.data['held']} jobs."
+
+
+def _started(entry: Entry) -> str:
+    return f"The engine {entry.data['version']} started as owner number {entry.data['epoch']}."
+
+
+def _with_reason(text: str) -> Callable[[Entry], str]:
+    def told(entry: Entry) -> str:
+        reason = entry.data.get("reason")
+        return f"{_who(entry)} {text}{f': {reason}' if reason else ''}."
+
+    return told
+
+
+def _unblocked(entry: Entry) -> str:
+    return f"{entry.data['ended']} ended as {entry.data['state']}, the last job it waited for."
+
+
+def _due(entry: Entry) -> str:
+    return f"Its waiting time was over; attempt {entry.data['attempt']} may start."
+
+
+def _stepped(entry: Entry) -> str:
+    return f"The wall clock was set by {entry.data['step_us']} microseconds; leases are not affected."
+
+
+def _fenced_off(entry: Entry) -> str:
+    return f"A late report ({entry.data['outcome']}) came with a stale fence and changed nothing."
+
+
+def _who(entry: Entry) -> str:
+    return entry.actor if entry.actor == entry.on_behalf_of else f"{entry.actor} for {entry.on_behalf_of}"
+
+
+_TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
+    "engine.started": _started,
+    "engine.draining": _with_reason("began to drain the engine"),
+    "engine.stopped": lambda entry: f"The engine stopped with {entry.data['running']} jobs running.",
+    "policy.set": lambda entry: f"The limits in force were set (digest {entry.data['digest'][:12]}).",
+    "clock.stepped": _stepped,
+    "worker.registered": _registered,
+    "worker.leased": _leased,
+    "worker.ended": _ended_worker,
+    "queue.paused": _with_reason("paused the queue"),
+    "queue.resumed": _with_reason("resumed the queue"),
+    "job.submitted": _submitted,
+    "job.refused": _refused,
+    "job.due": _due,
+    "job.unblocked": _unblocked,
+    "job.succeeded": lambda entry: f"Attempt {entry.data['attempt']} succeeded; its output has digest"
+    f" {entry.data['output'][:12]}.",
+    "job.failed": _failed_attempt("failed for good"),
+    "job.timed_out": _failed_attempt("ran out of time"),
+    "job.retried": _failed_attempt("failed"),
+    "job.requeued": _failed_attempt("ended early"),
+    "job.cancel_requested": _with_reason("asked for it to be cancelled"),
+    "job.cancelled": lambda entry: _cancelled(entry),
+    "job.fenced_off": _fenced_off,
+}
+
+
+def _cancelled(entry: Entry) -> str:
+    if entry.actor == "engine":
+        return "It was cancelled by the engine."
+    return _with_reason("cancelled it")(entry)
+
+
+def tell(entry: Entry) -> str:
+    """One or two sentences that say what an entry records and, if a rule decided, why."""
+    told = _TELLERS[entry.type](entry)
+    because: Any = entry.decision.get("because") if entry.decision else None
+    return f"{told} {because}" if because else told

@@ -1,0 +1,147 @@
+"""The form of a journal, entry by entry: numbers, hashes, canonical bytes, time, who acted. It needs no database."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Final
+
+import msgspec
+
+from sheratan.contracts.errors import InvalidInput
+from sheratan.contracts.journal import ENTRY_TYPES, ENTRY_VERSION, GENESIS, Entry
+from sheratan.kernel.canonical import canonical
+from sheratan.kernel.chain import Head, encode_entry
+from sheratan.kernel.facts import Violation
+from sheratan.kernel.secret_text import find_secret
+
+__all__ = ["Trail"]
+
+
+def _refuse_float(text: str) -> Any:
+    raise ValueError(f"{text} is a float, and floats differ between machines")
+
+
+_decode = msgspec.json.Decoder(Entry, float_hook=_refuse_float).decode
+_TYPES: Final = frozenset(ENTRY_TYPES)
+
+# Every digit becomes a 0, so that a run of 17 digits, which is beyond 2^53, is found without a pattern. (Hashes have
+# such runs now and then, so a hit only means a closer look; instants have 16 digits.)
+_DIGITS_TO_ZERO: Final = bytes(0x30 if 0x30 <= byte <= 0x39 else byte for byte in range(256))
+_LONG_NUMBER: Final = b"0" * 17
+
+
+class Trail:
+    """Reads entries in order and remembers the end reached: the next `seq`, the last `hash` and instant `at_us`.
+
+    After a break it goes on with what it finds, so that one fault is one violation or a few, not all that follow.
+    """
+
+    def __init__(self, violations: list[Violation]) -> None:
+        self.seq = 0
+        self.hash: str | None = GENESIS
+        """None after an entry whose bytes cannot be read: what the next one names as `prev` is then not compared."""
+        self.at_us = 0
+        self._violations = violations
+        self._doubt: int | None = None
+        """An entry whose `prev` does not fit the entry before: the next entry says which of the two was changed."""
+
+    @property
+    def head(self) -> Head:
+        """The end of the journal as far as it was read."""
+        return Head(self.seq, self.hash or "", self.at_us)
+
+    def read(self, line: bytes) -> Entry | None:
+        """Take the next entry's bytes; None when they are no entry."""
+        try:
+            entry = _decode(line)
+        except (ValueError, RecursionError) as error:
+            self._say(self.seq, "J8", f"the bytes at this place are not an entry: {error}")
+            self.seq += 1
+            self.hash, self._doubt = None, None
+            return None
+        in_order = entry.seq == self.seq
+        if not in_order:
+            self._out_of_order(entry.seq)
+        self._check_prev(entry, in_order)
+        self.seq = entry.seq + 1
+        self.hash = hashlib.sha256(line).hexdigest()
+        self._check_form(entry, line)
+        return entry
+
+    def unread(self, head: Head) -> list[Violation]:
+        """What is wrong with the end that was reached, when `head` is the end that is meant."""
+        found: list[Violation] = []
+        if head.seq != self.seq:
+            text = f"the journal ends before entry {self.seq}, its recorded end is before entry {head.seq}"
+            found.append(Violation(min(head.seq, self.seq), "J1", text))
+        elif self.hash is not None and head.hash != self.hash:
+            text = "the last entry's hash is not the recorded head: it was changed, or the head was"
+            found.append(Violation(self.seq - 1, "J2", text))
+        elif self._doubt is not None:
+            found.append(_changed(self._doubt - 1))
+        if head.seq == self.seq and head.at != self.at_us:
+            text = f"the last entry is of {self.at_us}, the recorded end of {head.at}"
+            found.append(Violation(self.seq - 1, "J14", text))
+        return found
+
+    def _say(self, seq: int, invariant: str, text: str) -> None:
+        self._violations.append(Violation(seq, invariant, text))
+
+    def _out_of_order(self, seq: int) -> None:
+        if seq > self.seq:
+            self._say(self.seq, "J1", f"entry {self.seq} is missing: entry {seq} stands in its place")
+        else:
+            self._say(self.seq, "J1", f"entry {seq} stands where entry {self.seq} belongs")
+
+    def _check_prev(self, entry: Entry, in_order: bool) -> None:
+        """Entry k with changed content unsettles only k + 1; with a changed `prev`, itself and k + 1."""
+        if not in_order or self.hash is None:
+            # Said already; the neighbour that `prev` stands for is not there.
+            self._doubt = None
+        elif entry.prev == self.hash:
+            if self._doubt is not None:
+                self._violations.append(_changed(self._doubt - 1))
+                self._doubt = None
+        elif self._doubt is None:
+            self._doubt = entry.seq
+        else:
+            self._violations.append(_changed(self._doubt))
+            self._doubt = None
+        if self._doubt == 0:
+            # There is nothing before entry 0 that could have been changed.
+            self._violations.append(_changed(0))
+            self._doubt = None
+
+    def _check_form(self, entry: Entry, line: bytes) -> None:
+        seq = entry.seq
+        if not _is_canonical(entry, line):
+            self._say(seq, "J8", "its bytes are not the canonical form of what they say")
+        if entry.type not in _TYPES or entry.v != ENTRY_VERSION:
+            self._say(seq, "J8", f"{entry.type!r} of version {entry.v} is not a known form of entry")
+        if entry.at < self.at_us:
+            self._say(seq, "J9", f"its instant {entry.at} is before {self.at_us}, that of the entry before it")
+        else:
+            self.at_us = entry.at
+        if not (entry.actor and entry.on_behalf_of and entry.auth and entry.tenant):
+            self._say(seq, "J10", "it does not say who acted, for whom, in which tenant and how the actor was known")
+        if entry.cause is not None and not 0 <= entry.cause < seq:
+            self._say(seq, "cause", f"it names entry {entry.cause} as its cause, which is not earlier")
+        secret = find_secret(line)
+        if secret is not None:
+            self._say(seq, "J13", f"it seems to hold {secret}")
+
+
+def _changed(seq: int) -> Violation:
+    return Violation(seq, "J2", "its bytes do not fit the hashes beside it: it was changed after it was written")
+
+
+def _is_canonical(entry: Entry, line: bytes) -> bool:
+    if encode_entry(entry) != line:
+        return False
+    if line.isascii() and _LONG_NUMBER not in line.translate(_DIGITS_TO_ZERO):
+        return True
+    # The slow way knows the order of keys beyond ASCII, and refuses integers beyond 2^53.
+    try:
+        return canonical(msgspec.json.decode(line)) == line
+    except InvalidInput:
+        return False

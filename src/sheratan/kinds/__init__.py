@@ -1,0 +1,1 @@
+"""Built-in kinds of jobs. Each is an ordinary user of the SDK."""

@@ -1,0 +1,176 @@
+"""The client: submit jobs, wait for them, ask about them. The same over a socket and within the process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+import msgspec
+
+from sheratan.contracts import api
+from sheratan.contracts.errors import InvalidInput, JobFailed
+from sheratan.contracts.jobs import JobRecord, KindDescription, Options, QueueRecord, Submission
+from sheratan.sdk.kind import Kind, SubmissionOptions
+
+__all__ = ["Client", "JobHandle"]
+
+
+class JobHandle:
+    """A job that was submitted."""
+
+    def __init__(self, client: Client, receipt: api.Receipt, kind: Kind[Any, Any] | None) -> None:
+        self.id = receipt.id
+        self.existing = receipt.existing
+        """Whether the job had been submitted before, under the same idempotency key."""
+        self._client = client
+        self._kind = kind
+
+    def __repr__(self) -> str:
+        return f"<job {self.id}>"
+
+    async def result(self, timeout_seconds: float | None = None) -> Any:
+        """The job's output once it has succeeded; JobFailed when it ends otherwise, TimedOut when it takes too long."""
+        record = await self._client.wait(self.id, timeout_seconds=timeout_seconds)
+        return _output(record, self._kind)
+
+    async def why(self) -> api.Story:
+        """The story of the job."""
+        return await self._client.why(self.id)
+
+    async def cancel(self, reason: str = "") -> str:
+        """Cancel the job: `cancelled` at once, or `requested` when an attempt runs."""
+        return await self._client.cancel(self.id, reason)
+
+
+class Client:
+    """An engine's client. Use it as an async context manager, or call `close`."""
+
+    def __init__(self, transport: api.Transport) -> None:
+        self._transport = transport
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._transport.close()
+
+    async def submit(
+        self, kind: Kind[Any, Any] | str, value: Any = None, **options: Unpack[SubmissionOptions]
+    ) -> JobHandle:
+        """Submit a job; it is durable when this returns. An input or option that is refused raises InvalidInput."""
+        if isinstance(kind, str):
+            submission = Submission(kind=kind, input=value, options=_options(options))
+            known = None
+        else:
+            submission = Submission(kind=kind.name, input=kind.dump_input(value), options=_options(options))
+            known = kind
+        receipts = await self._transport.call(api.SubmitJobs(jobs=(submission,)))
+        return JobHandle(self, receipts[0], known)
+
+    async def submit_many(self, jobs: Sequence[Submission]) -> list[JobHandle]:
+        """Submit jobs in one transaction, all or none."""
+        receipts = await self._transport.call(api.SubmitJobs(jobs=tuple(jobs)))
+        return [JobHandle(self, receipt, None) for receipt in receipts]
+
+    async def run(self, kind: Kind[Any, Any] | str, value: Any = None, **options: Unpack[SubmissionOptions]) -> Any:
+        """Submit a job and wait for its output."""
+        given = value if isinstance(kind, str) else kind.dump_input(value)
+        name = kind if isinstance(kind, str) else kind.name
+        submission = Submission(kind=name, input=given, options=_options(options))
+        record = await self._transport.call(api.RunJob(job=submission))
+        return _output(record, None if isinstance(kind, str) else kind)
+
+    async def job(self, job_id: str) -> JobRecord:
+        """A job as it stands."""
+        record: JobRecord = await self._transport.call(api.GetJob(id=job_id))
+        return record
+
+    async def wait(self, job_id: str, *, timeout_seconds: float | None = None) -> JobRecord:
+        """A job once it has ended, however; TimedOut when that takes too long."""
+        request = api.WaitForJob(id=job_id, timeout_seconds=timeout_seconds)
+        record: JobRecord = await self._transport.call(request)
+        return record
+
+    async def jobs(self, request: api.ListJobs | None = None) -> api.JobPage:
+        """A page of jobs, newest first."""
+        page: api.JobPage = await self._transport.call(request or api.ListJobs())
+        return page
+
+    async def cancel(self, job_id: str, reason: str = "") -> str:
+        """Cancel a job: `cancelled` at once, or `requested` when an attempt runs."""
+        outcome: str = await self._transport.call(api.CancelJob(id=job_id, reason=reason))
+        return outcome
+
+    async def retry(self, job_id: str) -> JobHandle:
+        """Run an ended job again, as a new job that names it as its origin."""
+        return JobHandle(self, await self._transport.call(api.RetryJob(id=job_id)), None)
+
+    async def queues(self) -> list[QueueRecord]:
+        """Every queue."""
+        queues: list[QueueRecord] = await self._transport.call(api.ListQueues())
+        return queues
+
+    async def pause(self, queue: str, reason: str = "") -> bool:
+        """Start no more jobs of a queue; False when it was paused already."""
+        changed: bool = await self._transport.call(_convert({"queue": queue, "reason": reason}, api.PauseQueue))
+        return changed
+
+    async def resume(self, queue: str) -> bool:
+        """Start jobs of a queue again; False when it was not paused."""
+        changed: bool = await self._transport.call(_convert({"queue": queue}, api.ResumeQueue))
+        return changed
+
+    async def kinds(self) -> list[KindDescription]:
+        """The kinds that workers on duty offer."""
+        kinds: list[KindDescription] = await self._transport.call(api.ListKinds())
+        return kinds
+
+    async def why(self, subject: str) -> api.Story:
+        """The story of a job, a queue (`queue:NAME`), a worker or the `engine`."""
+        story: api.Story = await self._transport.call(api.TellWhy(id=subject))
+        return story
+
+    async def status(self) -> api.EngineStatus:
+        """The five questions, answered."""
+        status: api.EngineStatus = await self._transport.call(api.GetStatus())
+        return status
+
+    async def entries(self, first_seq: int = 0, limit: int = 100) -> list[str]:
+        """Journal entries as canonical JSON."""
+        lines: list[str] = await self._transport.call(api.GetEntries(first_seq=first_seq, limit=limit))
+        return lines
+
+    def watch(self, subject: str | None = None) -> AsyncIterator[api.WatchedEntry]:
+        """Entries as they are committed; with `subject`, only those about it."""
+        return self._transport.stream(api.WatchEntries(subject=subject))
+
+
+def _output(record: JobRecord, kind: Kind[Any, Any] | None) -> Any:
+    if record.state != "succeeded":
+        error = record.error
+        reason = f": {error.type}: {error.message}" if error else ""
+        raise JobFailed(f"{record.id} is {record.state}{reason}", job=record.id, state=record.state)
+    return kind.read_output(record.output) if kind else record.output
+
+
+_DEFAULTS = Options()
+
+
+def _options(given: SubmissionOptions) -> Options:
+    """Options, checked: msgspec checks types only when it converts."""
+    return _convert(given, Options) if given else _DEFAULTS
+
+
+def _convert(given: Any, wanted: type[Any]) -> Any:
+    try:
+        return msgspec.convert(given, wanted)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        raise InvalidInput(message, field=path.rstrip("`").lstrip(".") or None) from error

@@ -1,0 +1,210 @@
+"""`@job`: a function becomes a kind of job."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, Generic, Literal, TypedDict, TypeVar, Unpack, get_type_hints, overload
+
+import msgspec
+from pydantic import TypeAdapter, ValidationError
+
+from sheratan.contracts.errors import InvalidInput
+from sheratan.contracts.jobs import AFTER_FAILURE, KindDescription, Options, Submission
+from sheratan.sdk.context import Context
+
+__all__ = ["Kind", "SubmissionOptions", "find_kinds", "job"]
+
+Input = TypeVar("Input")
+Output = TypeVar("Output")
+Handler = Callable[..., Any]
+Mode = Literal["async", "thread", "process"]
+
+_JSON_ALREADY = (str, int, bool)
+NO_INPUT: Any = inspect.Parameter.empty
+
+
+class SubmissionOptions(TypedDict, total=False):
+    """How a job is to be run; see `Options` for what each means."""
+
+    queue: str
+    priority: int
+    delay_seconds: float
+    key: str
+    attempts_max: int
+    backoff_base_seconds: float
+    backoff_max_seconds: float
+    run_timeout_seconds: float
+    queue_timeout_seconds: float
+    after: tuple[str, ...]
+    after_failure: AFTER_FAILURE
+
+
+class Kind(Generic[Input, Output]):
+    """A kind of job: a handler, what it takes and gives, and how it is run. Calling it calls the handler."""
+
+    def __init__(self, handler: Handler, description: KindDescription, mode: Mode) -> None:
+        self.handler = handler
+        self.mode = mode
+        self.takes_context, input_type, output_type = _signature(handler)
+        self.takes_input = input_type is not NO_INPUT
+        self._input = TypeAdapter(input_type if self.takes_input else None)
+        self._output = TypeAdapter(output_type)
+        self.description = msgspec.structs.replace(
+            description,
+            input_schema=self._input.json_schema(),
+            output_schema=self._output.json_schema(mode="serialization"),
+        )
+        self.__doc__ = handler.__doc__
+        self.__name__ = handler.__name__
+        self.__module__ = handler.__module__
+
+    @property
+    def name(self) -> str:
+        """The kind's name."""
+        return self.description.name
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """Call the handler itself, as a test does."""
+        return self.handler(*arguments, **named)
+
+    def __repr__(self) -> str:
+        return f"<kind {self.name}>"
+
+    def submission(self, value: Any = None, **options: Unpack[SubmissionOptions]) -> Submission:
+        """A job of this kind to be submitted, with an input and options (see `Options`)."""
+        return Submission(kind=self.name, input=self.dump_input(value), options=Options(**options))
+
+    def check_input(self, value: Any) -> None:
+        """Raise InvalidInput, naming the field, when the kind does not accept a JSON value."""
+        try:
+            self._input.validate_python(value)
+        except ValidationError as error:
+            raise _invalid(error, "input") from error
+
+    def read_input(self, data: bytes) -> Input:
+        """The handler's input from JSON."""
+        try:
+            value: Input = self._input.validate_json(data)
+        except ValidationError as error:
+            raise _invalid(error, "input") from error
+        return value
+
+    def dump_input(self, value: Any) -> Any:
+        """An input, or something that can be one, as a JSON value."""
+        if value is None or type(value) in _JSON_ALREADY:
+            # The engine checks it against the kind; there is nothing to translate.
+            return value
+        try:
+            return self._input.dump_python(self._input.validate_python(value), mode="json")
+        except ValidationError as error:
+            raise _invalid(error, "input") from error
+
+    def dump_output(self, value: Any) -> Any:
+        """The handler's output as a JSON value; one that is not of the declared type raises InvalidInput."""
+        try:
+            return self._output.dump_python(self._output.validate_python(value), mode="json")
+        except ValidationError as error:
+            raise _invalid(error, "output") from error
+
+    def read_output(self, value: Any) -> Output:
+        """The output from a JSON value."""
+        output: Output = self._output.validate_python(value)
+        return output
+
+
+@overload
+def job(handler: Handler, /) -> Kind[Any, Any]: ...
+@overload
+def job(
+    *,
+    kind: str | None = None,
+    queue: str = "default",
+    priority: int = 5,
+    attempts_max: int = 3,
+    backoff_base_seconds: float = 1.0,
+    backoff_max_seconds: float = 60.0,
+    run_timeout_seconds: float = 300.0,
+    queue_timeout_seconds: float | None = None,
+    cpu_bound: bool = False,
+) -> Callable[[Handler], Kind[Any, Any]]: ...
+
+
+def job(  # noqa: PLR0913 - the options of a kind, each with its default
+    handler: Handler | None = None,
+    /,
+    *,
+    kind: str | None = None,
+    queue: str = "default",
+    priority: int = 5,
+    attempts_max: int = 3,
+    backoff_base_seconds: float = 1.0,
+    backoff_max_seconds: float = 60.0,
+    run_timeout_seconds: float = 300.0,
+    queue_timeout_seconds: float | None = None,
+    cpu_bound: bool = False,
+) -> Any:
+    """Make a function a kind of job.
+
+    The handler is `async def handler(ctx: Context, input: Model) -> Output`; both parameters may be left out, and
+    the types are any that pydantic knows. A plain `def` runs in a thread, or with `cpu_bound` in a process of its
+    own, where its context only tells and cannot submit. Durations are in seconds; `priority` 0 runs first, 9 last.
+    """
+
+    def make(function: Handler) -> Kind[Any, Any]:
+        try:
+            description = msgspec.convert(
+                {
+                    "name": kind or function.__name__,
+                    "queue": queue,
+                    "priority": priority,
+                    "attempts_max": attempts_max,
+                    "backoff_base_seconds": backoff_base_seconds,
+                    "backoff_max_seconds": backoff_max_seconds,
+                    "run_timeout_seconds": run_timeout_seconds,
+                    "queue_timeout_seconds": queue_timeout_seconds,
+                    "description": inspect.getdoc(function) or "",
+                },
+                KindDescription,
+            )
+        except msgspec.ValidationError as error:
+            raise InvalidInput(str(error), field=f"@job of {function.__qualname__}") from error
+        return Kind(function, description, _mode(function, cpu_bound=cpu_bound))
+
+    return make if handler is None else make(handler)
+
+
+def find_kinds(module: ModuleType) -> list[Kind[Any, Any]]:
+    """The kinds that a module defines or imports, by name."""
+    found = {value.name: value for value in vars(module).values() if isinstance(value, Kind)}
+    return [found[name] for name in sorted(found)]
+
+
+def _mode(function: Handler, *, cpu_bound: bool) -> Mode:
+    if inspect.iscoroutinefunction(function):
+        if cpu_bound:
+            raise InvalidInput("a CPU-bound handler is a plain def, since it runs in another process", field="cpu_bound")
+        return "async"
+    return "process" if cpu_bound else "thread"
+
+
+def _signature(handler: Handler) -> tuple[bool, Any, Any]:
+    """Whether the handler takes a context, and the types of its input and output."""
+    hints = get_type_hints(handler, include_extras=True)
+    parameters = list(inspect.signature(handler).parameters.values())
+    takes_context = bool(parameters) and hints.get(parameters[0].name) is Context
+    rest = parameters[1:] if takes_context else parameters
+    if len(rest) > 1:
+        raise InvalidInput("a handler takes a context and one input at most", field=handler.__qualname__)
+    input_type = hints.get(rest[0].name, Any) if rest else NO_INPUT
+    return takes_context, input_type, hints.get("return", Any)
+
+
+def _invalid(error: ValidationError, root: str) -> InvalidInput:
+    """The first thing that pydantic found wrong, by field."""
+    first = error.errors(include_url=False)[0]
+    path = "/".join(str(part) for part in first["loc"])
+    more = error.error_count() - 1
+    tail = f" (and {more} more)" if more else ""
+    return InvalidInput(f"{first['msg']}{tail}", field=f"{root}/{path}" if path else root)

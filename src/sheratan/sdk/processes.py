@@ -1,0 +1,113 @@
+"""CPU-bound handlers in processes of their own, one call at a time each, killed when the call is given up."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import multiprocessing
+import pickle
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any, NamedTuple
+
+from sheratan.sdk.errors import HandlerError
+
+__all__ = ["ProcessDied", "ProcessPool"]
+
+
+class ProcessDied(Exception):
+    """The process that ran the handler ended before it answered."""
+
+
+class RemoteError(Exception):
+    """The handler raised an exception that could not be carried over; its text is here."""
+
+
+class _Child(NamedTuple):
+    process: BaseProcess
+    pipe: Connection
+
+
+class ProcessPool:
+    """Processes that are started when needed and used again. The caller runs at most `size` calls at once."""
+
+    def __init__(self, size: int) -> None:
+        self._threads = ThreadPoolExecutor(size, thread_name_prefix="sheratan-process")
+        self._idle: list[_Child] = []
+        self._spawn = multiprocessing.get_context("spawn")
+
+    async def run(self, handler: Callable[..., Any], arguments: Sequence[Any]) -> Any:
+        """Call a handler in a process; when this is cancelled the process is killed."""
+        loop = asyncio.get_running_loop()
+        child = self._idle.pop() if self._idle else await loop.run_in_executor(self._threads, self._start)
+        try:
+            message = (handler.__module__, handler.__qualname__, list(arguments))
+            ok, value = await loop.run_in_executor(self._threads, _ask, child, message)
+        except BaseException:
+            # Given up or broken: a process that may still be computing is of no use to the next call.
+            child.process.kill()
+            child.pipe.close()
+            raise
+        self._idle.append(child)
+        if ok:
+            return value
+        raise value
+
+    def close(self) -> None:
+        """End the processes that are idle."""
+        for child in self._idle:
+            child.process.kill()
+            child.process.join()
+            child.pipe.close()
+        self._idle.clear()
+        self._threads.shutdown(wait=False)
+
+    def _start(self) -> _Child:
+        ours, theirs = self._spawn.Pipe()
+        process = self._spawn.Process(target=_serve, args=(theirs, list(sys.path)), daemon=True)
+        process.start()
+        theirs.close()
+        return _Child(process, ours)
+
+
+def _ask(child: _Child, message: tuple[str, str, list[Any]]) -> tuple[bool, Any]:
+    try:
+        child.pipe.send_bytes(pickle.dumps(message))
+        answer: tuple[bool, Any] = child.pipe.recv()
+    except (EOFError, OSError) as error:
+        child.process.join(timeout=5)
+        raise ProcessDied(f"the handler's process ended with exit code {child.process.exitcode}") from error
+    return answer
+
+
+def _serve(pipe: Connection, path: list[str]) -> None:
+    """The child's main loop. Ctrl-C is for the parent, which decides what happens to running jobs."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.path[:] = path
+    while True:
+        try:
+            message = pipe.recv_bytes()
+        except EOFError:
+            return
+        pipe.send(_call(message))
+
+
+def _call(message: bytes) -> tuple[bool, Any]:
+    try:
+        # The parent of this process wrote the message; nobody else can.
+        module, name, arguments = pickle.loads(message)  # noqa: S301
+        found: Any = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+        # The module's name stands for the kind; the function is inside it.
+        return True, getattr(found, "handler", found)(*arguments)
+    except HandlerError as error:
+        return False, error
+    except Exception as error:
+        text = "".join(traceback.format_exception(error))
+        return False, RemoteError(f"{type(error).__qualname__}: {error}\n{text}")

@@ -1,0 +1,60 @@
+"""The worker: a crew for each way in which its kinds are run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sheratan.contracts import api
+from sheratan.sdk.crew import Crew
+from sheratan.sdk.kind import Kind, Mode
+
+__all__ = ["PROCESSES_DEFAULT", "SLOTS_DEFAULT", "THREADS_DEFAULT", "Worker"]
+
+SLOTS_DEFAULT: Final = 256
+"""Async attempts at once. They mostly wait, and one commit serves all that end together."""
+
+THREADS_DEFAULT: Final = 32
+"""Plain functions at once, each in a thread: they mostly wait, too, but a thread costs more than a task."""
+
+PROCESSES_DEFAULT: Final = 2
+"""CPU-bound functions at once, each in a process; more than the machine has cores gains nothing."""
+
+
+class Worker:
+    """Runs kinds for the engine that a transport reaches.
+
+    `slots`, `threads` and `processes` bound how many attempts run at once as tasks, in threads and in processes.
+    Each way leases for itself, so a job waits in its queue, not in a worker that has no place for it.
+    """
+
+    def __init__(
+        self,
+        transport: api.Transport,
+        kinds: Sequence[Kind[Any, Any]],
+        *,
+        name: str = "worker",
+        slots: int = SLOTS_DEFAULT,
+        threads: int = THREADS_DEFAULT,
+        processes: int = PROCESSES_DEFAULT,
+    ) -> None:
+        ways: dict[Mode, tuple[str, int]] = {
+            "async": (name, slots),
+            "thread": (f"{name}-threads", threads),
+            "process": (f"{name}-processes", processes),
+        }
+        self._crews: list[Crew] = []
+        for mode, (crew_name, size) in ways.items():
+            offered = [kind for kind in kinds if kind.mode == mode]
+            if offered:
+                self._crews.append(Crew(transport, offered, mode, name=crew_name, slots=size))
+
+    async def start(self) -> None:
+        """Come on duty and begin to take jobs."""
+        for crew in self._crews:
+            await crew.start()
+
+    async def stop(self, drain_seconds: float = 0.0) -> None:
+        """Take no more jobs, let what runs end for a while, hand back the rest, and go off duty."""
+        await asyncio.gather(*(crew.stop(drain_seconds) for crew in self._crews))

@@ -1,0 +1,159 @@
+"""Settings: typed, from flags, environment, files and defaults, each with its origin. Read by wiring and cli only."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+
+from sheratan.contracts.errors import InvalidInput, UnknownSetting
+from sheratan.contracts.limits import LIMIT_REASONS, Limits
+
+__all__ = ["SETTING_REASONS", "Origin", "Settings", "WorkerSettings", "load_settings", "setting_names"]
+
+ENVIRONMENT_PREFIX = "SHERATAN_"
+FILE_NAME = "sheratan.toml"
+
+
+class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The worker that runs inside the server."""
+
+    name: str = "local"
+    slots: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 256
+    threads: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 32
+    processes: Annotated[int, msgspec.Meta(ge=1, le=256)] = 2
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything that can be set."""
+
+    data: str
+    kinds: tuple[str, ...] = ()
+    drain_seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 25.0
+    worker: WorkerSettings = WorkerSettings()
+    limits: Limits = Limits()
+
+
+SETTING_REASONS: dict[str, str] = {
+    "data": "the data directory; it holds the database, the owner's lock and the socket",
+    "kinds": "modules whose kinds the server's own worker runs",
+    "drain_seconds": "how long running jobs may take to end after SIGTERM; supervisors kill after 30",
+    "worker.name": "how the server's own worker is named in the journal",
+    "worker.slots": "attempts that it runs at once",
+    "worker.threads": "plain functions that it runs at once, each in a thread",
+    "worker.processes": "CPU-bound functions that it runs at once, each in a process",
+    **{f"limits.{name}": reason for name, reason in LIMIT_REASONS.items()},
+}
+
+
+class Origin(NamedTuple):
+    """A setting's value and where it comes from."""
+
+    name: str
+    value: Any
+    origin: str
+
+
+def load_settings(flags: Mapping[str, Any], environment: Mapping[str, str], folder: Path) -> tuple[Settings, list[Origin]]:
+    """The settings, and the origin of each: flag, environment, project file, user file or default.
+
+    An unknown name is refused with UnknownSetting and a value of the wrong type with InvalidInput; both say where
+    it stands.
+    """
+    layers = [
+        ("flag", {name: value for name, value in flags.items() if value is not None}),
+        *(("environment " + name, {key: value}) for name, key, value in _environment(environment)),
+        (f"file {folder / FILE_NAME}", _file(folder / FILE_NAME)),
+        *((f"file {path}", _file(path)) for path in _user_files(environment)),
+    ]
+    merged: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    known = set(setting_names())
+    for origin, values in layers:
+        for name, value in values.items():
+            if name not in known:
+                raise UnknownSetting(f"{origin} sets it, but there is no such setting", field=name)
+            if name not in merged:
+                merged[name], origins[name] = value, origin
+    merged.setdefault("data", str(_default_data(environment)))
+    settings = _build(merged, origins)
+    return settings, [Origin(name, _value(settings, name), origins.get(name, "default")) for name in setting_names()]
+
+
+def setting_names() -> list[str]:
+    """Every setting by its dotted name."""
+    return list(_names(Settings, ""))
+
+
+def _names(struct: type[msgspec.Struct], prefix: str) -> Iterator[str]:
+    for field in msgspec.structs.fields(struct):
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            yield from _names(field.type, f"{prefix}{field.name}.")
+        else:
+            yield prefix + field.name
+
+
+def _environment(environment: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    for name, value in sorted(environment.items()):
+        if name.startswith(ENVIRONMENT_PREFIX):
+            yield name, name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", "."), value
+
+
+def _file(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise InvalidInput(f"cannot be read: {error.strerror}", field=str(path)) from error
+    try:
+        return dict(_flatten(tomllib.loads(text), ""))
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidInput(f"is not TOML: {error}", field=str(path)) from error
+
+
+def _flatten(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _user_files(environment: Mapping[str, str]) -> list[Path]:
+    home = environment.get("XDG_CONFIG_HOME") or (str(Path(environment["HOME"]) / ".config") if "HOME" in environment else "")
+    return [Path(home) / "sheratan" / FILE_NAME] if home else []
+
+
+def _default_data(environment: Mapping[str, str]) -> Path:
+    share = environment.get("XDG_DATA_HOME")
+    return (Path(share) if share else Path(environment.get("HOME", os.curdir)) / ".local" / "share") / "sheratan"
+
+
+def _build(merged: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
+    nested: dict[str, Any] = {}
+    for name, value in merged.items():
+        if name == "kinds" and isinstance(value, str):
+            value = [part for part in value.split(",") if part]
+        table = nested
+        *folders, last = name.split(".")
+        for part in folders:
+            table = table.setdefault(part, {})
+        table[last] = value
+    try:
+        return msgspec.convert(nested, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$.")
+        name = path.rstrip("`")
+        raise InvalidInput(f"{message} (set by {origins.get(name, 'default')})", field=name or None) from error
+
+
+def _value(settings: Settings, name: str) -> Any:
+    value: Any = settings
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value

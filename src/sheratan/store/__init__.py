@@ -1,0 +1,1 @@
+"""Where state lives: the port, the one transaction, and one folder per database."""

@@ -1,0 +1,156 @@
+"""Rows as tuples in column order. A job is in exactly one location: Ready, Timer, Lease, Blocked or Result."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+__all__ = [
+    "TIMER_DELAY",
+    "TIMER_RETRY",
+    "AfterRow",
+    "Blocked",
+    "FailureRow",
+    "JobRow",
+    "KeyRow",
+    "Lane",
+    "Lease",
+    "Location",
+    "QueueRow",
+    "Ready",
+    "Result",
+    "Timer",
+]
+
+TIMER_DELAY: Final = 1
+TIMER_RETRY: Final = 2
+
+
+class Lane(NamedTuple):
+    """Jobs of one kind in one queue of one tenant; ready work is kept and claimed by lane."""
+
+    lane: int
+    tenant: str
+    queue: str
+    kind: str
+
+
+class JobRow(NamedTuple):
+    """What was asked for. Never changes. Durations in microseconds; a timeout of 0 means none."""
+
+    number: int
+    salt: int
+    lane: int
+    priority: int
+    created_us: int
+    attempts_max: int
+    backoff_base_us: int
+    backoff_cap_us: int
+    run_timeout_us: int
+    queue_timeout_us: int
+    after_failure: str
+    submitted_by: int | None
+    origin: int | None
+    input: bytes | None
+    """The input's canonical JSON, or None when it is kept under `payload`."""
+    payload: bytes | None
+    """The SHA-256 of an input that is too large for the hot rows."""
+
+
+class Ready(NamedTuple):
+    """Waits for a worker. `attempt` is the one to come; `entry` the last journal entry about the job."""
+
+    lane: int
+    priority: int
+    number: int
+    attempt: int
+    losses: int
+    since_us: int
+    entry: int
+
+
+class Timer(NamedTuple):
+    """Waits for an instant: the end of a delay or of a backoff."""
+
+    due_us: int
+    number: int
+    what: int
+    attempt: int
+    losses: int
+    since_us: int
+    entry: int
+
+
+class Lease(NamedTuple):
+    """Is being run. `fence` is the entry that gave the lease; a write with another fence changes nothing."""
+
+    number: int
+    attempt: int
+    losses: int
+    fence: int
+    session: int
+    leased_us: int
+    cancel_us: int
+    """When it was asked to stop; 0 when it was not."""
+    entry: int
+
+
+class Blocked(NamedTuple):
+    """Waits for other jobs to end. `missing` have not ended yet, `failed` ended without success."""
+
+    number: int
+    missing: int
+    failed: int
+    due_us: int
+    since_us: int
+    entry: int
+
+
+class Result(NamedTuple):
+    """Has ended. Never changes."""
+
+    number: int
+    state: str
+    attempt: int
+    losses: int
+    finished_us: int
+    output: bytes | None
+    payload: bytes | None
+    entry: int
+
+
+Location = Ready | Timer | Lease | Blocked | Result
+
+
+class AfterRow(NamedTuple):
+    """Job `number` runs after job `parent`; `ordinal` keeps the order in which they were named."""
+
+    number: int
+    ordinal: int
+    parent: int
+
+
+class FailureRow(NamedTuple):
+    """How an attempt failed, in full: a JobError as JSON, under the entry that records it."""
+
+    number: int
+    entry: int
+    error: bytes
+
+
+class KeyRow(NamedTuple):
+    """An idempotency key, the job that it made, and the digest of the request that it stands for."""
+
+    tenant: str
+    key: str
+    digest: bytes
+    number: int
+
+
+class QueueRow(NamedTuple):
+    """A queue that is paused, or was."""
+
+    tenant: str
+    queue: str
+    paused: int
+    reason: str
+    entry: int

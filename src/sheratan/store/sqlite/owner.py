@@ -1,0 +1,74 @@
+"""One owner per data directory, by a lock that the kernel releases when the owner dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+import msgspec
+
+from sheratan.contracts.errors import DataDirectoryInUse, InvalidInput
+
+__all__ = ["Holder", "OwnerLock", "read_holder"]
+
+LOCK_NAME = "owner.lock"
+
+
+class Holder(msgspec.Struct, frozen=True, kw_only=True):
+    """Who owns a data directory: its process id, what it runs, and since when (microseconds since the epoch)."""
+
+    pid: int
+    program: str
+    since_us: int
+
+
+class OwnerLock:
+    """The lock on a data directory, held until `release` or the end of the process."""
+
+    def __init__(self, directory: Path, holder: Holder) -> None:
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise InvalidInput(f"{directory} cannot be used: {error.strerror}", field="data") from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._file)
+            raise DataDirectoryInUse(_refusal(directory), field="data") from None
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, msgspec.json.encode(holder), 0)
+
+    def release(self) -> None:
+        """Give the directory back."""
+        os.close(self._file)
+
+
+def read_holder(directory: Path) -> Holder | None:
+    """Who holds the lock now, or None when nobody does."""
+    path = directory / LOCK_NAME
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return _read(path)
+    finally:
+        os.close(file)
+    return None
+
+
+def _read(path: Path) -> Holder | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Holder)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def _refusal(directory: Path) -> str:
+    holder = _read(directory / LOCK_NAME)
+    who = f"process {holder.pid} ({holder.program})" if holder else "another process"
+    return f"{directory} is in use by {who}; talk to it over its socket, or stop it first"

@@ -1,0 +1,1 @@
+DELETE FROM alarm WHERE (due_us, number) IN (VALUES :rows)

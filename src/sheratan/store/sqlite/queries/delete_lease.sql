@@ -1,0 +1,1 @@
+DELETE FROM lease WHERE number IN (VALUES :rows)

@@ -1,0 +1,1 @@
+DELETE FROM ready WHERE (lane, priority, number) IN (VALUES :rows)

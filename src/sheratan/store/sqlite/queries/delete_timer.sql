@@ -1,0 +1,1 @@
+DELETE FROM timer WHERE (due_us, number) IN (VALUES :rows)

@@ -1,0 +1,1 @@
+INSERT INTO after VALUES :rows

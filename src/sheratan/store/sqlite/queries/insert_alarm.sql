@@ -1,0 +1,1 @@
+INSERT INTO alarm VALUES :rows

@@ -1,0 +1,1 @@
+INSERT INTO failure VALUES :rows

@@ -1,0 +1,1 @@
+INSERT INTO lane VALUES :rows

@@ -1,0 +1,1 @@
+INSERT INTO lease VALUES :rows

@@ -1,0 +1,1 @@
+INSERT INTO mention VALUES :rows

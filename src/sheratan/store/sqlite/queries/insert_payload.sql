@@ -1,0 +1,1 @@
+INSERT OR IGNORE INTO payload (digest, body) VALUES :rows

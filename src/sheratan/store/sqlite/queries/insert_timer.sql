@@ -1,0 +1,1 @@
+INSERT INTO timer VALUES :rows

@@ -1,0 +1,1 @@
+SELECT parent FROM after WHERE number = ? ORDER BY ordinal

@@ -1,0 +1,1 @@
+SELECT due_us, number FROM alarm WHERE (due_us, number) > (?1, ?2) ORDER BY due_us, number LIMIT ?3

@@ -1,0 +1,1 @@
+SELECT * FROM blocked WHERE number = ?

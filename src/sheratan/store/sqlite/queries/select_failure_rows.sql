@@ -1,0 +1,1 @@
+SELECT * FROM failure WHERE number IN (SELECT value FROM json_each(?))

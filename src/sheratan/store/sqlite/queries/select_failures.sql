@@ -1,0 +1,1 @@
+SELECT entry, error FROM failure WHERE number = ? ORDER BY entry

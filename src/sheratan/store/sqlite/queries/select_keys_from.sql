@@ -1,0 +1,1 @@
+SELECT tenant, key, digest, number FROM idempotency WHERE (tenant, key) > (?1, ?2) ORDER BY tenant, key LIMIT ?3

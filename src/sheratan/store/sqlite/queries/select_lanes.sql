@@ -1,0 +1,1 @@
+SELECT lane, tenant, queue, kind FROM lane ORDER BY lane

@@ -1,0 +1,1 @@
+SELECT * FROM lease ORDER BY number

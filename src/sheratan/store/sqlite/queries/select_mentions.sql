@@ -1,0 +1,1 @@
+SELECT entry FROM mention WHERE number = ? ORDER BY entry

@@ -1,0 +1,1 @@
+SELECT rowid, digest, body FROM payload WHERE rowid > ?1 ORDER BY rowid LIMIT ?2

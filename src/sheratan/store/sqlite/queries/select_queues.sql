@@ -1,0 +1,1 @@
+SELECT tenant, queue, paused, reason, entry FROM queue ORDER BY tenant, queue

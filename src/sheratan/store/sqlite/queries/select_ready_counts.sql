@@ -1,0 +1,1 @@
+SELECT lane, count(*) FROM ready GROUP BY lane

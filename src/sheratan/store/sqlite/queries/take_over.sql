@@ -1,0 +1,1 @@
+UPDATE shard SET epoch = epoch + 1 WHERE shard = 0

@@ -1,0 +1,155 @@
+"""Reads of committed state from one SQLite connection."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import starmap
+
+from sheratan.contracts.errors import CorruptData
+from sheratan.kernel.chain import Head, split_page
+from sheratan.store.port import JobView, Shard
+from sheratan.store.rows import Blocked, JobRow, KeyRow, Lane, Lease, Location, QueueRow, Ready, Result, Timer
+from sheratan.store.sqlite.scans import SqliteScans
+
+__all__ = ["SqliteReader"]
+
+_PAGES_AT_ONCE = 32
+"""A page of a full batch has a few megabytes, so this bounds memory; more at once would save little time."""
+
+_TABLES: tuple[tuple[str, type[Timer | Lease | Blocked | Result]], ...] = (
+    ("timer", Timer),
+    ("lease", Lease),
+    ("blocked", Blocked),
+    ("result", Result),
+)
+
+
+class SqliteReader(SqliteScans):
+    """The reads of the store port; the owner's store adds writing."""
+
+    def shard(self) -> Shard:
+        """The shard row."""
+        epoch, seq, head, at_us, next_number, policy, engine_entry, clean = self._one("select_shard", ())
+        return Shard(epoch, Head(seq, head, at_us), next_number, policy, engine_entry, bool(clean))
+
+    def lanes(self) -> list[Lane]:
+        """Every lane."""
+        return list(starmap(Lane, self._rows("select_lanes")))
+
+    def queues(self) -> list[QueueRow]:
+        """Every queue that was ever paused."""
+        return list(starmap(QueueRow, self._rows("select_queues")))
+
+    def jobs(self, numbers: Sequence[int]) -> list[JobRow]:
+        """The jobs with these numbers, in no particular order."""
+        return list(starmap(JobRow, self._rows("select_jobs", (json.dumps(numbers),))))
+
+    def location(self, number: int) -> Location | None:
+        """Where a job is."""
+        for name, row_type in _TABLES:
+            for row in self._rows(f"select_{name}", (number,)):
+                return row_type(*row)
+        for job in self.jobs([number]):
+            for row in self._rows("select_ready", (job.lane, job.priority, number)):
+                return Ready(*row)
+        return None
+
+    def view(self, number: int) -> JobView | None:
+        """One job with its location."""
+        jobs = self.jobs([number])
+        if not jobs:
+            return None
+        location = self.location(number)
+        if location is None:
+            raise CorruptData(f"job number {number} is in no location")
+        lane = next(lane for lane in self.lanes() if lane.lane == jobs[0].lane)
+        return JobView(jobs[0], lane, location)
+
+    def list_jobs(self, *, state: str | None, queue: str | None, kind: str | None, below: int, limit: int) -> list[int]:
+        """Numbers of jobs, newest first, below a number."""
+        return [row[0] for row in self._rows("list_jobs", (below, state, queue, kind, limit))]
+
+    def after(self, number: int) -> list[int]:
+        """The jobs that a job was named to run after, in the order they were named."""
+        return [row[0] for row in self._rows("select_after", (number,))]
+
+    def mentions(self, number: int) -> list[int]:
+        """Entries that mention a job beside its own story."""
+        return [row[0] for row in self._rows("select_mentions", (number,))]
+
+    def failures(self, number: int) -> dict[int, bytes]:
+        """How the attempts of a job failed, by the entry that records it."""
+        return dict(self._rows("select_failures", (number,)))
+
+    def payload(self, digest: bytes) -> bytes:
+        """A payload that is kept apart from the hot rows."""
+        body: bytes = self._one("select_payload", (digest,))[0]
+        return body
+
+    def counts(self) -> dict[str, int]:
+        """Rows per location."""
+        return dict(self._rows("select_counts"))
+
+    def ready_counts(self) -> list[tuple[int, int]]:
+        """Lane and number of ready jobs, for each lane that has any."""
+        return list(self._rows("select_ready_counts"))
+
+    def entry_line(self, seq: int) -> bytes | None:
+        """The bytes of one entry."""
+        for first_seq, count, body in self._rows("select_page", (seq,)):
+            if first_seq <= seq < first_seq + count:
+                lines = split_page(body)
+                return lines[seq - first_seq] if seq - first_seq < len(lines) else None
+        return None
+
+    def pages(self, first_seq: int = 0) -> Iterator[tuple[int, int, bytes]]:
+        """Pages of the journal from the one that holds `first_seq`."""
+        for start, _, _ in self._rows("select_page", (first_seq,)):
+            first_seq = start
+        while True:
+            # Read in steps, so that a long journal never holds one read transaction open.
+            found = list(self._rows("select_pages_from", (first_seq, _PAGES_AT_ONCE)))
+            yield from found
+            if len(found) < _PAGES_AT_ONCE:
+                return
+            first_seq = found[-1][0] + 1
+
+    def leases(self) -> list[Lease]:
+        """Every lease."""
+        return list(starmap(Lease, self._rows("select_leases")))
+
+    def blocked_count(self) -> int:
+        """How many jobs are blocked."""
+        return self.counts()["blocked"]
+
+    def ready_page(self, lane: int, after: tuple[int, int], limit: int) -> list[Ready]:
+        """Ready jobs of a lane after (priority, number), in order."""
+        return list(starmap(Ready, self._rows("select_ready_page", (lane, *after, limit))))
+
+    def timers_due(self, until_us: int, limit: int) -> list[Timer]:
+        """Timers whose instant has come, earliest first."""
+        return list(starmap(Timer, self._rows("select_timers_due", (until_us, limit))))
+
+    def alarms_due(self, until_us: int, limit: int) -> list[tuple[int, int]]:
+        """Queue time limits that have been reached, earliest first."""
+        return list(self._rows("select_alarms_due", (until_us, limit)))
+
+    def next_due_us(self) -> int | None:
+        """The earliest timer or alarm."""
+        due: int | None = self._one("select_next_due", ())[0]
+        return due
+
+    def children(self, parents: Iterable[int]) -> list[tuple[int, int]]:
+        """(parent, job) for each blocked job that runs after one of these."""
+        return list(self._rows("select_children", (json.dumps(list(parents)),)))
+
+    def find_key(self, tenant: str, key: str) -> KeyRow | None:
+        """The idempotency key, if it was used."""
+        for row in self._rows("select_key", (tenant, key)):
+            return KeyRow(*row)
+        return None
+
+    def close(self) -> None:
+        """Give the files back."""
+        self._connection.close()

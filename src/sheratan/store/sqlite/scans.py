@@ -1,0 +1,133 @@
+"""Reads of whole tables, for checks: in steps, so that no single read lasts long."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import starmap
+from typing import Any, Final
+
+import apsw
+
+from sheratan.contracts.errors import CorruptData
+from sheratan.store.rows import AfterRow, Blocked, FailureRow, KeyRow, Lease, Ready, Result, Timer
+from sheratan.store.sqlite.statements import sql
+
+__all__ = ["SqliteScans"]
+
+_LOWEST: Final = -(1 << 63)
+_ROWS_AT_ONCE: Final = 4_096
+_PAYLOADS_AT_ONCE: Final = 16
+"""Payloads may have a megabyte each."""
+
+Value = int | str | bytes | None
+
+
+class SqliteScans:
+    """A connection, its reads by name, and the reads that only checks make."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Within it, all reads see the same committed state. Hold it briefly: the log grows meanwhile."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    def integrity(self) -> list[str]:
+        """What SQLite finds wrong with its own files; empty when all is well."""
+        found = [str(row[0]) for row in self._rows("check_integrity")]
+        return [] if found == ["ok"] else found
+
+    def locations(self) -> Iterator[Ready | Timer | Lease | Blocked]:
+        """Where the open jobs are: every ready, timer, lease and blocked row, by key within each table."""
+        yield from starmap(Ready, self._steps("select_ready_from", 3))
+        yield from starmap(Timer, self._steps("select_timers_from", 2))
+        yield from starmap(Lease, self._steps("select_leases_from", 1))
+        yield from starmap(Blocked, self._steps("select_blocked_from", 1))
+
+    def job_numbers(self) -> Iterator[int]:
+        """The numbers of all jobs, in order."""
+        for row in self._steps("select_job_numbers", 1):
+            yield row[0]
+
+    def result_numbers(self) -> Iterator[int]:
+        """The numbers of all jobs that have ended, in order."""
+        for row in self._steps("select_result_numbers", 1):
+            yield row[0]
+
+    def results(self, numbers: Sequence[int]) -> list[Result]:
+        """The results of these jobs, in no particular order; a job that has not ended has none."""
+        return list(starmap(Result, self._rows("select_results", (json.dumps(numbers),))))
+
+    def after_rows(self, numbers: Sequence[int]) -> list[AfterRow]:
+        """What these jobs were named to run after, by job and in the order they were named."""
+        return list(starmap(AfterRow, self._rows("select_after_rows", (json.dumps(numbers),))))
+
+    def failure_rows(self, numbers: Sequence[int]) -> list[FailureRow]:
+        """How attempts of these jobs failed."""
+        return list(starmap(FailureRow, self._rows("select_failure_rows", (json.dumps(numbers),))))
+
+    def known_payloads(self, digests: Sequence[bytes]) -> set[bytes]:
+        """Those of these digests under which a payload is kept."""
+        named = json.dumps([digest.hex() for digest in digests])
+        return {row[0] for row in self._rows("select_known_payloads", (named,))}
+
+    def payloads(self) -> Iterator[tuple[bytes, bytes]]:
+        """Every payload that is kept apart: its digest and its body."""
+        for _, digest, body in self._steps("select_payloads_from", 1, _PAYLOADS_AT_ONCE):
+            yield digest, body
+
+    def after_keys(self) -> Iterator[tuple[int, int]]:
+        """(job, ordinal) of every named predecessor, in order."""
+        return self._steps("select_after_from", 2)
+
+    def failure_keys(self) -> Iterator[tuple[int, int]]:
+        """(job, entry) of every failed attempt, in order."""
+        return self._steps("select_failures_from", 2)
+
+    def all_mentions(self) -> Iterator[tuple[int, int]]:
+        """(job, entry) of every mention, in order."""
+        return self._steps("select_mentions_from", 2)
+
+    def alarms(self) -> Iterator[tuple[int, int]]:
+        """(instant, job) of every limit on waiting in a queue, in order."""
+        return self._steps("select_alarms_from", 2)
+
+    def keys(self) -> Iterator[KeyRow]:
+        """Every idempotency key, in order."""
+        key: tuple[str, str] = ("", "")
+        while True:
+            found = [KeyRow(*row) for row in self._rows("select_keys_from", (*key, _ROWS_AT_ONCE))]
+            yield from found
+            if len(found) < _ROWS_AT_ONCE:
+                return
+            key = found[-1][:2]
+
+    def _steps(self, name: str, columns: int, limit: int = _ROWS_AT_ONCE) -> Iterator[Any]:
+        """Rows of a query that goes on after a key: the first `columns` of each row, all integers."""
+        key: tuple[int, ...] = (_LOWEST,) * columns
+        while True:
+            found = list(self._rows(name, (*key, limit)))
+            yield from found
+            if len(found) < limit:
+                return
+            key = found[-1][:columns]
+
+    def _rows(self, name: str, bindings: Sequence[Value] = ()) -> Iterator[Any]:
+        # Fetched at once: no statement stays half read, so none keeps an old view of the database open.
+        try:
+            return iter(self._connection.execute(sql(name), bindings).fetchall())
+        except (apsw.CorruptError, apsw.NotADBError, apsw.IOError, apsw.SQLError) as error:
+            raise CorruptData(f"the database cannot be read ({name}): {error}") from error
+
+    def _one(self, name: str, bindings: Sequence[Value]) -> Any:
+        for row in self._rows(name, bindings):
+            return row
+        raise CorruptData(f"the database has no row for {name}")

@@ -1,0 +1,51 @@
+"""SQL by name: one file per query, read once; `:rows` stands for as many rows as a call brings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import apsw
+
+__all__ = ["delete_rows", "insert_rows", "sql"]
+
+_CHUNKS = (128, 32, 8, 1)
+"""Statements with this many rows are prepared: few statements, and one call into SQLite per chunk. The library
+releases the interpreter lock inside a call, so fewer calls also means fewer fights for the lock."""
+
+
+@cache
+def sql(name: str) -> str:
+    """The text of queries/`name`.sql."""
+    return resources.files(__package__).joinpath("queries", f"{name}.sql").read_text("utf-8")
+
+
+@cache
+def _with_rows(name: str, rows: int, columns: int) -> str:
+    row = "(" + ",".join("?" * columns) + ")"
+    return sql(name).replace(":rows", ",".join([row] * rows))
+
+
+def insert_rows(connection: apsw.Connection, name: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Run an insert for all rows."""
+    _run_chunks(connection, name, rows)
+
+
+def delete_rows(connection: apsw.Connection, name: str, keys: Sequence[Sequence[Any]]) -> int:
+    """Run a delete for all keys and return how many rows were really there."""
+    return _run_chunks(connection, name, keys)
+
+
+def _run_chunks(connection: apsw.Connection, name: str, rows: Sequence[Sequence[Any]]) -> int:
+    if not rows:
+        return 0
+    columns, start, count, changed = len(rows[0]), 0, len(rows), 0
+    for size in _CHUNKS:
+        while count - start >= size:
+            values = [value for row in rows[start : start + size] for value in row]
+            connection.execute(_with_rows(name, size, columns), values)
+            changed += connection.changes()
+            start += size
+    return changed

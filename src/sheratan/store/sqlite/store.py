@@ -1,0 +1,177 @@
+"""The owner's store: one connection that writes, durably, one unit at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from sheratan.contracts.errors import CorruptData, NotFound, Unavailable
+from sheratan.kernel.chain import PAGE_SEPARATOR
+from sheratan.store.port import Shard
+from sheratan.store.rows import Blocked, Lease, Location, Ready, Result, Timer
+from sheratan.store.sqlite.library import check_library
+from sheratan.store.sqlite.migrate import apply_migrations
+from sheratan.store.sqlite.reader import SqliteReader
+from sheratan.store.sqlite.statements import delete_rows, insert_rows, sql
+from sheratan.store.unit import Unit
+
+__all__ = ["DATABASE_NAME", "SqliteStore", "open_reader", "open_store"]
+
+DATABASE_NAME = "sheratan.db"
+
+READ_SECONDS_MAX: Final = 5
+"""A long read keeps the write-ahead log from being recycled, so every read beside the owner is cut off here."""
+
+_WRITER_PRAGMAS = (
+    "page_size = 4096",
+    "journal_mode = WAL",
+    # Nothing is acknowledged before it would survive a power cut. Group commit hides the cost.
+    "synchronous = FULL",
+    "wal_autocheckpoint = 4000",
+    "cache_size = -65536",
+    "temp_store = MEMORY",
+)
+_STEPS_PER_CHECK: Final = 100_000
+
+_NAMES: Final[dict[type[Location], str]] = {
+    Ready: "ready",
+    Timer: "timer",
+    Lease: "lease",
+    Blocked: "blocked",
+    Result: "result",
+}
+_KEYS: Final[dict[type[Location], Callable[..., tuple[int, ...]]]] = {
+    Ready: lambda row: (row.lane, row.priority, row.number),
+    Timer: lambda row: (row.due_us, row.number),
+    Lease: lambda row: (row.number,),
+    Blocked: lambda row: (row.number,),
+}
+
+
+def open_store(path: Path, now_us: int, *, vfs: str | None = None) -> SqliteStore:
+    """Open, create or migrate a database for its owner; `:memory:` works too."""
+    check_library()
+    connection = apsw.Connection(str(path), vfs=vfs, statementcachesize=300)
+    try:
+        for pragma in _WRITER_PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+        apply_migrations(connection, now_us)
+    except apsw.Error as error:
+        connection.close()
+        raise CorruptData(f"{path} is not a usable database: {error}") from error
+    except BaseException:
+        connection.close()
+        raise
+    return SqliteStore(connection)
+
+
+def open_reader(path: Path, *, seconds_max: int = READ_SECONDS_MAX, clock: Callable[[], int]) -> SqliteReader:
+    """Open a database for reading only. `clock` gives monotonic microseconds, for the cap on a read's time."""
+    check_library()
+    if not path.exists():
+        raise NotFound(f"{path} does not exist; `sheratan up --data DIR` creates it", field="data")
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY, statementcachesize=50)
+    reader = _TimedReader(connection, seconds_max * 1_000_000, clock)
+    try:
+        reader.shard()
+    except (apsw.Error, CorruptData) as error:
+        reader.close()
+        raise CorruptData(f"{path} is not a usable database: {error}") from error
+    return reader
+
+
+class _TimedReader(SqliteReader):
+    """A reader whose every query is cut off after a while."""
+
+    def __init__(self, connection: apsw.Connection, microseconds: int, clock: Callable[[], int]) -> None:
+        super().__init__(connection)
+        self._microseconds, self._clock, self._since = microseconds, clock, clock()
+        connection.set_progress_handler(self._is_over, _STEPS_PER_CHECK)
+        connection.exec_trace = self._begin
+
+    def integrity(self) -> list[str]:
+        """What SQLite finds wrong with its own files. Reads all of them, so the cap does not hold for it."""
+        self._connection.set_progress_handler(None)
+        try:
+            return super().integrity()
+        finally:
+            self._connection.set_progress_handler(self._is_over, _STEPS_PER_CHECK)
+
+    def _begin(self, *_: object) -> bool:
+        self._since = self._clock()
+        return True
+
+    def _is_over(self) -> bool:
+        return self._clock() - self._since > self._microseconds
+
+
+class SqliteStore(SqliteReader):
+    """Reads and the one way to write."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        super().__init__(connection)
+        self._epoch = 0
+
+    def take_over(self) -> Shard:
+        """Become the owner: raise the epoch, so that an earlier owner can write no more."""
+        self._connection.execute(sql("take_over"))
+        shard = self.shard()
+        self._epoch = shard.epoch
+        return shard
+
+    def commit(self, unit: Unit) -> None:
+        """Write a unit, all of it or nothing, and return only when it is durable."""
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._advance(unit)
+            self._write_moves(unit)
+            self._write_rows(unit)
+            connection.execute("COMMIT")
+        except BaseException as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            if isinstance(error, apsw.FullError):
+                raise Unavailable("the disk is full; nothing of this batch was written") from error
+            raise
+
+    def _advance(self, unit: Unit) -> None:
+        head = unit.end
+        values = (head.seq, head.hash, head.at, unit.next_number, unit.policy, unit.engine_entry, int(unit.clean))
+        self._connection.execute(sql("advance_shard"), (*values, self._epoch, unit.first_seq))
+        if self._connection.changes() != 1:
+            raise Unavailable("another engine has taken over this data directory; this one writes nothing more")
+        if unit.lines:
+            page = (unit.first_seq, len(unit.lines), PAGE_SEPARATOR.join(unit.lines))
+            self._connection.execute(sql("insert_page"), page)
+
+    def _write_moves(self, unit: Unit) -> None:
+        left: dict[type[Location], list[tuple[int, ...]]] = {}
+        entered: dict[type[Location], list[Location]] = {}
+        for before, after in unit.moves.values():
+            if before is not None:
+                left.setdefault(type(before), []).append(_KEYS[type(before)](before))
+            entered.setdefault(type(after), []).append(after)
+        for row_type, keys in left.items():
+            # The row's presence is the compare-and-swap: a job that is not where the engine believes it
+            # to be means that memory and database disagree, and nothing may be built on that.
+            if delete_rows(self._connection, f"delete_{_NAMES[row_type]}", keys) != len(keys):
+                raise CorruptData(f"a job was not in {_NAMES[row_type]}, where the engine believed it to be")
+        for row_type, rows in entered.items():
+            insert_rows(self._connection, f"insert_{_NAMES[row_type]}", rows)
+
+    def _write_rows(self, unit: Unit) -> None:
+        connection = self._connection
+        insert_rows(connection, "insert_lane", unit.lanes)
+        insert_rows(connection, "insert_job", unit.jobs)
+        insert_rows(connection, "insert_payload", list(unit.payloads.items()))
+        insert_rows(connection, "insert_after", unit.after)
+        insert_rows(connection, "insert_key", list(unit.keys.values()))
+        insert_rows(connection, "insert_failure", unit.failures)
+        insert_rows(connection, "insert_mention", unit.mentions)
+        insert_rows(connection, "insert_alarm", unit.alarms)
+        insert_rows(connection, "replace_queue", list(unit.queues.values()))
+        delete_rows(connection, "delete_alarm", unit.alarms_rung)

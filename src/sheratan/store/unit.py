@@ -1,0 +1,135 @@
+"""The one transaction: rows, entries and decisions that commit together or not at all.
+
+A unit is a buffer that belongs to no database. A row can only be placed with the number of an entry that the same
+unit recorded, so no state changes without its entry. Moves of one job within a unit are folded: a job that is
+submitted and leased in the same batch is written once, where it ends up.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sheratan.contracts.journal import Entry
+from sheratan.contracts.principal import Principal
+from sheratan.kernel.chain import Head, encode_entry, entry_hash
+from sheratan.kernel.lifecycle import check_transition
+from sheratan.store.rows import AfterRow, Blocked, FailureRow, JobRow, KeyRow, Lane, Lease, Location, QueueRow, Ready, Result, Timer
+
+__all__ = ["Unit", "state_of"]
+
+_STATES: dict[type[Location], str] = {Ready: "queued", Timer: "scheduled", Lease: "running", Blocked: "blocked"}
+
+
+def state_of(location: Location | None) -> str:
+    """The state that a location means; `new` for a job that is nowhere yet."""
+    if location is None:
+        return "new"
+    if type(location) is Result:
+        return location.state
+    return _STATES[type(location)]
+
+
+class Unit:
+    """Everything that one batch changes."""
+
+    def __init__(self, head: Head, *, now_us: int, policy: int, next_number: int) -> None:
+        self.first_seq = head.seq
+        self.head = head
+        self.policy = policy
+        self.next_number = next_number
+        # Recorded time never runs backwards against seq, whatever the wall clock does.
+        self.at_us = max(head.at, now_us)
+        self.lines: list[bytes] = []
+        self.entries: list[Entry] = []
+        self.jobs: list[JobRow] = []
+        self.lanes: list[Lane] = []
+        self.moves: dict[int, tuple[Location | None, Location]] = {}
+        self.after: list[AfterRow] = []
+        self.keys: dict[tuple[str, str], KeyRow] = {}
+        self.payloads: dict[bytes, bytes] = {}
+        self.queues: dict[tuple[str, str], QueueRow] = {}
+        self.mentions: list[tuple[int, int]] = []
+        self.failures: list[FailureRow] = []
+        self.alarms: list[tuple[int, int]] = []
+        self.alarms_rung: list[tuple[int, int]] = []
+        self.engine_entry: int | None = None
+        self.clean = False
+        self._seq = head.seq
+        self._hash = head.hash
+
+    @property
+    def next_seq(self) -> int:
+        """The number that the next entry will have."""
+        return self._seq
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to commit."""
+        return not (self.lines or self.alarms_rung or self.moves or self.lanes)
+
+    @property
+    def end(self) -> Head:
+        """The head of the journal once this unit is committed."""
+        return Head(self._seq, self._hash, self.at_us if self.lines else self.head.at)
+
+    def record(
+        self,
+        entry_type: str,
+        subject: str,
+        data: dict[str, Any],
+        by: Principal,
+        *,
+        decision: dict[str, Any] | None = None,
+        previous: int | None = None,
+        cause: int | None = None,
+    ) -> int:
+        """Write an entry at the end of the journal and return its number."""
+        seq = self._seq
+        entry = Entry(
+            seq=seq,
+            at=self.at_us,
+            tenant=by.tenant,
+            type=entry_type,
+            subject=subject,
+            actor=by.actor,
+            on_behalf_of=by.on_behalf_of,
+            auth=by.auth,
+            policy=self.policy,
+            prev=self._hash,
+            data=data,
+            decision=decision,
+            previous=previous,
+            cause=cause,
+        )
+        line = encode_entry(entry)
+        self._hash = entry_hash(line)
+        self._seq = seq + 1
+        self.lines.append(line)
+        self.entries.append(entry)
+        return seq
+
+    def take_number(self) -> int:
+        """The number of a new job."""
+        number = self.next_number
+        self.next_number = number + 1
+        return number
+
+    def move(self, before: Location | None, after: Location) -> None:
+        """Take a job from where it is (None: it is new) to where it goes."""
+        assert before is None or before.number == after.number
+        source, target = state_of(before), state_of(after)
+        if source != target:
+            # A change of state without an entry of this very unit would be a change nobody can explain.
+            assert self.first_seq <= after.entry < self._seq
+            check_transition(source, target, self.entries[after.entry - self.first_seq].type)
+        known = self.moves.get(after.number)
+        if known is None:
+            self.moves[after.number] = (before, after)
+        else:
+            assert known[1] is before or known[1] == before
+            self.moves[after.number] = (known[0], after)
+
+    def location(self, number: int) -> Location | None:
+        """Where this unit puts a job, or None when it does not touch it."""
+        known = self.moves.get(number)
+        return known[1] if known else None

@@ -1,0 +1,155 @@
+"""A running server: an engine on a data directory with its store, its doors and its own worker."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import sys
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sheratan.ambient.clock import SystemClock
+from sheratan.ambient.randomness import SystemRandomness
+from sheratan.contracts.limits import Limits
+from sheratan.contracts.principal import Principal
+from sheratan.engine.engine import Engine
+from sheratan.gateway.api import Api, LocalTransport
+from sheratan.gateway.socket import SocketServer
+from sheratan.sdk.client import Client
+from sheratan.sdk.kind import Kind, find_kinds
+from sheratan.sdk.worker import SLOTS_DEFAULT, Worker
+from sheratan.settings import Settings, WorkerSettings
+from sheratan.store.sqlite.owner import Holder, OwnerLock
+from sheratan.store.sqlite.store import DATABASE_NAME, open_store
+from sheratan.wiring.program import import_module, open_offline, version
+
+__all__ = ["Server", "load_kinds", "open_engine", "settings_server"]
+
+
+class Server:
+    """An engine on a data directory, with its doors and its own worker."""
+
+    def __init__(self, data: Path, limits: Limits, worker: WorkerSettings, *, program: str) -> None:
+        clock = SystemClock()
+        self.data = data
+        self._worker_settings = worker
+        self._lock = OwnerLock(data, Holder(pid=os.getpid(), program=program, since_us=clock.now_us()))
+        path = data / DATABASE_NAME
+        self._store = open_store(path, clock.now_us())
+        self._readers = [open_offline(data), open_offline(data)]
+        self.engine = Engine(
+            self._store, self._readers[0], clock, SystemRandomness(), limits, version=version()
+        )
+        self.api = Api(self.engine, self._readers[1], str(data))
+        self._socket = SocketServer(self.api, data, limits)
+        self._workers: list[Worker] = []
+        self._by = Principal(actor=f"local:{_user()}", auth="embedded", on_behalf_of=f"local:{_user()}")
+
+    def client(self) -> Client:
+        """A client within the process."""
+        return Client(LocalTransport(self.api, self._by))
+
+    async def start(self, kinds: Sequence[Kind[Any, Any]]) -> None:
+        """Start the engine, the socket and a worker for these kinds."""
+        for kind in kinds:
+            self.api.checks[kind.name] = kind.check_input
+        await self.engine.start()
+        await self._socket.start()
+        settings = self._worker_settings
+        worker = Worker(
+            LocalTransport(self.api, self._by),
+            kinds,
+            name=settings.name,
+            slots=settings.slots,
+            threads=settings.threads,
+            processes=settings.processes,
+        )
+        await worker.start()
+        self._workers.append(worker)
+
+    async def start_modules(self, modules: Sequence[str]) -> list[str]:
+        """Start with the kinds of these modules and return their names; one that does not load: not ready."""
+        kinds, problems = load_kinds(modules)
+        self.engine.kinds.problems.extend(problems)
+        await self.start(kinds)
+        return [kind.name for kind in kinds]
+
+    @property
+    def problems(self) -> list[str]:
+        """What keeps it from being ready."""
+        return self.engine.kinds.problems
+
+    async def stop(self, drain_seconds: float, reason: str) -> None:
+        """Drain, hand back what does not end in time, and give the data directory back."""
+        try:
+            await self.engine.drain(reason)
+            for worker in self._workers:
+                await worker.stop(drain_seconds)
+            await self._socket.stop()
+            await self.engine.stop()
+        finally:
+            self.api.close()
+            for reader in self._readers:
+                reader.close()
+            self._store.close()
+            self._lock.release()
+
+
+def load_kinds(modules: Sequence[str]) -> tuple[list[Kind[Any, Any]], list[str]]:
+    """The kinds of these modules, and what kept others from loading."""
+    found: dict[str, Kind[Any, Any]] = {}
+    problems: list[str] = []
+    for name in modules:
+        try:
+            kinds = find_kinds(import_module(name))
+        except (Exception, SystemExit) as error:
+            problems.append(f"kinds of module {name} failed to load: {type(error).__name__}: {error}")
+            continue
+        if not kinds:
+            problems.append(f"module {name} defines no kinds")
+        found.update({kind.name: kind for kind in kinds})
+    return [found[name] for name in sorted(found)], problems
+
+
+@asynccontextmanager
+async def open_engine(
+    data: str | os.PathLike[str],
+    kinds: Sequence[Kind[Any, Any] | ModuleType] = (),
+    *,
+    limits: Limits | None = None,
+    slots: int = SLOTS_DEFAULT,
+    drain_seconds: float = 5.0,
+) -> AsyncGenerator[Client]:
+    """Run an engine and a worker inside this program and give a client of it.
+
+    `kinds` are kinds, or modules that define some. At the end running jobs have `drain_seconds` to end; what
+    does not is handed back and goes on at the next start.
+    """
+    found: list[Kind[Any, Any]] = []
+    for item in kinds:
+        found.extend(find_kinds(item) if isinstance(item, ModuleType) else [item])
+    program = Path(sys.argv[0]).name or "python"
+    server = Server(
+        Path(data), limits or Limits(), WorkerSettings(name="embedded", slots=slots), program=program
+    )
+    try:
+        await server.start(found)
+        yield server.client()
+    finally:
+        await asyncio.shield(server.stop(drain_seconds, "the program ended"))
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def settings_server(settings: Settings) -> Server:
+    """A server as the settings say."""
+    return Server(Path(settings.data), settings.limits, settings.worker, program="sheratan up")

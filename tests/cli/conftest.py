@@ -1,0 +1,48 @@
+"""A server that several tests of a module share, and a data directory that one has left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.support import Server, running_server
+
+KINDS = "tests.cli.sample_kinds"
+
+
+class Stopped(NamedTuple):
+    """A data directory without a server, and what is in it."""
+
+    data: Path
+    succeeded: str
+    failed: str
+    queued: str
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running_server(tmp_path_factory.mktemp("server") / "data", [KINDS]) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Stopped:
+    data = tmp_path_factory.mktemp("stopped") / "data"
+    with running_server(data, [KINDS]) as running:
+        done = running.cli("job", "submit", "add", "--input", '{"left":1,"right":2}', "--wait", "-o", "json")
+        assert done.returncode == 0, done.stderr
+        succeeded = running.submit("add", '{"left":4}', "--wait", "-o", "jsonl")
+        failed = running.submit("fail", "null")
+        assert running.cli("job", "watch", failed).returncode == 0
+        assert running.cli("queue", "pause", "slow", "--reason", "a rest").returncode == 0
+        queued = running.submit("until_cancelled", "null")
+        assert running.stop() == 0, running.said
+    return Stopped(data, _id(succeeded), failed, queued)
+
+
+def _id(record: str) -> str:
+    """The id in a record as JSON, without a parser in the way."""
+    return record.partition('"id":"')[2].partition('"')[0]

@@ -1,0 +1,45 @@
+"""Kinds for the tests of the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from sheratan import Context, Fatal, job
+
+
+class Sum(BaseModel):
+    left: int
+    right: int = 0
+
+
+@job
+async def add(ctx: Context, given: Sum) -> int:
+    """Add two numbers."""
+    return given.left + given.right
+
+
+@job(kind="fail", attempts_max=2, backoff_base_seconds=0.01, backoff_max_seconds=0.01)
+async def fail_kind() -> None:
+    raise Fatal("the disk\nis \x1b[31mred")
+
+
+@job(queue="slow")
+async def until_cancelled() -> None:
+    """Run until told to stop."""
+    await asyncio.Event().wait()
+
+
+@job(queue="slow")
+def until_told(fifo: str) -> str:
+    """Run until somebody writes into a named pipe."""
+    return Path(fifo).read_text()
+
+
+@job
+def stuck() -> None:
+    """Block a thread for good."""
+    threading.Event().wait()
