@@ -7,13 +7,15 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import apsw
+
 from tools.source_tree import ROOT
 
-__all__ = ["Server", "clean_environment", "run_cli", "running_server"]
+__all__ = ["Server", "change_journal", "clean_environment", "run_cli", "running_server", "started_cli"]
 
 SECONDS_MAX = 30.0
 """Nothing here takes that long: a test that waits longer has found a hang."""
@@ -49,6 +51,38 @@ def run_cli(
     )
     text = (part.decode("utf-8") for part in (done.stdout, done.stderr))
     return subprocess.CompletedProcess(done.args, done.returncode, *text)
+
+
+def change_journal(data: Path, old: str, new: str) -> None:
+    """Forge the journal of a stopped data directory, past the guards of the database itself."""
+    connection = apsw.Connection(str(data / "sheratan.db"))
+    guards = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'page'")
+    for (name,) in guards.fetchall():
+        connection.execute(f"DROP TRIGGER {name}")
+    change = "CAST(replace(CAST(body AS TEXT), ?, ?) AS BLOB)"
+    connection.execute(f"UPDATE page SET body = {change} WHERE instr(body, ?)", (old, new, old.encode()))
+    assert connection.changes() > 0
+    connection.close()
+
+
+@contextmanager
+def started_cli(*arguments: str, data: Path) -> Generator[subprocess.Popen[str]]:
+    """A command that goes on by itself, with its output as pipes, until the block ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sheratan", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environment(SHERATAN_DATA=str(data)),
+        cwd=ROOT,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
 
 
 class Server:
@@ -116,7 +150,7 @@ def running_server(
     drain_seconds: float = 1.0,
     env: Mapping[str, str] | None = None,
     cwd: Path = ROOT,
-) -> Iterator[Server]:
+) -> Generator[Server]:
     """Run a server on a data directory until the block ends; it is started once this is entered.
 
     It drains for a second, not for 25: what a test left running shall not hold up the next one.

@@ -52,6 +52,16 @@ EXEMPTIONS: tuple[Exemption, ...] = (
         name="_RULES",
         reason="the registry of rules: its decorator fills it while modules load, after that it is only read",
     ),
+    Exemption(
+        path="src/sheratan/sdk/processes.py",
+        name="importlib.import_module",
+        reason="a child process loads the user's module that defines the handler; its name arrives with the job",
+    ),
+    Exemption(
+        path="src/sheratan/wiring/program.py",
+        name="importlib.import_module",
+        reason="the modules that define kinds are named by the user (--kinds)",
+    ),
 )
 
 # The host's clock, randomness and ids, and the two asyncio calls whose result order is the host's.

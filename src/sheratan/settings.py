@@ -58,7 +58,9 @@ class Origin(NamedTuple):
     origin: str
 
 
-def load_settings(flags: Mapping[str, Any], environment: Mapping[str, str], folder: Path) -> tuple[Settings, list[Origin]]:
+def load_settings(
+    flags: Mapping[str, Any], environment: Mapping[str, str], folder: Path
+) -> tuple[Settings, list[Origin]]:
     """The settings, and the origin of each: flag, environment, project file, user file or default.
 
     An unknown name is refused with UnknownSetting and a value of the wrong type with InvalidInput; both say where
@@ -81,7 +83,9 @@ def load_settings(flags: Mapping[str, Any], environment: Mapping[str, str], fold
                 merged[name], origins[name] = value, origin
     merged.setdefault("data", str(_default_data(environment)))
     settings = _build(merged, origins)
-    return settings, [Origin(name, _value(settings, name), origins.get(name, "default")) for name in setting_names()]
+    return settings, [
+        Origin(name, _value(settings, name), origins.get(name, "default")) for name in setting_names()
+    ]
 
 
 def setting_names() -> list[str]:
@@ -125,13 +129,17 @@ def _flatten(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]
 
 
 def _user_files(environment: Mapping[str, str]) -> list[Path]:
-    home = environment.get("XDG_CONFIG_HOME") or (str(Path(environment["HOME"]) / ".config") if "HOME" in environment else "")
+    home = environment.get("XDG_CONFIG_HOME") or (
+        str(Path(environment["HOME"]) / ".config") if "HOME" in environment else ""
+    )
     return [Path(home) / "sheratan" / FILE_NAME] if home else []
 
 
 def _default_data(environment: Mapping[str, str]) -> Path:
     share = environment.get("XDG_DATA_HOME")
-    return (Path(share) if share else Path(environment.get("HOME", os.curdir)) / ".local" / "share") / "sheratan"
+    return (
+        Path(share) if share else Path(environment.get("HOME", os.curdir)) / ".local" / "share"
+    ) / "sheratan"
 
 
 def _build(merged: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
@@ -149,7 +157,9 @@ def _build(merged: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$.")
         name = path.rstrip("`")
-        raise InvalidInput(f"{message} (set by {origins.get(name, 'default')})", field=name or None) from error
+        raise InvalidInput(
+            f"{message} (set by {origins.get(name, 'default')})", field=name or None
+        ) from error
 
 
 def _value(settings: Settings, name: str) -> Any:

@@ -16,10 +16,15 @@ KINDS = "tests.cli.sample_kinds"
 
 def test_every_setting_is_shown_with_its_origin(tmp_path: Path) -> None:
     (tmp_path / "sheratan.toml").write_text("drain_seconds = 3\n[worker]\nslots = 4\n", "utf-8")
-    done = run_cli("config", "show", "--origin", "-o", "json", cwd=tmp_path, env={"SHERATAN_WORKER__SLOTS": "5"})
+    done = run_cli(
+        "config", "show", "--origin", "-o", "json", cwd=tmp_path, env={"SHERATAN_WORKER__SLOTS": "5"}
+    )
     shown = {one["name"]: one for one in json.loads(done.stdout)}
     assert list(shown) == setting_names()
-    assert (shown["worker.slots"]["value"], shown["worker.slots"]["origin"]) == (5, "environment SHERATAN_WORKER__SLOTS")
+    assert (shown["worker.slots"]["value"], shown["worker.slots"]["origin"]) == (
+        5,
+        "environment SHERATAN_WORKER__SLOTS",
+    )
     assert shown["drain_seconds"]["origin"] == f"file {tmp_path / 'sheratan.toml'}"
     assert shown["worker.threads"]["origin"] == "default"
     assert all(one["reason"] for one in shown.values())
@@ -52,7 +57,9 @@ def test_without_a_server_it_says_that_the_kinds_are_missing(tmp_path: Path) -> 
 def test_schemas_are_written_as_files_with_the_kinds_of_a_module(tmp_path: Path) -> None:
     done = run_cli("schema", "export", "--kinds", KINDS, "--output", str(tmp_path / "schemas"))
     assert (done.returncode, done.stdout) == (0, "")
-    written = {path.relative_to(tmp_path / "schemas").as_posix() for path in (tmp_path / "schemas").rglob("*.json")}
+    written = {
+        path.relative_to(tmp_path / "schemas").as_posix() for path in (tmp_path / "schemas").rglob("*.json")
+    }
     assert {"api.json", "journal.json", "settings.json", "kinds/add.json", "kinds/fail.json"} <= written
 
 
@@ -64,12 +71,14 @@ def test_a_module_that_does_not_load_is_refused_by_name(tmp_path: Path) -> None:
 
 def dangling(schemas: dict[str, Any]) -> list[str]:
     """References to definitions that are not there. Kinds are left out: their parts have roots of their own."""
-    found = []
+    found: list[str] = []
     for name, schema in schemas.items():
         if name.startswith("kinds/"):
             continue
         wanted = references(schema)
-        found += [reference for reference in wanted if reference.removeprefix("#/$defs/") not in schema["$defs"]]
+        found += [
+            reference for reference in wanted if reference.removeprefix("#/$defs/") not in schema["$defs"]
+        ]
     return found
 
 

@@ -6,11 +6,10 @@ import json
 import shutil
 from pathlib import Path
 
-import apsw
 import pytest
 
 from tests.cli.conftest import Stopped
-from tests.support import Server, run_cli
+from tests.support import Server, change_journal, run_cli
 
 
 def findings(data: Path) -> tuple[int, dict[str, str]]:
@@ -67,10 +66,7 @@ def test_a_database_that_is_none_fails(copy: Path) -> None:
 
 
 def test_an_entry_that_was_changed_fails(copy: Path) -> None:
-    connection = apsw.Connection(str(copy / "sheratan.db"))
-    (name,) = connection.execute("SELECT name FROM sqlite_schema WHERE sql LIKE '%first_seq%'").fetchone()
-    connection.execute(f"UPDATE {name} SET body = replace(CAST(body AS TEXT), 'a rest', 'b rest')")
-    connection.close()
+    change_journal(copy, "a rest", "b rest")
     code, found = findings(copy)
     assert (code, found["journal"]) == (1, "fail")
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
 
-from tests.support import Server
+from tests.support import Server, started_cli
 
 
 def test_submit_prints_the_id_alone_so_that_a_script_can_take_it(server: Server) -> None:
@@ -48,9 +49,13 @@ def test_a_wait_that_takes_too_long_ends_with_exit_code_124(server: Server) -> N
 
 def test_the_input_comes_from_a_file_or_from_stdin(server: Server, tmp_path: Path) -> None:
     (tmp_path / "input.json").write_text('{"left": 20, "right": 1}', "utf-8")
-    from_file = server.cli("job", "submit", "add", "--input", f"@{tmp_path / 'input.json'}", "--wait", "-o", "json")
+    from_file = server.cli(
+        "job", "submit", "add", "--input", f"@{tmp_path / 'input.json'}", "--wait", "-o", "json"
+    )
     assert json.loads(from_file.stdout)["output"] == 21
-    from_stdin = server.cli("job", "submit", "add", "--input", "-", "--wait", "-o", "json", stdin='{"left": 9}')
+    from_stdin = server.cli(
+        "job", "submit", "add", "--input", "-", "--wait", "-o", "json", stdin='{"left": 9}'
+    )
     assert json.loads(from_stdin.stdout)["output"] == 9
 
 
@@ -99,6 +104,28 @@ def test_watch_tells_a_running_job_until_it_ends(server: Server) -> None:
     assert [line["type"] for line in lines] == ["job.submitted", "job.due", "worker.leased", "job.succeeded"]
 
 
+def test_watch_without_an_id_tells_everything_until_it_is_interrupted(server: Server) -> None:
+    with started_cli("job", "watch", "-o", "jsonl", data=server.data) as watching:
+        assert watching.stdout is not None
+        assert watching.stderr is not None
+        assert watching.stderr.readline().startswith("watching")
+        job = server.submit("add", '{"left": 1}', "--delay", "1h")
+        told = json.loads(watching.stdout.readline())
+        assert (told["type"], told["subject"]) == ("job.submitted", job)
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(30) == 130
+        assert watching.stderr.read() == ""
+
+
+def test_an_interrupted_wait_says_which_job_goes_on(server: Server) -> None:
+    with started_cli("job", "submit", "until_cancelled", "--wait", data=server.data) as waiting:
+        assert waiting.stderr is not None
+        job = waiting.stderr.readline().removeprefix("submitted ").strip()
+        waiting.send_signal(signal.SIGINT)
+        assert waiting.wait(30) == 130
+    assert json.loads(server.cli("job", "show", job, "-o", "json").stdout)["state"] in ("queued", "running")
+
+
 def test_watch_without_an_id_refuses_a_document_that_never_ends(server: Server) -> None:
     done = server.cli("job", "watch", "-o", "json")
     assert done.returncode == 2
@@ -128,7 +155,9 @@ def test_an_empty_list_is_an_empty_document(server: Server) -> None:
 def test_filters_of_a_list(server: Server) -> None:
     server.cli("job", "submit", "fail", "--wait")
     done = server.cli("job", "list", "--state", "failed", "--kind", "fail", "-o", "jsonl")
-    assert {(item["kind"], item["state"]) for item in map(json.loads, done.stdout.splitlines())} == {("fail", "failed")}
+    assert {(item["kind"], item["state"]) for item in map(json.loads, done.stdout.splitlines())} == {
+        ("fail", "failed")
+    }
 
 
 def test_a_table_that_is_piped_is_not_shortened(server: Server) -> None:

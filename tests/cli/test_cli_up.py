@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import running_server, run_cli
+from tests.support import run_cli, running_server
 
 KINDS = "tests.cli.sample_kinds"
 
@@ -93,7 +93,9 @@ def test_a_module_that_does_not_load_leaves_the_server_up_but_not_ready(
     tmp_path: Path, source: str, complaint: str
 ) -> None:
     (tmp_path / "broken.py").write_text(source, "utf-8")
-    (tmp_path / "sound.py").write_text("from sheratan import job\n@job\nasync def ping() -> int:\n    return 7\n", "utf-8")
+    (tmp_path / "sound.py").write_text(
+        "from sheratan import job\n@job\nasync def ping() -> int:\n    return 7\n", "utf-8"
+    )
     with running_server(tmp_path / "data", ["broken", "sound"], cwd=tmp_path) as server:
         assert "ready" not in server.said
         assert any(complaint in line for line in server.said)
@@ -103,6 +105,17 @@ def test_a_module_that_does_not_load_leaves_the_server_up_but_not_ready(
         assert status["ready"] is False
         assert complaint in status["problems"][0]
         assert server.cli("job", "submit", "ping", "--wait").returncode == 0
+
+
+def test_a_server_that_hangs_does_not_hang_who_asks_for_its_status(tmp_path: Path) -> None:
+    with running_server(tmp_path / "data") as server:
+        server.process.send_signal(signal.SIGSTOP)
+        try:
+            done = server.cli("status")
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+    assert done.returncode == 124
+    assert "(timed_out)" in done.stderr
 
 
 def test_a_service_manager_is_told_that_it_is_ready(tmp_path: Path) -> None:
@@ -118,7 +131,11 @@ def test_a_service_manager_is_told_that_it_is_ready(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("limit", "field"),
-    [("list_jobs_max", "--limit"), ("no_such=1", "limits.no_such"), ("list_jobs_max=many", "limits.list_jobs_max")],
+    [
+        ("list_jobs_max", "--limit"),
+        ("no_such=1", "limits.no_such"),
+        ("list_jobs_max=many", "limits.list_jobs_max"),
+    ],
 )
 def test_a_limit_that_is_not_valid_is_refused_by_name(tmp_path: Path, limit: str, field: str) -> None:
     done = run_cli("up", "--data", str(tmp_path / "data"), "--limit", limit, "-o", "json")

@@ -42,7 +42,12 @@ def _progress() -> Progress:
     """A bar on a terminal, lines anywhere else; both on stderr."""
     if not sys.stderr.isatty():
         return Progress(talk, _lines())
-    return Progress(lambda text: talk(f"\r\033[K{text}"), _bar)
+    return Progress(_say_over_bar, _bar)
+
+
+def _say_over_bar(text: str) -> None:
+    sys.stderr.write("\r\033[K")
+    talk(text)
 
 
 def _bar(done: int, total: int) -> None:
@@ -67,11 +72,16 @@ def _lines() -> Progress.Count:
 def _draw(found: DemoResult) -> None:
     report = found.report
     counts = report["by_severity"]
-    line(f"Audit of {report['root']}: {report['files']} files, {report['lines']} lines, {report['skipped']} skipped")
+    line(
+        f"Audit of {report['root']}: {report['files']} files, {report['lines']} lines, {report['skipped']} skipped"
+    )
     line(", ".join(f"{count} {severity}" for severity, count in counts.items()))
     line()
     findings = report["findings"][:_FINDINGS_SHOWN]
-    rows = [(item["severity"], item["rule"], f"{item['path']}:{item['line']}", item["message"]) for item in findings]
+    rows = [
+        (item["severity"], item["rule"], f"{item['path']}:{item['line']}", item["message"])
+        for item in findings
+    ]
     draw_table(("SEVERITY", "RULE", "PLACE", "FINDING"), rows)
     line(f"The whole report: {found.markdown} and {found.json_file}")
     line()
@@ -81,7 +91,9 @@ def _draw(found: DemoResult) -> None:
     line()
     once = found.exactly_once
     line(f"Killed after {found.killed_after} of {found.jobs} jobs with SIGKILL, restarted, finished.")
-    line(f"{once.files} files, {once.ended_once} ended exactly once, {once.attempts_lost} attempts lost and repeated.")
+    line(
+        f"{once.files} files, {once.ended_once} ended exactly once, {once.attempts_lost} attempts lost and repeated."
+    )
     line(f"journal verify: {_verdict(found.verify.ok)}, {found.verify.entries} entries")
     line(f"journal replay: {_verdict(found.replay.ok)}, {found.replay.decisions} decisions derived again")
     line(f"{found.jobs} jobs in {found.seconds:.2f} s, the kill included: {found.jobs_per_second:.0f} jobs/s")

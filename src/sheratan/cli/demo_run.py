@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -22,7 +22,9 @@ from sheratan.engine.verify import Verification, verify
 from sheratan.kernel.chain import decode_entry, split_page
 from sheratan.sdk.client import Client
 from sheratan.sdk.socket import connect
-from sheratan.store.port import Reader
+
+if TYPE_CHECKING:
+    from sheratan.engine.views import Reader
 
 __all__ = ["DemoResult", "ExactlyOnce", "Progress", "run_demo"]
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import msgspec
 
-from sheratan.cli.output import encode, line, write
+from sheratan.cli.output import encode, line, talk, write
 from sheratan.cli.reach import request
 from sheratan.cli.session import Session
 from sheratan.cli.text import instant
@@ -23,6 +23,7 @@ _encode = msgspec.json.Encoder().encode
 
 async def watch_all(session: Session, transport: Transport) -> None:
     """Write every entry as it is committed, until interrupted."""
+    talk("watching; Ctrl-C ends it")
     async for entry in transport.stream(request(WatchEntries)):
         if session.output == "jsonl":
             write(_encode(entry) + b"\n")

@@ -96,8 +96,10 @@ def _draw_rich(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table(*headers, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for index, header in enumerate(headers):
+        # The first column names the row: an id that is cut in two cannot be copied.
+        table.add_column(header, no_wrap=index == 0, overflow="fold")
     for row in rows:
-        # An id that is cut in two cannot be copied: columns wrap only at words.
-        table.add_row(*(Text(cell, style=_STYLES.get(cell, ""), overflow="fold") for cell in row))
+        table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
     Console().print(table)

@@ -12,7 +12,7 @@ import msgspec
 from sheratan.cli.offline import OfflineTransport
 from sheratan.cli.session import Session
 from sheratan.contracts.api import Request, Transport
-from sheratan.contracts.errors import InvalidInput, Unavailable
+from sheratan.contracts.errors import InvalidInput, TimedOut, Unavailable
 from sheratan.sdk.socket import connect
 
 __all__ = ["ask", "checked", "reach", "request"]
@@ -21,14 +21,25 @@ T = TypeVar("T")
 R = TypeVar("R", bound=Request)
 
 
-def ask(session: Session, work: Callable[[Transport], Awaitable[T]], *, offline: bool = False) -> T:
+def ask(
+    session: Session,
+    work: Callable[[Transport], Awaitable[T]],
+    *,
+    offline: bool = False,
+    seconds_max: float | None = None,
+) -> T:
     """Run `work` with a transport; with `offline`, one that only reads will do when no server runs."""
 
     async def run() -> T:
-        async with reach(session, offline=offline) as transport:
+        async with asyncio.timeout(seconds_max), reach(session, offline=offline) as transport:
             return await work(transport)
 
-    return asyncio.run(run())
+    try:
+        return asyncio.run(run())
+    except TimeoutError as error:
+        raise TimedOut(
+            f"the server on {session.data} did not answer within {seconds_max:g} seconds"
+        ) from error
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, get_args, get_origin
 
 import msgspec
 
@@ -66,13 +66,31 @@ def kind_schema(kind: KindDescription) -> dict[str, Any]:
 
 
 def _components(types: list[Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    schemas, definitions = msgspec.json.schema_components(
-        types, schema_hook=_raw, ref_template="#/$defs/{name}"
+    found, definitions = msgspec.json.schema_components(map(_plain, types), ref_template="#/$defs/{name}")
+    return list(found), definitions
+
+
+def _plain(found: Any) -> Any:
+    """The type, with any JSON value in place of raw bytes: msgspec cannot write a raw default into a schema."""
+    if get_origin(found) is list:
+        return list[_plain(get_args(found)[0])]  # type: ignore[misc]
+    if not (isinstance(found, type) and issubclass(found, msgspec.Struct)):
+        return found
+    fields = msgspec.structs.fields(found)
+    if not any(type(field.default) is msgspec.Raw for field in fields):
+        return found
+    plain = [
+        (field.name, Any, msgspec.json.decode(field.default)) if field.type is msgspec.Raw
+        # Required fields come first, and all are written by name.
+        else (field.name, field.type) if field.required
+        else (field.name, field.type, field.default)
+        for field in fields
+    ]  # fmt: skip
+    strict = found.__struct_config__.forbid_unknown_fields
+    return msgspec.defstruct(
+        found.__name__,
+        plain,
+        namespace={"__doc__": found.__doc__},
+        kw_only=True,
+        forbid_unknown_fields=strict,
     )
-    return list(schemas), definitions
-
-
-def _raw(found: type) -> dict[str, Any]:
-    if found is msgspec.Raw:
-        return {}
-    raise NotImplementedError(found)

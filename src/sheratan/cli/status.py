@@ -11,6 +11,9 @@ from sheratan.contracts.api import EngineStatus, GetStatus
 
 __all__ = ["status"]
 
+_ANSWER_SECONDS = 5.0
+"""A supervisor asks for the status: a server that hangs must not hang it, too."""
+
 _COUNTS = {
     "ready": "queued",
     "timer": "scheduled",
@@ -24,7 +27,12 @@ _COUNTS = {
 @command_options
 def status(session: Session) -> None:
     """Answer the five questions from recorded facts; exit 1 when the server is not ready."""
-    found: EngineStatus = ask(session, lambda transport: transport.call(request(GetStatus)), offline=True)
+    found: EngineStatus = ask(
+        session,
+        lambda transport: transport.call(request(GetStatus)),
+        offline=True,
+        seconds_max=_ANSWER_SECONDS,
+    )
     emit(session, found, lambda: _draw(found))
     if not found.ready:
         click.get_current_context().exit(1)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Annotated, Any, Final, Literal, Protocol, TypeVar
+from collections.abc import AsyncIterator, Awaitable
+from typing import Annotated, Any, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -45,6 +45,7 @@ __all__ = [
     "WaitForSignals",
     "WatchEntries",
     "WatchedEntry",
+    "WorkerSession",
 ]
 
 Answer = TypeVar("Answer")
@@ -231,9 +232,16 @@ class AfterResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RegisterWorker(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A worker comes on duty; answered with its session number."""
+    """A worker comes on duty."""
 
     registration: Registration
+
+
+class WorkerSession(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker's time on duty: its number, and how often it must be heard of (None: it cannot go unheard)."""
+
+    session: int
+    heartbeat_seconds: float | None = None
 
 
 class LeaseJobs(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -284,7 +292,7 @@ METHODS: Final[dict[str, tuple[type[Request], Any]]] = {
     "why": (TellWhy, Story),
     "status": (GetStatus, EngineStatus),
     "journal.entries": (GetEntries, list[str]),
-    "worker.register": (RegisterWorker, int),
+    "worker.register": (RegisterWorker, WorkerSession),
     "worker.lease": (LeaseJobs, list[Assignment]),
     "worker.settle": (SettleJobs, list[bool]),
     "worker.signals": (WaitForSignals, list[Signal]),
@@ -300,7 +308,7 @@ STREAMS: Final[dict[str, tuple[type[Request], Any]]] = {"journal.watch": (WatchE
 class Transport(Protocol):
     """How a client reaches an engine: within the process, or over a socket."""
 
-    async def call(self, request: Request) -> Any:
+    def call(self, request: Request) -> Awaitable[Any]:
         """The answer to a request, of the type that METHODS says; a refusal is raised as a SheratanError."""
         ...
 
@@ -311,5 +319,3 @@ class Transport(Protocol):
     async def close(self) -> None:
         """Hang up."""
         ...
-
-

@@ -13,6 +13,7 @@ SheratanError
 │   └── DataDirectoryInUse  another process owns the data directory
 ├── LimitReached            a bounded thing is full; try again later
 ├── Unavailable             the engine is starting, draining or gone
+│   └── Disconnected        the connection to the server has ended
 ├── TimedOut                the answer did not come in the time given
 ├── JobFailed               the job that was waited for did not succeed
 ├── UnsafeLibrary           a library below the version that keeps data safe
@@ -29,6 +30,7 @@ __all__ = [
     "Conflict",
     "CorruptData",
     "DataDirectoryInUse",
+    "Disconnected",
     "IdempotencyConflict",
     "InternalError",
     "InvalidInput",
@@ -151,6 +153,12 @@ class Unavailable(SheratanError):
     code = "unavailable"
     status = 503
     retryable = True
+
+
+class Disconnected(Unavailable):
+    """The connection to the server has ended; connect again."""
+
+    code = "disconnected"
 
 
 class TimedOut(SheratanError):

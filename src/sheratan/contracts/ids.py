@@ -61,10 +61,15 @@ def format_job_id(milliseconds: int, shard: int, number: int, salt: int) -> JobI
 def parse_job_id(text: str) -> JobAddress:
     """The address inside a job id; anything else raises InvalidInput naming `id`."""
     if not _is_job_id(text):
-        raise InvalidInput(f"{text[:60]!r} is not a job id: job_ and 32 lower-case hexadecimal digits", field="id")
+        raise InvalidInput(
+            f"{text[:60]!r} is not a job id: job_ and 32 lower-case hexadecimal digits", field="id"
+        )
     value = int(text[len(_PREFIX) :], 16)
     if value & _VERSION_MASK != _VERSION_BITS:
         raise InvalidInput(f"{text!r} is not a UUID of version 7", field="id")
     return JobAddress(
-        value >> 80, (value >> 64) & 0xFFF, (value >> SALT_BITS) & JOB_NUMBER_MAX, value & ((1 << SALT_BITS) - 1)
+        value >> 80,
+        (value >> 64) & 0xFFF,
+        (value >> SALT_BITS) & JOB_NUMBER_MAX,
+        value & ((1 << SALT_BITS) - 1),
     )

@@ -10,6 +10,7 @@ from sheratan.contracts.limits import NAME_LENGTH_MAX
 
 __all__ = [
     "AFTER_FAILURE",
+    "NO_OPTIONS",
     "ErrorClass",
     "JobError",
     "JobRecord",
@@ -53,12 +54,16 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     after_failure: AFTER_FAILURE = "cancel"
 
 
+NO_OPTIONS = Options()
+"""What most jobs are submitted with; one object, so that it is known at a glance."""
+
+
 class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A job to be. `input` is any JSON value that the kind's schema accepts."""
 
     kind: str
     input: Any = None
-    options: Options = Options()
+    options: Options = NO_OPTIONS
 
 
 class KindDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

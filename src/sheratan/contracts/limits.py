@@ -24,6 +24,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     queue_jobs_max: Positive = 2_000_000
     queues_max: Positive = 1_000
     after_jobs_max: Positive = 5_000
+    fan_out_jobs_max: Positive = 100_000
     attempts_max: Positive = 100
     worker_losses_max: Positive = 3
     running_jobs_max: Positive = 1_000
@@ -46,7 +47,8 @@ LIMIT_REASONS: dict[str, str] = {
     "batch_jobs_max": "jobs of one submit call: one commit stays in the low milliseconds",
     "queue_jobs_max": "ready jobs of one queue; a longer backlog hides an outage",
     "queues_max": "each queue keeps a window of ready work in memory",
-    "after_jobs_max": "jobs that one job may wait for (fan-in); their numbers stand in its journal entry, which stays below 64 KiB",
+    "after_jobs_max": "jobs that one job may wait for; its journal entry names them and stays below 64 KiB",
+    "fan_out_jobs_max": "jobs that one attempt of a job may submit; a loop that breeds jobs ends here",
     "attempts_max": "a job that failed a hundred times needs a person",
     "worker_losses_max": "a job that took down its worker three times is likely the cause",
     "running_jobs_max": "jobs running at once in one engine",

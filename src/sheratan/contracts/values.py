@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from sheratan.contracts.errors import InvalidInput
@@ -23,28 +24,34 @@ def check_json(value: Any, field: str = "") -> bool:
 
 
 def _check(value: Any, field: str, depth: int) -> bool:
-    """Check a value; True when the fast encoder writes the same bytes as RFC 8785 asks for."""
     kind = type(value)
     if kind is str or kind is bool or value is None:
         return True
-    if kind is int:
-        if -INTEGER_MAX <= value <= INTEGER_MAX:
-            return True
-        raise InvalidInput("an integer beyond 2^53 - 1 loses digits in JSON; send it as text", field=field or "/")
-    if kind is float:
-        if math.isfinite(value):
-            return False
-        raise InvalidInput("NaN and Infinity are not JSON", field=field or "/")
-    if depth >= DEPTH_MAX:
+    check = _CHECKS.get(kind)
+    if check is None:
+        raise InvalidInput(f"{kind.__name__} is not a JSON value", field=field or "/")
+    if depth > DEPTH_MAX:
         raise InvalidInput(f"nested deeper than {DEPTH_MAX} levels", field=field or "/")
-    if kind is dict:
-        return _check_dict(value, field, depth)
-    if kind is list or kind is tuple:
-        plain = True
-        for index, item in enumerate(value):
-            plain &= _check(item, f"{field}/{index}", depth + 1)
-        return plain
-    raise InvalidInput(f"{kind.__name__} is not a JSON value", field=field or "/")
+    return check(value, field, depth + 1)
+
+
+def _check_float(value: float, field: str, depth: int) -> bool:
+    if math.isfinite(value):
+        return False
+    raise InvalidInput("NaN and Infinity are not JSON", field=field or "/")
+
+
+def _check_integer(value: int, field: str, depth: int) -> bool:
+    if -INTEGER_MAX <= value <= INTEGER_MAX:
+        return True
+    raise InvalidInput("an integer beyond 2^53 - 1 loses digits in JSON; send it as text", field=field or "/")
+
+
+def _check_list(value: Sequence[Any], field: str, depth: int) -> bool:
+    plain = True
+    for index, item in enumerate(value):
+        plain &= _check(item, f"{field}/{index}", depth)
+    return plain
 
 
 def _check_dict(value: dict[Any, Any], field: str, depth: int) -> bool:
@@ -54,5 +61,14 @@ def _check_dict(value: dict[Any, Any], field: str, depth: int) -> bool:
             raise InvalidInput(f"key {key!r} is not text", field=field or "/")
         # Beyond ASCII, UTF-16 order (RFC 8785 section 3.2.3) and code point order may differ.
         plain &= key.isascii()
-        plain &= _check(item, f"{field}/{key}", depth + 1)
+        plain &= _check(item, f"{field}/{key}", depth)
     return plain
+
+
+_CHECKS: Final[dict[type, Callable[[Any, str, int], bool]]] = {
+    int: _check_integer,
+    float: _check_float,
+    list: _check_list,
+    tuple: _check_list,
+    dict: _check_dict,
+}

@@ -58,7 +58,8 @@ class Batch:
 
     def jobs(self, numbers: list[int]) -> dict[int, JobRow]:
         """Jobs that exist, by number."""
-        found, missing = {}, []
+        found: dict[int, JobRow] = {}
+        missing: list[int] = []
         for number in numbers:
             job = self.state.cached.get(number) or self._new_jobs.get(number)
             if job is None:
@@ -115,6 +116,7 @@ class Batch:
         elif type(before) is Lease:
             if type(after) is not Lease:
                 del state.held[before.number]
+                state.fan_out.pop(before.number, None)
                 session = state.sessions.get(before.session)
                 if session is not None:
                     session.held.discard(before.number)

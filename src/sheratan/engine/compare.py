@@ -69,8 +69,7 @@ class FinalRows:
         with self._problems.reading("job"):
             numbers: list[int] = [entry.data["number"] for entry in entries]
             rows = {row.number: row for row in self._reader.jobs(numbers)}
-            if any(row.lane not in self._lanes for row in rows.values()):
-                self._lanes = {lane.lane: lane for lane in self._reader.lanes()}
+            self._learn_lanes(rows.values())
             for entry in entries:
                 row = rows.get(entry.data["number"])
                 if row is None:
@@ -78,9 +77,12 @@ class FinalRows:
                     self._problems.add("J5", text, seq=entry.seq, row=f"job {entry.data['number']}")
                 else:
                     self._compare_job(entry, row)
-            kept = {row.number: row.payload for row in rows.values() if row.payload is not None}
-            self._check_kept("job", kept)
+            self._check_kept("job", rows.values())
             self._compare_after([entry for entry in entries if "after" in entry.data])
+
+    def _learn_lanes(self, rows: Iterable[JobRow]) -> None:
+        if any(row.lane not in self._lanes for row in rows):
+            self._lanes = {lane.lane: lane for lane in self._reader.lanes()}
 
     def _compare_job(self, entry: Entry, row: JobRow) -> None:
         data, lane = entry.data, self._lanes.get(row.lane)
@@ -91,7 +93,7 @@ class FinalRows:
             (entry.tenant, data["queue"], data["kind"]),
             data["priority"],
             data["attempts_max"],
-            given.get("after_failure"),
+            given.get("after_failure", row.after_failure),
             _number_in(data, "by_job"),
             _number_in(data, "origin"),
             data.get("input"),
@@ -135,8 +137,7 @@ class FinalRows:
                 stands = Ended(*row[:5], _output_of(row), row.entry)
                 if stands != fact:
                     self._differ(fact.entry, name, Ended._fields, fact, stands)
-            kept = {row.number: row.payload for row in rows.values() if row.payload is not None}
-            self._check_kept("result", kept)
+            self._check_kept("result", rows.values())
 
     def _compare_failures(self, facts: list[FailureFact]) -> None:
         self.expected = self.expected._replace(failures=self.expected.failures + len(facts))
@@ -152,8 +153,9 @@ class FinalRows:
                 else:
                     self._differ(fact.entry, name, ("error",), (fact.digest,), (digest(error),))
 
-    def _check_kept(self, table: str, kept: dict[int, bytes]) -> None:
+    def _check_kept(self, table: str, rows: Iterable[JobRow | Result]) -> None:
         """Payloads apart from the rows must be there; that each is what its digest says is checked for all at once."""
+        kept = {row.number: row.payload for row in rows if row.payload is not None}
         if not kept:
             return
         known = self._reader.known_payloads(sorted(set(kept.values())))

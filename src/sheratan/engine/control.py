@@ -5,7 +5,7 @@ from __future__ import annotations
 from sheratan.contracts.errors import AlreadyEnded, Conflict
 from sheratan.contracts.principal import Principal
 from sheratan.contracts.worker import Signal
-from sheratan.engine.batch import Batch, job_id
+from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Cancel, NewJob, PauseQueue, ResumeQueue, RetryJob, StartDraining
 from sheratan.engine.intake import submit_one
 from sheratan.kernel.canonical import digest
@@ -55,7 +55,9 @@ def retry(batch: Batch, command: RetryJob, by: Principal) -> str:
     job = batch.find_job(command.id)
     location = batch.locate(job)
     if type(location) is not Result:
-        raise Conflict(f"the job is {state_of(location)}; only a job that has ended can be run again", field="id")
+        raise Conflict(
+            f"the job is {state_of(location)}; only a job that has ended can be run again", field="id"
+        )
     lane = batch.state.lane_by_number[job.lane]
     data = batch.state.store.payload(job.payload) if job.payload else job.input or b"null"
     new = NewJob(

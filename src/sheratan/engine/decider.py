@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from sheratan.ambient.clock import Clock
 from sheratan.ambient.randomness import Randomness
-from sheratan.contracts.errors import InternalError, SheratanError
+from sheratan.contracts.errors import SheratanError
 from sheratan.contracts.limits import Limits
-from sheratan.contracts.principal import ENGINE
+from sheratan.contracts.principal import ENGINE, Principal
 from sheratan.engine import control, intake, settle, startup, timers, workers
 from sheratan.engine.batch import Batch, job_id
 from sheratan.engine.commands import (
     Cancel,
+    Command,
     EndSession,
     Heartbeat,
     LeaseJobs,
@@ -68,7 +69,7 @@ class Decider:
         """Say that the engine stops; clean when nothing is left running."""
         batch = self._begin()
         for session in list(self.state.sessions.values()):
-            workers.lose_worker(batch, session, ENGINE, "the engine stopped")
+            workers.lose_worker(batch, session, reason="the engine stopped")
         follow(batch, 0)
         data = {"running": len(self.state.held)}
         self.state.engine_entry = batch.unit.record(
@@ -105,7 +106,9 @@ class Decider:
         self.state = State(self._store, self._limits)
         self.state.intake = before.intake
         # A session is numbered by the entry that registered it: later ones were registered in the lost batch.
-        kept = {number: session for number, session in before.sessions.items() if number < self.state.head.seq}
+        kept = {
+            number: session for number, session in before.sessions.items() if number < self.state.head.seq
+        }
         self.state.sessions = kept
         leases = self._store.leases()
         jobs = {job.number: job for job in self._store.jobs([lease.number for lease in leases])}
@@ -145,7 +148,9 @@ class Decider:
         if abs(step_us) > _CLOCK_STEP_US_MAX:
             self._offset_us = offset_us
             data = {"step_us": step_us}
-            state.engine_entry = unit.record("clock.stepped", "engine", data, ENGINE, previous=state.engine_entry)
+            state.engine_entry = unit.record(
+                "clock.stepped", "engine", data, ENGINE, previous=state.engine_entry
+            )
         return Batch(state, unit, self._randomness, monotonic_us)
 
     def _restore_lease(self, lease: Lease, job: JobRow) -> None:
@@ -157,7 +162,9 @@ class Decider:
             state.add_deadline(Deadline(now_us, lease.number, lease.fence, "session", 0))
             return
         session.held.add(lease.number)
-        what, limit_us = ("cancel", control.CANCEL_GRACE_US) if lease.cancel_us else ("run", job.run_timeout_us)
+        what, limit_us = (
+            ("cancel", control.CANCEL_GRACE_US) if lease.cancel_us else ("run", job.run_timeout_us)
+        )
         state.add_deadline(Deadline(now_us + limit_us, lease.number, lease.fence, what, limit_us))
 
     def _decide_one(self, batch: Batch, pending: Pending) -> None:
@@ -170,28 +177,21 @@ class Decider:
                 batch.answers.append((pending, answer, None))
 
     def _route(self, batch: Batch, pending: Pending) -> Any:
-        command, by = pending.command, pending.by
-        match command:
-            case Submit():
-                return intake.submit(batch, command, by)
-            case Settle():
-                return settle.settle_reports(batch, command, by)
-            case LeaseJobs():
-                return workers.wait_for_jobs(batch, pending, command)
-            case RegisterWorker():
-                return workers.register(batch, command, by)
-            case Heartbeat():
-                return workers.heartbeat(batch, command)
-            case EndSession():
-                return workers.end_session(batch, command, by)
-            case Cancel():
-                return control.cancel(batch, command, by)
-            case RetryJob():
-                return control.retry(batch, command, by)
-            case PauseQueue():
-                return control.pause(batch, command, by)
-            case ResumeQueue():
-                return control.resume(batch, command, by)
-            case StartDraining():
-                return control.start_draining(batch, command, by)
-        raise InternalError(f"no handler for {type(command).__name__}")
+        return _HANDLERS[type(pending.command)](batch, pending, pending.command, pending.by)
+
+
+_Handler = Callable[[Batch, Pending, Any, Principal], Any]
+
+_HANDLERS: Final[dict[type[Command], _Handler]] = {
+    Submit: lambda batch, _, command, by: intake.submit(batch, command, by),
+    Settle: lambda batch, _, command, by: settle.settle_reports(batch, command, by),
+    LeaseJobs: lambda batch, pending, command, _: workers.wait_for_jobs(batch, pending, command),
+    RegisterWorker: lambda batch, _, command, by: workers.register(batch, command, by),
+    Heartbeat: lambda batch, _, command, by: workers.heartbeat(batch, command),
+    EndSession: lambda batch, _, command, by: workers.end_session(batch, command, by),
+    Cancel: lambda batch, _, command, by: control.cancel(batch, command, by),
+    RetryJob: lambda batch, _, command, by: control.retry(batch, command, by),
+    PauseQueue: lambda batch, _, command, by: control.pause(batch, command, by),
+    ResumeQueue: lambda batch, _, command, by: control.resume(batch, command, by),
+    StartDraining: lambda batch, _, command, by: control.start_draining(batch, command, by),
+}

@@ -78,7 +78,9 @@ def _lanes_for(batch: Batch, session: Session) -> tuple[list[list[Any]], list[tu
     return named, usable
 
 
-def _heads(batch: Batch, usable: list[tuple[int, Lane]], places: int) -> tuple[list[list[int]], dict[int, Ready]]:
+def _heads(
+    batch: Batch, usable: list[tuple[int, Lane]], places: int
+) -> tuple[list[list[int]], dict[int, Ready]]:
     """The first jobs of the usable lanes: those that can be chosen, and the best of each lane that cannot."""
     heads: list[list[int]] = []
     rows: dict[int, Ready] = {}
@@ -87,11 +89,23 @@ def _heads(batch: Batch, usable: list[tuple[int, Lane]], places: int) -> tuple[l
         for row in window.head(places + 1):
             heads.append([index, row.priority, row.number])
             rows[row.number] = row
-        # The window has run out but the lane has not: the rest is read once this batch is committed.
+        # The window runs low but the lane does not: more is read once this batch is committed.
         batch.more |= window.wants_refill
     if len(usable) > 1:
-        heads = _without_hopeless(heads, places)
-    return heads, rows
+        heads = _without_hopeless(_known_order(batch, usable, heads, places), places)
+    return heads, {head[2]: rows[head[2]] for head in heads}
+
+
+def _known_order(
+    batch: Batch, usable: list[tuple[int, Lane]], heads: list[list[int]], places: int
+) -> list[list[int]]:
+    """Leave out what may come after jobs of another lane that are only in the database."""
+    windows = [batch.state.windows[lane.lane] for _, lane in usable]
+    edges = [window.edge for window in windows if not window.whole and len(window) <= places]
+    if not edges:
+        return heads
+    edge = min(edges)
+    return [head for head in heads if (head[1], head[2]) <= edge]
 
 
 def _without_hopeless(heads: list[list[int]], places: int) -> list[list[int]]:

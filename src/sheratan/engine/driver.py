@@ -21,10 +21,12 @@ __all__ = ["Driver"]
 
 _INLINE_MOVES_MAX: Final = 256
 _INLINE_COMMIT_US_MAX: Final = 1_000
+"""A unit of moderate size is committed on the loop itself while the disk is quick: handing it to a thread and back
+costs two wake-ups, and writing it takes no longer than deciding it took. A large unit, or a slow disk, would hold up
+the loop, so a thread does it."""
+
 _MOVE_US: Final = 10
-"""A unit of moderate size is committed on the loop itself while the disk is quick: handing it to a thread and back costs
-two wake-ups, and writing it takes no longer than deciding it took. A large unit, or a slow disk, would hold up the
-loop, so a thread does it."""
+"""What a move adds to a commit, roughly; the rest is the disk's."""
 
 
 class Driver:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 from sheratan.ambient.clock import Clock
@@ -29,7 +28,6 @@ __all__ = ["Engine"]
 
 Watcher = Callable[[Entry], None]
 Ends = dict[int, list["asyncio.Future[tuple[JobRow, Result] | None]"]]
-_NO_TIMEOUT = nullcontext()
 
 
 class _RunReply:
@@ -57,22 +55,28 @@ class _RunReply:
         self._future.set_exception(exception)
 
     def forget(self) -> None:
-        """The caller waits no longer."""
-        if not self.id:
-            return
-        number = parse_job_id(self.id).number
-        waiting = self._ends.get(number, [])
-        if self._future in waiting:
-            waiting.remove(self._future)
-        if not waiting:
-            self._ends.pop(number, None)
+        """The caller has given up before the job's end."""
+        if self.id:
+            number = parse_job_id(self.id).number
+            waiting = self._ends.get(number, [])
+            if self._future in waiting:
+                waiting.remove(self._future)
+            if not waiting:
+                self._ends.pop(number, None)
 
 
 class Engine:
     """One shard's engine. Every method belongs to the loop it was started on."""
 
     def __init__(
-        self, store: Store, reader: Reader, clock: Clock, randomness: Randomness, limits: Limits, *, version: str
+        self,
+        store: Store,
+        reader: Reader,
+        clock: Clock,
+        randomness: Randomness,
+        limits: Limits,
+        *,
+        version: str,
     ) -> None:
         self.limits = limits
         self.version = version
@@ -136,15 +140,20 @@ class Engine:
         reply = _RunReply(self._ends, future)
         self._driver.put(Pending(command, by, reply))
         try:
-            async with asyncio.timeout(timeout_seconds) if timeout_seconds else _NO_TIMEOUT:
+            if timeout_seconds is None:
                 ended = await future
+            else:
+                async with asyncio.timeout(timeout_seconds):
+                    ended = await future
         except TimeoutError:
-            raise TimedOut(f"{reply.id} had not ended after {timeout_seconds:g} seconds", job=reply.id) from None
+            raise TimedOut(
+                f"{reply.id} had not ended after {timeout_seconds:g} seconds", job=reply.id
+            ) from None
         finally:
-            reply.forget()
+            if future.cancelled():
+                reply.forget()
         if ended is None:
-            number = parse_job_id(reply.id).number
-            ended = await self.wait_end(number, timeout_seconds)
+            ended = await self.wait_end(parse_job_id(reply.id).number, timeout_seconds)
         return reply.id, ended
 
     async def wait_end(self, number: int, timeout_seconds: float | None) -> tuple[JobRow, Result] | None:

@@ -40,20 +40,27 @@ def _job_story(reader: Reader, subject: str) -> Story:
 
 
 def _newest_entry(reader: Reader, subject: str) -> tuple[int, str]:
-    if subject == "engine":
-        shard = reader.shard()
-        if shard.engine_entry is not None:
-            return shard.engine_entry, "stopped" if shard.clean else "running"
+    shard = reader.shard()
+    if subject == "engine" and shard.engine_entry is not None:
+        return shard.engine_entry, "stopped" if shard.clean else "running"
     kind, _, name = subject.partition(":")
     if kind == "queue":
-        for row in reader.queues():
-            if row.queue == name:
-                return row.entry, "paused" if row.paused else "open"
-        if any(lane.queue == name for lane in reader.lanes()):
-            raise NotFound(f"queue {name} was never paused or resumed, so there is no story to tell", field="id")
+        return _newest_of_queue(reader, name)
     if kind == "worker":
         return _newest_of_worker(reader, subject), "known"
-    raise NotFound(f"nothing is recorded about {subject!r}; ids are job_…, queue:NAME, worker:NAME/N and engine", field="id")
+    raise NotFound(
+        f"nothing is recorded about {subject!r}; ids are job_…, queue:NAME, worker:NAME/N and engine",
+        field="id",
+    )
+
+
+def _newest_of_queue(reader: Reader, name: str) -> tuple[int, str]:
+    for row in reader.queues():
+        if row.queue == name:
+            return row.entry, "paused" if row.paused else "open"
+    if any(lane.queue == name for lane in reader.lanes()):
+        raise NotFound(f"queue {name} was never paused or resumed, so it has no story", field="id")
+    raise NotFound(f"there is no queue {name}", field="id")
 
 
 def _newest_of_worker(reader: Reader, subject: str) -> int:
@@ -102,7 +109,9 @@ def _line(entry: Entry, number: int | None = None) -> StoryLine:
     decision = entry.decision or {}
     if number is not None and entry.type == "worker.leased":
         attempt = next(attempt for job, attempt, _ in entry.data["jobs"] if job == number)
-        text = f"Attempt {attempt} was given to {entry.subject} under fence {entry.seq}. {decision['because']}"
+        text = (
+            f"Attempt {attempt} was given to {entry.subject} under fence {entry.seq}. {decision['because']}"
+        )
     return StoryLine(
         entry=entry.seq,
         at_us=entry.at,

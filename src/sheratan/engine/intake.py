@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sheratan.contracts.errors import IdempotencyConflict, LimitReached, LostLease, Unavailable
-from sheratan.contracts.ids import SALT_BITS
+from sheratan.contracts.ids import SALT_BITS, parse_job_id
 from sheratan.contracts.principal import Principal
 from sheratan.engine.batch import Batch, job_id
 from sheratan.engine.commands import NewJob, Submit
@@ -34,9 +34,8 @@ Receipt = tuple[str, bool]
 class _Planned:
     """A job that may come in, once all jobs of the call may."""
 
-    def __init__(self, new: NewJob, lane: Lane, parents: dict[int, Location], given: dict[str, Any]) -> None:
+    def __init__(self, new: NewJob, parents: dict[int, Location], given: dict[str, Any]) -> None:
         self.new = new
-        self.lane = lane
         self.parents = parents
         self.given = given
         self.verdict: Verdict = admit(given)
@@ -45,16 +44,38 @@ class _Planned:
 def submit(batch: Batch, command: Submit, by: Principal) -> list[Receipt]:
     """Take the jobs in, all or none, and return a receipt for each."""
     if command.by_job is not None:
-        held = batch.state.held.get(command.by_job)
-        if held is None or held.lease.fence != command.fence:
-            raise LostLease("the job that submits has lost its lease, so it submits nothing", field="fence")
-    limits = batch.state.limits
-    if len(batch.state.lanes) + len(command.jobs) > limits.queues_max:
+        _check_submitter(batch, command, command.by_job)
+    if len(batch.state.lanes) + len(command.jobs) > batch.state.limits.queues_max:
         _check_queue_count(batch, command, by)
-    known = [_find_existing(batch, new, by) for new in command.jobs]
+    # Every job is looked at before the first one is taken in.
+    planned = _plan_all(batch, command.jobs, by)
+    receipts: list[Receipt] = []
+    for plan in planned:
+        if isinstance(plan, str):
+            receipts.append((plan, True))
+        else:
+            receipts.append(_take_in(batch, plan, by, command.by_job, None))
+    return receipts
+
+
+def _check_submitter(batch: Batch, command: Submit, by_job: int) -> None:
+    state = batch.state
+    held = state.held.get(by_job)
+    if held is None or held.lease.fence != command.fence:
+        raise LostLease("the job that submits has lost its lease, so it submits nothing", field="fence")
+    submitted = state.fan_out.get(by_job, 0) + len(command.jobs)
+    most = state.limits.fan_out_jobs_max
+    if submitted > most:
+        raise LimitReached(f"{held.id} would submit {submitted} jobs; at most {most} (limits.fan_out_jobs_max)")
+    state.fan_out[by_job] = submitted
+
+
+def _plan_all(batch: Batch, jobs: tuple[NewJob, ...], by: Principal) -> list[_Planned | str]:
+    """For each job its plan, or the id of the job that its key made before."""
     planned: list[_Planned | str] = []
     coming: dict[str, int] = {}
-    for new, existing in zip(command.jobs, known, strict=True):
+    for new in jobs:
+        existing = _find_existing(batch, new, by)
         if existing is not None:
             planned.append(existing)
             continue
@@ -63,13 +84,7 @@ def submit(batch: Batch, command: Submit, by: Principal) -> list[Receipt]:
             _refuse(batch, plan, by)
         coming[new.queue] = coming.get(new.queue, 0) + 1
         planned.append(plan)
-    receipts: list[Receipt] = []
-    for plan in planned:
-        if isinstance(plan, str):
-            receipts.append((plan, True))
-        else:
-            receipts.append(_take_in(batch, plan, by, command.by_job, None))
-    return receipts
+    return planned
 
 
 def submit_one(batch: Batch, new: NewJob, by: Principal, origin: int) -> str:
@@ -102,7 +117,10 @@ def _request_digest(new: NewJob) -> bytes:
         "after": list(new.after),
         "after_failure": new.after_failure,
         "attempts_max": new.attempts_max,
+        "backoff_base_us": new.backoff_base_us,
+        "backoff_cap_us": new.backoff_cap_us,
         "run_timeout_us": new.run_timeout_us,
+        "queue_timeout_us": new.queue_timeout_us,
     }
     return canonical(request)
 
@@ -118,27 +136,39 @@ def _find_existing(batch: Batch, new: NewJob, by: Principal) -> str | None:
     request = _request_digest(new)
     if bytes.fromhex(digest(request)) == found.digest:
         return job_id(job)
-    lane = batch.state.lane_by_number[job.lane]
-    stored_digest = job.payload.hex() if job.payload else digest(job.input or b"")
-    pairs = {
-        "kind": (lane.kind, new.kind),
-        "queue": (lane.queue, new.queue),
-        "input": (stored_digest, new.digest),
-        "priority": (job.priority, new.priority),
-        "attempts_max": (job.attempts_max, new.attempts_max),
-        "run_timeout_us": (job.run_timeout_us, new.run_timeout_us),
-    }
-    field = next((name for name, (old, wanted) in pairs.items() if old != wanted), "options")
+    field = _other_field(batch, job, new)
     raise IdempotencyConflict(
         f"key {new.key!r} was used for {job_id(job)} with another {field}", field=field, job=job_id(job)
     )
 
 
+def _other_field(batch: Batch, job: JobRow, new: NewJob) -> str:
+    """In which field a request differs from the job that was made before."""
+    lane = batch.state.lane_by_number[job.lane]
+    stored_digest = job.payload.hex() if job.payload else digest(job.input or b"")
+    fresh = [row.parent for row in batch.unit.after if row.number == job.number]
+    pairs: dict[str, tuple[Any, Any]] = {
+        "kind": (lane.kind, new.kind),
+        "queue": (lane.queue, new.queue),
+        "input": (stored_digest, new.digest),
+        "priority": (job.priority, new.priority),
+        "attempts_max": (job.attempts_max, new.attempts_max),
+        "backoff_base_us": (job.backoff_base_us, new.backoff_base_us),
+        "backoff_cap_us": (job.backoff_cap_us, new.backoff_cap_us),
+        "run_timeout_us": (job.run_timeout_us, new.run_timeout_us),
+        "queue_timeout_us": (job.queue_timeout_us, new.queue_timeout_us),
+        "after_failure": (job.after_failure, new.after_failure),
+        "after": (
+            fresh or batch.state.store.after(job.number),
+            [parse_job_id(text).number for text in new.after],
+        ),
+    }
+    # The delay is not kept once it is over, so it is what is left.
+    return next((name for name, (old, wanted) in pairs.items() if old != wanted), "delay_us")
+
+
 def _plan(batch: Batch, new: NewJob, by: Principal, coming: int) -> _Planned:
     state = batch.state
-    lane, is_new = state.lane(by.tenant, new.queue, new.kind)
-    if is_new:
-        batch.unit.lanes.append(lane)
     parents: dict[int, Location] = {}
     failed: list[str] = []
     for parent_id in new.after:
@@ -147,7 +177,7 @@ def _plan(batch: Batch, new: NewJob, by: Principal, coming: int) -> _Planned:
         parents[parent.number] = location
         if type(location) is Result and location.state != "succeeded":
             failed.append(parent_id)
-    given = {
+    given: dict[str, Any] = {
         "queue": new.queue,
         "depth": state.depth(by.tenant, new.queue) + coming,
         "depth_max": state.limits.queue_jobs_max,
@@ -160,7 +190,7 @@ def _plan(batch: Batch, new: NewJob, by: Principal, coming: int) -> _Planned:
     if failed:
         given["failed_after"] = failed
         given["after_failure"] = new.after_failure
-    return _Planned(new, lane, parents, given)
+    return _Planned(new, parents, given)
 
 
 def _refuse(batch: Batch, plan: _Planned, by: Principal) -> None:
@@ -181,7 +211,7 @@ def _take_in(batch: Batch, plan: _Planned, by: Principal, by_job: int | None, or
     job = JobRow(
         unit.take_number(),
         batch.randomness.bits("salt", SALT_BITS),
-        plan.lane.lane,
+        _lane(batch, new, by).lane,
         new.priority,
         batch.at_us,
         new.attempts_max,
@@ -210,6 +240,13 @@ def _take_in(batch: Batch, plan: _Planned, by: Principal, by_job: int | None, or
     )
     _place_new(batch, plan, job, entry)
     return public_id, False
+
+
+def _lane(batch: Batch, new: NewJob, by: Principal) -> Lane:
+    lane, is_new = batch.state.lane(by.tenant, new.queue, new.kind)
+    if is_new:
+        batch.unit.lanes.append(lane)
+    return lane
 
 
 def _submitted_data(

@@ -9,7 +9,7 @@ import msgspec
 
 from sheratan.contracts.errors import InvalidInput, SheratanError, TooLarge, UnknownKind
 from sheratan.contracts.ids import parse_job_id
-from sheratan.contracts.jobs import JobError, KindDescription, Options, Submission
+from sheratan.contracts.jobs import NO_OPTIONS, JobError, KindDescription, Options, Submission
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.worker import Report
 from sheratan.engine.commands import Ending, NewJob
@@ -21,7 +21,6 @@ Check = Callable[[Any], None]
 """Raises InvalidInput when a kind does not accept an input."""
 
 _US = 1_000_000
-_NO_OPTIONS = Options()
 
 
 class Kind:
@@ -42,7 +41,7 @@ class KindRegistry:
         self.problems: list[str] = []
 
     def declare(self, description: KindDescription, check: Check | None) -> None:
-        """A worker offers a kind. The newest description holds; one that can check inputs is kept over one that cannot."""
+        """A worker offers a kind. The newest description holds, unless an older one can check inputs and it cannot."""
         known = self.kinds.get(description.name)
         if known is None or check is not None or known.check is None:
             self.kinds[description.name] = Kind(description, check)
@@ -61,7 +60,10 @@ def prepare(jobs: Sequence[Submission], kinds: KindRegistry, limits: Limits) -> 
     if not jobs:
         raise InvalidInput("at least one job is needed", field="jobs")
     if len(jobs) > limits.batch_jobs_max:
-        raise TooLarge(f"{len(jobs)} jobs in one call; at most {limits.batch_jobs_max} (limits.batch_jobs_max)", field="jobs")
+        raise TooLarge(
+            f"{len(jobs)} jobs in one call; at most {limits.batch_jobs_max} (limits.batch_jobs_max)",
+            field="jobs",
+        )
     prepared = []
     keys: set[str] = set()
     for position, submission in enumerate(jobs):
@@ -85,9 +87,9 @@ def _prepare_one(submission: Submission, kinds: KindRegistry, limits: Limits) ->
         )
     if kind.check is not None:
         kind.check(submission.input)
-    if submission.options == _NO_OPTIONS:
+    if submission.options is NO_OPTIONS:
         if kind.plain is None:
-            kind.plain = _fill_in(kind.description, _NO_OPTIONS, limits)
+            kind.plain = _fill_in(kind.description, NO_OPTIONS, limits)
         filled = kind.plain
     else:
         filled = _fill_in(kind.description, submission.options, limits)
@@ -99,13 +101,16 @@ def _fill_in(default: KindDescription, options: Options, limits: Limits) -> NewJ
     attempts_max = _pick(options.attempts_max, default.attempts_max)
     if attempts_max > limits.attempts_max:
         raise TooLarge(
-            f"{attempts_max} attempts; at most {limits.attempts_max} (limits.attempts_max)", field="attempts_max"
+            f"{attempts_max} attempts; at most {limits.attempts_max} (limits.attempts_max)",
+            field="attempts_max",
         )
     return NewJob(
         kind=default.name,
         queue=options.queue or default.queue,
         priority=_pick(options.priority, default.priority),
-        delay_us=_duration(options.delay_seconds, limits.delay_seconds_max, "delay_seconds", "delay_seconds_max"),
+        delay_us=_duration(
+            options.delay_seconds, limits.delay_seconds_max, "delay_seconds", "delay_seconds_max"
+        ),
         key=options.key,
         digest="",
         input=b"",
@@ -138,7 +143,10 @@ def _backoff(wanted: float | None, default: float, limits: Limits, which: str) -
 
 def _run_timeout(options: Options, default: KindDescription, limits: Limits) -> int:
     seconds = options.run_timeout_seconds or default.run_timeout_seconds
-    return max(1, _duration(seconds, limits.run_timeout_seconds_max, "run_timeout_seconds", "run_timeout_seconds_max"))
+    return max(
+        1,
+        _duration(seconds, limits.run_timeout_seconds_max, "run_timeout_seconds", "run_timeout_seconds_max"),
+    )
 
 
 def _queue_timeout(options: Options, default: KindDescription, limits: Limits) -> int:
@@ -152,7 +160,9 @@ def _after(after: tuple[str, ...], limits: Limits) -> tuple[str, ...]:
     if not after:
         return after
     if len(after) > limits.after_jobs_max:
-        raise TooLarge(f"{len(after)} jobs; at most {limits.after_jobs_max} (limits.after_jobs_max)", field="after")
+        raise TooLarge(
+            f"{len(after)} jobs; at most {limits.after_jobs_max} (limits.after_jobs_max)", field="after"
+        )
     if len(set(after)) != len(after):
         raise InvalidInput("a job is named twice", field="after")
     for text in after:
@@ -168,12 +178,12 @@ def _check_key(key: str | None, keys: set[str], limits: Limits) -> None:
     if key is None:
         return
     if len(key) > limits.key_length_max:
-        raise TooLarge(f"{len(key)} characters; at most {limits.key_length_max} (limits.key_length_max)", field="key")
+        raise TooLarge(
+            f"{len(key)} characters; at most {limits.key_length_max} (limits.key_length_max)", field="key"
+        )
     if key in keys:
         raise InvalidInput(f"key {key!r} stands for two jobs of this call", field="key")
     keys.add(key)
-
-
 
 
 def prepare_reports(reports: Sequence[Report], limits: Limits) -> tuple[Ending, ...]:
@@ -202,4 +212,6 @@ def _shorten(error: JobError, limits: Limits) -> JobError:
     if len(error.message) + len(error.traceback) <= most:
         return error
     message = error.message[: most // 2]
-    return msgspec.structs.replace(error, message=message, traceback=error.traceback[-(most - len(message)) :])
+    return msgspec.structs.replace(
+        error, message=message, traceback=error.traceback[-(most - len(message)) :]
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import Final
 
@@ -51,7 +51,7 @@ class Problems:
         self.count += other.count - len(other.found)
 
     @contextmanager
-    def reading(self, what: str) -> Iterator[None]:
+    def reading(self, what: str) -> Generator[None]:
         """Within it, a damaged database is a problem instead of an error; what comes after goes on."""
         try:
             yield

@@ -47,7 +47,10 @@ def replay(
 
 
 def replay_lines(
-    lines: Iterable[bytes], rules: Mapping[str, Rule] | None = None, *, instead: Mapping[str, str] | None = None
+    lines: Iterable[bytes],
+    rules: Mapping[str, Rule] | None = None,
+    *,
+    instead: Mapping[str, str] | None = None,
 ) -> Replay:
     """The same for the lines of an exported journal."""
     replayer = Replayer(rules, instead)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -17,7 +17,7 @@ from sheratan.kernel.retry import BACKOFF, backoff
 from sheratan.kernel.rules import Verdict, decision
 from sheratan.store.rows import TIMER_RETRY, FailureRow, Ready, Result, Timer
 
-__all__ = ["decide_again", "end", "settle_reports"]
+__all__ = ["Said", "decide_again", "end", "lose", "settle_reports"]
 
 _SEED_BITS = 52
 """Seeds are JSON integers, so they stay below 2^53."""
@@ -49,34 +49,42 @@ def _settle_report(batch: Batch, report: Ending, by: Principal) -> bool:
     if verdict.chosen == "succeeded":
         _succeed(batch, held, report.output, record, by)
     elif verdict.chosen == "cancelled":
-        end(batch, held, "cancelled", {"attempt": held.lease.attempt}, record, by)
+        end(batch, held, "cancelled", Said({"attempt": held.lease.attempt}, record, by))
     elif verdict.chosen == "released":
         _hand_back(batch, held, record, by)
     else:
-        error = report.error or JobError(error_class="bug", type="UnknownError", message="the worker gave no error")
+        error = report.error or JobError(
+            error_class="bug", type="UnknownError", message="the worker gave no error"
+        )
         decide_again(batch, held, error, by)
     return True
+
+
+class Said(NamedTuple):
+    """What an entry says: its data, the decision, who caused it, and an entry that led to it."""
+
+    data: dict[str, Any]
+    decision: dict[str, Any]
+    by: Principal
+    cause: int | None = None
 
 
 def end(
     batch: Batch,
     held: Held,
     state: str,
-    data: dict[str, Any],
-    record: dict[str, Any],
-    by: Principal,
+    said: Said,
     *,
     output: bytes | None = None,
-    cause: int | None = None,
     losses: int | None = None,
 ) -> int:
     """End a running job and return the entry that says so."""
-    lease, job, unit = held.lease, held.job, batch.unit
-    entry = _record(batch, held, f"job.{state}", data, record, by, cause)
+    lease, job = held.lease, held.job
+    entry = _write(batch, held, f"job.{state}", said)
     payload = None
     if output is not None and len(output) > batch.state.limits.inline_bytes_max:
         payload = bytes.fromhex(digest(output))
-        unit.payloads[payload] = output
+        batch.unit.payloads[payload] = output
         output = None
     losses = lease.losses if losses is None else losses
     finished = Result(job.number, state, lease.attempt, losses, batch.at_us, output, payload, entry)
@@ -109,54 +117,70 @@ def decide_again(
         "attempt": lease.attempt,
         "error": {"class": error.error_class, "type": error.type, "digest": digest(text)},
     }
+    said = Said(data, record, by, cause)
     action = verdict.chosen["action"]
     if action == "fail":
-        entry = end(batch, held, "failed", data, record, by, cause=cause, losses=losses)
+        entry = end(batch, held, "failed", said, losses=losses)
     elif action == "retry":
-        entry = _record(batch, held, "job.retried", data, record, by, cause)
+        entry = _write(batch, held, "job.retried", said)
         due_us = batch.at_us + verdict.chosen["delay_us"]
         timer = Timer(due_us, job.number, TIMER_RETRY, lease.attempt + 1, losses, batch.at_us, entry)
         batch.place(job, lease, timer)
     else:
-        entry = _record(batch, held, "job.requeued", data, record, by, cause)
+        entry = _write(batch, held, "job.requeued", said)
         ready = Ready(job.lane, job.priority, job.number, lease.attempt + 1, losses, batch.at_us, entry)
         batch.place(job, lease, ready)
     batch.unit.failures.append(FailureRow(job.number, entry, text))
 
 
-def _record(
-    batch: Batch,
-    held: Held,
-    entry_type: str,
-    data: dict[str, Any],
-    record: dict[str, Any],
-    by: Principal,
-    cause: int | None,
-) -> int:
-    return batch.unit.record(entry_type, held.id, data, by, decision=record, previous=held.lease.entry, cause=cause)
+def lose(batch: Batch, held: Held, error: JobError, by: Principal = ENGINE, *, cause: int | None = None) -> None:
+    """An attempt was lost with its worker: try again, unless the job was to be cancelled anyway."""
+    lease = held.lease
+    if not lease.cancel_us:
+        decide_again(batch, held, error, by, cause=cause)
+        return
+    given = {
+        "outcome": "released",
+        "attempt": lease.attempt,
+        "fence": lease.fence,
+        "fence_current": lease.fence,
+        "cancel_requested": True,
+    }
+    record = decision(SETTLE, given, settle(given))
+    end(batch, held, "cancelled", Said({"attempt": lease.attempt}, record, by, cause))
+
+
+def _write(batch: Batch, held: Held, entry_type: str, said: Said) -> int:
+    data, record, by, cause = said
+    previous = held.lease.entry
+    return batch.unit.record(entry_type, held.id, data, by, decision=record, previous=previous, cause=cause)
 
 
 def _succeed(batch: Batch, held: Held, output: bytes, record: dict[str, Any], by: Principal) -> None:
-    end(batch, held, "succeeded", {"attempt": held.lease.attempt, "output": digest(output)}, record, by, output=output)
+    data = {"attempt": held.lease.attempt, "output": digest(output)}
+    end(batch, held, "succeeded", Said(data, record, by), output=output)
 
 
 def _hand_back(batch: Batch, held: Held, record: dict[str, Any], by: Principal) -> None:
     """The attempt was not finished through no fault of the job: it goes back with the same attempt number."""
     lease, job, _ = held
-    entry = _record(batch, held, "job.requeued", {"attempt": lease.attempt}, record, by, None)
-    batch.place(
-        job, lease, Ready(job.lane, job.priority, job.number, lease.attempt, lease.losses, batch.at_us, entry)
-    )
+    entry = _write(batch, held, "job.requeued", Said({"attempt": lease.attempt}, record, by))
+    ready = Ready(job.lane, job.priority, job.number, lease.attempt, lease.losses, batch.at_us, entry)
+    batch.place(job, lease, ready)
 
 
-def _keep_evidence(batch: Batch, report: Ending, given: dict[str, Any], verdict: Verdict, by: Principal) -> None:
+def _keep_evidence(
+    batch: Batch, report: Ending, given: dict[str, Any], verdict: Verdict, by: Principal
+) -> None:
     """A stale report changes no state; that it came is written down, beside the job's own story."""
     if not 0 < report.number < batch.unit.next_number:
         return
     job = batch.job(report.number)
     data = {"job": job_id(job), "outcome": report.outcome, "output": digest(report.output)}
     record = decision(SETTLE, given, verdict)
-    entry = batch.unit.record("job.fenced_off", by.actor, data, by, decision=record, cause=_cause(batch, report.fence))
+    entry = batch.unit.record(
+        "job.fenced_off", by.actor, data, by, decision=record, cause=_cause(batch, report.fence)
+    )
     batch.unit.mentions.append((job.number, entry))
 
 

@@ -10,7 +10,7 @@ from sheratan.contracts.jobs import JobError
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import ENGINE
 from sheratan.engine.batch import Batch, job_id
-from sheratan.engine.settle import decide_again
+from sheratan.engine.settle import lose
 from sheratan.engine.state import Held
 from sheratan.kernel.canonical import canonical, digest
 from sheratan.kernel.recovery import RECOVERY, decide_recovery
@@ -39,9 +39,11 @@ def start(batch: Batch, version: str, epoch: int, limits: Limits) -> None:
     for lease in leases:
         job = jobs[lease.number]
         state.held[lease.number] = Held(lease, job, job_id(job))
-    error = JobError(error_class="lost_lease", type="EngineRestarted", message="the engine stopped during the attempt")
+    error = JobError(
+        error_class="lost_lease", type="EngineRestarted", message="the engine stopped during the attempt"
+    )
     for lease in leases:
-        decide_again(batch, state.held[lease.number], error, cause=entry)
+        lose(batch, state.held[lease.number], error, cause=entry)
 
 
 def set_policy(batch: Batch, limits: Limits) -> None:
@@ -49,4 +51,5 @@ def set_policy(batch: Batch, limits: Limits) -> None:
     data: dict[str, Any] = {"limits": msgspec.to_builtins(limits)}
     data["digest"] = digest(canonical(data["limits"]))
     batch.unit.policy = batch.unit.next_seq
-    batch.state.policy = batch.unit.record("policy.set", "policy", data, ENGINE)
+    previous = batch.state.policy if batch.state.head.seq else None
+    batch.state.policy = batch.unit.record("policy.set", "policy", data, ENGINE, previous=previous)

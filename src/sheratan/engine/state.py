@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sheratan.contracts.limits import Limits
 from sheratan.engine.commands import Pending
-from sheratan.engine.window import REFILL_JOBS, Window
+from sheratan.engine.window import REFILL_JOBS, Backlog, Window
 from sheratan.kernel.chain import Head
 from sheratan.store.port import Store
 from sheratan.store.rows import JobRow, Lane, Lease, QueueRow, Ready
@@ -40,7 +40,9 @@ class Deadline(NamedTuple):
 class Session:
     """A worker on duty."""
 
-    def __init__(self, number: int, name: str, kinds: frozenset[str], *, local: bool, entry: int, heard_us: int) -> None:
+    def __init__(
+        self, number: int, name: str, kinds: frozenset[str], *, local: bool, entry: int, heard_us: int
+    ) -> None:
         self.number = number
         self.name = name
         self.kinds = kinds
@@ -73,24 +75,28 @@ class State:
         self.lanes: dict[tuple[str, str, str], Lane] = {(x.tenant, x.queue, x.kind): x for x in store.lanes()}
         self.lane_by_number: dict[int, Lane] = {lane.lane: lane for lane in self.lanes.values()}
         depths = dict(store.ready_counts())
-        self.windows: dict[int, Window] = {lane: Window(depths.get(lane, 0)) for lane in self.lane_by_number}
+        self.backlogs: dict[tuple[str, str], Backlog] = {}
+        self.windows: dict[int, Window] = {
+            number: self._window(lane, depths.get(number, 0)) for number, lane in self.lane_by_number.items()
+        }
         self.busy_lanes: dict[int, Lane] = {lane: self.lane_by_number[lane] for lane in depths}
         """Lanes with ready jobs."""
         self.dry: set[int] = set(depths)
-        """Lanes with ready jobs of which none is in memory, or maybe none."""
-        self.queue_depths: dict[tuple[str, str], int] = {}
-        for lane, depth in depths.items():
-            self._count(self.lane_by_number[lane], depth)
-        self.queues: dict[tuple[str, str], QueueRow] = {(row.tenant, row.queue): row for row in store.queues()}
+        """Lanes with ready jobs of which few are in memory, or maybe few."""
+        self.queues: dict[tuple[str, str], QueueRow] = {
+            (row.tenant, row.queue): row for row in store.queues()
+        }
         self.sessions: dict[int, Session] = {}
         self.held: dict[int, Held] = {}
+        self.fan_out: dict[int, int] = {}
+        """How many jobs each running job has submitted in this attempt."""
         self.deadlines: list[Deadline] = []
         self.cached: dict[int, JobRow] = {}
         self.blocked = store.blocked_count()
         self.next_due_us = store.next_due_us()
 
     def refill(self) -> None:
-        """Bring ready jobs back into windows that have run empty. Only between batches: the database must be whole."""
+        """Bring ready jobs back into windows that run low. Only between batches: the database must be whole."""
         for lane in self.dry:
             window = self.windows[lane]
             if window.wants_refill:
@@ -106,17 +112,17 @@ class State:
         lane = Lane(len(self.lanes) + 1, *key)
         self.lanes[key] = lane
         self.lane_by_number[lane.lane] = lane
-        self.windows[lane.lane] = Window(0)
+        self.windows[lane.lane] = self._window(lane, 0)
         return lane, True
 
     def add_ready(self, row: Ready) -> None:
         """A job has become ready."""
-        lane, window = self.lane_by_number[row.lane], self.windows[row.lane]
+        window = self.windows[row.lane]
         window.add(row)
-        self.busy_lanes[row.lane] = lane
-        if window.wants_refill:
+        if window.depth == 1:
+            self.busy_lanes[row.lane] = self.lane_by_number[row.lane]
+        if not window.whole:
             self.dry.add(row.lane)
-        self._count(lane, 1)
 
     def remove_ready(self, row: Ready) -> None:
         """A job is no longer ready."""
@@ -124,17 +130,18 @@ class State:
         window.remove(row)
         if window.depth == 0:
             del self.busy_lanes[row.lane]
-        elif window.wants_refill:
+        elif not window.whole:
             self.dry.add(row.lane)
-        self._count(self.lane_by_number[row.lane], -1)
 
     def depth(self, tenant: str, queue: str) -> int:
         """Ready jobs of a queue."""
-        return self.queue_depths.get((tenant, queue), 0)
+        backlog = self.backlogs.get((tenant, queue))
+        return backlog.depth if backlog else 0
 
-    def _count(self, lane: Lane, change: int) -> None:
-        key = (lane.tenant, lane.queue)
-        self.queue_depths[key] = self.queue_depths.get(key, 0) + change
+    def _window(self, lane: Lane, depth: int) -> Window:
+        backlog = self.backlogs.setdefault((lane.tenant, lane.queue), Backlog())
+        backlog.depth += depth
+        return Window(depth, backlog)
 
     def paused(self, tenant: str, queue: str) -> QueueRow | None:
         """The queue's row when it is paused."""

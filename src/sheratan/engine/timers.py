@@ -8,7 +8,7 @@ from sheratan.contracts.jobs import JobError
 from sheratan.contracts.principal import ENGINE
 from sheratan.contracts.worker import Signal
 from sheratan.engine.batch import Batch, job_id
-from sheratan.engine.settle import decide_again, end
+from sheratan.engine.settle import Said, decide_again, end, lose
 from sheratan.engine.state import Deadline, Held
 from sheratan.engine.workers import lose_worker
 from sheratan.kernel.outcome import TIMEOUT, decide_timeout
@@ -31,7 +31,9 @@ def ring(batch: Batch) -> None:
     for session in list(state.sessions.values()):
         silence_us = batch.monotonic_us - session.heard_us
         if not session.local and silence_us > SESSION_SILENCE_US_MAX:
-            lose_worker(batch, session)
+            given = {"what": "session", "limit_us": SESSION_SILENCE_US_MAX, "elapsed_us": silence_us}
+            record = decision(TIMEOUT, given, decide_timeout(given))
+            lose_worker(batch, session, reason="not heard of", record=record)
     if state.next_due_us is not None and state.next_due_us <= batch.at_us:
         _timers(batch)
 
@@ -70,8 +72,12 @@ def _waited_too_long(batch: Batch, job: JobRow, due_us: int) -> None:
     verdict = decide_timeout(given)
     data = {"attempt": 0, "error": {"class": "timeout", "type": "QueueTimeout"}}
     record = decision(TIMEOUT, given, verdict)
-    entry = batch.unit.record("job.failed", job_id(job), data, ENGINE, decision=record, previous=location.entry)
-    batch.place(job, location, Result(job.number, "failed", 0, location.losses, batch.at_us, None, None, entry))
+    entry = batch.unit.record(
+        "job.failed", job_id(job), data, ENGINE, decision=record, previous=location.entry
+    )
+    batch.place(
+        job, location, Result(job.number, "failed", 0, location.losses, batch.at_us, None, None, entry)
+    )
 
 
 def _deadline(batch: Batch, deadline: Deadline) -> None:
@@ -80,8 +86,10 @@ def _deadline(batch: Batch, deadline: Deadline) -> None:
         return
     elapsed_us = batch.monotonic_us - deadline.due_us + deadline.limit_us
     if deadline.what == "session":
-        error = JobError(error_class="lost_lease", type="WorkerLost", message="its worker is not on duty any more")
-        decide_again(batch, held, error)
+        error = JobError(
+            error_class="lost_lease", type="WorkerLost", message="its worker is not on duty any more"
+        )
+        lose(batch, held, error)
         return
     given = {"what": deadline.what, "limit_us": deadline.limit_us, "elapsed_us": elapsed_us}
     verdict = decide_timeout(given)
@@ -90,7 +98,7 @@ def _deadline(batch: Batch, deadline: Deadline) -> None:
     reason = "cancel" if deadline.what == "cancel" else "timeout"
     batch.signal(lease, Signal(number=job.number, fence=lease.fence, reason=reason))
     if lease.cancel_us:
-        end(batch, held, "cancelled", {"attempt": lease.attempt}, record, ENGINE)
+        end(batch, held, "cancelled", Said({"attempt": lease.attempt}, record, ENGINE))
         return
     data = {"attempt": lease.attempt}
     entry = batch.unit.record("job.timed_out", held.id, data, ENGINE, decision=record, previous=lease.entry)

@@ -11,7 +11,7 @@ from sheratan.contracts.jobs import JobError, JobRecord
 from sheratan.contracts.limits import Limits
 from sheratan.engine.batch import job_id
 from sheratan.store.port import JobView, Reader
-from sheratan.store.rows import Blocked, JobRow, Lane, Lease, Location, Ready, Result, Timer
+from sheratan.store.rows import Blocked, JobRow, Lane, Location, Ready, Result, Timer
 from sheratan.store.unit import state_of
 
 __all__ = ["after_results", "ended_record", "find_view", "job_record", "list_records"]
@@ -27,10 +27,10 @@ def find_view(reader: Reader, text: str) -> JobView:
 
 
 def job_record(reader: Reader, view: JobView, *, whole: bool = True) -> JobRecord:
-    """A job as users see it; without `whole`, input and output are left out."""
+    """A job as users see it; without `whole`, what is kept apart from its rows is left out."""
     job, lane, location = view
     attempt, losses = _attempts(location)
-    return JobRecord(
+    record = JobRecord(
         id=job_id(job),
         kind=lane.kind,
         queue=lane.queue,
@@ -41,16 +41,21 @@ def job_record(reader: Reader, view: JobView, *, whole: bool = True) -> JobRecor
         worker_losses=losses,
         created_us=job.created_us,
         entry=location.entry,
-        due_us=location.due_us if type(location) is Timer else None,
-        leased_us=location.leased_us if type(location) is Lease else None,
-        finished_us=location.finished_us if type(location) is Result else None,
+        due_us=getattr(location, "due_us", None) or None,
+        leased_us=getattr(location, "leased_us", None),
+        finished_us=getattr(location, "finished_us", None),
         waiting_for=_waiting_for(location),
-        input=_decode(_input(reader, job)) if whole else None,
-        output=_decode(_output(reader, location)) if whole else None,
-        error=_last_error(reader, job, location) if whole else None,
-        after=[job_id(parent) for parent in _parents(reader, job)] if whole else [],
-        origin=_id_of(reader, job.origin) if whole else None,
-        submitted_by_job=_id_of(reader, job.submitted_by) if whole else None,
+    )
+    if not whole:
+        return record
+    return msgspec.structs.replace(
+        record,
+        input=_decode(_input(reader, job)),
+        output=_decode(_output(reader, location)),
+        error=_last_error(reader, job, location),
+        after=[job_id(parent) for parent in _parents(reader, job)],
+        origin=_id_of(reader, job.origin),
+        submitted_by_job=_id_of(reader, job.submitted_by),
     )
 
 
@@ -75,7 +80,9 @@ def ended_record(public_id: str, job: JobRow, lane: Lane, result: Result) -> Job
 def list_records(reader: Reader, request: ListJobs, limits: Limits) -> JobPage:
     """A page of jobs, newest first."""
     if request.limit > limits.list_jobs_max:
-        raise InvalidInput(f"{request.limit} is above {limits.list_jobs_max} (limits.list_jobs_max)", field="limit")
+        raise InvalidInput(
+            f"{request.limit} is above {limits.list_jobs_max} (limits.list_jobs_max)", field="limit"
+        )
     below = parse_job_id(request.cursor).number if request.cursor else JOB_NUMBER_MAX + 1
     numbers = reader.list_jobs(
         state=request.state, queue=request.queue, kind=request.kind, below=below, limit=request.limit + 1

@@ -7,13 +7,25 @@ from typing import Final
 
 from sheratan.store.rows import Ready
 
-__all__ = ["Window"]
+__all__ = ["Backlog", "Window"]
 
 WINDOW_JOBS_MAX: Final = 2_048
 """Rows kept per lane. A refill costs one range read, so a few thousand make it rare, and memory stays bounded."""
 
 REFILL_JOBS: Final = 1_024
+LOW_JOBS: Final = 512
+"""With so few left a window is refilled, so that one lease call seldom sees the end of what is in memory."""
+
 Key = tuple[int, int]
+
+
+class Backlog:
+    """How many jobs of a queue are ready, in all its lanes together."""
+
+    __slots__ = ("depth",)
+
+    def __init__(self) -> None:
+        self.depth = 0
 
 
 class Window:
@@ -23,8 +35,9 @@ class Window:
     ones are only in the database.
     """
 
-    def __init__(self, depth: int) -> None:
+    def __init__(self, depth: int, backlog: Backlog) -> None:
         self.depth = depth
+        self._backlog = backlog
         self.whole = depth == 0
         self._edge: Key = (-1, -1)
         self._keys: list[Key] = []
@@ -36,8 +49,8 @@ class Window:
 
     @property
     def wants_refill(self) -> bool:
-        """Whether the lane has ready jobs but none of them is here."""
-        return not self._rows and not self.whole
+        """Whether few of the lane's ready jobs are here, and more are in the database."""
+        return not self.whole and len(self._rows) <= LOW_JOBS
 
     @property
     def edge(self) -> Key:
@@ -57,6 +70,7 @@ class Window:
     def add(self, row: Ready) -> None:
         """A job has become ready."""
         self.depth += 1
+        self._backlog.depth += 1
         key = (row.priority, row.number)
         if not self.whole and key > self._edge:
             return
@@ -71,6 +85,7 @@ class Window:
     def remove(self, row: Ready) -> None:
         """A job is no longer ready."""
         self.depth -= 1
+        self._backlog.depth -= 1
         if self._rows.pop(row.number, None) is None:
             return
         key = (row.priority, row.number)

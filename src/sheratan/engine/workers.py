@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sheratan.contracts.errors import NotFound
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.principal import ENGINE, Principal
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import EndSession, Heartbeat, LeaseJobs, Pending, RegisterWorker
-from sheratan.engine.settle import decide_again
+from sheratan.engine.settle import lose
 from sheratan.engine.state import Session
 
 __all__ = ["end_session", "heartbeat", "lose_worker", "register", "session_of", "wait_for_jobs"]
@@ -53,17 +55,24 @@ def end_session(batch: Batch, command: EndSession, by: Principal) -> None:
     """A worker goes; what it still held is lost with it."""
     session = batch.state.sessions.get(command.session)
     if session is not None:
-        lose_worker(batch, session, by, "the worker went away")
+        lose_worker(batch, session, by, reason="the worker went away")
 
 
-def lose_worker(batch: Batch, session: Session, by: Principal = ENGINE, reason: str = "not heard of") -> None:
+def lose_worker(
+    batch: Batch,
+    session: Session,
+    by: Principal = ENGINE,
+    *,
+    reason: str,
+    record: dict[str, Any] | None = None,
+) -> None:
     """Take a worker off duty and decide anew about the jobs that it held."""
     held = sorted(session.held)
     data = {"reason": reason, "held": len(held)}
-    entry = batch.unit.record("worker.ended", session.subject, data, by, previous=session.entry)
+    entry = batch.unit.record("worker.ended", session.subject, data, by, decision=record, previous=session.entry)
     del batch.state.sessions[session.number]
     if session.waiting is not None:
         batch.answers.append((session.waiting, [], None))
     error = JobError(error_class="lost_lease", type="WorkerLost", message=f"{session.subject}: {reason}")
     for number in held:
-        decide_again(batch, batch.state.held[number], error, cause=entry)
+        lose(batch, batch.state.held[number], error, cause=entry)

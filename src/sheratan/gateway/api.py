@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-
 from sheratan.contracts import api
 from sheratan.contracts.errors import LimitReached, NotFound, Unavailable
 from sheratan.contracts.ids import parse_job_id
@@ -21,6 +20,7 @@ from sheratan.engine.engine import Engine
 from sheratan.engine.explain import story
 from sheratan.engine.prepare import Check, prepare, prepare_reports
 from sheratan.engine.status import Facts, status
+from sheratan.engine.timers import SESSION_SILENCE_US_MAX
 from sheratan.engine.views import after_results, ended_record, find_view, job_record, list_records
 from sheratan.kernel.story import tell
 from sheratan.store.port import Reader
@@ -69,9 +69,9 @@ class Api:
             api.EndWorker: self._end,
         }
 
-    async def handle(self, request: api.Request, by: Principal) -> Any:
+    def handle(self, request: api.Request, by: Principal) -> Awaitable[Any]:
         """The answer to a request; a refusal is raised as a SheratanError."""
-        return await self._handlers[type(request)](request, by)
+        return self._handlers[type(request)](request, by)
 
     async def stream(self, request: api.Request) -> AsyncIterator[Any]:
         """The items of a stream."""
@@ -81,13 +81,18 @@ class Api:
         queue: asyncio.Queue[Entry] = asyncio.Queue()
         end = self._engine.watch(queue.put_nowait)
         self._watchers += 1
-        number = parse_job_id(request.subject).number if (request.subject or "").startswith("job_") else None
+        subject = request.subject or ""
+        number = parse_job_id(subject).number if subject.startswith("job_") else None
         try:
             while queue.qsize() < _WATCH_ENTRIES_MAX:
                 entry = await queue.get()
                 if _concerns(entry, request.subject, number):
                     yield api.WatchedEntry(
-                        entry=entry.seq, at_us=entry.at, type=entry.type, subject=entry.subject, text=tell(entry)
+                        entry=entry.seq,
+                        at_us=entry.at,
+                        type=entry.type,
+                        subject=entry.subject,
+                        text=tell(entry),
                     )
             raise Unavailable(f"the stream fell {_WATCH_ENTRIES_MAX} entries behind; open it again")
         finally:
@@ -200,7 +205,7 @@ class Api:
     async def _entries(self, request: api.GetEntries, by: Principal) -> list[str]:
         return await self._read(lambda: _entry_lines(self._reader, request))
 
-    async def _register(self, request: api.RegisterWorker, by: Principal) -> int:
+    async def _register(self, request: api.RegisterWorker, by: Principal) -> api.WorkerSession:
         for kind in request.registration.kinds:
             self._engine.kinds.declare(kind, self.checks.get(kind.name))
         local = by.auth == "embedded"
@@ -211,7 +216,8 @@ class Api:
         self._workers[session] = Principal(
             actor=subject, auth=by.auth, on_behalf_of=by.on_behalf_of, tenant=by.tenant
         )
-        return session
+        heartbeat_seconds = None if local else SESSION_SILENCE_US_MAX / 1_000_000 / 3
+        return api.WorkerSession(session=session, heartbeat_seconds=heartbeat_seconds)
 
     def _worker(self, session: int) -> Principal:
         principal = self._workers.get(session)
@@ -247,9 +253,9 @@ class LocalTransport:
         self._api = served
         self._by = by
 
-    async def call(self, request: api.Request) -> Any:
+    def call(self, request: api.Request) -> Awaitable[Any]:
         """The answer to a request."""
-        return await self._api.handle(request, self._by)
+        return self._api.handle(request, self._by)
 
     def stream(self, request: api.Request) -> AsyncIterator[Any]:
         """The items of a stream."""
@@ -276,5 +282,3 @@ def _entry_lines(reader: Reader, request: api.GetEntries) -> list[str]:
             if len(lines) == request.limit:
                 return lines
     return lines
-
-

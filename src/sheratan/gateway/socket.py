@@ -108,7 +108,9 @@ class _Connection:
             try:
                 line = await self._reader.readline()
             except ValueError:
-                raise TooLarge("the request is longer than any payload may be (limits.payload_bytes_max)") from None
+                raise TooLarge(
+                    "the request is longer than any payload may be (limits.payload_bytes_max)"
+                ) from None
             if not line:
                 return
             await self._places.acquire()
@@ -165,7 +167,7 @@ class _Connection:
         request = _read_request(frame, METHODS[frame.method][0])
         value = await self._api.handle(request, by)
         if isinstance(request, RegisterWorker):
-            self._sessions.append(value)
+            self._sessions.append(value.session)
         return value
 
     def _stream(self, frame: RequestFrame) -> AsyncIterator[Any]:
@@ -198,7 +200,9 @@ def _read_request(frame: RequestFrame, wanted: type[Request]) -> Request:
 
 def _peer(writer: asyncio.StreamWriter) -> Principal:
     """Who is at the other end, as the kernel says (unix(7), SO_PEERCRED)."""
-    raw = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    raw = writer.get_extra_info("socket").getsockopt(
+        socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")
+    )
     _, uid, _ = struct.unpack("3i", raw)
     if uid not in (0, os.getuid()):
         raise Unavailable("this socket serves its owner and root only")

@@ -26,7 +26,9 @@ def admit(given: dict[str, Any]) -> Verdict:
         return Verdict("refuse", f"Refused: queue {given['queue']} is full, {taken}.")
     failed = given.get("failed_after")
     if failed and given["after_failure"] == "cancel":
-        return Verdict("cancel", f"Cancelled at once: it was to run after {failed[0]}, which did not succeed.")
+        return Verdict(
+            "cancel", f"Cancelled at once: it was to run after {failed[0]}, which did not succeed."
+        )
     if given.get("waits_for"):
         return Verdict("block", f"Waits for {given['waits_for']} other jobs to end.")
     if given.get("delay_us"):

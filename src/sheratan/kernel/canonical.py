@@ -29,7 +29,9 @@ def canonical(value: Any, *, field: str = "") -> bytes:
             return _encode_plain(value)
         return _slow(value).encode("utf-8")
     except UnicodeEncodeError as error:
-        raise InvalidInput("text with a lone surrogate cannot be written as UTF-8", field=field or "/") from error
+        raise InvalidInput(
+            "text with a lone surrogate cannot be written as UTF-8", field=field or "/"
+        ) from error
 
 
 def digest(data: bytes) -> str:

@@ -56,6 +56,6 @@ def has_float(value: Any) -> bool:
         return True
     if isinstance(value, dict):
         return any(has_float(item) for item in value.values())
-    if isinstance(value, list | tuple):
+    if isinstance(value, list) or isinstance(value, tuple):  # noqa: SIM101 - the type checker follows this form
         return any(has_float(item) for item in value)
     return False

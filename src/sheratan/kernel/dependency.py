@@ -19,7 +19,9 @@ def decide_after(given: dict[str, Any]) -> Verdict:
     (how many of them ended without success), after_failure (cancel or run), delay_us (what is left of its delay).
     """
     if given["state"] != "succeeded" and given["after_failure"] == "cancel":
-        return Verdict("cancel", f"Cancelled: {given['ended']}, which it was to run after, ended as {given['state']}.")
+        return Verdict(
+            "cancel", f"Cancelled: {given['ended']}, which it was to run after, ended as {given['state']}."
+        )
     if given["missing"]:
         return Verdict("wait", f"Still waits for {given['missing']} jobs.")
     failed = f", {given['failed']} of them without success, as it allows" if given["failed"] else ""

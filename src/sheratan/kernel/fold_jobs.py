@@ -40,9 +40,11 @@ class JobFold(JobBook):
         self._check_origins(entry)
         state, given = _ADMITTED[decided["chosen"]], decided["input"]
         missing, failed = self._wait_for(entry, number, data.get("after", ()))
-        if given["waits_for"] != missing:
-            self.say(entry, "E11", f"it waits for {missing} jobs, the decision says {given['waits_for']}")
-        due_us = entry.at + given["delay_us"]
+        if given.get("waits_for", 0) != missing:
+            self.say(
+                entry, "E11", f"it waits for {missing} jobs, the decision says {given.get('waits_for', 0)}"
+            )
+        due_us = entry.at + given.get("delay_us", 0)
         job = OpenJob(
             number, subject, entry.tenant, data["queue"], data["kind"], data["priority"], data["attempts_max"],
             state, entry.seq, entry.at, due_us, due_us, missing, failed,
@@ -67,9 +69,13 @@ class JobFold(JobBook):
                 continue
             self.go(entry, job, "running")
             if job.missing:
-                self.say(entry, "E11", f"job {number} was started while {job.missing} jobs it runs after are open")
+                self.say(
+                    entry, "E11", f"job {number} was started while {job.missing} jobs it runs after are open"
+                )
             if previous != job.entry:
-                self.say(entry, "previous", f"entry {job.entry} of job {number} came last, it names {previous}")
+                self.say(
+                    entry, "previous", f"entry {job.entry} of job {number} came last, it names {previous}"
+                )
             if entry.seq <= job.fence:
                 self.say(entry, "E3", f"fence {entry.seq} of job {number} is not above its last, {job.fence}")
             self.check_attempt(entry, job, attempt)
@@ -84,7 +90,9 @@ class JobFold(JobBook):
             self.gone(entry, number)
             return
         if entry.previous != job.entry:
-            self.say(entry, "previous", f"entry {job.entry} came last in this story, it names {entry.previous}")
+            self.say(
+                entry, "previous", f"entry {job.entry} came last in this story, it names {entry.previous}"
+            )
         _CHANGES[entry.type](self, entry, job)
         job.entry = entry.seq
 
@@ -97,7 +105,7 @@ class JobFold(JobBook):
         job = self.open.get(number)
         current = job.fence if job is not None and job.state == "running" else None
         if given["fence_current"] != current or given["fence"] == current:
-            text = f"it refuses fence {given['fence']} in favour of {given['fence_current']}; {current} holds job {number}"
+            text = f"it refuses fence {given['fence']}, and {current} is what holds job {number}"
             self.say(entry, "E3", text)
         self.mentions.append(Mention(number, entry.seq))
 
@@ -160,7 +168,11 @@ class JobFold(JobBook):
         self.check_attempt(entry, job, entry.data["attempt"])
         self._count_failure(entry, job, decided)
         if job.failures >= job.attempts_max:
-            self.say(entry, "E10", f"{job.failures} attempts have failed of {job.attempts_max}, and it is tried again")
+            self.say(
+                entry,
+                "E10",
+                f"{job.failures} attempts have failed of {job.attempts_max}, and it is tried again",
+            )
         self.go(entry, job, "scheduled")
         job.attempt += 1
         job.retrying, job.due_us, job.since_us = True, entry.at + decided["chosen"]["delay_us"], entry.at
@@ -171,7 +183,11 @@ class JobFold(JobBook):
         if "error" in entry.data:
             self._count_failure(entry, job, decided)
             if job.losses >= self.losses_max:
-                self.say(entry, "E10", f"{job.losses} workers were lost of {self.losses_max}, and it is tried again")
+                self.say(
+                    entry,
+                    "E10",
+                    f"{job.losses} workers were lost of {self.losses_max}, and it is tried again",
+                )
             job.attempt += 1
         else:
             self._check_fence(entry, job, decided)
@@ -213,7 +229,6 @@ class JobFold(JobBook):
             self.say(entry, "E3", text)
         if _SETTLED.get(decided["chosen"]) != entry.type:
             self.say(entry, "E14", f"{decided['chosen']} was chosen, and {entry.type} was done")
-
 
 
 _CHANGES: Final = {

@@ -33,7 +33,9 @@ def settle(given: dict[str, Any]) -> Verdict:
     if given["cancel_requested"]:
         return Verdict("cancelled", f"Attempt {attempt} stopped because the job was to be cancelled.")
     if outcome == "released":
-        return Verdict("released", f"Attempt {attempt} was handed back unfinished by a worker that is stopping.")
+        return Verdict(
+            "released", f"Attempt {attempt} was handed back unfinished by a worker that is stopping."
+        )
     return Verdict("errored", f"Attempt {attempt} ended with an error.")
 
 
@@ -45,7 +47,9 @@ def decide_cancel(given: dict[str, Any]) -> Verdict:
         return Verdict("refuse", f"Not cancelled: the job has already {state}.")
     if state == "running":
         again = " again" if given["already_requested"] else ""
-        return Verdict("request", f"The running attempt is asked{again} to stop; the worker has the last word.")
+        return Verdict(
+            "request", f"The running attempt is asked{again} to stop; the worker has the last word."
+        )
     return Verdict("cancel", f"Cancelled while {state}: no attempt was running.")
 
 

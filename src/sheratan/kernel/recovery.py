@@ -21,7 +21,9 @@ def decide_recovery(given: dict[str, Any]) -> Verdict:
     if not given["entries"]:
         return Verdict("fresh", "Started on an empty data directory.")
     if given["clean"] and not given["leases"]:
-        return Verdict("resume", f"Resumed after a clean stop, with {given['entries']} entries in the journal.")
+        return Verdict(
+            "resume", f"Resumed after a clean stop, with {given['entries']} entries in the journal."
+        )
     return Verdict(
         "take_over",
         f"Took over from an engine that did not stop cleanly: {given['leases']} attempts were lost with its workers"

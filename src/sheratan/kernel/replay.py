@@ -48,7 +48,9 @@ class Replayer:
     a recorded rule, by `name@version` or `name` for every version, to the rule that is to be asked in its place.
     """
 
-    def __init__(self, rules: Mapping[str, Rule] | None = None, instead: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, rules: Mapping[str, Rule] | None = None, instead: Mapping[str, str] | None = None
+    ) -> None:
         self._rules = dict(rules or {})
         self._instead = dict(instead or {})
         self.counts: dict[str, RuleCount] = {}

@@ -35,13 +35,21 @@ def backoff(given: dict[str, Any]) -> Verdict:
     if error_class == "lost_lease":
         losses, losses_max = given["losses"], given["losses_max"]
         if losses >= losses_max:
-            return Verdict({"action": "fail"}, f"Not tried again: {losses} workers were lost while running it.")
-        return Verdict({"action": "requeue"}, f"Back to its queue: loss {losses} of a worker, {losses_max} allowed.")
+            return Verdict(
+                {"action": "fail"}, f"Not tried again: {losses} workers were lost while running it."
+            )
+        return Verdict(
+            {"action": "requeue"}, f"Back to its queue: loss {losses} of a worker, {losses_max} allowed."
+        )
     if failures >= most:
-        return Verdict({"action": "fail"}, f"Not tried again: {failures} of {most} allowed attempts have failed.")
+        return Verdict(
+            {"action": "fail"}, f"Not tried again: {failures} of {most} allowed attempts have failed."
+        )
     asked = given["retry_after_us"]
     if asked is not None:
-        because = f"Tried again (try {failures + 1} of {most}) after the {asked} microseconds that were asked for."
+        because = (
+            f"Tried again (try {failures + 1} of {most}) after the {asked} microseconds that were asked for."
+        )
         return Verdict({"action": "retry", "delay_us": asked}, because)
     ceiling = min(given["cap_us"], given["base_us"] << min(failures - 1, 40))
     delay = _draw(given["seed"], ceiling)

@@ -30,8 +30,14 @@ def choose_jobs(given: dict[str, Any]) -> Verdict:
         elif state == "not_offered":
             rejected.append([f"{queue}/{kind}", f"the worker does not offer this kind, {depth} jobs wait"])
     for head in ordered[places:]:
-        reason = "no free slot in the worker" if places == given["slots"] else "the engine runs as many jobs as it may"
+        reason = (
+            "no free slot in the worker"
+            if places == given["slots"]
+            else "the engine runs as many jobs as it may"
+        )
         rejected.append([head[2], reason])
     ready = sum(lane[2] for lane in lanes if lane[3] == "open")
-    because = f"Gave {len(chosen)} of {ready} ready jobs to {given['worker']} with {given['slots']} free slots."
+    because = (
+        f"Gave {len(chosen)} of {ready} ready jobs to {given['worker']} with {given['slots']} free slots."
+    )
     return Verdict(chosen, because, rejected or None)

@@ -12,7 +12,8 @@ __all__ = ["tell"]
 
 def _submitted(entry: Entry) -> str:
     data = entry.data
-    text = f"{_who(entry)} submitted it as a {data['kind']} job for queue {data['queue']}, priority {data['priority']}."
+    queue, priority = data["queue"], data["priority"]
+    text = f"{_who(entry)} submitted it as a {data['kind']} job for queue {queue}, priority {priority}."
     if "by_job" in data:
         text += f" It was submitted by the running job {data['by_job']}."
     if "origin" in data:
@@ -42,7 +43,8 @@ def _failed_attempt(verb: str) -> Callable[[Entry], str]:
 
 
 def _registered(entry: Entry) -> str:
-    return f"The worker came on duty with {entry.data['slots']} slots for {', '.join(entry.data['kinds']) or 'nothing'}."
+    kinds = ", ".join(entry.data["kinds"]) or "nothing"
+    return f"The worker came on duty with {entry.data['slots']} slots for {kinds}."
 
 
 def _ended_worker(entry: Entry) -> str:
@@ -96,8 +98,9 @@ _TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     "job.refused": _refused,
     "job.due": _due,
     "job.unblocked": _unblocked,
-    "job.succeeded": lambda entry: f"Attempt {entry.data['attempt']} succeeded; its output has digest"
-    f" {entry.data['output'][:12]}.",
+    "job.succeeded": lambda entry: (
+        f"Attempt {entry.data['attempt']} succeeded; its output has digest {entry.data['output'][:12]}."
+    ),
     "job.failed": _failed_attempt("failed for good"),
     "job.timed_out": _failed_attempt("ran out of time"),
     "job.retried": _failed_attempt("failed"),

@@ -24,10 +24,12 @@ def _refuse_float(text: str) -> Any:
 _decode = msgspec.json.Decoder(Entry, float_hook=_refuse_float).decode
 _TYPES: Final = frozenset(ENTRY_TYPES)
 
-# Every digit becomes a 0, so that a run of 17 digits, which is beyond 2^53, is found without a pattern. (Hashes have
-# such runs now and then, so a hit only means a closer look; instants have 16 digits.)
-_DIGITS_TO_ZERO: Final = bytes(0x30 if 0x30 <= byte <= 0x39 else byte for byte in range(256))
-_LONG_NUMBER: Final = b"0" * 17
+# Digits and minus become 0, what may stand before a number becomes a colon: so a number of 17 digits, which is beyond
+# 2^53, is found without a pattern. (Text may look like that, too: a hit only means a closer look. Instants have 16.)
+_SHAPES: Final = bytes(
+    0x30 if byte in b"0123456789-" else 0x3A if byte in b":,[" else byte for byte in range(256)
+)
+_LONG_NUMBER: Final = b":" + b"0" * 17
 
 
 class Trail:
@@ -50,8 +52,11 @@ class Trail:
         """The end of the journal as far as it was read."""
         return Head(self.seq, self.hash or "", self.at_us)
 
-    def read(self, line: bytes) -> Entry | None:
-        """Take the next entry's bytes; None when they are no entry."""
+    def read(self, line: bytes, *, may_hold_secret: bool = True) -> Entry | None:
+        """Take the next entry's bytes; None when they are no entry.
+
+        Who has looked through many lines at once says with `may_hold_secret` whether to look closer at this one.
+        """
         try:
             entry = _decode(line)
         except (ValueError, RecursionError) as error:
@@ -62,10 +67,15 @@ class Trail:
         in_order = entry.seq == self.seq
         if not in_order:
             self._out_of_order(entry.seq)
-        self._check_prev(entry, in_order)
+        if not in_order or entry.prev != self.hash or self._doubt is not None:
+            self._check_prev(entry, in_order)
         self.seq = entry.seq + 1
         self.hash = hashlib.sha256(line).hexdigest()
         self._check_form(entry, line)
+        self._check_facts(entry)
+        secret = find_secret(line) if may_hold_secret else None
+        if secret is not None:
+            self._say(entry.seq, "J13", f"it seems to hold {secret}")
         return entry
 
     def unread(self, head: Head) -> list[Violation]:
@@ -113,32 +123,35 @@ class Trail:
             self._doubt = None
 
     def _check_form(self, entry: Entry, line: bytes) -> None:
-        seq = entry.seq
         if not _is_canonical(entry, line):
-            self._say(seq, "J8", "its bytes are not the canonical form of what they say")
+            self._say(entry.seq, "J8", "its bytes are not the canonical form of what they say")
         if entry.type not in _TYPES or entry.v != ENTRY_VERSION:
-            self._say(seq, "J8", f"{entry.type!r} of version {entry.v} is not a known form of entry")
-        if entry.at < self.at_us:
-            self._say(seq, "J9", f"its instant {entry.at} is before {self.at_us}, that of the entry before it")
+            self._say(entry.seq, "J8", f"{entry.type!r} of version {entry.v} is not a known form of entry")
+
+    def _check_facts(self, entry: Entry) -> None:
+        seq, at_us = entry.seq, entry.at
+        if at_us < self.at_us:
+            self._say(seq, "J9", f"its instant {at_us} is before {self.at_us}, that of the entry before it")
         else:
-            self.at_us = entry.at
+            self.at_us = at_us
         if not (entry.actor and entry.on_behalf_of and entry.auth and entry.tenant):
-            self._say(seq, "J10", "it does not say who acted, for whom, in which tenant and how the actor was known")
+            self._say(
+                seq, "J10", "it does not say who acted, for whom, in which tenant and how the actor was known"
+            )
         if entry.cause is not None and not 0 <= entry.cause < seq:
             self._say(seq, "cause", f"it names entry {entry.cause} as its cause, which is not earlier")
-        secret = find_secret(line)
-        if secret is not None:
-            self._say(seq, "J13", f"it seems to hold {secret}")
 
 
 def _changed(seq: int) -> Violation:
-    return Violation(seq, "J2", "its bytes do not fit the hashes beside it: it was changed after it was written")
+    return Violation(
+        seq, "J2", "its bytes do not fit the hashes beside it: it was changed after it was written"
+    )
 
 
 def _is_canonical(entry: Entry, line: bytes) -> bool:
     if encode_entry(entry) != line:
         return False
-    if line.isascii() and _LONG_NUMBER not in line.translate(_DIGITS_TO_ZERO):
+    if line.isascii() and _LONG_NUMBER not in line.translate(_SHAPES):
         return True
     # The slow way knows the order of keys beyond ASCII, and refuses integers beyond 2^53.
     try:

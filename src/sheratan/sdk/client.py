@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, Unpack
 
-import msgspec
-
 from sheratan.contracts import api
-from sheratan.contracts.errors import InvalidInput, JobFailed
-from sheratan.contracts.jobs import JobRecord, KindDescription, Options, QueueRecord, Submission
-from sheratan.sdk.kind import Kind, SubmissionOptions
+from sheratan.contracts.errors import JobFailed
+from sheratan.contracts.jobs import JobRecord, KindDescription, QueueRecord, Submission
+from sheratan.sdk.kind import Kind
+from sheratan.sdk.options import SubmissionOptions, convert, read_options
+from sheratan.sdk.socket import connect
 
 __all__ = ["Client", "JobHandle"]
 
@@ -49,6 +51,16 @@ class Client:
     def __init__(self, transport: api.Transport) -> None:
         self._transport = transport
 
+    @classmethod
+    async def connect(cls, data: str | os.PathLike[str]) -> Self:
+        """A client of the server that runs on a data directory; Unavailable when none does."""
+        return cls(await connect(Path(data)))
+
+    @property
+    def transport(self) -> api.Transport:
+        """The way to the engine."""
+        return self._transport
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -66,10 +78,12 @@ class Client:
     ) -> JobHandle:
         """Submit a job; it is durable when this returns. An input or option that is refused raises InvalidInput."""
         if isinstance(kind, str):
-            submission = Submission(kind=kind, input=value, options=_options(options))
+            submission = Submission(kind=kind, input=value, options=read_options(options))
             known = None
         else:
-            submission = Submission(kind=kind.name, input=kind.dump_input(value), options=_options(options))
+            submission = Submission(
+                kind=kind.name, input=kind.dump_input(value), options=read_options(options)
+            )
             known = kind
         receipts = await self._transport.call(api.SubmitJobs(jobs=(submission,)))
         return JobHandle(self, receipts[0], known)
@@ -79,11 +93,13 @@ class Client:
         receipts = await self._transport.call(api.SubmitJobs(jobs=tuple(jobs)))
         return [JobHandle(self, receipt, None) for receipt in receipts]
 
-    async def run(self, kind: Kind[Any, Any] | str, value: Any = None, **options: Unpack[SubmissionOptions]) -> Any:
+    async def run(
+        self, kind: Kind[Any, Any] | str, value: Any = None, **options: Unpack[SubmissionOptions]
+    ) -> Any:
         """Submit a job and wait for its output."""
         given = value if isinstance(kind, str) else kind.dump_input(value)
         name = kind if isinstance(kind, str) else kind.name
-        submission = Submission(kind=name, input=given, options=_options(options))
+        submission = Submission(kind=name, input=given, options=read_options(options))
         record = await self._transport.call(api.RunJob(job=submission))
         return _output(record, None if isinstance(kind, str) else kind)
 
@@ -119,12 +135,14 @@ class Client:
 
     async def pause(self, queue: str, reason: str = "") -> bool:
         """Start no more jobs of a queue; False when it was paused already."""
-        changed: bool = await self._transport.call(_convert({"queue": queue, "reason": reason}, api.PauseQueue))
+        changed: bool = await self._transport.call(
+            convert({"queue": queue, "reason": reason}, api.PauseQueue)
+        )
         return changed
 
     async def resume(self, queue: str) -> bool:
         """Start jobs of a queue again; False when it was not paused."""
-        changed: bool = await self._transport.call(_convert({"queue": queue}, api.ResumeQueue))
+        changed: bool = await self._transport.call(convert({"queue": queue}, api.ResumeQueue))
         return changed
 
     async def kinds(self) -> list[KindDescription]:
@@ -158,19 +176,3 @@ def _output(record: JobRecord, kind: Kind[Any, Any] | None) -> Any:
         reason = f": {error.type}: {error.message}" if error else ""
         raise JobFailed(f"{record.id} is {record.state}{reason}", job=record.id, state=record.state)
     return kind.read_output(record.output) if kind else record.output
-
-
-_DEFAULTS = Options()
-
-
-def _options(given: SubmissionOptions) -> Options:
-    """Options, checked: msgspec checks types only when it converts."""
-    return _convert(given, Options) if given else _DEFAULTS
-
-
-def _convert(given: Any, wanted: type[Any]) -> Any:
-    try:
-        return msgspec.convert(given, wanted)
-    except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
-        raise InvalidInput(message, field=path.rstrip("`").lstrip(".") or None) from error

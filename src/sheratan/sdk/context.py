@@ -32,7 +32,10 @@ class Context:
     __slots__ = ("_assignment", "_call", "_cancelled")
 
     def __init__(
-        self, assignment: Assignment, call: Callable[[api.Request], Awaitable[Any]], cancelled: Callable[[], bool]
+        self,
+        assignment: Assignment,
+        call: Callable[[api.Request], Awaitable[Any]],
+        cancelled: Callable[[], bool],
     ) -> None:
         self._assignment = assignment
         self._call = call
@@ -75,7 +78,7 @@ class Context:
 
     @property
     def cancelled(self) -> bool:
-        """Whether this attempt was asked to stop. A handler in a thread looks now and then; an async one is cancelled."""
+        """Whether this attempt is to stop. A handler in a thread looks now and then; an async one is cancelled."""
         return self._cancelled()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -89,7 +92,9 @@ class Context:
         An attempt may run more than once, so give each job a `key`: then it is submitted once however often.
         Refused with LostLease when this attempt has been given up.
         """
-        request = api.SubmitJobs(jobs=tuple(jobs), by_job=self._assignment.number, fence=self._assignment.fence)
+        request = api.SubmitJobs(
+            jobs=tuple(jobs), by_job=self._assignment.number, fence=self._assignment.fence
+        )
         return [receipt.id for receipt in await self._call(request)]
 
     async def after_results(self, job_id: str | None = None) -> AsyncIterator[Ended]:
@@ -110,4 +115,6 @@ def _detached(data: bytes) -> Context:
 
 
 async def _no_engine(request: api.Request) -> Any:
-    raise Unavailable("a handler in a process of its own has no way to the engine; use an async handler for that")
+    raise Unavailable(
+        "a handler in a process of its own has no way to the engine; use an async handler for that"
+    )

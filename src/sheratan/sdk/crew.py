@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from typing import Any, Final
 
 from sheratan.contracts import api
-from sheratan.contracts.errors import InvalidInput, LimitReached, NotFound, Unavailable
+from sheratan.contracts.errors import Disconnected, InvalidInput, LimitReached, NotFound, Unavailable
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.worker import Assignment, Registration, Report, Signal
 from sheratan.sdk.context import Context
@@ -63,11 +64,19 @@ class Crew:
         registration = Registration(
             name=self._name, kinds=tuple(kind.description for kind in self._kinds.values()), slots=self._slots
         )
-        self._session = await self._transport.call(api.RegisterWorker(registration=registration))
+        found: api.WorkerSession = await self._transport.call(api.RegisterWorker(registration=registration))
+        self._session = found.session
         self._loops = [
             asyncio.create_task(self._lease_loop(), name=f"{self._name}-lease"),
             asyncio.create_task(self._signal_loop(), name=f"{self._name}-signals"),
         ]
+        if found.heartbeat_seconds is not None:
+            beat = self._heartbeat_loop(found.heartbeat_seconds)
+            self._loops.append(asyncio.create_task(beat, name=f"{self._name}-heartbeat"))
+
+    async def wait_gone(self) -> None:
+        """Wait until the engine is out of reach; raises what said so."""
+        await asyncio.gather(*self._loops)
 
     async def stop(self, drain_seconds: float = 0.0) -> None:
         """Take no more jobs, let what runs end for a while, hand back the rest, and go off duty."""
@@ -77,9 +86,12 @@ class Crew:
         await self._drain(drain_seconds)
         for attempt in list(self._attempts.values()):
             self._release(attempt)
-        await asyncio.gather(*(a.task for a in list(self._attempts.values()) if a.task), return_exceptions=True)
+        await asyncio.gather(
+            *(a.task for a in list(self._attempts.values()) if a.task), return_exceptions=True
+        )
         await asyncio.gather(*self._flushes, return_exceptions=True)
-        await self._transport.call(api.EndWorker(session=self._session))
+        with suppress(Disconnected):
+            await self._transport.call(api.EndWorker(session=self._session))
         if self._processes is not None:
             self._processes.close()
         if self._threads is not None:
@@ -113,6 +125,8 @@ class Crew:
             request = api.LeaseJobs(session=self._session, slots=self._slots - self._busy)
             try:
                 assignments: list[Assignment] = await self._transport.call(request)
+            except Disconnected:
+                raise
             except (Unavailable, LimitReached):
                 await asyncio.sleep(_AGAIN_SECONDS)
                 continue
@@ -121,6 +135,11 @@ class Crew:
                 attempt = _Attempt(assignment)
                 self._attempts[assignment.number, assignment.fence] = attempt
                 attempt.task = asyncio.create_task(self._run(attempt))
+
+    async def _heartbeat_loop(self, seconds: float) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            await self._transport.call(api.HeartbeatWorker(session=self._session))
 
     async def _signal_loop(self) -> None:
         while True:
@@ -156,32 +175,36 @@ class Crew:
         number, fence = assignment.number, assignment.fence
         kind = self._kinds[assignment.kind]
         try:
-            output = await self._call_handler(kind, attempt)
+            output = await self._call(kind, self._arguments(kind, attempt))
         except Exception as error:
             return Report(number=number, fence=fence, outcome="failed", error=_describe(error))
         try:
-            value = None if output is None else kind.dump_output(output)
+            value = kind.dump_output(output)
         except InvalidInput as error:
             described = JobError(error_class="bug", type="InvalidOutput", message=str(error))
             return Report(number=number, fence=fence, outcome="failed", error=described)
         return Report(number=number, fence=fence, outcome="succeeded", output=value)
 
-    async def _call_handler(self, kind: Kind[Any, Any], attempt: _Attempt) -> Any:
-        assignment = attempt.assignment
+    def _arguments(self, kind: Kind[Any, Any], attempt: _Attempt) -> list[Any]:
         arguments: list[Any] = []
         if kind.takes_context:
-            arguments.append(Context(assignment, self._transport.call, lambda: attempt.cancelled))
+            arguments.append(Context(attempt.assignment, self._transport.call, lambda: attempt.cancelled))
         if kind.takes_input:
             try:
-                arguments.append(kind.read_input(bytes(assignment.input)))
+                arguments.append(kind.read_input(bytes(attempt.assignment.input)))
             except InvalidInput as error:
                 raise _UnreadableInput(str(error)) from error
+        return arguments
+
+    def _call(self, kind: Kind[Any, Any], arguments: list[Any]) -> Awaitable[Any]:
+        """The handler's call, in the crew's way."""
         if self._processes is not None:
-            return await self._processes.run(kind.handler, arguments)
+            return self._processes.run(kind.handler, arguments)
         if self._threads is not None:
             run = copy_context().run
-            return await asyncio.get_running_loop().run_in_executor(self._threads, run, kind.handler, *arguments)
-        return await kind.handler(*arguments)
+            return asyncio.get_running_loop().run_in_executor(self._threads, run, kind.handler, *arguments)
+        found: Awaitable[Any] = kind.handler(*arguments)
+        return found
 
     def _add_report(self, report: Report) -> None:
         self._reports.append(report)
@@ -192,19 +215,21 @@ class Crew:
             task.add_done_callback(self._flushes.discard)
 
     async def _settle(self) -> None:
-        reports, self._reports = tuple(self._reports), []
+        reports = tuple(self._reports)
+        self._reports.clear()
         request = api.SettleJobs(session=self._session, reports=reports)
         waiting = self._transport.call(request)
         self._free(len(reports))
         while True:
             try:
                 await waiting
+            except (Disconnected, NotFound):
+                # The engine takes this worker for lost and decides about its jobs without it.
+                return
             except (Unavailable, LimitReached):
                 # What was done must not be lost: deliver it until the engine takes it or has gone for good.
                 await asyncio.sleep(_AGAIN_SECONDS)
                 waiting = self._transport.call(request)
-            except NotFound:
-                return
             else:
                 return
 

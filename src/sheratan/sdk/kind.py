@@ -5,16 +5,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, Generic, Literal, TypedDict, TypeVar, Unpack, get_type_hints, overload
+from typing import Any, Generic, Literal, TypeVar, Unpack, get_type_hints, overload
 
 import msgspec
 from pydantic import TypeAdapter, ValidationError
 
 from sheratan.contracts.errors import InvalidInput
-from sheratan.contracts.jobs import AFTER_FAILURE, KindDescription, Options, Submission
+from sheratan.contracts.jobs import KindDescription, Submission
 from sheratan.sdk.context import Context
+from sheratan.sdk.options import SubmissionOptions, read_options
 
-__all__ = ["Kind", "SubmissionOptions", "find_kinds", "job"]
+__all__ = ["Kind", "find_kinds", "job"]
 
 Input = TypeVar("Input")
 Output = TypeVar("Output")
@@ -25,22 +26,6 @@ _JSON_ALREADY = (str, int, bool)
 NO_INPUT: Any = inspect.Parameter.empty
 
 
-class SubmissionOptions(TypedDict, total=False):
-    """How a job is to be run; see `Options` for what each means."""
-
-    queue: str
-    priority: int
-    delay_seconds: float
-    key: str
-    attempts_max: int
-    backoff_base_seconds: float
-    backoff_max_seconds: float
-    run_timeout_seconds: float
-    queue_timeout_seconds: float
-    after: tuple[str, ...]
-    after_failure: AFTER_FAILURE
-
-
 class Kind(Generic[Input, Output]):
     """A kind of job: a handler, what it takes and gives, and how it is run. Calling it calls the handler."""
 
@@ -49,8 +34,9 @@ class Kind(Generic[Input, Output]):
         self.mode = mode
         self.takes_context, input_type, output_type = _signature(handler)
         self.takes_input = input_type is not NO_INPUT
-        self._input = TypeAdapter(input_type if self.takes_input else None)
-        self._output = TypeAdapter(output_type)
+        self._gives_nothing = output_type is type(None)
+        self._input: TypeAdapter[Any] = TypeAdapter(input_type if self.takes_input else None)
+        self._output: TypeAdapter[Any] = TypeAdapter(output_type)
         self.description = msgspec.structs.replace(
             description,
             input_schema=self._input.json_schema(),
@@ -74,7 +60,7 @@ class Kind(Generic[Input, Output]):
 
     def submission(self, value: Any = None, **options: Unpack[SubmissionOptions]) -> Submission:
         """A job of this kind to be submitted, with an input and options (see `Options`)."""
-        return Submission(kind=self.name, input=self.dump_input(value), options=Options(**options))
+        return Submission(kind=self.name, input=self.dump_input(value), options=read_options(options))
 
     def check_input(self, value: Any) -> None:
         """Raise InvalidInput, naming the field, when the kind does not accept a JSON value."""
@@ -103,6 +89,8 @@ class Kind(Generic[Input, Output]):
 
     def dump_output(self, value: Any) -> Any:
         """The handler's output as a JSON value; one that is not of the declared type raises InvalidInput."""
+        if value is None and self._gives_nothing:
+            return None
         try:
             return self._output.dump_python(self._output.validate_python(value), mode="json")
         except ValidationError as error:
@@ -131,7 +119,7 @@ def job(
 ) -> Callable[[Handler], Kind[Any, Any]]: ...
 
 
-def job(  # noqa: PLR0913 - the options of a kind, each with its default
+def job(
     handler: Handler | None = None,
     /,
     *,
@@ -184,7 +172,9 @@ def find_kinds(module: ModuleType) -> list[Kind[Any, Any]]:
 def _mode(function: Handler, *, cpu_bound: bool) -> Mode:
     if inspect.iscoroutinefunction(function):
         if cpu_bound:
-            raise InvalidInput("a CPU-bound handler is a plain def, since it runs in another process", field="cpu_bound")
+            raise InvalidInput(
+                "a CPU-bound handler is a plain def, since it runs in another process", field="cpu_bound"
+            )
         return "async"
     return "process" if cpu_bound else "thread"
 

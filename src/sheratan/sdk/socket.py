@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from sheratan.contracts.api import METHODS, STREAMS, Request, SettleJobs, SubmitJobs
-from sheratan.contracts.errors import SheratanError, Unavailable, error_from_wire
+from sheratan.contracts.errors import Disconnected, InvalidInput, SheratanError, Unavailable, error_from_wire
 from sheratan.contracts.values import check_json
 from sheratan.contracts.wire import SOCKET_NAME, AnswerFrame, RequestFrame
 
@@ -62,7 +62,7 @@ class SocketTransport:
             await self._writer.drain()
             frame = await answers.get()
         except ConnectionError as error:
-            raise Unavailable("the server hung up") from error
+            raise Disconnected("the server hung up") from error
         finally:
             del self._waiting[number]
         return _value(frame, answer_type)
@@ -94,14 +94,17 @@ class SocketTransport:
         _check_values(request)
         method, _ = _METHOD_OF[type(request)]
         number = next(self._numbers)
-        frame = _encode(RequestFrame(number, method, msgspec.Raw(_encode(request))))
+        try:
+            frame = _encode(RequestFrame(number, method, msgspec.Raw(_encode(request))))
+        except UnicodeEncodeError as error:
+            raise InvalidInput("text with a lone surrogate cannot be written as UTF-8") from error
         answers: Answers = asyncio.Queue()
         self._waiting[number] = answers
         self._writer.write(frame + b"\n")
         return number, answers
 
     async def _read_loop(self) -> None:
-        reason: SheratanError = Unavailable("the server hung up")
+        reason: SheratanError = Disconnected("the server hung up")
         try:
             while line := await self._reader.readline():
                 frame = _decode(line)
@@ -112,7 +115,7 @@ class SocketTransport:
                 if waiting is not None:
                     waiting.put_nowait(frame)
         except (ConnectionError, ValueError) as error:
-            reason = Unavailable(f"the connection broke: {error}")
+            reason = Disconnected(f"the connection broke: {error}")
         finally:
             self._gone = reason
             for waiting in self._waiting.values():

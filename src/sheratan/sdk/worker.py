@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
-from sheratan.contracts import api
+from sheratan.sdk.client import Client
 from sheratan.sdk.crew import Crew
 from sheratan.sdk.kind import Kind, Mode
 
@@ -23,7 +24,7 @@ PROCESSES_DEFAULT: Final = 2
 
 
 class Worker:
-    """Runs kinds for the engine that a transport reaches.
+    """Runs kinds for a client's engine. Use it as an async context manager, or call `start` and `stop`.
 
     `slots`, `threads` and `processes` bound how many attempts run at once as tasks, in threads and in processes.
     Each way leases for itself, so a job waits in its queue, not in a worker that has no place for it.
@@ -31,7 +32,7 @@ class Worker:
 
     def __init__(
         self,
-        transport: api.Transport,
+        client: Client,
         kinds: Sequence[Kind[Any, Any]],
         *,
         name: str = "worker",
@@ -48,7 +49,24 @@ class Worker:
         for mode, (crew_name, size) in ways.items():
             offered = [kind for kind in kinds if kind.mode == mode]
             if offered:
-                self._crews.append(Crew(transport, offered, mode, name=crew_name, slots=size))
+                self._crews.append(Crew(client.transport, offered, mode, name=crew_name, slots=size))
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def run(self) -> None:
+        """Work until the engine is out of reach (Disconnected) or this is cancelled; then hand back what runs."""
+        await self.start()
+        try:
+            await asyncio.gather(*(crew.wait_gone() for crew in self._crews))
+        finally:
+            await self.stop()
 
     async def start(self) -> None:
         """Come on duty and begin to take jobs."""

@@ -76,7 +76,9 @@ class Reader(Protocol):
         """Every lease."""
         ...
 
-    def list_jobs(self, *, state: str | None, queue: str | None, kind: str | None, below: int, limit: int) -> list[int]:
+    def list_jobs(
+        self, *, state: str | None, queue: str | None, kind: str | None, below: int, limit: int
+    ) -> list[int]:
         """Numbers of jobs, newest first, below a number."""
         ...
 
@@ -170,7 +172,7 @@ class Reader(Protocol):
         """(instant, job) of every limit on waiting in a queue, in order."""
         ...
 
-    def keys(self) -> Iterator[KeyRow]:
+    def key_rows(self) -> Iterator[KeyRow]:
         """Every idempotency key, in order."""
         ...
 

@@ -13,11 +13,29 @@ from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import Principal
 from sheratan.kernel.chain import Head, encode_entry, entry_hash
 from sheratan.kernel.lifecycle import check_transition
-from sheratan.store.rows import AfterRow, Blocked, FailureRow, JobRow, KeyRow, Lane, Lease, Location, QueueRow, Ready, Result, Timer
+from sheratan.store.rows import (
+    AfterRow,
+    Blocked,
+    FailureRow,
+    JobRow,
+    KeyRow,
+    Lane,
+    Lease,
+    Location,
+    QueueRow,
+    Ready,
+    Result,
+    Timer,
+)
 
 __all__ = ["Unit", "state_of"]
 
-_STATES: dict[type[Location], str] = {Ready: "queued", Timer: "scheduled", Lease: "running", Blocked: "blocked"}
+_STATES: dict[type[Location], str] = {
+    Ready: "queued",
+    Timer: "scheduled",
+    Lease: "running",
+    Blocked: "blocked",
+}
 
 
 def state_of(location: Location | None) -> str:
@@ -116,18 +134,18 @@ class Unit:
 
     def move(self, before: Location | None, after: Location) -> None:
         """Take a job from where it is (None: it is new) to where it goes."""
-        assert before is None or before.number == after.number
-        source, target = state_of(before), state_of(after)
-        if source != target:
+        number = after.number
+        known = self.moves.get(number)
+        # Nobody else may have moved the job in between.
+        assert known is None or known[1] is before or known[1] == before
+        # A terminal state never changes.
+        assert type(before) is not Result
+        if type(before) is not type(after):
             # A change of state without an entry of this very unit would be a change nobody can explain.
-            assert self.first_seq <= after.entry < self._seq
-            check_transition(source, target, self.entries[after.entry - self.first_seq].type)
-        known = self.moves.get(after.number)
-        if known is None:
-            self.moves[after.number] = (before, after)
-        else:
-            assert known[1] is before or known[1] == before
-            self.moves[after.number] = (known[0], after)
+            position = after.entry - self.first_seq
+            assert position >= 0
+            check_transition(state_of(before), state_of(after), self.entries[position].type)
+        self.moves[number] = (before if known is None else known[0], after)
 
     def location(self, number: int) -> Location | None:
         """Where this unit puts a job, or None when it does not touch it."""

@@ -7,7 +7,7 @@ import getpass
 import os
 import sys
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -61,7 +61,7 @@ class Server:
         await self._socket.start()
         settings = self._worker_settings
         worker = Worker(
-            LocalTransport(self.api, self._by),
+            self.client(),
             kinds,
             name=settings.name,
             slots=settings.slots,
@@ -85,18 +85,18 @@ class Server:
 
     async def stop(self, drain_seconds: float, reason: str) -> None:
         """Drain, hand back what does not end in time, and give the data directory back."""
-        try:
-            await self.engine.drain(reason)
-            for worker in self._workers:
-                await worker.stop(drain_seconds)
-            await self._socket.stop()
-            await self.engine.stop()
-        finally:
-            self.api.close()
+        async with AsyncExitStack() as steps:
+            # Undone in the opposite order, each step whatever became of the others: the lock goes last.
+            steps.callback(self._lock.release)
+            steps.callback(self._store.close)
             for reader in self._readers:
-                reader.close()
-            self._store.close()
-            self._lock.release()
+                steps.callback(reader.close)
+            steps.callback(self.api.close)
+            steps.push_async_callback(self.engine.stop)
+            steps.push_async_callback(self._socket.stop)
+            for worker in self._workers:
+                steps.push_async_callback(worker.stop, drain_seconds)
+            await self.engine.drain(reason)
 
 
 def load_kinds(modules: Sequence[str]) -> tuple[list[Kind[Any, Any]], list[str]]:
@@ -111,7 +111,10 @@ def load_kinds(modules: Sequence[str]) -> tuple[list[Kind[Any, Any]], list[str]]
             continue
         if not kinds:
             problems.append(f"module {name} defines no kinds")
-        found.update({kind.name: kind for kind in kinds})
+        for kind in kinds:
+            known = found.setdefault(kind.name, kind)
+            if known is not kind:
+                problems.append(f"modules {known.__module__} and {kind.__module__} both define the kind {kind.name}")
     return [found[name] for name in sorted(found)], problems
 
 

@@ -1,6 +1,6 @@
 """The audit of a repository as jobs: walk, one job per file, one per group of files, one report.
 
-    audit.repository ──submits──▶ audit.file × n ──▶ audit.group × n/1000 ──▶ audit.report
+    audit.repository submits: n audit.file, then n/1000 audit.group after them, then audit.report after those
 
 A group ends when its files have, so the report waits for any number of files through a bounded fan-in.
 """
@@ -93,10 +93,12 @@ async def audit_repository(ctx: Context, input: RepositoryInput) -> RepositoryOu
     for start in range(0, len(files), FILES_PER_GROUP):
         ids = await _submit_files(ctx, input, files[start : start + FILES_PER_GROUP], is_first=start == 0)
         first = first or ids[0]
-        group = audit_group.submission(key=f"{ctx.job_id}/group/{start}", after=tuple(ids), after_failure="run")
+        group = audit_group.submission(
+            key=f"{ctx.job_id}/group/{start}", after=tuple(ids), after_failure="run"
+        )
         groups += await ctx.submit([group])
     report = audit_report.submission(
-        ReportInput(name=Path(input.root).resolve().name or "/", output=input.output),
+        ReportInput(name=await asyncio.to_thread(_name_of, input.root), output=input.output),
         key=f"{ctx.job_id}/report",
         after=tuple(groups),
         after_failure="run",
@@ -106,7 +108,9 @@ async def audit_repository(ctx: Context, input: RepositoryInput) -> RepositoryOu
     return RepositoryOutput(files=len(files), groups=len(groups), report=report_id, drill=drill)
 
 
-async def _submit_files(ctx: Context, input: RepositoryInput, paths: list[str], *, is_first: bool) -> list[str]:
+async def _submit_files(
+    ctx: Context, input: RepositoryInput, paths: list[str], *, is_first: bool
+) -> list[str]:
     jobs: list[Submission] = []
     for position, path in enumerate(paths):
         failures = input.planned_failures if is_first and position == 0 else 0
@@ -155,6 +159,10 @@ async def audit_report(ctx: Context, input: ReportInput) -> ReportOutput:
     await asyncio.to_thread(_write, markdown, to_markdown(report))
     await asyncio.to_thread(_write, json_file, report.model_dump_json(indent=2) + "\n")
     return ReportOutput(report=report, markdown=str(markdown), json_file=str(json_file), failed_files=failed)
+
+
+def _name_of(root: str) -> str:
+    return Path(root).resolve().name or "/"
 
 
 def _write(path: Path, text: str) -> None:

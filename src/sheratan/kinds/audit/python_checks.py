@@ -178,16 +178,24 @@ def _blocking_hits(function: FunctionNode, name: str, scopes: list[Bindings]) ->
     awaited = _awaited(nodes)
     objects = _local_objects(nodes, scopes)
     for node in nodes:
-        if not isinstance(node, ast.Call) or id(node) in awaited:
-            continue
-        target = resolve(node.func, scopes) or ""
-        method = _blocking_method(node.func, objects, scopes)
-        if target in BLOCKING_CALLS or method:
-            yield _blocking_hit("py-blocking-call", node, method or target, name)
-        elif target in FILE_CALLS:
-            yield _blocking_hit("py-blocking-file", node, target, name)
-        elif isinstance(node.func, ast.Attribute) and node.func.attr in FILE_METHODS:
-            yield _blocking_hit("py-blocking-file", node, node.func.attr, name)
+        if isinstance(node, ast.Call) and id(node) not in awaited:
+            target = resolve(node.func, scopes) or ""
+            method = _blocking_method(node.func, objects, scopes)
+            label = method or (target if target in BLOCKING_CALLS else None)
+            file_label = _file_label(node, target)
+            if label is not None:
+                yield _blocking_hit("py-blocking-call", node, label, name)
+            elif file_label is not None:
+                yield _blocking_hit("py-blocking-file", node, file_label, name)
+
+
+def _file_label(node: ast.Call, target: str) -> str | None:
+    """How a call that reads or writes a file is named, or None."""
+    if target in FILE_CALLS:
+        return target
+    if isinstance(node.func, ast.Attribute) and node.func.attr in FILE_METHODS:
+        return node.func.attr
+    return None
 
 
 def _blocking_hit(rule: RuleId, node: ast.Call, label: str, name: str) -> Hit:
@@ -215,11 +223,20 @@ def _local_objects(nodes: Iterable[ast.AST], scopes: list[Bindings]) -> dict[str
             created = resolve(value.func, scopes) if isinstance(value, ast.Call) else None
             if isinstance(target, ast.Name) and created in BLOCKING_METHODS and created:
                 objects[target.id] = created
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            owner = node.func.value
-            if node.func.attr == "setblocking" and isinstance(owner, ast.Name):
-                objects.pop(owner.id, None)
+        objects.pop(_made_nonblocking(node), None)
     return objects
+
+
+def _made_nonblocking(node: ast.AST) -> str:
+    """The name whose `setblocking` is called here, or nothing."""
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "setblocking"
+    ):
+        owner = node.func.value
+        return owner.id if isinstance(owner, ast.Name) else ""
+    return ""
 
 
 def _assigned(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from sheratan.kinds.audit.errors import AuditInputError
 from sheratan.kinds.audit.lines import printable
@@ -46,10 +46,7 @@ def build_report(
     """
     if max_findings < 0:
         raise AuditInputError("max_findings", "must not be negative")
-    files = sorted(reports, key=lambda report: report.path)
-    for left, right in pairwise(files):
-        if left.path == right.path:
-            raise AuditInputError("reports", f"has more than one report on {left.path}")
+    files = _in_order(reports)
     analysed = [report for report in files if report.skipped is None]
     skipped = [_skipped(report) for report in files if report.skipped is not None]
     rules = _rule_counts(analysed)
@@ -58,12 +55,12 @@ def build_report(
         root=root_name,
         files=len(analysed),
         skipped=len(skipped),
-        bytes=sum(report.bytes for report in analysed),
-        lines=sum(report.lines for report in analysed),
-        code_lines=sum(report.code_lines for report in analysed),
-        functions=sum(report.functions for report in analysed),
+        bytes=_total("bytes", analysed),
+        lines=_total("lines", analysed),
+        code_lines=_total("code_lines", analysed),
+        functions=_total("functions", analysed),
         complexity_max=max((report.complexity_max for report in analysed), default=0),
-        suppressed=sum(report.suppressed for report in analysed),
+        suppressed=_total("suppressed", analysed),
         languages=_language_counts(analysed),
         by_severity=_severity_counts(rules),
         by_rule=rules,
@@ -74,6 +71,20 @@ def build_report(
         skipped_by_reason=_skip_counts(skipped),
         skipped_files=tuple(skipped[:MAX_SKIPPED_FILES]),
     )
+
+
+def _in_order(reports: Iterable[FileReport]) -> list[FileReport]:
+    files = sorted(reports, key=lambda report: report.path)
+    for left, right in pairwise(files):
+        if left.path == right.path:
+            raise AuditInputError("reports", f"has more than one report on {left.path}")
+    return files
+
+
+def _total(
+    field: Literal["bytes", "lines", "code_lines", "functions", "suppressed"], reports: list[FileReport]
+) -> int:
+    return sum(getattr(report, field) for report in reports)
 
 
 def ranked(findings: Iterable[Finding]) -> list[Finding]:

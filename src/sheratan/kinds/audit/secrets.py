@@ -262,19 +262,28 @@ def _assignments(line: str, path: str) -> Iterator[SecretSpan]:
 
 def _is_plausible(name: str, value: str) -> bool:
     """Whether a value given to a telling name can be a secret rather than a label or a path."""
-    if _NEVER_REAL.search(value) or _RARELY_REAL.search(value) or _PATH.search(value):
+    if any(pattern.search(value) for pattern in (_NEVER_REAL, _RARELY_REAL, _PATH)):
         return False
-    has_digit = any(char.isdigit() for char in value)
     if _PASSWORD_NAME.search(name):
-        is_label = _TRIVIAL_LOGIN.fullmatch(value) or _LABEL.fullmatch(value)
-        return not is_label and (has_digit or bool(_SYMBOL.search(value)))
-    if len(value) < 8 or value.isdigit() or not (has_digit and any(char.isalpha() for char in value)):
+        return _is_plausible_password(value)
+    if len(value) < 8 or not _has_digits_and_letters(value):
         return False
-    if is_hexadecimal(value) and len(value) < _MIN_HEX_CHARS:
-        return False
-    if is_uuid(value) and name.lower() == "token":
-        return False
+    is_short_digest = is_hexadecimal(value) and len(value) < _MIN_HEX_CHARS
+    is_handle = name.lower() == "token" and is_uuid(value)
+    return not (is_short_digest or is_handle) and _is_dense(value)
+
+
+def _is_plausible_password(value: str) -> bool:
+    is_label = _TRIVIAL_LOGIN.fullmatch(value) or _LABEL.fullmatch(value)
+    return not is_label and (any(char.isdigit() for char in value) or bool(_SYMBOL.search(value)))
+
+
+def _is_dense(value: str) -> bool:
     return not _WORDS.fullmatch(value) and entropy_thousandths(value) >= 2_500
+
+
+def _has_digits_and_letters(value: str) -> bool:
+    return any(char.isdigit() for char in value) and any(char.isalpha() for char in value)
 
 
 def _random_tokens(line: str, path: str) -> Iterator[SecretSpan]:

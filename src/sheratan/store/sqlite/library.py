@@ -19,9 +19,9 @@ def check_library(version: str | None = None) -> str:
     (https://sqlite.org/wal.html#walresetbug).
     """
     found = version or apsw.sqlite_lib_version()
-    numbers = tuple(int(part) for part in found.split(".")[:3])
-    backport = _BACKPORTS.get(numbers[:2])
-    if numbers >= _FIXED or (backport is not None and numbers[2] >= backport):
+    major, minor, patch = (int(part) for part in found.split(".")[:3])
+    backport = _BACKPORTS.get((major, minor))
+    if (major, minor, patch) >= _FIXED or (backport is not None and patch >= backport):
         return found
     raise UnsafeLibrary(
         f"SQLite {found} can corrupt a database in WAL mode; 3.51.3 or later is needed"

@@ -30,7 +30,7 @@ class Migration(NamedTuple):
 def known_migrations() -> list[Migration]:
     """Every migration of this release, in order."""
     found = []
-    for file in resources.files(__package__).joinpath("migrations").iterdir():
+    for file in resources.files("sheratan.store.sqlite").joinpath("migrations").iterdir():
         if file.name.endswith(".sql"):
             script = file.read_text("utf-8")
             version, _, name = file.name.removesuffix(".sql").partition("_")
@@ -46,11 +46,15 @@ def apply_migrations(connection: apsw.Connection, now_us: int) -> list[Migration
     connection.execute("BEGIN EXCLUSIVE")
     try:
         connection.execute(_TABLE)
-        applied = {row[0]: row[1:] for row in connection.execute("SELECT version, name, checksum FROM migration")}
+        applied = {
+            row[0]: row[1:] for row in connection.execute("SELECT version, name, checksum FROM migration")
+        }
         known = {migration.version: migration for migration in known_migrations()}
         for version, (name, checksum) in applied.items():
             if version not in known or known[version].checksum != checksum:
-                raise CorruptData(f"the database has migration {version} ({name}), which this release does not know")
+                raise CorruptData(
+                    f"the database has migration {version} ({name}), which this release does not know"
+                )
         new = [migration for version, migration in known.items() if version not in applied]
         for migration in new:
             connection.execute(migration.script)

@@ -49,8 +49,8 @@ def read_holder(directory: Path) -> Holder | None:
     """Who holds the lock now, or None when nobody does."""
     path = directory / LOCK_NAME
     try:
-        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
         return None
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -66,7 +66,9 @@ class SqliteReader(SqliteScans):
         lane = next(lane for lane in self.lanes() if lane.lane == jobs[0].lane)
         return JobView(jobs[0], lane, location)
 
-    def list_jobs(self, *, state: str | None, queue: str | None, kind: str | None, below: int, limit: int) -> list[int]:
+    def list_jobs(
+        self, *, state: str | None, queue: str | None, kind: str | None, below: int, limit: int
+    ) -> list[int]:
         """Numbers of jobs, newest first, below a number."""
         return [row[0] for row in self._rows("list_jobs", (below, state, queue, kind, limit))]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import starmap
 from typing import Any, Final
@@ -31,7 +31,7 @@ class SqliteScans:
         self._connection = connection
 
     @contextmanager
-    def snapshot(self) -> Iterator[None]:
+    def snapshot(self) -> Generator[None]:
         """Within it, all reads see the same committed state. Hold it briefly: the log grows meanwhile."""
         self._connection.execute("BEGIN")
         try:
@@ -100,7 +100,7 @@ class SqliteScans:
         """(instant, job) of every limit on waiting in a queue, in order."""
         return self._steps("select_alarms_from", 2)
 
-    def keys(self) -> Iterator[KeyRow]:
+    def key_rows(self) -> Iterator[KeyRow]:
         """Every idempotency key, in order."""
         key: tuple[str, str] = ("", "")
         while True:

@@ -19,7 +19,7 @@ releases the interpreter lock inside a call, so fewer calls also means fewer fig
 @cache
 def sql(name: str) -> str:
     """The text of queries/`name`.sql."""
-    return resources.files(__package__).joinpath("queries", f"{name}.sql").read_text("utf-8")
+    return resources.files("sheratan.store.sqlite").joinpath("queries", f"{name}.sql").read_text("utf-8")
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import apsw
 
@@ -43,12 +43,8 @@ _NAMES: Final[dict[type[Location], str]] = {
     Blocked: "blocked",
     Result: "result",
 }
-_KEYS: Final[dict[type[Location], Callable[..., tuple[int, ...]]]] = {
-    Ready: lambda row: (row.lane, row.priority, row.number),
-    Timer: lambda row: (row.due_us, row.number),
-    Lease: lambda row: (row.number,),
-    Blocked: lambda row: (row.number,),
-}
+_KEY_COLUMNS: Final[dict[type[Location], int]] = {Ready: 3, Timer: 2, Lease: 1, Blocked: 1}
+"""How many of a location's first columns are its key."""
 
 
 def open_store(path: Path, now_us: int, *, vfs: str | None = None) -> SqliteStore:
@@ -140,20 +136,30 @@ class SqliteStore(SqliteReader):
 
     def _advance(self, unit: Unit) -> None:
         head = unit.end
-        values = (head.seq, head.hash, head.at, unit.next_number, unit.policy, unit.engine_entry, int(unit.clean))
+        values = (
+            head.seq,
+            head.hash,
+            head.at,
+            unit.next_number,
+            unit.policy,
+            unit.engine_entry,
+            int(unit.clean),
+        )
         self._connection.execute(sql("advance_shard"), (*values, self._epoch, unit.first_seq))
         if self._connection.changes() != 1:
-            raise Unavailable("another engine has taken over this data directory; this one writes nothing more")
+            raise Unavailable(
+                "another engine has taken over this data directory; this one writes nothing more"
+            )
         if unit.lines:
             page = (unit.first_seq, len(unit.lines), PAGE_SEPARATOR.join(unit.lines))
             self._connection.execute(sql("insert_page"), page)
 
     def _write_moves(self, unit: Unit) -> None:
-        left: dict[type[Location], list[tuple[int, ...]]] = {}
+        left: dict[type[Location], list[tuple[Any, ...]]] = {}
         entered: dict[type[Location], list[Location]] = {}
         for before, after in unit.moves.values():
             if before is not None:
-                left.setdefault(type(before), []).append(_KEYS[type(before)](before))
+                left.setdefault(type(before), []).append(before[: _KEY_COLUMNS[type(before)]])
             entered.setdefault(type(after), []).append(after)
         for row_type, keys in left.items():
             # The row's presence is the compare-and-swap: a job that is not where the engine believes it

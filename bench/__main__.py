@@ -1,0 +1,83 @@
+"""Run the suite: `python -m bench [--quick] [--rounds N] [--only NAME ...] [--json FILE] [--markdown FILE]`."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench import callers, claim, decider_alone, disk, drain, latency, memory, one_caller, peers
+from bench.harness import Bench, Section, say
+from bench.machine import ROOT, facts, load
+from bench.report import as_json, as_markdown
+
+__all__ = ["main"]
+
+MEASUREMENTS: dict[str, Callable[[Bench], Section]] = {
+    "drain": drain.measure,
+    "callers": callers.measure,
+    "one": one_caller.measure,
+    "latency": latency.measure,
+    "claim": claim.measure,
+    "memory": memory.measure,
+    "peers": peers.measure,
+    "disk": disk.measure,
+    "decider": decider_alone.measure,
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, print the page, write the files that were asked for. A missed target is no failure of the run."""
+    given = _parse(arguments)
+    base = ROOT / "build" / "bench"
+    bench = Bench(rounds=given.rounds or (2 if given.quick else 5), is_quick=given.quick, base=base)
+    machine = facts(base)
+    began, load_before = time.monotonic(), load()
+    sections: list[Section] = []
+    try:
+        for name in given.only or MEASUREMENTS:
+            since = time.monotonic()
+            sections.append(MEASUREMENTS[name](bench))
+            say(f"bench: {name}, {time.monotonic() - since:.0f} s")
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
+    machine["load"] = f"{load_before} before the run, {load()} at its end (the run itself counts)"
+    notes = _notes(bench, time.monotonic() - began)
+    page = as_markdown(machine, sections, notes)
+    sys.stdout.write(page)
+    if given.markdown:
+        given.markdown.write_text(page, "utf-8")
+    if given.json:
+        given.json.write_text(as_json(machine, sections, notes), "utf-8")
+    return 0
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=main.__doc__)
+    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each measurement (5; quick: 2)")
+    parser.add_argument(
+        "--quick", action="store_true", help="a tenth of the work, to see that all of it runs"
+    )
+    parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, help="only these measurements")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the page")
+    return parser.parse_args(arguments)
+
+
+def _notes(bench: Bench, seconds: float) -> list[str]:
+    made = 'Made by `make bench ARGS="--markdown docs/benchmarks.md"`'
+    size = " with `--quick`: too small to judge by" if bench.is_quick else ""
+    return [
+        f"{made}{size}, in {seconds:.0f} s.",
+        "",
+        f"Medians of {bench.rounds} rounds, and the lowest and highest of them. Sides of a comparison take turns within"
+        " a round; a ratio is the median of the ratios of the rounds, so noise that hits both sides cancels out."
+        " Compare ratios, never figures of different runs. What counts as durable: the commit's sync has returned.",
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

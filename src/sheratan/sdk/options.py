@@ -1,0 +1,44 @@
+"""Options of a submission as keyword arguments."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict, TypeVar
+
+import msgspec
+
+from sheratan.contracts.errors import InvalidInput
+from sheratan.contracts.jobs import AFTER_FAILURE, NO_OPTIONS, Options
+
+__all__ = ["SubmissionOptions", "convert", "read_options"]
+
+T = TypeVar("T")
+
+
+class SubmissionOptions(TypedDict, total=False):
+    """How a job is to be run; see `Options` for what each means."""
+
+    queue: str
+    priority: int
+    delay_seconds: float
+    key: str
+    attempts_max: int
+    backoff_base_seconds: float
+    backoff_max_seconds: float
+    run_timeout_seconds: float
+    queue_timeout_seconds: float
+    after: tuple[str, ...]
+    after_failure: AFTER_FAILURE
+
+
+def read_options(given: SubmissionOptions) -> Options:
+    """Options, checked: their types only hold once they are converted."""
+    return convert(given, Options) if given else NO_OPTIONS
+
+
+def convert(given: Any, wanted: type[T]) -> T:
+    """A value of a type of the contracts, or InvalidInput naming the field."""
+    try:
+        return msgspec.convert(given, wanted)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        raise InvalidInput(message, field=path.rstrip("`").lstrip(".") or None) from error

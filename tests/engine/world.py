@@ -1,0 +1,356 @@
+"""A world in which the decider lives: time stands still until told, and each call is one committed batch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sheratan.ambient.clock import VirtualClock
+from sheratan.ambient.randomness import SeededRandomness
+from sheratan.contracts.errors import SheratanError
+from sheratan.contracts.ids import parse_job_id
+from sheratan.contracts.jobs import ErrorClass, JobError, JobRecord, KindDescription, Options, Submission
+from sheratan.contracts.journal import GENESIS, Entry
+from sheratan.contracts.limits import Limits
+from sheratan.contracts.principal import Principal
+from sheratan.contracts.worker import Assignment, Outcome, Registration, Report, Signal
+from sheratan.engine import commands
+from sheratan.engine.batch import Batch
+from sheratan.engine.decider import Decider
+from sheratan.engine.explain import story
+from sheratan.engine.prepare import KindRegistry, prepare, prepare_reports
+from sheratan.engine.state import State
+from sheratan.engine.views import find_view, job_record
+from sheratan.kernel.chain import Head, decode_entry
+from sheratan.kernel.replay import RULE_MODULES
+from sheratan.kernel.rules import find_rule
+from sheratan.store.rows import Location
+from sheratan.store.sqlite.store import SqliteStore, open_store
+from sheratan.store.unit import state_of
+
+__all__ = ["PERSON", "SECOND", "Answer", "World", "check_chain"]
+
+SECOND = 1_000_000
+PERSON = Principal(actor="local:tester", auth="embedded", on_behalf_of="local:tester")
+KINDS = ("work", "other")
+
+assert RULE_MODULES, "loading them registers every rule"
+
+
+class Answer:
+    """What a caller hears, as a future would."""
+
+    def __init__(self) -> None:
+        self._value: Any = None
+        self.error: BaseException | None = None
+        self.given = False
+
+    def done(self) -> bool:
+        return self.given
+
+    def set_result(self, result: Any, /) -> None:
+        self.given, self._value = True, result
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        self.given, self.error = True, exception
+
+    @property
+    def value(self) -> Any:
+        """The answer; a refusal is raised."""
+        assert self.given, "nobody has answered yet"
+        if self.error is not None:
+            raise self.error
+        return self._value
+
+
+class World:
+    """A decider over a SQLite store, driven as `engine.driver` drives it."""
+
+    def __init__(self, path: Path | None = None, *, limits: Limits | None = None, seed: int = 1) -> None:
+        self.path = path or Path(":memory:")
+        self.limits = limits or Limits()
+        self.clock = VirtualClock()
+        self.randomness = SeededRandomness(seed)
+        self.registry = KindRegistry()
+        for name in KINDS:
+            self.registry.declare(KindDescription(name=name), None)
+        self.signals: list[Signal] = []
+        self.store: SqliteStore = open_store(self.path, self.clock.now_us())
+        self.start()
+
+    # ---------------------------------------------------------------------------------------------------------------
+    # Life and death
+
+    def start(self) -> None:
+        """An engine takes over."""
+        self.decider = Decider(self.store, self.clock, self.randomness, self.limits)
+        self._commit(self.decider.start("test"))
+        self._go_on(more=False)
+
+    def crash(self, losing: Sequence[commands.Command] = ()) -> None:
+        """Die, with a batch of these commands decided but not committed, and start again."""
+        if losing:
+            self.decider.decide([commands.Pending(command, PERSON, Answer()) for command in losing])
+        if str(self.path) != ":memory:":
+            self.store.close()
+            self.store = open_store(self.path, self.clock.now_us())
+        self.start()
+
+    def restart(self) -> None:
+        """Stop cleanly and start again."""
+        self._commit(self.decider.stop())
+        self.crash()
+
+    def close(self) -> None:
+        """Give the file back."""
+        self.store.close()
+
+    # ---------------------------------------------------------------------------------------------------------------
+    # Batches
+
+    def batch(self, *given: commands.Command, by: Principal = PERSON) -> list[Answer]:
+        """Decide these commands in one batch, commit it, and answer; then whatever follows at once."""
+        answers = [Answer() for _ in given]
+        pending = [
+            commands.Pending(command, by, answer) for command, answer in zip(given, answers, strict=True)
+        ]
+        try:
+            batch = self.decider.decide(pending)
+            self._commit(batch)
+        except BaseException as error:
+            for waited in self.decider.failed():
+                if waited not in pending:
+                    waited.answer([], None)
+            if not isinstance(error, SheratanError):
+                raise
+            for one in pending:
+                one.answer(None, error)
+            return answers
+        self._go_on(more=batch.more)
+        return answers
+
+    def ask(self, command: commands.Command, by: Principal = PERSON) -> Any:
+        """One command in a batch of its own; a refusal is raised."""
+        return self.batch(command, by=by)[0].value
+
+    def tick(self, seconds: float = 0.0) -> None:
+        """Let time pass, and what is due happen."""
+        self.clock.advance(round(seconds * SECOND))
+        self.batch()
+
+    def _go_on(self, *, more: bool) -> None:
+        turns = 0
+        while more or self.decider.next_wake_us() == 0:
+            batch = self.decider.decide([])
+            self._commit(batch)
+            more = batch.more
+            turns += 1
+            assert turns < 10_000, "the engine does not come to rest"
+
+    def _commit(self, batch: Batch) -> None:
+        if not batch.unit.is_empty:
+            self.store.commit(batch.unit)
+        self.decider.committed(batch)
+        for pending, value, error in batch.answers:
+            pending.answer(value, error)
+        self.signals += [signal for _, signal in batch.signals]
+
+    # ---------------------------------------------------------------------------------------------------------------
+    # What callers ask
+
+    def submission(self, kind: str = "work", value: Any = None, **options: Any) -> commands.Submit:
+        """A checked submission of one job."""
+        wanted = Submission(kind=kind, input=value, options=msgspec.convert(options, Options))
+        return commands.Submit(jobs=prepare((wanted,), self.registry, self.limits))
+
+    def submissions(self, *jobs: Submission) -> commands.Submit:
+        """A checked submission of several jobs."""
+        return commands.Submit(jobs=prepare(jobs, self.registry, self.limits))
+
+    def submit(self, kind: str = "work", value: Any = None, **options: Any) -> str:
+        """Submit a job and return its id."""
+        [(public_id, _)] = self.ask(self.submission(kind, value, **options))
+        return str(public_id)
+
+    def register(
+        self, name: str = "w", kinds: Sequence[str] = KINDS, *, slots: int = 10, local: bool = True
+    ) -> int:
+        """A worker comes on duty."""
+        described = tuple(KindDescription(name=kind) for kind in kinds)
+        registration = Registration(name=name, kinds=described, slots=slots)
+        session: int = self.ask(commands.RegisterWorker(registration=registration, local=local))
+        return session
+
+    def ask_lease(self, session: int, slots: int = 1) -> Answer:
+        """A worker asks for work; the answer may come later."""
+        return self.batch(commands.LeaseJobs(session=session, slots=slots))[0]
+
+    def lease(self, session: int, slots: int = 1) -> list[Assignment]:
+        """A worker asks for work and gets it now."""
+        found: list[Assignment] = self.ask_lease(session, slots).value
+        return found
+
+    def settlement(
+        self,
+        given: Assignment,
+        outcome: Outcome = "succeeded",
+        *,
+        output: Any = None,
+        error: JobError | None = None,
+        session: int = 0,
+    ) -> commands.Settle:
+        """A checked report."""
+        report = Report(number=given.number, fence=given.fence, outcome=outcome, output=output, error=error)
+        return commands.Settle(session=session, reports=prepare_reports([report], self.limits))
+
+    def settle(
+        self,
+        given: Assignment,
+        outcome: Outcome = "succeeded",
+        *,
+        output: Any = None,
+        error: JobError | None = None,
+        session: int = 0,
+    ) -> bool:
+        """An attempt has ended; says whether the report counted."""
+        settlement = self.settlement(given, outcome, output=output, error=error, session=session)
+        [counted] = self.ask(settlement)
+        return bool(counted)
+
+    def fail(
+        self, given: Assignment, error_class: ErrorClass = "retryable", *, after: float | None = None
+    ) -> bool:
+        """An attempt has failed."""
+        error = JobError(
+            error_class=error_class, type="Boom", message="it went wrong", retry_after_seconds=after
+        )
+        return self.settle(given, "failed", error=error)
+
+    def cancel(self, job: str, reason: str = "") -> str:
+        """Cancel a job."""
+        return str(self.ask(commands.Cancel(id=job, reason=reason)))
+
+    def run(self, session: int, outcome: Outcome = "succeeded", **more: Any) -> Assignment:
+        """Lease the next job and settle it."""
+        [given] = self.lease(session)
+        assert self.settle(given, outcome, **more)
+        return given
+
+    # ---------------------------------------------------------------------------------------------------------------
+    # What can be seen
+
+    @property
+    def state(self) -> State:
+        """The decider's memory."""
+        return self.decider.state
+
+    def location(self, job: str) -> Location:
+        """Where a job is, as committed."""
+        found = self.store.location(parse_job_id(job).number)
+        assert found is not None
+        return found
+
+    def state_of(self, job: str) -> str:
+        """In which state a job is, as committed."""
+        return state_of(self.location(job))
+
+    def record(self, job: str) -> JobRecord:
+        """A job as users see it."""
+        return job_record(self.store, find_view(self.store, job))
+
+    def entries(self) -> list[Entry]:
+        """The whole journal."""
+        return [
+            decode_entry(line) for _, _, body in self.store.pages() for line in body.split(b"\n") if line
+        ]
+
+    def types(self, subject: str | None = None) -> list[str]:
+        """The types of entries, of all or of one subject, in order."""
+        return [entry.type for entry in self.entries() if subject in (None, entry.subject)]
+
+    def last(self, entry_type: str) -> Entry:
+        """The newest entry of a type."""
+        return next(entry for entry in reversed(self.entries()) if entry.type == entry_type)
+
+    def why(self, job: str) -> list[str]:
+        """The types of the lines of a job's story."""
+        return [line.type for line in story(self.store, job).lines]
+
+    # ---------------------------------------------------------------------------------------------------------------
+    # What must hold at every committed state
+
+    def check(self) -> None:
+        """Fail unless journal, rows and memory agree."""
+        entries = check_chain(self.store)
+        assert self.store.shard().head == self.state.head
+        check_decisions(entries)
+        self._check_locations()
+        self._check_memory()
+
+    def _check_locations(self) -> None:
+        seen: list[int] = [location.number for location in self.store.locations()]
+        seen += self.store.result_numbers()
+        assert len(seen) == len(set(seen)), "a job is in two places"
+        assert sorted(seen) == list(self.store.job_numbers()), "a job is nowhere"
+
+    def _check_memory(self) -> None:
+        mine, fresh = self.state, State(self.store, self.limits)
+        assert {held.lease for held in mine.held.values()} == set(self.store.leases())
+        assert mine.blocked == fresh.blocked
+        for lane in fresh.lanes.values():
+            assert mine.depth(lane.tenant, lane.queue) == fresh.depth(lane.tenant, lane.queue)
+        assert mine.busy_lanes == fresh.busy_lanes
+        assert mine.lanes == fresh.lanes
+        assert mine.queues == fresh.queues
+        assert mine.next_number == fresh.next_number
+        assert mine.engine_entry == fresh.engine_entry
+        assert mine.policy == fresh.policy
+        if fresh.next_due_us is not None:
+            # A timer that was cancelled may still wake it up, too early; never too late.
+            assert mine.next_due_us is not None
+            assert mine.next_due_us <= fresh.next_due_us
+        for lane, window in mine.windows.items():
+            stored = self.store.ready_page(lane, (-1, -1), 100_000)
+            assert window.depth == len(stored)
+            assert window.head(100_000) == stored[: len(window)]
+            assert len(window) == len(stored) or not window.whole
+        for session in mine.sessions.values():
+            assert session.held == {
+                held.lease.number for held in mine.held.values() if held.lease.session == session.number
+            }
+
+
+def check_chain(store: SqliteStore) -> list[Entry]:
+    """Recompute the chain with nothing but SHA-256, and return the entries."""
+    previous, at, entries = GENESIS, 0, []
+    for first, count, body in store.pages():
+        lines = body.split(b"\n")
+        assert first == len(entries)
+        assert len(lines) == count
+        for line in lines:
+            entry = decode_entry(line)
+            assert entry.seq == len(entries)
+            assert entry.prev == previous
+            assert entry.at >= at
+            assert entry.cause is None or entry.cause < entry.seq
+            assert entry.previous is None or entry.previous < entry.seq
+            if entry.previous is not None and entries[entry.previous].type != "worker.leased":
+                assert entries[entry.previous].subject == entry.subject
+            previous, at = hashlib.sha256(line).hexdigest(), entry.at
+            entries.append(entry)
+    assert store.shard().head == Head(len(entries), previous, at)
+    return entries
+
+
+def check_decisions(entries: Sequence[Entry]) -> None:
+    """Every recorded decision comes out the same when its rule is asked again."""
+    for entry in entries:
+        if entry.decision is not None:
+            verdict = find_rule(entry.decision["rule"])(entry.decision["input"])
+            assert verdict.chosen == entry.decision["chosen"]
+            assert verdict.because == entry.decision["because"]
+            assert (verdict.rejected or None) == entry.decision.get("rejected")

@@ -1,0 +1,26 @@
+"""One eventful journal for all tests of this folder, and a copy of its file for each that damages it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.journal.world import World, eventful
+
+
+@pytest.fixture(scope="session")
+def eventful_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("journal") / "sheratan.db"
+    world = eventful(World(path))
+    world.close()
+    return path
+
+
+@pytest.fixture
+def data(eventful_file: Path, tmp_path: Path) -> Path:
+    """A data file of one's own, with every type of entry and a job in every state."""
+    copy = tmp_path / "sheratan.db"
+    shutil.copy(eventful_file, copy)
+    return copy

@@ -1,0 +1,100 @@
+"""Hands that change a data directory behind the engine's back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+
+from sheratan.ambient.clock import VirtualClock
+from sheratan.contracts.journal import GENESIS
+from sheratan.engine.verify import Verification, verify_opened
+from sheratan.kernel.canonical import canonical
+from sheratan.store.sqlite.reader import SqliteReader
+from sheratan.store.sqlite.store import open_reader
+
+Entry = dict[str, Any]
+
+
+def reader_of(path: Path) -> SqliteReader:
+    return open_reader(path, clock=VirtualClock().monotonic_us)
+
+
+def checked(path: Path) -> Verification:
+    return verify_opened(lambda: reader_of(path))
+
+
+def invariants(found: Verification) -> set[str]:
+    return {problem.invariant for problem in found.problems}
+
+
+def at(found: Verification, invariant: str) -> list[int | str | None]:
+    """Where an invariant is broken: entry numbers, or rows where there is no entry."""
+    return [
+        item.row if item.seq is None else item.seq for item in found.problems if item.invariant == invariant
+    ]
+
+
+class Hands:
+    """A connection that may do what the engine never does."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = apsw.Connection(str(path))
+        self._connection.execute("PRAGMA synchronous = OFF")
+        for trigger in ("page_is_never_updated", "page_is_never_deleted"):
+            self._connection.execute(f"DROP TRIGGER IF EXISTS {trigger}")
+
+    def run(self, text: str, *values: Any) -> list[Any]:
+        rows = self._connection.execute(text, values).fetchall()
+        return list(rows)
+
+    def pages(self) -> list[tuple[int, int, bytes]]:
+        return self.run("SELECT first_seq, count, body FROM page ORDER BY first_seq")
+
+    def lines(self) -> list[bytes]:
+        return [line for _, _, body in self.pages() for line in body.split(b"\n")]
+
+    def put_body(self, first_seq: int, body: bytes) -> None:
+        self.run("UPDATE page SET body = ? WHERE first_seq = ?", body, first_seq)
+
+    def put_lines(self, lines: Sequence[bytes]) -> None:
+        """Replace the journal by one page with these lines."""
+        self.run("DELETE FROM page")
+        self.run("INSERT INTO page VALUES (0, ?, ?)", len(lines), b"\n".join(lines))
+
+    def page_of(self, seq: int) -> tuple[int, list[bytes]]:
+        first_seq, _, body = next(page for page in reversed(self.pages()) if page[0] <= seq)
+        return first_seq, body.split(b"\n")
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def rechained(lines: Sequence[bytes], change: Callable[[Entry], None]) -> list[bytes]:
+    """Every entry changed as wished and hashed anew: what somebody with full access could do."""
+    made: list[bytes] = []
+    prev = GENESIS
+    for line in lines:
+        entry: Entry = msgspec.json.decode(line)
+        change(entry)
+        entry["prev"] = prev
+        made.append(canonical(entry))
+        prev = hashlib.sha256(made[-1]).hexdigest()
+    return made
+
+
+def rehash(path: Path, change: Callable[[Entry], None]) -> None:
+    """Rewrite the journal and its recorded head, page by page, so that the chain is whole again."""
+    hands = Hands(path)
+    pages = hands.pages()
+    lines = rechained(hands.lines(), change)
+    start = 0
+    for first_seq, count, _ in pages:
+        hands.put_body(first_seq, b"\n".join(lines[start : start + count]))
+        start += count
+    hands.run("UPDATE shard SET head = ?", hashlib.sha256(lines[-1]).hexdigest())
+    hands.close()

@@ -1,0 +1,121 @@
+"""Rows that were changed behind the journal's back are found, each where it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.journal.tamper import Hands, checked
+
+CHANGES = [
+    ("UPDATE result SET state = 'succeeded' WHERE state = 'failed'", "J14", "result"),
+    ("UPDATE result SET attempt = attempt + 1 WHERE state = 'succeeded'", "J14", "result"),
+    ("UPDATE result SET losses = 9", "J14", "result"),
+    ("UPDATE result SET finished_us = finished_us - 1", "J14", "result"),
+    ("UPDATE result SET entry = entry - 1", "J14", "result"),
+    ("UPDATE result SET output = x'32' WHERE output = x'31'", "J14", "result"),
+    ("UPDATE result SET output = NULL WHERE output IS NOT NULL", "J14", "result"),
+    ("UPDATE result SET output = x'31' WHERE state = 'cancelled'", "J14", "result"),
+    ("DELETE FROM result WHERE state = 'cancelled'", "J5", "result"),
+    ("INSERT INTO result SELECT number, 'succeeded', 1, 0, 1, NULL, NULL, 1 FROM blocked", "E3", "result"),
+    ("INSERT INTO result VALUES (9999, 'succeeded', 1, 0, 1, NULL, NULL, 1)", "E2", "result"),
+    ("UPDATE lease SET fence = fence - 1", "J14", "lease"),
+    ("UPDATE lease SET attempt = attempt + 1", "J14", "lease"),
+    ("UPDATE lease SET session = 1", "J14", "lease"),
+    ("UPDATE lease SET cancel_us = 0", "J14", "lease"),
+    ("UPDATE lease SET leased_us = 5", "J14", "lease"),
+    ("DELETE FROM lease", "J5", "job"),
+    ("DELETE FROM ready WHERE priority = 0", "J5", "job"),
+    ("UPDATE ready SET priority = 1 WHERE priority = 0", "J14", "ready"),
+    ("UPDATE ready SET losses = losses + 1", "J14", "ready"),
+    ("UPDATE ready SET since_us = 1", "J14", "ready"),
+    ("INSERT INTO ready SELECT 1, 5, number, 1, 0, 1, 1 FROM lease", "E3", "ready"),
+    ("INSERT INTO ready SELECT 1, 5, number, 1, 0, 1, 1 FROM result LIMIT 1", "E3", "ready"),
+    ("INSERT INTO ready SELECT lane, 9, number, attempt, losses, since_us, entry FROM ready", "J14", "ready"),
+    ("INSERT INTO ready VALUES (1, 5, 9999, 1, 0, 1, 1)", "E2", "ready"),
+    ("UPDATE timer SET due_us = due_us - 1", "J14", "timer"),
+    ("UPDATE timer SET what = 2", "J14", "timer"),
+    ("UPDATE blocked SET missing = missing + 1", "J14", "blocked"),
+    ("UPDATE blocked SET failed = 1", "J14", "blocked"),
+    ("UPDATE blocked SET due_us = 0", "J14", "blocked"),
+    ("UPDATE blocked SET entry = entry + 1", "J14", "blocked"),
+    ("UPDATE job SET input = x'7b7d' WHERE number = 1", "J14", "job"),
+    ("UPDATE job SET payload = zeroblob(32), input = NULL WHERE number = 1", "J14", "job"),
+    ("UPDATE job SET priority = 3 WHERE number = 1", "J14", "job"),
+    ("UPDATE job SET attempts_max = 99 WHERE number = 1", "J14", "job"),
+    ("UPDATE job SET salt = salt + 1 WHERE number = 1", "J14", "job"),
+    ("UPDATE job SET lane = 2 WHERE number = 1", "J14", "job"),
+    ("UPDATE job SET origin = 1 WHERE number = 2", "J14", "job"),
+    ("UPDATE job SET submitted_by = NULL", "J14", "job"),
+    ("DELETE FROM job WHERE number = 1", "J5", "job"),
+    ("INSERT INTO job SELECT 9999, 1, 1, 5, 1, 1, 1, 1, 1, 0, 'run', NULL, NULL, x'31', NULL", "E2", "job"),
+    ("UPDATE payload SET body = x'31'", "J14", "payload"),
+    ("DELETE FROM payload", "J5", "job"),
+    ("DELETE FROM payload", "J5", "result"),
+    ("UPDATE failure SET error = x'7b7d'", "J14", "failure"),
+    ("DELETE FROM failure", "J5", "failure"),
+    ("INSERT INTO failure VALUES (1, 1, x'7b7d')", "J5", "failure"),
+    ("UPDATE after SET parent = 1", "J14", "after"),
+    ("DELETE FROM after", "J14", "after"),
+    ("INSERT INTO after VALUES (1, 0, 2)", "J5", "after"),
+    ("UPDATE idempotency SET key = 'twice'", "E7", "idempotency"),
+    ("UPDATE idempotency SET number = 1", "E7", "idempotency"),
+    ("DELETE FROM idempotency", "E7", "idempotency"),
+    ("INSERT INTO idempotency VALUES ('default', 'more', zeroblob(32), 1)", "E7", "idempotency"),
+    ("UPDATE queue SET paused = 0", "J14", "queue"),
+    ("UPDATE queue SET reason = 'nobody knows' WHERE paused", "J14", "queue"),
+    ("DELETE FROM queue", "J5", "queue"),
+    ("INSERT INTO queue VALUES ('default', 'unheard', 1, '', 1)", "J5", "queue"),
+    ("DELETE FROM mention", "J5", "mention"),
+    ("INSERT INTO mention VALUES (2, 2)", "J5", "mention"),
+    ("UPDATE alarm SET due_us = due_us - 1", "E13", "alarm"),
+    ("INSERT INTO alarm VALUES (5, 1)", "E2", "alarm"),
+    ("DELETE FROM alarm", "J5", "alarm"),
+    ("UPDATE shard SET next_number = 5", "J14", "shard"),
+    ("UPDATE shard SET policy = 1", "J14", "shard"),
+    ("UPDATE shard SET engine_entry = 1", "J14", "shard"),
+    ("UPDATE shard SET clean = 1", "J14", "shard"),
+    ("UPDATE shard SET epoch = 1", "J16", "shard"),
+]
+
+
+@pytest.mark.parametrize(("change", "invariant", "table"), CHANGES)
+def test_a_row_changed_behind_the_journals_back_is_found(
+    data: Path, change: str, invariant: str, table: str
+) -> None:
+    hands = Hands(data)
+    hands.run(change)
+    assert hands.run("SELECT changes()")[0][0], "the change must hit a row, or the test says nothing"
+    hands.close()
+    found = checked(data)
+    named = [item.row for item in found.problems if item.invariant == invariant and item.row is not None]
+    assert any(row.partition(" ")[0] == table for row in named), found.problems
+
+
+@pytest.mark.parametrize(
+    ("change", "invariant"),
+    [
+        ("UPDATE shard SET head = '00'", "J2"),
+        ("UPDATE shard SET at_us = at_us + 1", "J14"),
+        ("UPDATE shard SET seq = seq + 1", "J1"),
+    ],
+)
+def test_a_recorded_end_that_is_not_the_journals_end_is_found(
+    data: Path, change: str, invariant: str
+) -> None:
+    hands = Hands(data)
+    hands.run(change)
+    hands.close()
+    assert invariant in {item.invariant for item in checked(data).problems}
+
+
+@pytest.mark.parametrize(
+    "table", ["shard", "page", "job", "ready", "result", "idempotency", "payload", "alarm"]
+)
+def test_a_lost_table_is_a_problem_and_no_error(data: Path, table: str) -> None:
+    hands = Hands(data)
+    hands.run(f"DROP TABLE {table}")
+    hands.close()
+    found = checked(data)
+    assert any("no such table" in item.text for item in found.problems), found.problems

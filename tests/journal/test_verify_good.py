@@ -1,0 +1,122 @@
+"""What the real engine writes verifies and replays, whatever it went through."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import sheratan
+from sheratan import Context, Fatal
+from sheratan.contracts.journal import ENTRY_TYPES
+from sheratan.contracts.limits import Limits
+from sheratan.engine.replay import replay
+from sheratan.engine.verify import verify
+from sheratan.store.sqlite.store import SqliteStore
+from tests.journal.tamper import checked, reader_of
+from tests.journal.world import SECOND_US, World, eventful, new
+
+
+def test_a_journal_with_every_type_of_entry_verifies_and_counts_them(data: Path) -> None:
+    found = checked(data)
+    assert found.problems == []
+    assert found.ok
+    assert found.tables_compared
+    assert set(found.counts) == set(ENTRY_TYPES)
+    assert sum(found.counts.values()) == found.entries
+    assert found.counts["job.submitted"] == found.jobs
+
+
+def test_every_recorded_decision_of_a_good_journal_is_derived_again(data: Path) -> None:
+    reader = reader_of(data)
+    found = replay(reader)
+    assert found.ok, found.differences
+    assert found.decisions == sum(count.decisions for count in found.counts.values())
+    assert {"job.admission@1", "retry.backoff@1", "dispatch.order@1", "job.settle@1"} <= set(found.counts)
+    reader.close()
+
+
+def test_an_empty_data_directory_verifies(tmp_path: Path) -> None:
+    world = World(tmp_path / "sheratan.db")
+    world.stop()
+    found = verify(world.store)
+    assert found.ok
+    assert found.jobs == 0
+    world.close()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_same_seed_makes_the_same_journal_and_it_verifies(seed: int) -> None:
+    one, other = eventful(World(seed=seed)), eventful(World(seed=seed))
+    assert list(one.store.pages()) == list(other.store.pages())
+    assert verify(one.store).problems == []
+
+
+def test_a_changed_limit_on_lost_workers_holds_from_its_entry_on() -> None:
+    world = World(limits=Limits(worker_losses_max=3))
+    world.submit(new())
+    for _ in range(2):
+        session = world.worker()
+        world.lease(session)
+        world.restart()
+    world.lease(world.worker())
+    world.restart(Limits(worker_losses_max=1))
+    assert world.store.counts()["result"] == 1
+    assert verify(world.store).problems == []
+
+
+def test_what_the_embedded_engine_writes_verifies_while_it_runs_and_after_it(tmp_path: Path) -> None:
+    @sheratan.job(attempts_max=2, backoff_base_seconds=0.0)
+    async def shaky(context: Context, wanted: int) -> int:
+        if context.attempt == 1 and wanted % 3 == 0:
+            raise RuntimeError("the first time fails")
+        if wanted == 7:
+            raise Fatal("seven never works")
+        return wanted
+
+    async def run() -> None:
+        async with sheratan.open(tmp_path, [shaky]) as client:
+            handles = await client.submit_many([shaky.submission(wanted) for wanted in range(20)])
+            for handle in handles:
+                await client.wait(handle.id, timeout_seconds=30)
+            assert checked(tmp_path / "sheratan.db").problems == []
+
+    asyncio.run(run())
+    found = checked(tmp_path / "sheratan.db")
+    assert found.problems == []
+    assert found.jobs == 20
+
+
+class Busy(SqliteStore):
+    """A reader beside a server that commits in the midst of the comparison, as often as it is told to."""
+
+    def __init__(self, world: World, path: Path, commits: int) -> None:
+        super().__init__(reader_of(path)._connection)
+        self.world = world
+        self.commits = commits
+
+    def result_numbers(self) -> Iterator[int]:
+        if self.commits:
+            self.commits -= 1
+            session = self.world.worker()
+            self.world.submit(new(), new(delay_us=SECOND_US))
+            for assignment in self.world.lease(session):
+                self.world.settle(session, assignment)
+        return super().result_numbers()
+
+
+@pytest.mark.parametrize("commits", [1, 2])
+def test_a_server_that_commits_meanwhile_is_compared_at_one_moment(tmp_path: Path, commits: int) -> None:
+    world = eventful(World(tmp_path / "sheratan.db"))
+    before = world.store.shard().head.seq
+    busy = Busy(world, tmp_path / "sheratan.db", commits)
+    found = verify(busy)
+    assert found.problems == []
+    assert found.tables_compared
+    # The second comparison has its own moment: what is committed after that is left to the next verification.
+    assert before < found.entries <= world.store.shard().head.seq
+    assert busy.commits == 0
+    busy.close()
+    world.close()

@@ -1,0 +1,239 @@
+"""A world in virtual time: the real decider on a real store, with a clock that moves when told to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sheratan.ambient.clock import VirtualClock
+from sheratan.ambient.randomness import SeededRandomness
+from sheratan.contracts.errors import Unavailable
+from sheratan.contracts.ids import parse_job_id
+from sheratan.contracts.jobs import ErrorClass, JobError, KindDescription
+from sheratan.contracts.limits import Limits
+from sheratan.contracts.principal import Principal
+from sheratan.contracts.worker import Assignment, Outcome, Registration
+from sheratan.engine.batch import Batch
+from sheratan.engine.commands import (
+    Cancel,
+    Command,
+    Ending,
+    EndSession,
+    LeaseJobs,
+    NewJob,
+    PauseQueue,
+    Pending,
+    RegisterWorker,
+    ResumeQueue,
+    RetryJob,
+    Settle,
+    StartDraining,
+    Submit,
+)
+from sheratan.engine.decider import Decider
+from sheratan.kernel.canonical import digest
+from sheratan.store.sqlite.store import SqliteStore, open_store
+
+SECOND_US = 1_000_000
+_NOTHING: tuple[()] = ()
+"""The answer of a lease call that goes on waiting."""
+PERSON = Principal(actor="local:ada", auth="embedded", on_behalf_of="local:ada")
+KINDS = (KindDescription(name="count"), KindDescription(name="report"))
+
+
+class World:
+    """An engine that is driven by hand: each call is one batch, committed before it returns."""
+
+    def __init__(self, path: Path | None = None, *, limits: Limits | None = None, seed: int = 7) -> None:
+        self.path = path or Path(":memory:")
+        self.limits = limits or Limits()
+        self.clock = VirtualClock()
+        self.randomness = SeededRandomness(seed)
+        self.store: SqliteStore = open_store(self.path, self.clock.now_us())
+        self.decider = Decider(self.store, self.clock, self.randomness, self.limits)
+        self._commit(self.decider.start("0.0-test"))
+
+    def restart(self, limits: Limits | None = None) -> None:
+        """Another engine takes over, as after a crash."""
+        self.limits = limits or self.limits
+        self.decider = Decider(self.store, self.clock, self.randomness, self.limits)
+        self._commit(self.decider.start("0.0-test"))
+
+    def stop(self) -> None:
+        """The engine stops."""
+        self._commit(self.decider.stop())
+
+    def close(self) -> None:
+        """Give the file back without a word, as a crash does."""
+        self.store.close()
+
+    def ask(self, command: Command, by: Principal = PERSON) -> Any:
+        """Decide one command in a batch of its own; its refusal is raised."""
+        pending = Pending(command, by, Reply())
+        batch = self._commit(self.decider.decide([pending]))
+        found = [(value, error) for answered, value, error in batch.answers if answered is pending]
+        while batch.more:
+            batch = self._commit(self.decider.decide([]))
+        value, error = found[0] if found else (_NOTHING, None)
+        if error is not None:
+            raise error
+        return value
+
+    def tick(self, seconds: float = 0) -> None:
+        """Let time pass, and let the engine notice."""
+        self.clock.advance(int(seconds * SECOND_US))
+        batch = self._commit(self.decider.decide([]))
+        while batch.more:
+            batch = self._commit(self.decider.decide([]))
+
+    def worker(self, slots: int = 8, name: str = "hands") -> int:
+        """A worker comes on duty."""
+        session: int = self.ask(
+            RegisterWorker(registration=Registration(name=name, kinds=KINDS, slots=slots), local=True)
+        )
+        return session
+
+    def submit(self, *jobs: NewJob, by_job: Assignment | None = None) -> list[str]:
+        """Submit jobs and return their ids."""
+        number, fence = (by_job.number, by_job.fence) if by_job else (None, None)
+        return [receipt[0] for receipt in self.ask(Submit(jobs=jobs, by_job=number, fence=fence))]
+
+    def lease(self, session: int, slots: int = 8) -> list[Assignment]:
+        """Ask for work."""
+        found: list[Assignment] = self.ask(LeaseJobs(session=session, slots=slots))
+        return found
+
+    def settle(
+        self, session: int, assignment: Assignment, outcome: Outcome = "succeeded", output: bytes = b"1",
+        error: ErrorClass | None = None,
+    ) -> bool:  # fmt: skip
+        """Report the end of an attempt."""
+        told = JobError(error_class=error, type="Oops", message="it broke") if error else None
+        ending = Ending(
+            number=assignment.number, fence=assignment.fence, outcome=outcome, output=output, error=told
+        )
+        counted: list[bool] = self.ask(Settle(session=session, reports=(ending,)))
+        return counted[0]
+
+    def number(self, job: str) -> int:
+        """The number inside an id."""
+        return parse_job_id(job).number
+
+    def _commit(self, batch: Batch) -> Batch:
+        if not batch.unit.is_empty:
+            self.store.commit(batch.unit)
+        self.decider.committed(batch)
+        return batch
+
+
+class Reply:
+    """Nobody waits: answers are read from the batch."""
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, result: Any, /) -> None:
+        return None
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        return None
+
+
+def new(kind: str = "count", data: bytes = b'{"n":1}', **changes: Any) -> NewJob:
+    """A job to be, with plain settings."""
+    settings: dict[str, Any] = {
+        "kind": kind, "queue": "default", "priority": 5, "delay_us": 0, "key": None, "digest": digest(data),
+        "input": data, "attempts_max": 3, "backoff_base_us": SECOND_US, "backoff_cap_us": 60 * SECOND_US,
+        "run_timeout_us": 300 * SECOND_US, "queue_timeout_us": 0, "after": (), "after_failure": "cancel",
+    }  # fmt: skip
+    return NewJob(**(settings | changes))
+
+
+def eventful(world: World) -> World:
+    """A journal with every type of entry in it, and an open job in every state."""
+    session = world.worker()
+    plain, keyed = world.submit(new(), new(key="once"))
+    assert world.submit(new(key="once")) == [keyed]
+    first, second = world.lease(session)
+    world.settle(session, first, output=b'"' + b"x" * 5_000 + b'"')
+    # A person tries again what has ended; a late report changes nothing.
+    world.ask(RetryJob(id=plain))
+    assert not world.settle(session, first)
+    world.clock.advance(SECOND_US)
+    world.settle(session, second, "failed", error="retryable")
+    child = world.submit(
+        new(data=b'{"big":"' + b"y" * 4_000 + b'"}', after=(keyed,), delay_us=5 * SECOND_US)
+    )[0]
+    doomed = world.submit(new(after=(keyed, child), after_failure="cancel"))[0]
+    world.submit(new(after=(doomed,), after_failure="run", kind="report"))
+    world.tick(90)
+    again = world.lease(session)
+    for assignment in again:
+        world.settle(session, assignment, "failed" if assignment.id == keyed else "succeeded", error="fatal")
+    world.tick(10)
+    _stops(world, session)
+    _pauses(world)
+    _losses(world)
+    _leaves_open(world)
+    return world
+
+
+def _stops(world: World, session: int) -> None:
+    """Cancelled while queued, while running, by a time limit, and too late to matter."""
+    queued, running = world.submit(new(queue="side", priority=9), new())
+    world.ask(Cancel(id=queued, reason="changed my mind"))
+    (held,) = [item for item in world.lease(session) if item.id == running]
+    world.ask(Cancel(id=running, reason="too slow"))
+    world.settle(session, held, "cancelled")
+    slow, stubborn = world.submit(
+        new(run_timeout_us=SECOND_US, attempts_max=1), new(run_timeout_us=SECOND_US * 99)
+    )
+    assert len(world.lease(session)) >= 2
+    world.ask(Cancel(id=stubborn, reason="stop it"))
+    world.tick(2)
+    world.tick(20)
+    released = world.submit(new())[0]
+    (held,) = [item for item in world.lease(session) if item.id == released]
+    world.submit(new(kind="report"), by_job=held)
+    world.settle(session, held, "released")
+    assert slow != stubborn
+
+
+def _pauses(world: World) -> None:
+    world.ask(PauseQueue(queue="slow", reason="the provider is down"))
+    world.submit(
+        new(queue="slow", queue_timeout_us=3 * SECOND_US), new(queue="slow", queue_timeout_us=900 * SECOND_US)
+    )
+    world.tick(5)
+    world.ask(PauseQueue(queue="other", reason="why not"))
+    world.ask(ResumeQueue(queue="other"))
+    world.clock.step(5 * SECOND_US)
+    world.tick()
+
+
+def _losses(world: World) -> None:
+    """A worker goes with its jobs, then a whole engine."""
+    lost = world.worker(name="gone")
+    world.submit(new(), new())
+    assert world.lease(lost, 2)
+    world.ask(EndSession(session=lost))
+    other = world.worker(name="crashed")
+    assert world.lease(other, 2)
+    world.ask(StartDraining(reason="maintenance"))
+    with pytest.raises(Unavailable):
+        world.submit(new())
+    world.restart()
+    world.stop()
+    world.restart()
+
+
+def _leaves_open(world: World) -> None:
+    """A job in every open state."""
+    session = world.worker(name="last", slots=1)
+    world.submit(new(), new(delay_us=3_600 * SECOND_US, queue_timeout_us=SECOND_US))
+    (held,) = world.lease(session, 1)
+    world.submit(new(after=(held.id,), delay_us=SECOND_US), new(after=(held.id,), after_failure="run"))
+    world.submit(new(priority=0))
+    world.ask(Cancel(id=held.id, reason="last words"))

@@ -1,0 +1,46 @@
+"""Example sentences: what the program tells of an entry whose values are placeholders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sheratan.contracts.journal import Entry
+from sheratan.kernel.story import tell
+
+OPTIONAL = {"reason", "error", "attempt"}
+"""What `data.get` finds: the fuller of two sentences is shown."""
+
+
+def example_sentence(entry_type: str) -> str:
+    """The sentence that `tell` makes of an entry, with the names of its values in angle brackets."""
+    entry = Entry(
+        seq=0, at=0, tenant="default", type=entry_type, subject=Slot("<subject>"), actor=Slot("<actor>"),
+        on_behalf_of=Slot("<actor>"), auth="peer", policy=0, prev="", data=Slots(),
+    )  # fmt: skip
+    return f"“{tell(entry)}”"
+
+
+class Slot(str):
+    """A placeholder that also passes for a list of itself."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((str(self),))
+
+    def __getitem__(self, key: Any) -> Slot:
+        return self
+
+    def __len__(self) -> int:
+        return 2
+
+
+class Slots(dict[str, Any]):
+    """An entry's data in which every value is there, named after its key."""
+
+    def __missing__(self, key: str) -> Any:
+        return Slots() if key == "error" else Slot(f"<{key}>")
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self[key] if key in OPTIONAL else default
