@@ -88,11 +88,16 @@ def commands(block: Block) -> Iterator[Command]:
 
 
 def matches(shown: list[str], said: str) -> bool:
-    """Whether all that is shown was said, in this order, with nothing in between but where `…` stands."""
-    lines = [".*" if line == _ANY else re.escape(line.rstrip()).replace(_ANY, "[^\n]*") for line in shown]
-    pattern = "".join("(?:[^\n]*\n)*?" if line == ".*" else f"{line}\n" for line in lines)
-    text = "".join(f"{line.rstrip()}\n" for line in said.splitlines())
-    return re.fullmatch(pattern, text) is not None
+    """Whether what is shown was said, with nothing in between but where `…` stands. Widths of gaps do not matter."""
+    pattern = "".join(
+        "(?:[^\n]*\n)*?" if line == _ANY else re.escape(_plain(line)).replace(_ANY, "[^\n]*") + "\n"
+        for line in shown
+    )
+    return re.fullmatch(pattern, "".join(f"{_plain(line)}\n" for line in said.splitlines())) is not None
+
+
+def _plain(line: str) -> str:
+    return re.sub(" {2,}", " ", line.rstrip())
 
 
 class Shell:

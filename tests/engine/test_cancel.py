@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from sheratan.contracts.errors import AlreadyEnded, InvalidInput, NotFound
+from sheratan.contracts.errors import AlreadyEnded, NotFound
 from sheratan.contracts.ids import format_job_id
 from sheratan.engine.commands import Cancel, EndSession
-from sheratan.engine.control import CANCEL_GRACE_US
+from sheratan.engine.state import CANCEL_GRACE_US
 from tests.engine.world import SECOND, World
 
 
@@ -91,7 +91,7 @@ def test_an_unknown_or_misspelt_id_is_refused_by_name(world: World) -> None:
         world.cancel(format_job_id(0, 0, 1, 0))
     with pytest.raises(NotFound):
         world.cancel(format_job_id(0, 0, 999, 0))
-    with pytest.raises(InvalidInput) as refused:
+    with pytest.raises(NotFound) as refused:
         world.cancel("job_1")
     assert refused.value.field == "id"
 

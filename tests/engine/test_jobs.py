@@ -191,9 +191,10 @@ def test_a_job_that_waits_too_long_in_its_queue_fails(world: World) -> None:
 
 def test_the_queue_timeout_starts_when_the_delay_ends(world: World) -> None:
     job = world.submit(delay_seconds=10, queue_timeout_seconds=5)
-    world.tick(14)
+    world.tick(10)
+    world.tick(4.9)
     assert world.state_of(job) == "queued"
-    world.tick(1)
+    world.tick(0.1)
     assert world.state_of(job) == "failed"
 
 

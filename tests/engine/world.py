@@ -32,11 +32,13 @@ from sheratan.store.rows import Location
 from sheratan.store.sqlite.store import SqliteStore, open_store
 from sheratan.store.unit import state_of
 
-__all__ = ["PERSON", "SECOND", "Answer", "World", "check_chain"]
+__all__ = ["BIG", "PERSON", "SECOND", "Answer", "World", "check_chain", "limit_pages"]
 
 SECOND = 1_000_000
 PERSON = Principal(actor="local:tester", auth="embedded", on_behalf_of="local:tester")
 KINDS = ("work", "other")
+BIG = "x" * 50_000
+"""An input that does not fit on a disk that is full."""
 
 assert RULE_MODULES, "loading them registers every rule"
 
@@ -158,6 +160,14 @@ class World:
         for pending, value, error in batch.answers:
             pending.answer(value, error)
         self.signals += [signal for _, signal in batch.signals]
+
+    def fill_disk(self) -> None:
+        """From now on the database may not grow."""
+        limit_pages(self.store, full=True)
+
+    def free_disk(self) -> None:
+        """From now on the database may grow again."""
+        limit_pages(self.store, full=False)
 
     # ---------------------------------------------------------------------------------------------------------------
     # What callers ask
@@ -322,6 +332,13 @@ class World:
             assert session.held == {
                 held.lease.number for held in mine.held.values() if held.lease.session == session.number
             }
+
+
+def limit_pages(store: SqliteStore, *, full: bool) -> None:
+    """Let the database grow no more, as on a full disk, or let it grow again."""
+    connection = store._connection
+    [[pages]] = connection.execute("PRAGMA page_count").fetchall()
+    connection.execute(f"PRAGMA max_page_count = {pages if full else 1 << 30}").fetchall()
 
 
 def check_chain(store: SqliteStore) -> list[Entry]:

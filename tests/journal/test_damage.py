@@ -151,6 +151,15 @@ def test_a_rehashed_journal_whose_story_says_something_else_is_caught_by_the_sto
     assert invariants(checked(data)) == {"E10"}
 
 
+def test_a_secret_in_the_midst_of_a_journal_is_named_by_its_entry(data: Path) -> None:
+    def slip(entry: Entry) -> None:
+        if entry["seq"] == 30:
+            entry["on_behalf_of"] = "xoxb-1234567890"
+
+    rehash(data, slip)
+    assert at(checked(data), "J13") == [30]
+
+
 def test_only_the_first_hundred_problems_are_listed_and_all_are_counted(data: Path, hands: Hands) -> None:
     hands.put_lines([line.replace(b'"tenant":"default"', b'"tenant":""') for line in hands.lines()] * 3)
     found = checked(data)

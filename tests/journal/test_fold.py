@@ -113,7 +113,8 @@ BAD: list[tuple[str, str, Change]] = [
     ("E3", "submitted by a job that does not run", lambda x:
         submit_again(x, by_job=first(x, "job.submitted")["subject"])),
     ("E4", "a job that waits is unblocked", lambda x: again(
-        x, first(x, "job.unblocked"), subject=first(x, "job.submitted", 3)["subject"], previous=first(x, "job.requeued")["seq"])),
+        x, first(x, "job.unblocked"), subject=first(x, "job.submitted", 3)["subject"],
+        previous=first(x, "job.requeued")["seq"])),
     ("E4", "a job that waits is asked to stop", lambda x: again(
         x, first(x, "job.succeeded"), type="job.cancel_requested", subject=first(x, "job.submitted", 3)["subject"],
         previous=first(x, "job.requeued")["seq"], data={"reason": "no"})),

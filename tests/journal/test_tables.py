@@ -70,6 +70,8 @@ CHANGES = [
     ("DELETE FROM mention", "J5", "mention"),
     ("INSERT INTO mention VALUES (2, 2)", "J5", "mention"),
     ("UPDATE alarm SET due_us = due_us - 1", "E13", "alarm"),
+    ("UPDATE alarm SET due_us = due_us + 1", "E13", "alarm"),
+    ("INSERT INTO alarm SELECT due_us + 1, number FROM alarm", "E13", "alarm"),
     ("INSERT INTO alarm VALUES (5, 1)", "E2", "alarm"),
     ("DELETE FROM alarm", "J5", "alarm"),
     ("UPDATE shard SET next_number = 5", "J14", "shard"),

@@ -12,6 +12,7 @@ import sheratan
 from sheratan import Context, Fatal
 from sheratan.contracts.journal import ENTRY_TYPES
 from sheratan.contracts.limits import Limits
+from sheratan.engine.commands import Cancel, EndSession
 from sheratan.engine.replay import replay
 from sheratan.engine.verify import verify
 from sheratan.store.sqlite.store import SqliteStore
@@ -63,6 +64,36 @@ def test_a_changed_limit_on_lost_workers_holds_from_its_entry_on() -> None:
         world.restart()
     world.lease(world.worker())
     world.restart(Limits(worker_losses_max=1))
+    assert world.store.counts()["result"] == 1
+    assert verify(world.store).problems == []
+
+
+def test_limits_on_waiting_verify_at_every_moment_of_a_wait() -> None:
+    world = World()
+    session = world.worker()
+    first = world.submit(new())[0]
+    limit = {"queue_timeout_us": 3 * SECOND_US}
+    world.submit(new(**limit, after=(first,), delay_us=9 * SECOND_US), new(**limit, delay_us=2 * SECOND_US))
+    for moment in range(24):
+        if moment == 10:
+            (held,) = world.lease(session, 1)
+            world.settle(session, held)
+        world.tick(1)
+        assert verify(world.store).problems == [], moment
+    assert world.store.counts() == {"ready": 0, "timer": 0, "lease": 0, "blocked": 0, "result": 3}
+
+
+@pytest.mark.parametrize("whole_engine", [False, True])
+def test_an_attempt_that_was_to_stop_and_is_lost_verifies(*, whole_engine: bool) -> None:
+    world = World()
+    session = world.worker()
+    (wanted,) = world.submit(new())
+    world.lease(session)
+    world.ask(Cancel(id=wanted, reason="no longer needed"))
+    if whole_engine:
+        world.restart()
+    else:
+        world.ask(EndSession(session=session))
     assert world.store.counts()["result"] == 1
     assert verify(world.store).problems == []
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, NewType
 
-from sheratan.contracts.errors import InvalidInput
+from sheratan.contracts.errors import InvalidInput, NotFound
 
 __all__ = [
     "JOB_NUMBER_MAX",
@@ -27,6 +27,7 @@ __all__ = [
     "JobNumber",
     "SessionNumber",
     "format_job_id",
+    "look_up_job_id",
     "parse_job_id",
 ]
 
@@ -56,6 +57,14 @@ def format_job_id(milliseconds: int, shard: int, number: int, salt: int) -> JobI
     """The public id of a job."""
     value = (milliseconds << 80) | _VERSION_BITS | (shard << 64) | (number << SALT_BITS) | salt
     return JobId("job_%032x" % value)  # noqa: UP031 - twice as fast here, and this runs for every job
+
+
+def look_up_job_id(text: str) -> JobAddress:
+    """The address inside an id that somebody asks for; what is no job id names no job, so it is NotFound."""
+    try:
+        return parse_job_id(text)
+    except InvalidInput as error:
+        raise NotFound(f"there is no such job: {error.detail}", field="id") from None
 
 
 def parse_job_id(text: str) -> JobAddress:

@@ -6,10 +6,10 @@ from typing import Any
 
 from sheratan.ambient.randomness import Randomness
 from sheratan.contracts.errors import NotFound, SheratanError
-from sheratan.contracts.ids import JobId, format_job_id, parse_job_id
+from sheratan.contracts.ids import JobId, format_job_id, look_up_job_id
 from sheratan.contracts.worker import Signal
 from sheratan.engine.commands import Pending
-from sheratan.engine.state import Deadline, Held, Session, State
+from sheratan.engine.state import Held, Session, State
 from sheratan.store.rows import Blocked, JobRow, Lease, Location, Ready, Result, Timer
 from sheratan.store.unit import Unit
 
@@ -72,7 +72,7 @@ class Batch:
 
     def find_job(self, text: str) -> JobRow:
         """The job with a public id, or NotFound."""
-        address = parse_job_id(text)
+        address = look_up_job_id(text)
         if 0 < address.number < self.unit.next_number:
             job = self.job(address.number)
             if job_id(job) == text:
@@ -97,11 +97,6 @@ class Batch:
         if before is not None:
             self._leave(before, after)
         self._enter(job, after)
-
-    def watch(self, lease: Lease, what: str, limit_us: int) -> None:
-        """Set a time limit on an attempt."""
-        due_us = self.monotonic_us + limit_us
-        self.state.add_deadline(Deadline(due_us, lease.number, lease.fence, what, limit_us))
 
     def signal(self, lease: Lease, signal: Signal) -> None:
         """Tell the worker that holds a lease, once this batch is committed."""
@@ -129,7 +124,13 @@ class Batch:
             state.add_ready(after)
         elif type(after) is Lease:
             known = state.held.get(after.number)
-            state.held[after.number] = Held(after, job, known.id if known else job_id(job))
+            if known is None:
+                state.hold(Held(after, job, job_id(job), self.monotonic_us))
+            else:
+                asked_us = known.asked_us
+                if asked_us is None and after.cancel_us:
+                    asked_us = self.monotonic_us
+                state.hold(known._replace(lease=after, asked_us=asked_us))
         elif type(after) is Result:
             self.ended.append((job, after))
             state.cached.pop(after.number, None)

@@ -176,6 +176,11 @@ class Pending:
         self.by = by
         self._reply = reply
 
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+        return self._reply.done()
+
     def answer(self, value: Any, error: SheratanError | None) -> None:
         """Answer, unless the caller has stopped waiting."""
         if self._reply.done():

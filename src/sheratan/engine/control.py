@@ -14,10 +14,7 @@ from sheratan.kernel.rules import decision
 from sheratan.store.rows import JobRow, Lease, Location, QueueRow, Result
 from sheratan.store.unit import state_of
 
-__all__ = ["CANCEL_GRACE_US", "cancel", "pause", "resume", "retry", "start_draining"]
-
-CANCEL_GRACE_US = 10_000_000
-"""How long a running attempt has to stop after it was asked to; then its lease is taken away."""
+__all__ = ["cancel", "pause", "resume", "retry", "start_draining"]
 
 
 def cancel(batch: Batch, command: Cancel, by: Principal) -> str:
@@ -37,7 +34,6 @@ def cancel(batch: Batch, command: Cancel, by: Principal) -> str:
         )
         asked = location._replace(cancel_us=location.cancel_us or batch.at_us, entry=entry)
         batch.place(job, location, asked)
-        batch.watch(asked, "cancel", CANCEL_GRACE_US)
         batch.signal(asked, Signal(number=job.number, fence=location.fence, reason="cancel"))
         return "requested"
     entry = batch.unit.record("job.cancelled", command.id, data, by, decision=record, previous=location.entry)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sheratan.ambient.clock import Clock
 from sheratan.ambient.randomness import Randomness
@@ -29,7 +29,7 @@ from sheratan.engine.commands import (
 )
 from sheratan.engine.dispatch import dispatch
 from sheratan.engine.follow import follow
-from sheratan.engine.state import Deadline, Held, State
+from sheratan.engine.state import Held, Session, State
 from sheratan.store.port import Store
 from sheratan.store.rows import JobRow, Lease
 from sheratan.store.unit import Unit
@@ -37,6 +37,24 @@ from sheratan.store.unit import Unit
 __all__ = ["Decider"]
 
 _CLOCK_STEP_US_MAX = 1_000_000
+
+
+class _Undo(NamedTuple):
+    """A batch, and what was before it that the database does not know."""
+
+    batch: Batch | None
+    intake: str
+    offset_us: int
+    sessions: dict[int, Session]
+
+
+def _forget_entries(session: Session, lost: Batch | None) -> None:
+    """Go back to the last entry about a worker that was written."""
+    entries = {entry.seq: entry for entry in lost.unit.entries} if lost else {}
+    while session.entry in entries:
+        previous = entries[session.entry].previous
+        assert previous is not None, "a worker that was on duty before has an entry that says so"
+        session.entry = previous
 
 
 class Decider:
@@ -55,6 +73,7 @@ class Decider:
         self._at_us = max(clock.now_us(), self.state.head.at)
         self._monotonic_us = clock.monotonic_us()
         self._offset_us = clock.now_us() - self._monotonic_us
+        self._undo = _Undo(None, self.state.intake, self._offset_us, {})
 
     def start(self, version: str) -> Batch:
         """Take over the shard."""
@@ -102,20 +121,20 @@ class Decider:
 
     def failed(self) -> list[Pending]:
         """The batch was not written: forget it, read what the database says, and return the lease calls that waited."""
-        before = self.state
+        lost, intake, self._offset_us, sessions = self._undo
+        waited = [session.waiting for session in self.state.sessions.values() if session.waiting is not None]
+        if lost is not None:
+            # They were to be answered with this batch: with jobs, or with nothing because the worker went.
+            waited += [pending for pending, _, _ in lost.answers if type(pending.command) is LeaseJobs]
         self.state = State(self._store, self._limits)
-        self.state.intake = before.intake
-        # A session is numbered by the entry that registered it: later ones were registered in the lost batch.
-        kept = {
-            number: session for number, session in before.sessions.items() if number < self.state.head.seq
-        }
-        self.state.sessions = kept
+        self.state.intake = intake
+        self.state.sessions = sessions
         leases = self._store.leases()
         jobs = {job.number: job for job in self._store.jobs([lease.number for lease in leases])}
-        waited = [session.waiting for session in before.sessions.values() if session.waiting is not None]
-        for session in kept.values():
+        for session in sessions.values():
             session.held.clear()
             session.waiting = None
+            _forget_entries(session, lost)
         for lease in leases:
             self._restore_lease(lease, jobs[lease.number])
         return waited
@@ -124,8 +143,10 @@ class Decider:
         """Microseconds until time brings something, 0 when it is overdue, None when nothing is set."""
         waits = []
         monotonic_us = self._clock.monotonic_us()
-        if self.state.deadlines:
-            waits.append(self.state.deadlines[0].due_us - monotonic_us)
+        if self.state.orphans:
+            return 0
+        if self.state.next_deadline_us is not None:
+            waits.append(self.state.next_deadline_us - monotonic_us)
         if self.state.next_due_us is not None:
             waits.append(self.state.next_due_us - self._now())
         for session in self.state.sessions.values():
@@ -142,6 +163,8 @@ class Decider:
         state = self.state
         monotonic_us = self._clock.monotonic_us()
         unit = Unit(state.head, now_us=self._now(), policy=state.policy, next_number=state.next_number)
+        batch = Batch(state, unit, self._randomness, monotonic_us)
+        self._undo = _Undo(batch, state.intake, self._offset_us, dict(state.sessions))
         self._at_us, self._monotonic_us = unit.at_us, monotonic_us
         offset_us = self._clock.now_us() - monotonic_us
         step_us = offset_us - self._offset_us
@@ -151,21 +174,18 @@ class Decider:
             state.engine_entry = unit.record(
                 "clock.stepped", "engine", data, ENGINE, previous=state.engine_entry
             )
-        return Batch(state, unit, self._randomness, monotonic_us)
+        return batch
 
     def _restore_lease(self, lease: Lease, job: JobRow) -> None:
         """Watch over an attempt again. It gets its whole time limit anew: a lease is never shortened."""
-        state, now_us = self.state, self._clock.monotonic_us()
-        state.held[lease.number] = Held(lease, job, job_id(job))
+        state = self.state
+        now_us = self._clock.monotonic_us()
+        state.hold(Held(lease, job, job_id(job), now_us, now_us if lease.cancel_us else None))
         session = state.sessions.get(lease.session)
         if session is None:
-            state.add_deadline(Deadline(now_us, lease.number, lease.fence, "session", 0))
-            return
-        session.held.add(lease.number)
-        what, limit_us = (
-            ("cancel", control.CANCEL_GRACE_US) if lease.cancel_us else ("run", job.run_timeout_us)
-        )
-        state.add_deadline(Deadline(now_us + limit_us, lease.number, lease.fence, what, limit_us))
+            state.orphans.append(lease.number)
+        else:
+            session.held.add(lease.number)
 
     def _decide_one(self, batch: Batch, pending: Pending) -> None:
         try:

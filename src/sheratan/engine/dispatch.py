@@ -25,12 +25,19 @@ def dispatch(batch: Batch) -> None:
     state = batch.state
     if state.intake != "open" or not state.busy_lanes:
         return
-    waiting = [session for session in state.sessions.values() if session.waiting is not None]
+    waiting = [session for session in state.sessions.values() if _is_waiting(session)]
     for session in sorted(waiting, key=lambda session: len(session.held)):
         room = state.limits.running_jobs_max - len(state.held)
         if room <= 0:
             return
         _serve(batch, session, room)
+
+
+def _is_waiting(session: Session) -> bool:
+    if session.waiting is not None and session.waiting.is_abandoned:
+        # The worker has hung up; jobs given to it now would be lost until its session ends.
+        session.waiting = None
+    return session.waiting is not None
 
 
 def _serve(batch: Batch, session: Session, room: int) -> None:
@@ -122,7 +129,6 @@ def _lease(batch: Batch, session: Session, row: Ready, job: JobRow, fence: int) 
     lease = Lease(row.number, row.attempt, row.losses, fence, session.number, batch.at_us, 0, fence)
     batch.place(job, row, lease)
     session.held.add(row.number)
-    batch.watch(lease, "run", job.run_timeout_us)
     lane = batch.state.lane_by_number[job.lane]
     return Assignment(
         id=batch.state.held[row.number].id,

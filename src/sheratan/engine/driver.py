@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from sheratan.ambient.clock import Clock
-from sheratan.contracts.errors import InternalError, LimitReached, SheratanError, Unavailable
+from sheratan.contracts.errors import CorruptData, InternalError, LimitReached, SheratanError, Unavailable
 from sheratan.contracts.limits import Limits
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import LeaseJobs, Pending
@@ -27,6 +27,9 @@ the loop, so a thread does it."""
 
 _MOVE_US: Final = 10
 """What a move adds to a commit, roughly; the rest is the disk's."""
+
+
+_AGAIN_SECONDS: Final = 0.1
 
 
 class Driver:
@@ -70,6 +73,16 @@ class Driver:
 
     async def run(self) -> None:
         """Decide and commit until stopped; then commit the end."""
+        try:
+            await self._run()
+        except Exception as error:
+            # Nobody would decide any more: those who wait are told, and those who come are refused.
+            self._halt(f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            self._writer.shutdown()
+
+    async def _run(self) -> None:
         more = False
         while not (self._stopping and not self._inbox):
             if not (self._wake.is_set() or more):
@@ -80,7 +93,6 @@ class Driver:
             await self._commit(self._decider.stop())
         if self._alarm is not None:
             self._alarm.cancel()
-        self._writer.shutdown()
 
     async def _wait(self) -> None:
         wake_us = self._decider.next_wake_us()
@@ -110,7 +122,10 @@ class Driver:
             return await self._batch(commands)
         except SheratanError as error:
             self._answer_all(commands, error)
-            if not isinstance(error, Unavailable):
+            if isinstance(error, Unavailable):
+                # A full disk may have room again soon; until then there is no point in trying all the time.
+                await asyncio.sleep(_AGAIN_SECONDS)
+            else:
                 self._halt(str(error))
             return False
         except Exception as error:
@@ -134,11 +149,19 @@ class Driver:
             batch = self._decider.decide(commands)
             await self._commit(batch)
         except BaseException:
-            for waited in self._decider.failed():
-                if waited not in commands:
-                    waited.answer([], None)
+            self._forget(commands)
             raise
         return batch.more
+
+    def _forget(self, commands: Sequence[Pending]) -> None:
+        """Go back to what the database says."""
+        try:
+            waiting = self._decider.failed()
+        except Exception as error:
+            raise CorruptData(f"what is stored cannot be read again: {error}") from error
+        for pending in waiting:
+            if pending not in commands:
+                pending.answer([], None)
 
     async def _commit(self, batch: Batch) -> None:
         unit = batch.unit

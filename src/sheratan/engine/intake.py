@@ -66,7 +66,9 @@ def _check_submitter(batch: Batch, command: Submit, by_job: int) -> None:
     submitted = state.fan_out.get(by_job, 0) + len(command.jobs)
     most = state.limits.fan_out_jobs_max
     if submitted > most:
-        raise LimitReached(f"{held.id} would submit {submitted} jobs; at most {most} (limits.fan_out_jobs_max)")
+        raise LimitReached(
+            f"{held.id} would submit {submitted} jobs; at most {most} (limits.fan_out_jobs_max)"
+        )
     state.fan_out[by_job] = submitted
 
 

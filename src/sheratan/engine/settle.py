@@ -133,7 +133,9 @@ def decide_again(
     batch.unit.failures.append(FailureRow(job.number, entry, text))
 
 
-def lose(batch: Batch, held: Held, error: JobError, by: Principal = ENGINE, *, cause: int | None = None) -> None:
+def lose(
+    batch: Batch, held: Held, error: JobError, by: Principal = ENGINE, *, cause: int | None = None
+) -> None:
     """An attempt was lost with its worker: try again, unless the job was to be cancelled anyway."""
     lease = held.lease
     if not lease.cancel_us:
@@ -163,7 +165,7 @@ def _succeed(batch: Batch, held: Held, output: bytes, record: dict[str, Any], by
 
 def _hand_back(batch: Batch, held: Held, record: dict[str, Any], by: Principal) -> None:
     """The attempt was not finished through no fault of the job: it goes back with the same attempt number."""
-    lease, job, _ = held
+    lease, job = held.lease, held.job
     entry = _write(batch, held, "job.requeued", Said({"attempt": lease.attempt}, record, by))
     ready = Ready(job.lane, job.priority, job.number, lease.attempt, lease.losses, batch.at_us, entry)
     batch.place(job, lease, ready)

@@ -170,19 +170,21 @@ def _compare_maps(
 
 
 def _compare_alarms(reader: Reader, fold: Fold, problems: Problems) -> None:
-    """An alarm follows from its job's row and delay; a job that waits for its first start must have its own.
+    """Who waits for a first start, and may not wait for ever, has one alarm that rings in time.
 
-    The alarm of a job that was started, or is still blocked, may have rung and be gone: that changes nothing, so
-    no entry tells of it.
+    An alarm that rings while it is not yet the job's turn is set anew, and one that rings after the start is
+    dropped; no entry tells of either. So an instant is known only as far as entries bound it.
     """
     alarms = reader.alarms()
-    rung: set[int] = set()
+    set_for: set[int] = set()
     while chunk := list(islice(alarms, _ALARMS_AT_ONCE)):
         jobs = {job.number: job for job in reader.jobs([number for _, number in chunk])}
         for due_us, number in chunk:
+            if number in set_for:
+                problems.add("E13", f"job {number} has another alarm", row=f"alarm {number}")
             _check_alarm(due_us, number, jobs.get(number), fold.open.get(number), problems)
-            rung.add(number)
-    _find_missing_alarms(reader, fold, rung, problems)
+            set_for.add(number)
+    _find_missing_alarms(reader, fold, set_for, problems)
 
 
 def _check_alarm(
@@ -192,25 +194,23 @@ def _check_alarm(
     if job is None or not job.queue_timeout_us:
         problems.add("E2", f"job {number} has no limit on its waiting", row=name)
         return
-    # How long an ended job was delayed is not kept in memory, so of its alarm only the earliest instant is known.
-    over_us = (job.created_us if waiting is None else waiting.delay_due_us) + job.queue_timeout_us
-    if due_us < over_us or (waiting is not None and due_us > over_us):
-        problems.add("E13", f"it rings at {due_us}; the limit is over at {over_us}", row=name)
+    # How long an ended job was delayed is not kept in memory.
+    earliest_us = (job.created_us if waiting is None else waiting.delay_due_us) + job.queue_timeout_us
+    if due_us < earliest_us:
+        problems.add("E13", f"it rings at {due_us}; the limit is not over before {earliest_us}", row=name)
+    if waiting is not None and waiting.state == "queued" and waiting.fence < 0:
+        latest_us = waiting.since_us + job.queue_timeout_us
+        if due_us > latest_us:
+            problems.add("E13", f"it rings at {due_us}; the limit is over at {latest_us}", row=name)
 
 
-def _find_missing_alarms(reader: Reader, fold: Fold, rung: set[int], problems: Problems) -> None:
-    for chunk in _chunks(job for job in fold.open.values() if _waits_first(job) and job.number not in rung):
-        limits = {row.number: row.queue_timeout_us for row in reader.jobs([job.number for job in chunk])}
+def _find_missing_alarms(reader: Reader, fold: Fold, set_for: set[int], problems: Problems) -> None:
+    for chunk in _chunks(job for job in fold.open.values() if job.fence < 0 and job.number not in set_for):
+        limited = {row.number for row in reader.jobs([job.number for job in chunk]) if row.queue_timeout_us}
         for job in chunk:
-            limit_us = limits.get(job.number, 0)
-            # What waits since before the limit was over was never started, so its alarm cannot have rung.
-            if limit_us and job.since_us <= job.delay_due_us + limit_us:
+            if job.number in limited:
                 text = f"job {job.number} waits for its first start and nothing limits that"
                 problems.add("J5", text, seq=job.entry, row=f"alarm {job.number}")
-
-
-def _waits_first(job: OpenJob) -> bool:
-    return job.state in ("queued", "scheduled") and job.attempt == 1 and job.fence < 0
 
 
 def _chunks(jobs: Iterable[OpenJob]) -> Iterator[list[OpenJob]]:

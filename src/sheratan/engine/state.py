@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from typing import NamedTuple
 
 from sheratan.contracts.limits import Limits
@@ -12,29 +11,36 @@ from sheratan.kernel.chain import Head
 from sheratan.store.port import Store
 from sheratan.store.rows import JobRow, Lane, Lease, QueueRow, Ready
 
-__all__ = ["Deadline", "Held", "Session", "State"]
+__all__ = ["CANCEL_GRACE_US", "Held", "Session", "State"]
+
+CANCEL_GRACE_US = 10_000_000
+"""How long a running attempt has to stop after it was asked to; then its lease is taken away."""
 
 _CACHED_JOBS_MAX = 8_192
-_STALE_DEADLINES_MAX = 4_096
-"""Deadlines of attempts that have ended stay in the heap until there are this many of them."""
 
 
 class Held(NamedTuple):
-    """A lease and the job it is for."""
+    """A lease, the job it is for, its public id, when the attempt began and when it was asked to stop (None: never).
+
+    The instants are on the monotonic clock, so no clock change shortens a lease.
+    """
 
     lease: Lease
     job: JobRow
     id: str
+    began_us: int
+    asked_us: int | None = None
 
+    @property
+    def run_due_us(self) -> int:
+        """When it has run for as long as it may."""
+        return self.began_us + self.job.run_timeout_us
 
-class Deadline(NamedTuple):
-    """An attempt's time limit on the monotonic clock, so that no clock change shortens a lease."""
-
-    due_us: int
-    number: int
-    fence: int
-    what: str
-    limit_us: int
+    @property
+    def due_us(self) -> int:
+        """When its time is up: to run or, once it was asked to, to stop."""
+        run_due_us = self.began_us + self.job.run_timeout_us
+        return run_due_us if self.asked_us is None else min(run_due_us, self.asked_us + CANCEL_GRACE_US)
 
 
 class Session:
@@ -90,7 +96,10 @@ class State:
         self.held: dict[int, Held] = {}
         self.fan_out: dict[int, int] = {}
         """How many jobs each running job has submitted in this attempt."""
-        self.deadlines: list[Deadline] = []
+        self.next_deadline_us: int | None = None
+        """No running attempt's time is up before this instant of the monotonic clock."""
+        self.orphans: list[int] = []
+        """Running jobs whose worker is not on duty any more."""
         self.cached: dict[int, JobRow] = {}
         self.blocked = store.blocked_count()
         self.next_due_us = store.next_due_us()
@@ -154,16 +163,20 @@ class State:
             self.cached.pop(next(iter(self.cached)))
         self.cached[job.number] = job
 
-    def add_deadline(self, deadline: Deadline) -> None:
-        """Watch over an attempt."""
-        if len(self.deadlines) > _STALE_DEADLINES_MAX + 4 * len(self.held):
-            self.deadlines = [entry for entry in self.deadlines if self._is_current(entry)]
-            heapq.heapify(self.deadlines)
-        heapq.heappush(self.deadlines, deadline)
+    def hold(self, held: Held) -> None:
+        """An attempt runs, or goes on under another time limit."""
+        self.held[held.lease.number] = held
+        due_us = held.due_us
+        if self.next_deadline_us is None or due_us < self.next_deadline_us:
+            self.next_deadline_us = due_us
 
-    def _is_current(self, deadline: Deadline) -> bool:
-        held = self.held.get(deadline.number)
-        return held is not None and held.lease.fence == deadline.fence
+    def take_overdue(self, monotonic_us: int) -> list[Held]:
+        """The attempts whose time is up; looks at all that run, but only when one of them may be overdue."""
+        if self.next_deadline_us is None or self.next_deadline_us > monotonic_us:
+            return []
+        dues = [(held.due_us, held) for held in self.held.values()]
+        self.next_deadline_us = min((due_us for due_us, _ in dues if due_us > monotonic_us), default=None)
+        return [held for due_us, held in dues if due_us <= monotonic_us]
 
     def note_due(self, due_us: int) -> None:
         """A timer was set."""

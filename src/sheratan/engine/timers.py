@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import heapq
-
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.principal import ENGINE
 from sheratan.contracts.worker import Signal
 from sheratan.engine.batch import Batch, job_id
 from sheratan.engine.settle import Said, decide_again, end, lose
-from sheratan.engine.state import Deadline, Held
+from sheratan.engine.state import CANCEL_GRACE_US, Held
 from sheratan.engine.workers import lose_worker
 from sheratan.kernel.outcome import TIMEOUT, decide_timeout
 from sheratan.kernel.rules import decision
-from sheratan.store.rows import JobRow, Ready, Result, Timer
+from sheratan.store.rows import Blocked, JobRow, Ready, Result, Timer
 
 __all__ = ["SESSION_SILENCE_US_MAX", "ring"]
 
@@ -26,8 +24,10 @@ _TIMERS_AT_ONCE = 512
 def ring(batch: Batch) -> None:
     """Do everything whose time has come."""
     state = batch.state
-    while state.deadlines and state.deadlines[0].due_us <= batch.monotonic_us:
-        _deadline(batch, heapq.heappop(state.deadlines))
+    for held in state.take_overdue(batch.monotonic_us):
+        _overdue(batch, held)
+    if state.orphans:
+        _orphans(batch)
     for session in list(state.sessions.values()):
         silence_us = batch.monotonic_us - session.heard_us
         if not session.local and silence_us > SESSION_SILENCE_US_MAX:
@@ -48,7 +48,7 @@ def _timers(batch: Batch) -> None:
     alarms = store.alarms_due(batch.at_us, _TIMERS_AT_ONCE)
     for due_us, number in alarms:
         batch.unit.alarms_rung.append((due_us, number))
-        _waited_too_long(batch, batch.job(number), due_us)
+        _waited_too_long(batch, batch.job(number))
     # What was read is still in the database until this batch is committed, so look again after it.
     batch.rang = True
     batch.more |= bool(timers or alarms)
@@ -59,17 +59,24 @@ def _due(batch: Batch, job: JobRow, timer: Timer) -> None:
     assert timer.due_us <= batch.at_us
     data = {"due_us": timer.due_us, "attempt": timer.attempt}
     entry = batch.unit.record("job.due", job_id(job), data, ENGINE, previous=timer.entry)
-    ready = Ready(job.lane, job.priority, job.number, timer.attempt, timer.losses, batch.at_us, entry)
+    ready = Ready(job.lane, job.priority, job.number, timer.attempt, timer.losses, timer.due_us, entry)
     batch.place(job, timer, ready)
 
 
-def _waited_too_long(batch: Batch, job: JobRow, due_us: int) -> None:
+def _waited_too_long(batch: Batch, job: JobRow) -> None:
     location = batch.locate(job)
+    limit_us = job.queue_timeout_us
+    if type(location) is Blocked or (type(location) is Timer and location.attempt == 1):
+        # It is not its turn yet, so its time in the queue has not begun.
+        _set_alarm(batch, job, batch.at_us + limit_us)
+        return
     if type(location) is not Ready or location.attempt > 1:
         return
-    limit_us = job.queue_timeout_us
-    given = {"what": "queue", "limit_us": limit_us, "elapsed_us": batch.at_us - due_us + limit_us}
+    given = {"what": "queue", "limit_us": limit_us, "elapsed_us": batch.at_us - location.since_us}
     verdict = decide_timeout(given)
+    if verdict.chosen == "keep":
+        _set_alarm(batch, job, location.since_us + limit_us)
+        return
     data = {"attempt": 0, "error": {"class": "timeout", "type": "QueueTimeout"}}
     record = decision(TIMEOUT, given, verdict)
     entry = batch.unit.record(
@@ -80,29 +87,41 @@ def _waited_too_long(batch: Batch, job: JobRow, due_us: int) -> None:
     )
 
 
-def _deadline(batch: Batch, deadline: Deadline) -> None:
-    held = batch.state.held.get(deadline.number)
-    if held is None or held.lease.fence != deadline.fence:
-        return
-    elapsed_us = batch.monotonic_us - deadline.due_us + deadline.limit_us
-    if deadline.what == "session":
-        error = JobError(
-            error_class="lost_lease", type="WorkerLost", message="its worker is not on duty any more"
-        )
-        lose(batch, held, error)
-        return
-    given = {"what": deadline.what, "limit_us": deadline.limit_us, "elapsed_us": elapsed_us}
+def _set_alarm(batch: Batch, job: JobRow, due_us: int) -> None:
+    batch.unit.alarms.append((due_us, job.number))
+    batch.state.note_due(due_us)
+
+
+def _orphans(batch: Batch) -> None:
+    error = JobError(
+        error_class="lost_lease", type="WorkerLost", message="its worker is not on duty any more"
+    )
+    for number in batch.state.orphans:
+        lose(batch, batch.state.held[number], error)
+    batch.state.orphans = []
+
+
+def _overdue(batch: Batch, held: Held) -> None:
+    job, lease = held.job, held.lease
+    if held.asked_us is None or held.run_due_us <= batch.monotonic_us:
+        given = {
+            "what": "run",
+            "limit_us": job.run_timeout_us,
+            "elapsed_us": batch.monotonic_us - held.began_us,
+        }
+    else:
+        elapsed_us = batch.monotonic_us - held.asked_us
+        given = {"what": "cancel", "limit_us": CANCEL_GRACE_US, "elapsed_us": elapsed_us}
     verdict = decide_timeout(given)
     record = decision(TIMEOUT, given, verdict)
-    job, lease = held.job, held.lease
-    reason = "cancel" if deadline.what == "cancel" else "timeout"
+    reason = "cancel" if lease.cancel_us else "timeout"
     batch.signal(lease, Signal(number=job.number, fence=lease.fence, reason=reason))
-    if lease.cancel_us:
-        end(batch, held, "cancelled", Said({"attempt": lease.attempt}, record, ENGINE))
-        return
     data = {"attempt": lease.attempt}
+    if lease.cancel_us:
+        end(batch, held, "cancelled", Said(data, record, ENGINE))
+        return
     entry = batch.unit.record("job.timed_out", held.id, data, ENGINE, decision=record, previous=lease.entry)
     noted = lease._replace(entry=entry)
     batch.place(job, lease, noted)
     error = JobError(error_class="timeout", type="RunTimeout", message=verdict.because)
-    decide_again(batch, Held(noted, job, held.id), error)
+    decide_again(batch, held._replace(lease=noted), error)

@@ -6,7 +6,7 @@ import msgspec
 
 from sheratan.contracts.api import AfterResult, AfterResults, JobPage, ListJobs
 from sheratan.contracts.errors import InvalidInput, NotFound
-from sheratan.contracts.ids import JOB_NUMBER_MAX, parse_job_id
+from sheratan.contracts.ids import JOB_NUMBER_MAX, look_up_job_id, parse_job_id
 from sheratan.contracts.jobs import JobError, JobRecord
 from sheratan.contracts.limits import Limits
 from sheratan.engine.batch import job_id
@@ -19,7 +19,7 @@ __all__ = ["after_results", "ended_record", "find_view", "job_record", "list_rec
 
 def find_view(reader: Reader, text: str) -> JobView:
     """The job with a public id, or NotFound."""
-    address = parse_job_id(text)
+    address = look_up_job_id(text)
     view = reader.view(address.number)
     if view is None or job_id(view.job) != text:
         raise NotFound(f"there is no job {text}", field="id")

@@ -69,7 +69,9 @@ def lose_worker(
     """Take a worker off duty and decide anew about the jobs that it held."""
     held = sorted(session.held)
     data = {"reason": reason, "held": len(held)}
-    entry = batch.unit.record("worker.ended", session.subject, data, by, decision=record, previous=session.entry)
+    entry = batch.unit.record(
+        "worker.ended", session.subject, data, by, decision=record, previous=session.entry
+    )
     del batch.state.sessions[session.number]
     if session.waiting is not None:
         batch.answers.append((session.waiting, [], None))

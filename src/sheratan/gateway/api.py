@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from sheratan.contracts import api
 from sheratan.contracts.errors import LimitReached, NotFound, Unavailable
-from sheratan.contracts.ids import parse_job_id
+from sheratan.contracts.ids import look_up_job_id
 from sheratan.contracts.jobs import JobRecord, QueueRecord
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import Principal
@@ -82,7 +82,7 @@ class Api:
         end = self._engine.watch(queue.put_nowait)
         self._watchers += 1
         subject = request.subject or ""
-        number = parse_job_id(subject).number if subject.startswith("job_") else None
+        number = look_up_job_id(subject).number if subject.startswith("job_") else None
         try:
             while queue.qsize() < _WATCH_ENTRIES_MAX:
                 entry = await queue.get()
@@ -136,7 +136,7 @@ class Api:
         return await self._read(lambda: job_record(self._reader, find_view(self._reader, request.id)))
 
     async def _wait(self, request: api.WaitForJob, by: Principal) -> JobRecord:
-        address = parse_job_id(request.id)
+        address = look_up_job_id(request.id)
         ended = await self._engine.wait_end(address.number, request.timeout_seconds)
         if ended is not None and ended[0].salt != address.salt:
             ended = None

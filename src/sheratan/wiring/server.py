@@ -114,7 +114,9 @@ def load_kinds(modules: Sequence[str]) -> tuple[list[Kind[Any, Any]], list[str]]
         for kind in kinds:
             known = found.setdefault(kind.name, kind)
             if known is not kind:
-                problems.append(f"modules {known.__module__} and {kind.__module__} both define the kind {kind.name}")
+                problems.append(
+                    f"modules {known.__module__} and {kind.__module__} both define the kind {kind.name}"
+                )
     return [found[name] for name in sorted(found)], problems
 
 
