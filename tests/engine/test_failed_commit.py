@@ -145,7 +145,7 @@ def test_the_story_of_a_worker_has_no_line_from_the_lost_batch(world: World) -> 
 
 def test_a_drain_that_could_not_be_written_is_not_in_force(world: World) -> None:
     world.fill_disk()
-    world.batch(StartDraining(reason="r"), world.submission(value=BIG))
+    world.batch(world.submission(value=BIG), StartDraining(reason="r"))
     world.free_disk()
     world.submit()
     world.ask(StartDraining(reason="r"))

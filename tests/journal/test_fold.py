@@ -126,7 +126,7 @@ BAD: list[tuple[str, str, Change]] = [
     ("E10", "the decision knows another limit", lambda x:
         set_in(first(x, "job.requeued"), "decision", "input", "losses_max", 9)),
     ("E10", "tried again beyond its attempts", lambda x: (
-        set_in(first(x, "job.submitted"), "data", "attempts_max", 1),
+        set_in(first(x, "job.submitted"), "data", "options", 0, 1),
         set_in(first(x, "job.retried"), "decision", "input", "attempts_max", 1))),
     ("E10", "tried again beyond the losses allowed", lambda x: [
         limit(entry, 1) for entry in x if entry["type"] in ("policy.set", "job.requeued")]),

@@ -42,10 +42,11 @@ ENTRY_TYPES: tuple[str, ...] = get_args(EntryType)
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """One entry, as canonical JSON (RFC 8785) in the journal.
 
-    `at` is microseconds since the epoch and never runs backwards; `prev` is the SHA-256 of the entry before;
-    `previous` is the last earlier entry about the same subject (absent: none), so that each subject's story is
-    a linked list that needs no index; `cause` is an earlier entry about another subject that led to this one.
-    `auth` says how the actor was known; `policy` is the entry that set the policy in force.
+    `at` is microseconds since the epoch and never runs backwards; `prev` is the SHA-256 of the entry before.
+    `previous` is the last earlier entry about the same subject, so that each subject's story is a linked list that
+    needs no index; it is absent from a first entry and from one that stands beside the story, as a refusal does.
+    `cause` is an earlier entry about another subject that led to this one. `auth` says how the actor was known;
+    `policy` is the entry that set the policy in force.
     """
 
     seq: int

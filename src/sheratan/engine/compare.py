@@ -19,7 +19,7 @@ __all__ = ["FactCount", "FinalRows"]
 
 _JOBS_AT_ONCE: Final = 1_000
 _JOB_FACTS: Final = (
-    "id", "created_us", "tenant, queue and kind", "priority", "attempts_max", "after_failure", "submitted_by",
+    "id", "created_us", "tenant, queue and kind", "priority", "options", "after_failure", "submitted_by",
     "origin", "input",
 )  # fmt: skip
 Fact = TypeVar("Fact")
@@ -86,14 +86,13 @@ class FinalRows:
 
     def _compare_job(self, entry: Entry, row: JobRow) -> None:
         data, lane = entry.data, self._lanes.get(row.lane)
-        given: dict[str, Any] = entry.decision["input"] if entry.decision else {}
         said = (
             entry.subject,
             entry.at,
             (entry.tenant, data["queue"], data["kind"]),
             data["priority"],
-            data["attempts_max"],
-            given.get("after_failure", row.after_failure),
+            data["options"],
+            data.get("after_failure", "cancel"),
             _number_in(data, "by_job"),
             _number_in(data, "origin"),
             data.get("input"),
@@ -103,7 +102,13 @@ class FinalRows:
             row.created_us,
             lane[1:] if lane is not None else None,
             row.priority,
-            row.attempts_max,
+            [
+                row.attempts_max,
+                row.backoff_base_us,
+                row.backoff_cap_us,
+                row.run_timeout_us,
+                row.queue_timeout_us,
+            ],
             row.after_failure,
             row.submitted_by,
             row.origin,

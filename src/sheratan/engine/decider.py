@@ -78,6 +78,8 @@ class Decider:
     def start(self, version: str) -> Batch:
         """Take over the shard."""
         shard = self._store.take_over()
+        # A step of the clock between opening and starting belongs to no engine's time.
+        self._offset_us = self._clock.now_us() - self._clock.monotonic_us()
         batch = self._begin()
         startup.start(batch, version, shard.epoch, self._limits)
         follow(batch, 0)

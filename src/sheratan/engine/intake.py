@@ -27,6 +27,8 @@ from sheratan.store.rows import (
 
 __all__ = ["Receipt", "submit", "submit_one"]
 
+_FIRST_OPTION = JobRow._fields.index("attempts_max")
+
 Receipt = tuple[str, bool]
 """The job's id, and whether it existed already under the same idempotency key."""
 
@@ -261,8 +263,11 @@ def _submitted_data(
         "queue": new.queue,
         "priority": new.priority,
         "input": new.digest,
-        "attempts_max": new.attempts_max,
+        # In order: attempts_max, backoff_base_us, backoff_cap_us, run_timeout_us, queue_timeout_us.
+        "options": list(job[_FIRST_OPTION : _FIRST_OPTION + 5]),
     }
+    if new.after_failure != "cancel":
+        data["after_failure"] = new.after_failure
     if new.after:
         data["after"] = list(plan.parents)
     if new.key is not None:

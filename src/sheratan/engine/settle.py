@@ -115,6 +115,7 @@ def decide_again(
     text = msgspec.json.encode(error)
     data = {
         "attempt": lease.attempt,
+        "fence": lease.fence,
         "error": {"class": error.error_class, "type": error.type, "digest": digest(text)},
     }
     said = Said(data, record, by, cause)

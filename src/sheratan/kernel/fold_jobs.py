@@ -46,7 +46,7 @@ class JobFold(JobBook):
             )
         due_us = entry.at + given.get("delay_us", 0)
         job = OpenJob(
-            number, subject, entry.tenant, data["queue"], data["kind"], data["priority"], data["attempts_max"],
+            number, subject, entry.tenant, data["queue"], data["kind"], data["priority"], data["options"][0],
             state, entry.seq, entry.at, due_us, due_us, missing, failed,
         )  # fmt: skip
         self.new.submitted.append(entry)
