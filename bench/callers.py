@@ -24,9 +24,9 @@ def measure(bench: Bench) -> Section:
     same commits. p50 and p99 are of single calls, from call to answer.
     """
     sizes = (
-        (10, bench.size(5_000, 500)),
-        (100, bench.size(20_000, 2_000)),
-        (1_000, bench.size(40_000, 4_000)),
+        (10, bench.size(10_000, 500)),
+        (100, bench.size(40_000, 2_000)),
+        (1_000, bench.size(60_000, 4_000)),
     )
     samples = bench.repeat(*(_contender(callers, jobs) for callers, jobs in sizes))
     rows: list[Row] = []

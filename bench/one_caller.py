@@ -24,9 +24,9 @@ def measure(bench: Bench) -> Section:
     (b) Awaits each `client.run`: from the first call until the last answer; every job costs two commits, and so
     two syncs, one after the other. The raw limits write the same rows and pages in the same commits.
     """
-    jobs = bench.size(3_000, 300)
+    jobs = bench.size(5_000, 300)
     samples = bench.repeat(
-        _contender(SUBMITS, submit_each, jobs), _contender(STRICT, run_strictly, bench.size(1_500, 150))
+        _contender(SUBMITS, submit_each, jobs), _contender(STRICT, run_strictly, bench.size(3_000, 150))
     )
     rows = [
         compared(samples, SUBMITS, f"raw limit: {SUBMITS}", "jobs/s", at_least(2_500)),

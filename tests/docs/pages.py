@@ -140,7 +140,7 @@ class Shell:
         assert self._shell.stdin is not None
         assert self._shell.stdout is not None
         # The exit code of the command before is put back, so that `echo $?` tells it.
-        self._shell.stdin.write(f"(exit {self._code})\n{command}\necho \"{_SENTINEL}$?\"\n")
+        self._shell.stdin.write(f'(exit {self._code})\n{command}\necho "{_SENTINEL}$?"\n')
         self._shell.stdin.flush()
         said: list[str] = []
         for line in self._shell.stdout:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sheratan.contracts.errors import AlreadyEnded, Conflict
+from sheratan.contracts.errors import AlreadyEnded, Conflict, LimitReached
 from sheratan.contracts.principal import Principal
 from sheratan.contracts.worker import Signal
 from sheratan.engine.batch import Batch
@@ -77,8 +77,12 @@ def retry(batch: Batch, command: RetryJob, by: Principal) -> str:
 
 def pause(batch: Batch, command: PauseQueue, by: Principal) -> bool:
     """Pause a queue; False when it was paused already."""
-    if batch.state.paused(by.tenant, command.queue):
+    state = batch.state
+    if state.paused(by.tenant, command.queue):
         return False
+    most = state.limits.queues_max
+    if (by.tenant, command.queue) not in state.queues and len(state.queues) >= most:
+        raise LimitReached(f"{most} queues have been paused before (limits.queues_max)", field="queue")
     _set_queue(batch, command.queue, by, paused=True, reason=command.reason)
     return True
 
