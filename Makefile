@@ -103,7 +103,7 @@ coverage: $(VENV)/.stamp-dev  ## run the tests in one process and show what they
 # ----------------------------------------------------------------------------------------------------------------------
 # Checks: one line each when all is well. `make -k check` shows the faults of all of them.
 
-CHECKED := $(wildcard src tests tools bench)
+CHECKED := $(wildcard src tests tools bench examples)
 
 .PHONY: check check-format check-lint check-types check-imports check-purity check-ratchet check-tests check-docs check-dependencies format
 check: check-format check-lint check-types check-imports check-purity check-ratchet check-tests check-docs check-dependencies  ## format, lint, types, layers, purity, budgets, docs, dependencies

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench import callers, claim, decider_alone, disk, drain, latency, memory, one_caller, peers
 from bench.harness import Bench, Section, say
-from bench.machine import ROOT, facts, load
+from bench.machine import ROOT, SYNCS, facts, load, sync_us
 from bench.report import as_json, as_markdown
 
 __all__ = ["main"]
@@ -35,15 +35,21 @@ def main(arguments: Sequence[str]) -> int:
     base = ROOT / "build" / "bench"
     bench = Bench(rounds=given.rounds or (2 if given.quick else 5), is_quick=given.quick, base=base)
     machine = facts(base)
-    began, load_before = time.monotonic(), load()
+    load_before, sync_before = load(), sync_us(base)
+    began = time.monotonic()
     sections: list[Section] = []
     try:
         for name in given.only or MEASUREMENTS:
             since = time.monotonic()
             sections.append(MEASUREMENTS[name](bench))
             say(f"bench: {name}, {time.monotonic() - since:.0f} s")
+        sync_after = sync_us(base)
     finally:
         shutil.rmtree(base, ignore_errors=True)
+    machine["one 4 KiB overwrite + fdatasync"] = (
+        f"{sync_before:.0f} µs before the run, {sync_after:.0f} µs after it (medians of {SYNCS}; if they lie apart, or"
+        " far above 100 to 300 µs, something else used the disk)"
+    )
     machine["load"] = f"{load_before} before the run, {load()} at its end (the run itself counts)"
     notes = _notes(bench, time.monotonic() - began)
     page = as_markdown(machine, sections, notes)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import apsw
 
-__all__ = ["ROOT", "facts", "file_system", "load", "sync_us"]
+__all__ = ["ROOT", "SYNCS", "facts", "file_system", "load", "sync_us"]
 
 ROOT = Path(__file__).resolve().parent.parent
 SYNCS = 300
@@ -27,7 +27,6 @@ def facts(base: Path) -> dict[str, str]:
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1e9:.0f} GB",
         "kernel": f"{platform.system()} {platform.release()}",
         "file system": file_system(base),
-        "one 4 KiB overwrite + fdatasync": f"{sync_us(base):.0f} µs (median of {SYNCS})",
         "Python": f"{platform.python_implementation()} {platform.python_version()}, asyncio's own loop",
         "SQLite": f"{apsw.sqlite_lib_version()} through apsw {apsw.apsw_version()}, WAL, synchronous FULL",
         "Sheratan": f"{importlib.metadata.version('sheratan')}, {_revision()}",

@@ -12,6 +12,10 @@ OPTIONAL = {"reason", "error", "attempt"}
 """What `data.get` finds: the fuller of two sentences is shown."""
 
 
+NUMBERS = {"step_us": 3_600_000_000, "held": 2, "running": 2}
+"""Values that the sentence counts with."""
+
+
 def example_sentence(entry_type: str) -> str:
     """The sentence that `tell` makes of an entry, with the names of its values in angle brackets."""
     entry = Entry(
@@ -40,6 +44,8 @@ class Slots(dict[str, Any]):
     """An entry's data in which every value is there, named after its key."""
 
     def __missing__(self, key: str) -> Any:
+        if key in NUMBERS:
+            return NUMBERS[key]
         return Slots() if key == "error" else Slot(f"<{key}>")
 
     def get(self, key: str, default: Any = None) -> Any:

@@ -13,7 +13,7 @@ from sheratan.cli.failures import EXIT_CODES
 from sheratan.cli.root import root
 from sheratan.contracts import errors
 from sheratan.contracts.journal import ENTRY_TYPES
-from sheratan.kernel.lifecycle import JOB_TRANSITIONS, TERMINAL_STATES, WORKER_TRANSITIONS
+from sheratan.kernel.lifecycle import JOB_TRANSITIONS, TERMINAL_STATES
 from sheratan.kernel.replay import RULE_MODULES
 from sheratan.kernel.rules import registered_rules
 from sheratan.settings import SETTING_REASONS, Settings, setting_names
@@ -146,11 +146,6 @@ def _states() -> Iterable[str]:
         start = "[*]" if source == "new" else source
         lines += [f"    {start} --> {target}: {entry_type}" for target, entry_type in targets.items()]
     lines += [f"    {state} --> [*]" for state in sorted(TERMINAL_STATES)]
-    yield _mermaid(lines)
-    yield "## A worker"
-    lines = ["stateDiagram-v2", f"    [*] --> {next(iter(WORKER_TRANSITIONS))}"]
-    for source, names in WORKER_TRANSITIONS.items():
-        lines += [f"    {source} --> {target}" for target in names] or [f"    {source} --> [*]"]
     yield _mermaid(lines)
 
 

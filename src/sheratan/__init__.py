@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sheratan.contracts.errors import JobFailed, SheratanError
+    from sheratan.contracts.limits import Limits
     from sheratan.sdk.client import Client, JobHandle
     from sheratan.sdk.context import Context, Ended
     from sheratan.sdk.errors import Fatal, RateLimited, Retryable
@@ -17,10 +19,13 @@ __all__ = [
     "Context",
     "Ended",
     "Fatal",
+    "JobFailed",
     "JobHandle",
     "Kind",
+    "Limits",
     "RateLimited",
     "Retryable",
+    "SheratanError",
     "Worker",
     "job",
     "open",
@@ -34,9 +39,11 @@ def __getattr__(name: str) -> Any:
 
         return open_engine
     if name in __all__:
+        from sheratan.contracts import errors as refusals  # noqa: PLC0415 - see above
+        from sheratan.contracts import limits  # noqa: PLC0415 - see above
         from sheratan.sdk import client, context, errors, kind, worker  # noqa: PLC0415 - see above
 
-        for module in (client, context, errors, kind, worker):
+        for module in (client, context, errors, kind, worker, refusals, limits):
             if name in module.__all__:
                 return getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -74,7 +74,8 @@ def test_an_unknown_kind_names_those_that_are_loaded(server: Server) -> None:
 @pytest.mark.parametrize(
     ("arguments", "exit_code"),
     [
-        (("job", "show", "job_1"), 2),
+        (("job", "show", "job_1"), 3),
+        (("why", "job_1"), 3),
         (("job", "show", JOB), 3),
         (("job", "cancel", JOB), 3),
         (("job", "retry", JOB), 3),

@@ -148,7 +148,8 @@ def test_every_decision_has_its_four_parts() -> None:
 
 
 def test_no_line_of_prose_is_too_long() -> None:
-    for page in pages():
+    written = [page for page in pages() if page.name != "benchmarks.md"]  # that one is written by a run
+    for page in written:
         for line in _prose(page).splitlines():
             is_row = line.startswith(("|", "- **"))
             assert len(line) <= 121 or is_row, f"{_name(page)}: {line}"

@@ -141,6 +141,12 @@ class Model:
             if job.state == "scheduled" and job.due <= self.now:
                 job.state = "queued"
 
+    def watch_anew(self, grace: float) -> None:
+        """After a failed commit each attempt has its whole time limit again."""
+        for job in self.jobs.values():
+            if job.state == "running":
+                job.deadline = self.now + (grace if job.cancel else job.run_timeout)
+
     def dispatch(self) -> None:
         """Workers that wait are served, the least busy first: urgent jobs first, then the oldest."""
         order = sorted(self.workers.values(), key=lambda worker: len(self.held(worker.session)))

@@ -199,6 +199,9 @@ class EngineMachine(RuleBasedStateMachine):
     def lose_a_worker(self, data: st.DataObject) -> None:
         session = data.draw(st.sampled_from(sorted(self.model.workers)))
         self.world.ask(EndSession(session=session))
+        waited = self.waiting.pop(session, None)
+        if waited is not None:
+            assert waited.value == []
         self.model.lose(session)
         self.model.dispatch()
 
@@ -249,6 +252,7 @@ class EngineMachine(RuleBasedStateMachine):
             if not answer.given or self.model.workers[session].waiting:
                 assert answer.value == []
             self.model.workers[session].waiting = 0
+        self.model.watch_anew(GRACE)
         self.model.pass_time(0)
 
     # -----------------------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ __all__ = [
     "SessionNumber",
     "format_job_id",
     "look_up_job_id",
+    "number_of",
     "parse_job_id",
 ]
 
@@ -57,6 +58,11 @@ def format_job_id(milliseconds: int, shard: int, number: int, salt: int) -> JobI
     """The public id of a job."""
     value = (milliseconds << 80) | _VERSION_BITS | (shard << 64) | (number << SALT_BITS) | salt
     return JobId("job_%032x" % value)  # noqa: UP031 - twice as fast here, and this runs for every job
+
+
+def number_of(job_id: JobId | str) -> int:
+    """The job number in an id that we made ourselves."""
+    return (int(job_id[len(_PREFIX) :], 16) >> SALT_BITS) & JOB_NUMBER_MAX
 
 
 def look_up_job_id(text: str) -> JobAddress:

@@ -30,9 +30,7 @@ def _check(value: Any, field: str, depth: int) -> bool:
     check = _CHECKS.get(kind)
     if check is None:
         raise InvalidInput(f"{kind.__name__} is not a JSON value", field=field or "/")
-    if depth > DEPTH_MAX:
-        raise InvalidInput(f"nested deeper than {DEPTH_MAX} levels", field=field or "/")
-    return check(value, field, depth + 1)
+    return check(value, field, depth)
 
 
 def _check_float(value: float, field: str, depth: int) -> bool:
@@ -48,21 +46,28 @@ def _check_integer(value: int, field: str, depth: int) -> bool:
 
 
 def _check_list(value: Sequence[Any], field: str, depth: int) -> bool:
+    _check_depth(field, depth)
     plain = True
     for index, item in enumerate(value):
-        plain &= _check(item, f"{field}/{index}", depth)
+        plain &= _check(item, f"{field}/{index}", depth + 1)
     return plain
 
 
 def _check_dict(value: dict[Any, Any], field: str, depth: int) -> bool:
+    _check_depth(field, depth)
     plain = True
     for key, item in value.items():
         if type(key) is not str:
             raise InvalidInput(f"key {key!r} is not text", field=field or "/")
         # Beyond ASCII, UTF-16 order (RFC 8785 section 3.2.3) and code point order may differ.
         plain &= key.isascii()
-        plain &= _check(item, f"{field}/{key}", depth)
+        plain &= _check(item, f"{field}/{key}", depth + 1)
     return plain
+
+
+def _check_depth(field: str, depth: int) -> None:
+    if depth >= DEPTH_MAX:
+        raise InvalidInput(f"nested deeper than {DEPTH_MAX} levels", field=field or "/")
 
 
 _CHECKS: Final[dict[type, Callable[[Any, str, int], bool]]] = {

@@ -100,7 +100,7 @@ def _set_queue(batch: Batch, queue: str, by: Principal, *, paused: bool, reason:
     entry = batch.unit.record(
         "queue.paused" if paused else "queue.resumed",
         f"queue:{queue}",
-        {"reason": reason} if reason else {},
+        {"reason": reason} if paused else {},
         by,
         previous=known.entry if known else None,
     )

@@ -47,12 +47,16 @@ class Driver:
         self._commit_us = 200
         self._alarm: asyncio.TimerHandle | None = None
         self.halted: str | None = None
+        self.trouble: str | None = None
+        """Why the last commit failed; None once one has succeeded."""
         self.on_commit: Callable[[Batch], None] = lambda batch: None
 
     def put(self, pending: Pending) -> None:
         """Queue a command. Refused when too many wait already, so that overload cannot grow memory."""
         if self.halted is not None:
             raise Unavailable(f"the engine has halted: {self.halted}")
+        if self._stopping:
+            raise Unavailable("the engine has stopped")
         if len(self._inbox) >= self._limits.commands_waiting_max:
             raise LimitReached("too many commands wait for the engine (limits.commands_waiting_max)")
         self._inbox.append(pending)
@@ -95,7 +99,7 @@ class Driver:
             self._alarm.cancel()
 
     async def _wait(self) -> None:
-        wake_us = self._decider.next_wake_us()
+        wake_us = self._decider.next_wake_us() if self.halted is None else None
         if wake_us == 0:
             return
         if wake_us is not None:
@@ -116,6 +120,8 @@ class Driver:
         self._wake.set()
 
     async def _turn(self) -> bool:
+        if self.halted is not None:
+            return False
         count = min(len(self._inbox), self._limits.commands_batch_max)
         commands = [self._inbox.popleft() for _ in range(count)]
         try:
@@ -123,6 +129,7 @@ class Driver:
         except SheratanError as error:
             self._answer_all(commands, error)
             if isinstance(error, Unavailable):
+                self.trouble = str(error)
                 # A full disk may have room again soon; until then there is no point in trying all the time.
                 await asyncio.sleep(_AGAIN_SECONDS)
             else:
@@ -135,6 +142,9 @@ class Driver:
                     await self._alone(pending)
                 return True
             self._answer_all(commands, _as_bug(error))
+            if not commands:
+                # Time brought it, and would bring it again at once, for ever.
+                self._halt(f"a bug: {type(error).__name__}: {error}")
             return False
 
     async def _alone(self, pending: Pending) -> None:
@@ -170,6 +180,7 @@ class Driver:
                 self._write(unit)
             else:
                 await asyncio.get_running_loop().run_in_executor(self._writer, self._write, unit)
+            self.trouble = None
         self._decider.committed(batch)
         for pending, value, error in batch.answers:
             pending.answer(value, error)
@@ -178,10 +189,10 @@ class Driver:
     def _write(self, unit: Unit) -> None:
         began_us = self._clock.monotonic_us()
         self._store.commit(unit)
-        # A slow commit counts at once, a quick one only slowly: one stall is enough to leave the loop alone.
+        # A slow commit counts at once, a quick one only by half: one stall is enough to leave the loop alone.
         took_us = self._clock.monotonic_us() - began_us
         per_unit_us = took_us - len(unit.moves) * _MOVE_US
-        self._commit_us = max(per_unit_us, self._commit_us * 7 // 8)
+        self._commit_us = max(per_unit_us, self._commit_us // 2)
 
     def _answer_all(self, commands: Sequence[Pending], error: SheratanError) -> None:
         for pending in commands:

@@ -9,7 +9,7 @@ from typing import Any
 from sheratan.ambient.clock import Clock
 from sheratan.ambient.randomness import Randomness
 from sheratan.contracts.errors import TimedOut, Unavailable
-from sheratan.contracts.ids import parse_job_id
+from sheratan.contracts.ids import number_of
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import ENGINE, Principal
@@ -49,7 +49,7 @@ class _RunReply:
             # It may have ended long ago: that has to be looked up.
             self._future.set_result(None)
         else:
-            self._ends.setdefault(parse_job_id(self.id).number, []).append(self._future)
+            self._ends.setdefault(number_of(self.id), []).append(self._future)
 
     def set_exception(self, exception: BaseException, /) -> None:
         self._future.set_exception(exception)
@@ -57,7 +57,7 @@ class _RunReply:
     def forget(self) -> None:
         """The caller has given up before the job's end."""
         if self.id:
-            number = parse_job_id(self.id).number
+            number = number_of(self.id)
             waiting = self._ends.get(number, [])
             if self._future in waiting:
                 waiting.remove(self._future)
@@ -90,6 +90,7 @@ class Engine:
         self._ends: Ends = {}
         self._signals: dict[int, asyncio.Queue[Signal]] = {}
         self._watchers: set[Watcher] = set()
+        self._idle = asyncio.Event()
         self._loop_task: asyncio.Task[None] | None = None
 
     @property
@@ -102,6 +103,12 @@ class Engine:
         """Why the engine has halted, or None."""
         return self._driver.halted
 
+    @property
+    def problems(self) -> list[str]:
+        """What keeps the engine from being ready, apart from a halt."""
+        trouble = self._driver.trouble
+        return [*self.kinds.problems, *([trouble] if trouble else [])]
+
     async def start(self) -> None:
         """Take over the shard, record it, and begin to decide."""
         await self._driver.commit_start(self.version)
@@ -113,6 +120,17 @@ class Engine:
         self.ready = False
         if self._loop_task is not None and not self._loop_task.done() and self.halted is None:
             await self.ask(StartDraining(reason=reason), ENGINE)
+
+    async def wait_idle(self, seconds: float) -> None:
+        """Wait until no attempt runs, in whatever worker, at most this long."""
+        self._idle.clear()
+        if not self.state.held:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            return
 
     async def stop(self) -> None:
         """Record the end; what still runs is lost with its worker and decided anew."""
@@ -153,7 +171,7 @@ class Engine:
             if future.cancelled():
                 reply.forget()
         if ended is None:
-            ended = await self.wait_end(parse_job_id(reply.id).number, timeout_seconds)
+            ended = await self.wait_end(number_of(reply.id), timeout_seconds)
         return reply.id, ended
 
     async def wait_end(self, number: int, timeout_seconds: float | None) -> tuple[JobRow, Result] | None:
@@ -217,6 +235,8 @@ class Engine:
             queue = self._signals.get(session.number)
             if queue is not None:
                 queue.put_nowait(signal)
+        if not self.state.held:
+            self._idle.set()
         if self._watchers:
             for entry in batch.unit.entries:
                 for watcher in list(self._watchers):

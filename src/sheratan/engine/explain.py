@@ -25,7 +25,8 @@ def story(reader: Reader, subject: str) -> Story:
     if subject.startswith("job_"):
         return _job_story(reader, subject)
     newest, state = _newest_entry(reader, subject)
-    return Story(subject=subject, state=state, lines=_walk(reader, newest, None))
+    lines = [] if newest is None else _walk(reader, newest, None)
+    return Story(subject=subject, state=state, lines=lines)
 
 
 def _job_story(reader: Reader, subject: str) -> Story:
@@ -39,7 +40,7 @@ def _job_story(reader: Reader, subject: str) -> Story:
     return Story(subject=subject, state=state_of(view.location), lines=told)
 
 
-def _newest_entry(reader: Reader, subject: str) -> tuple[int, str]:
+def _newest_entry(reader: Reader, subject: str) -> tuple[int | None, str]:
     shard = reader.shard()
     if subject == "engine" and shard.engine_entry is not None:
         return shard.engine_entry, "stopped" if shard.clean else "running"
@@ -54,12 +55,13 @@ def _newest_entry(reader: Reader, subject: str) -> tuple[int, str]:
     )
 
 
-def _newest_of_queue(reader: Reader, name: str) -> tuple[int, str]:
+def _newest_of_queue(reader: Reader, name: str) -> tuple[int | None, str]:
     for row in reader.queues():
         if row.queue == name:
             return row.entry, "paused" if row.paused else "open"
     if any(lane.queue == name for lane in reader.lanes()):
-        raise NotFound(f"queue {name} was never paused or resumed, so it has no story", field="id")
+        # In use, but nothing has been decided about the queue itself.
+        return None, "open"
     raise NotFound(f"there is no queue {name}", field="id")
 
 

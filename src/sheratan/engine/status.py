@@ -109,6 +109,8 @@ def _last_stable(reader: Reader, engine_entry: int | None) -> str:
 
 def _alternative(state: str, counts: dict[str, int]) -> str:
     open_jobs = sum(count for name, count in counts.items() if name != "result")
+    if state == "halted":
+        return "Stop the server, keep a copy of its data directory, and run `sheratan journal verify` on it."
     if state in ("stopped", "interrupted"):
         return f"Leave it stopped: {open_jobs} open jobs are kept and go on at the next `sheratan up`."
     return (

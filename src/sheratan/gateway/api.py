@@ -192,7 +192,7 @@ class Api:
         workers = [session.subject for session in engine.state.sessions.values()]
         facts = Facts(
             engine.ready,
-            list(engine.kinds.problems),
+            engine.problems,
             engine.version,
             os.getpid(),
             self._data,

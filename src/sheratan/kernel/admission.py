@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sheratan.kernel.rules import Verdict, rule
+from sheratan.kernel.words import count, seconds
 
 __all__ = ["ADMISSION", "admit"]
 
@@ -30,7 +31,7 @@ def admit(given: dict[str, Any]) -> Verdict:
             "cancel", f"Cancelled at once: it was to run after {failed[0]}, which did not succeed."
         )
     if given.get("waits_for"):
-        return Verdict("block", f"Waits for {given['waits_for']} other jobs to end.")
+        return Verdict("block", f"Waits for {count(given['waits_for'], 'other job')} to end.")
     if given.get("delay_us"):
-        return Verdict("schedule", f"Starts after a delay of {given['delay_us']} microseconds.")
+        return Verdict("schedule", f"Starts after a delay of {seconds(given['delay_us'])}.")
     return Verdict("queue", f"Queued on {given['queue']} at once: {taken}.")

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from sheratan.contracts.errors import InvalidInput
-from sheratan.contracts.values import check_json
+from sheratan.contracts.values import INTEGER_MAX, check_json
 
 __all__ = ["canonical", "digest", "parse_strict"]
 
 _encode_plain = msgspec.json.Encoder(order="sorted").encode
 _encode_text = json.JSONEncoder(ensure_ascii=False).encode
+_FLOAT_DIGITS_MAX: Final = 22
 
 
 def canonical(value: Any, *, field: str = "") -> bytes:
@@ -42,7 +43,11 @@ def digest(data: bytes) -> str:
 def parse_strict(text: str | bytes, *, field: str = "") -> Any:
     """JSON text as a value; duplicate keys, NaN, Infinity, deep nesting and broken text are refused."""
     try:
-        value = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constants)
+        if isinstance(text, bytes):
+            text = text.decode("utf-8")
+        value = json.loads(
+            text, object_pairs_hook=_no_duplicates, parse_constant=_no_constants, parse_int=_integer
+        )
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"not valid JSON: {error}", field=field or "/") from error
     check_json(value, field)
@@ -60,6 +65,14 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constants(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+def _integer(digits: str) -> int | float:
+    """An integer; or the float that RFC 8785 writes with just these digits, as it does between 2^53 and 10^21."""
+    value = int(digits)
+    if abs(value) > INTEGER_MAX and len(digits) <= _FLOAT_DIGITS_MAX and _number(float(value)) == digits:
+        return float(value)
+    return value
 
 
 def _slow(value: Any) -> str:

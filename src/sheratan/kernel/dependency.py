@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sheratan.kernel.rules import Verdict, rule
+from sheratan.kernel.words import count
 
 __all__ = ["AFTER", "decide_after"]
 
@@ -23,7 +24,7 @@ def decide_after(given: dict[str, Any]) -> Verdict:
             "cancel", f"Cancelled: {given['ended']}, which it was to run after, ended as {given['state']}."
         )
     if given["missing"]:
-        return Verdict("wait", f"Still waits for {given['missing']} jobs.")
+        return Verdict("wait", f"Still waits for {count(given['missing'], 'job')}.")
     failed = f", {given['failed']} of them without success, as it allows" if given["failed"] else ""
     if given["delay_us"]:
         return Verdict("schedule", f"All jobs it waited for have ended{failed}; its delay goes on.")

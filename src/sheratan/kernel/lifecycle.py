@@ -1,8 +1,8 @@
-"""The life of a job, of an attempt and of a worker as transition tables; the docs draw their diagrams from here."""
+"""The life of a job as a transition table; the docs draw their diagram from it."""
 
 from __future__ import annotations
 
-from typing import Final, Literal, get_args
+from typing import Final, get_args
 
 from sheratan.contracts.errors import InternalError
 from sheratan.contracts.jobs import JobState
@@ -11,8 +11,6 @@ __all__ = [
     "JOB_TRANSITIONS",
     "OPEN_STATES",
     "TERMINAL_STATES",
-    "WORKER_TRANSITIONS",
-    "WorkerState",
     "check_transition",
 ]
 
@@ -52,18 +50,6 @@ _ALLOWED: Final = frozenset(
     for source, targets in JOB_TRANSITIONS.items()
     for target, entry_type in targets.items()
 )
-
-WorkerState = Literal["started", "ready", "busy", "draining", "completed", "failed", "stopped"]
-
-WORKER_TRANSITIONS: Final[dict[str, tuple[str, ...]]] = {
-    "started": ("ready", "failed", "stopped"),
-    "ready": ("busy", "draining", "failed", "stopped"),
-    "busy": ("ready", "draining", "failed", "stopped"),
-    "draining": ("completed", "failed", "stopped"),
-    "completed": (),
-    "failed": (),
-    "stopped": (),
-}
 
 
 def check_transition(source: str, target: str, entry_type: str) -> None:

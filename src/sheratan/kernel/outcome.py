@@ -1,10 +1,11 @@
-"""What becomes of an attempt that reports its end, or whose time is up?"""
+"""What becomes of a job or an attempt when a worker reports, a person cancels, or time is up?"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from sheratan.kernel.rules import Verdict, rule
+from sheratan.kernel.words import seconds
 
 __all__ = ["CANCEL", "SETTLE", "TIMEOUT", "decide_cancel", "decide_timeout", "settle"]
 
@@ -58,11 +59,11 @@ def decide_timeout(given: dict[str, Any]) -> Verdict:
     """Choose `expire` or `keep`. Input: what (run, queue, session or cancel), limit_us, elapsed_us."""
     what, limit, elapsed = given["what"], given["limit_us"], given["elapsed_us"]
     if elapsed < limit:
-        return Verdict("keep", f"Kept: {elapsed} of {limit} microseconds have passed.")
+        return Verdict("keep", f"Kept: {seconds(elapsed)} of {seconds(limit)} have passed.")
     words = {
         "run": "The attempt ran past its time limit",
         "queue": "The job waited past its time limit without being started",
         "session": "The worker was not heard of in time",
         "cancel": "The attempt did not stop in time after being asked to",
     }[what]
-    return Verdict("expire", f"{words}: {elapsed} microseconds against {limit}.")
+    return Verdict("expire", f"{words}: {seconds(elapsed)} against {seconds(limit)}.")

@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 from sheratan.kernel.rules import Verdict, rule
+from sheratan.kernel.words import count, seconds
 
 __all__ = ["BACKOFF", "backoff"]
 
@@ -36,7 +37,7 @@ def backoff(given: dict[str, Any]) -> Verdict:
         losses, losses_max = given["losses"], given["losses_max"]
         if losses >= losses_max:
             return Verdict(
-                {"action": "fail"}, f"Not tried again: {losses} workers were lost while running it."
+                {"action": "fail"}, f"Not tried again: {count(losses, 'worker')} lost while running it."
             )
         return Verdict(
             {"action": "requeue"}, f"Back to its queue: loss {losses} of a worker, {losses_max} allowed."
@@ -48,14 +49,14 @@ def backoff(given: dict[str, Any]) -> Verdict:
     asked = given["retry_after_us"]
     if asked is not None:
         because = (
-            f"Tried again (try {failures + 1} of {most}) after the {asked} microseconds that were asked for."
+            f"Tried again (try {failures + 1} of {most}) after the {seconds(asked)} that were asked for."
         )
         return Verdict({"action": "retry", "delay_us": asked}, because)
     ceiling = min(given["cap_us"], given["base_us"] << min(failures - 1, 40))
     delay = _draw(given["seed"], ceiling)
     because = (
-        f"Tried again (try {failures + 1} of {most}) after {delay} microseconds,"
-        f" drawn between 0 and {ceiling} from the recorded seed."
+        f"Tried again (try {failures + 1} of {most}) after {seconds(delay)},"
+        f" drawn between 0 and {seconds(ceiling)} from the recorded seed."
     )
     return Verdict({"action": "retry", "delay_us": delay}, because)
 

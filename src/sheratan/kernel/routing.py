@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sheratan.kernel.rules import Verdict, rule
+from sheratan.kernel.words import count
 
 __all__ = ["ORDER", "choose_jobs"]
 
@@ -26,9 +27,11 @@ def choose_jobs(given: dict[str, Any]) -> Verdict:
     rejected: list[list[Any]] = []
     for queue, kind, depth, state in lanes:
         if state == "paused":
-            rejected.append([f"{queue}/{kind}", f"queue is paused, {depth} jobs wait"])
+            rejected.append([f"{queue}/{kind}", f"queue is paused, {count(depth, 'job')} waiting"])
         elif state == "not_offered":
-            rejected.append([f"{queue}/{kind}", f"the worker does not offer this kind, {depth} jobs wait"])
+            rejected.append(
+                [f"{queue}/{kind}", f"the worker does not offer this kind, {count(depth, 'job')} waiting"]
+            )
     for head in ordered[places:]:
         reason = (
             "no free slot in the worker"
@@ -37,7 +40,6 @@ def choose_jobs(given: dict[str, Any]) -> Verdict:
         )
         rejected.append([head[2], reason])
     ready = sum(lane[2] for lane in lanes if lane[3] == "open")
-    because = (
-        f"Gave {len(chosen)} of {ready} ready jobs to {given['worker']} with {given['slots']} free slots."
-    )
+    slots = count(given["slots"], "free slot")
+    because = f"Gave {len(chosen)} of {count(ready, 'ready job')} to {given['worker']} with {slots}."
     return Verdict(chosen, because, rejected or None)

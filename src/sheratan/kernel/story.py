@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from sheratan.contracts.journal import Entry
+from sheratan.kernel.words import count, seconds
 
 __all__ = ["tell"]
 
@@ -13,22 +14,24 @@ __all__ = ["tell"]
 def _submitted(entry: Entry) -> str:
     data = entry.data
     queue, priority = data["queue"], data["priority"]
-    text = f"{_who(entry)} submitted it as a {data['kind']} job for queue {queue}, priority {priority}."
+    text = (
+        f"{_who(entry)} submitted it as a job of kind {data['kind']} for queue {queue}, priority {priority}."
+    )
     if "by_job" in data:
         text += f" It was submitted by the running job {data['by_job']}."
     if "origin" in data:
         text += f" It runs {data['origin']} again."
     if "after" in data:
-        text += f" It is to run after {len(data['after'])} other jobs."
+        text += f" It is to run after {count(len(data['after']), 'other job')}."
     return text
 
 
 def _refused(entry: Entry) -> str:
-    return f"A {entry.data['kind']} job of {_who(entry)} was not taken in."
+    return f"A job of kind {entry.data['kind']} of {_who(entry)} was not taken in."
 
 
 def _leased(entry: Entry) -> str:
-    return f"{entry.subject} was given {len(entry.data['jobs'])} jobs under fence {entry.seq}."
+    return f"{entry.subject} was given {count(len(entry.data['jobs']), 'job')} under fence {entry.seq}."
 
 
 def _failed_attempt(verb: str) -> Callable[[Entry], str]:
@@ -48,7 +51,7 @@ def _registered(entry: Entry) -> str:
 
 
 def _ended_worker(entry: Entry) -> str:
-    return f"The worker went off duty ({entry.data['reason']}) and held {entry.data['held']} jobs."
+    return f"The worker went off duty ({entry.data['reason']}) and held {count(entry.data['held'], 'job')}."
 
 
 def _started(entry: Entry) -> str:
@@ -72,7 +75,7 @@ def _due(entry: Entry) -> str:
 
 
 def _stepped(entry: Entry) -> str:
-    return f"The wall clock was set by {entry.data['step_us']} microseconds; leases are not affected."
+    return f"The wall clock was set by {seconds(entry.data['step_us'])}; leases are not affected."
 
 
 def _fenced_off(entry: Entry) -> str:
@@ -86,7 +89,7 @@ def _who(entry: Entry) -> str:
 _TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     "engine.started": _started,
     "engine.draining": _with_reason("began to drain the engine"),
-    "engine.stopped": lambda entry: f"The engine stopped with {entry.data['running']} jobs running.",
+    "engine.stopped": lambda entry: f"The engine stopped with {count(entry.data['running'], 'job')} running.",
     "policy.set": lambda entry: f"The limits in force were set (digest {entry.data['digest'][:12]}).",
     "clock.stepped": _stepped,
     "worker.registered": _registered,
@@ -98,9 +101,7 @@ _TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     "job.refused": _refused,
     "job.due": _due,
     "job.unblocked": _unblocked,
-    "job.succeeded": lambda entry: (
-        f"Attempt {entry.data['attempt']} succeeded; its output has digest {entry.data['output'][:12]}."
-    ),
+    "job.succeeded": lambda entry: f"Its output has digest {entry.data['output'][:12]}.",
     "job.failed": _failed_attempt("failed for good"),
     "job.timed_out": _failed_attempt("ran out of time"),
     "job.retried": _failed_attempt("failed"),
@@ -121,4 +122,6 @@ def tell(entry: Entry) -> str:
     """One or two sentences that say what an entry records and, if a rule decided, why."""
     told = _TELLERS[entry.type](entry)
     because: Any = entry.decision.get("because") if entry.decision else None
+    if entry.type == "job.succeeded":
+        return f"{because} {told}"
     return f"{told} {because}" if because else told

@@ -95,8 +95,10 @@ class Server:
             steps.push_async_callback(self.engine.stop)
             steps.push_async_callback(self._socket.stop)
             for worker in self._workers:
-                steps.push_async_callback(worker.stop, drain_seconds)
+                steps.push_async_callback(worker.stop)
             await self.engine.drain(reason)
+            # Whoever runs a job has this long to end it, in this process or in another.
+            await self.engine.wait_idle(drain_seconds)
 
 
 def load_kinds(modules: Sequence[str]) -> tuple[list[Kind[Any, Any]], list[str]]:

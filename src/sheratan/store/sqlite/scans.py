@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import apsw
 
-from sheratan.contracts.errors import CorruptData
+from sheratan.contracts.errors import CorruptData, TimedOut
 from sheratan.store.rows import AfterRow, Blocked, FailureRow, KeyRow, Lease, Ready, Result, Timer
 from sheratan.store.sqlite.statements import sql
 
@@ -124,6 +124,8 @@ class SqliteScans:
         # Fetched at once: no statement stays half read, so none keeps an old view of the database open.
         try:
             return iter(self._connection.execute(sql(name), bindings).fetchall())
+        except apsw.InterruptError as error:
+            raise TimedOut(f"the read ({name}) took longer than any read may") from error
         except (apsw.CorruptError, apsw.NotADBError, apsw.IOError, apsw.SQLError) as error:
             raise CorruptData(f"the database cannot be read ({name}): {error}") from error
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import apsw
 
-from sheratan.contracts.errors import CorruptData, NotFound, Unavailable
+from sheratan.contracts.errors import CorruptData, DataDirectoryInUse, NotFound, Unavailable
 from sheratan.kernel.chain import PAGE_SEPARATOR
 from sheratan.store.port import Shard
 from sheratan.store.rows import Blocked, Lease, Location, Ready, Result, Timer
@@ -121,8 +121,8 @@ class SqliteStore(SqliteReader):
     def commit(self, unit: Unit) -> None:
         """Write a unit, all of it or nothing, and return only when it is durable."""
         connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
         try:
+            connection.execute("BEGIN IMMEDIATE")
             self._advance(unit)
             self._write_moves(unit)
             self._write_rows(unit)
@@ -132,6 +132,11 @@ class SqliteStore(SqliteReader):
                 connection.execute("ROLLBACK")
             if isinstance(error, apsw.FullError):
                 raise Unavailable("the disk is full; nothing of this batch was written") from error
+            if isinstance(error, apsw.BusyError):
+                raise Unavailable("another program writes to the database; nothing was written") from error
+            if isinstance(error, apsw.Error):
+                # After a failed sync nobody knows what the disk holds, so trying again would prove nothing.
+                raise CorruptData(f"the database cannot be written: {error}") from error
             raise
 
     def _advance(self, unit: Unit) -> None:
@@ -147,8 +152,8 @@ class SqliteStore(SqliteReader):
         )
         self._connection.execute(sql("advance_shard"), (*values, self._epoch, unit.first_seq))
         if self._connection.changes() != 1:
-            raise Unavailable(
-                "another engine has taken over this data directory; this one writes nothing more"
+            raise DataDirectoryInUse(
+                "another engine has taken over; this one writes nothing more", field="data"
             )
         if unit.lines:
             page = (unit.first_seq, len(unit.lines), PAGE_SEPARATOR.join(unit.lines))

@@ -1,0 +1,137 @@
+"""The schema: it comes into being once, and what is in the journal stays there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apsw
+import pytest
+
+from sheratan.contracts.errors import CorruptData, NotFound, UnsafeLibrary
+from sheratan.store.sqlite.library import check_library
+from sheratan.store.sqlite.migrate import apply_migrations, known_migrations
+from sheratan.store.sqlite.store import open_reader, open_store
+from tests.store.support import add_job, new_unit, opened, table_rows
+
+
+@pytest.mark.parametrize(
+    "version", ["3.40.1", "3.51.2", "3.51.0", "3.50.6", "3.44.5", "3.45.0", "3.49.9", "3.7.0", "2.8.17"]
+)
+def test_a_library_that_can_corrupt_data_is_refused_by_version(version: str) -> None:
+    with pytest.raises(UnsafeLibrary, match=version):
+        check_library(version)
+
+
+@pytest.mark.parametrize("version", ["3.44.6", "3.44.9", "3.50.7", "3.51.3", "3.52.0", "3.54.1", "4.0.0"])
+def test_a_library_with_the_fault_mended_is_accepted(version: str) -> None:
+    assert check_library(version) == version
+
+
+def test_the_library_in_use_is_a_safe_one() -> None:
+    assert check_library() == apsw.sqlite_lib_version()
+
+
+@pytest.mark.parametrize("opening", [open_store, open_reader])
+def test_no_file_is_opened_with_an_unsafe_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opening: object
+) -> None:
+    opened(tmp_path / "a.db").close()
+    monkeypatch.setattr(apsw, "sqlite_lib_version", lambda: "3.40.1")
+    with pytest.raises(UnsafeLibrary):
+        if opening is open_store:
+            open_store(tmp_path / "a.db", 1)
+        else:
+            open_reader(tmp_path / "a.db", clock=lambda: 0)
+
+
+def test_a_fresh_database_gets_every_migration_and_a_second_opening_none() -> None:
+    connection = apsw.Connection(":memory:")
+    assert apply_migrations(connection, 7) == known_migrations()
+    rows = table_rows(connection)
+    assert apply_migrations(connection, 8) == []
+    assert table_rows(connection) == rows
+    assert [row[3] for row in rows["migration"]] == [7] * len(known_migrations())
+
+
+def test_migrations_are_numbered_without_gaps_and_all_tables_are_strict() -> None:
+    assert [one.version for one in known_migrations()] == list(range(1, len(known_migrations()) + 1))
+    connection = apsw.Connection(":memory:")
+    apply_migrations(connection, 7)
+    strict = {row[1]: row[5] for row in connection.execute("PRAGMA table_list")}
+    assert [name for name, is_strict in strict.items() if not is_strict and not name.startswith("sqlite_")] == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "INSERT INTO migration VALUES (99, 'from_the_future', 'abc', 1)",
+        "UPDATE migration SET checksum = 'changed'",
+    ],
+)
+def test_a_database_of_another_release_is_refused_unchanged(tmp_path: Path, change: str) -> None:
+    store = opened(tmp_path / "a.db")
+    store._connection.execute(change)
+    before = table_rows(store._connection)
+    store.close()
+    with pytest.raises(CorruptData, match="migration"):
+        open_store(tmp_path / "a.db", 1)
+    connection = apsw.Connection(str(tmp_path / "a.db"))
+    assert table_rows(connection) == before
+    connection.close()
+
+
+def test_a_migration_that_breaks_off_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = known_migrations()
+    broken = [whole[0]._replace(script=whole[0].script + "\nINSERT INTO no_such_table VALUES (1);")]
+    monkeypatch.setattr("sheratan.store.sqlite.migrate.known_migrations", lambda: broken)
+    connection = apsw.Connection(":memory:")
+    with pytest.raises(apsw.SQLError, match="no_such_table"):
+        apply_migrations(connection, 7)
+    assert table_rows(connection) == {}
+    assert not connection.in_transaction
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    path.write_bytes(b"not a database" * 1_000)
+    with pytest.raises(CorruptData, match=r"a\.db"):
+        open_store(path, 1)
+    with pytest.raises(CorruptData, match=r"a\.db"):
+        open_reader(path, clock=lambda: 0)
+    assert path.read_bytes() == b"not a database" * 1_000
+
+
+def test_reading_a_database_that_does_not_exist_creates_none(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="does not exist"):
+        open_reader(tmp_path / "a.db", clock=lambda: 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE page SET body = x'00'",
+        "UPDATE page SET count = count + 1 WHERE first_seq = 0",
+        "DELETE FROM page",
+        "DELETE FROM page WHERE first_seq = 0",
+    ],
+)
+def test_pages_of_the_journal_are_neither_changed_nor_deleted(statement: str) -> None:
+    store = opened()
+    unit = new_unit(store)
+    add_job(unit)
+    store.commit(unit)
+    before = list(store.pages())
+    with pytest.raises(apsw.ConstraintError, match="append-only"):
+        store._connection.execute(statement)
+    assert list(store.pages()) == before
+
+
+def test_every_commit_is_synced_in_full_to_a_write_ahead_log(tmp_path: Path) -> None:
+    store = opened(tmp_path / "a.db")
+    pragmas = {
+        name: store._connection.execute(f"PRAGMA {name}").fetchall()[0][0]
+        for name in ("synchronous", "journal_mode")
+    }
+    assert pragmas == {"synchronous": 2, "journal_mode": "wal"}
+    store.close()

@@ -1,0 +1,147 @@
+"""Limits and settings: each has a reason, an origin and a type; what nobody reads is refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from sheratan.contracts.errors import InvalidInput, UnknownSetting
+from sheratan.contracts.limits import LIMIT_REASONS, Limits
+from sheratan.settings import SETTING_REASONS, Origin, Settings, load_settings, setting_names
+
+LIMITS = [field.name for field in msgspec.structs.fields(Limits)]
+
+
+def load(
+    folder: Path, flags: dict[str, Any] | None = None, environment: dict[str, str] | None = None
+) -> tuple[Settings, dict[str, Origin]]:
+    settings, origins = load_settings(flags or {}, {"HOME": str(folder / "home")} | (environment or {}), folder)
+    return settings, {origin.name: origin for origin in origins}
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_every_limit_says_why_it_has_its_number() -> None:
+    assert set(LIMIT_REASONS) == set(LIMITS)
+    assert all(LIMIT_REASONS.values())
+
+
+@pytest.mark.parametrize("name", LIMITS)
+@pytest.mark.parametrize("value", [0, -1, 1.5, "1", True, (1 << 53) + 1])
+def test_a_limit_is_a_positive_integer(name: str, value: object) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({name: value}, Limits)
+
+
+def test_an_unknown_limit_is_refused_by_name() -> None:
+    with pytest.raises(msgspec.ValidationError, match="jobs_of_all_time"):
+        msgspec.convert({"jobs_of_all_time": 1}, Limits)
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    assert set(SETTING_REASONS) == set(setting_names())
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_without_anything_set_the_defaults_hold_and_say_so(tmp_path: Path) -> None:
+    settings, origins = load(tmp_path)
+    assert settings.data == str(tmp_path / "home" / ".local" / "share" / "sheratan")
+    assert {origin.origin for origin in origins.values()} == {"default"}
+    assert list(origins) == setting_names()
+
+
+def test_a_flag_goes_before_the_environment_before_the_files(tmp_path: Path) -> None:
+    project, user = tmp_path / "sheratan.toml", tmp_path / "home" / ".config" / "sheratan" / "sheratan.toml"
+    name = "worker.slots"
+    write(user, "[worker]\nslots = 1\n")
+    assert load(tmp_path)[1][name] == (name, 1, f"file {user}")
+    write(project, "[worker]\nslots = 2\n")
+    assert load(tmp_path)[1][name] == (name, 2, f"file {project}")
+    environment = {"SHERATAN_WORKER__SLOTS": "3"}
+    assert load(tmp_path, environment=environment)[1][name] == (
+        name,
+        3,
+        "environment SHERATAN_WORKER__SLOTS",
+    )
+    assert load(tmp_path, {name: 4}, environment)[1][name] == (name, 4, "flag")
+    assert load(tmp_path, {name: None}, environment)[0].worker.slots == 3
+
+
+def test_settings_of_one_group_may_come_from_different_places(tmp_path: Path) -> None:
+    write(tmp_path / "sheratan.toml", "[limits]\nbatch_jobs_max = 5\n")
+    settings, _ = load(tmp_path, environment={"SHERATAN_LIMITS__KEY_LENGTH_MAX": "6"})
+    assert (settings.limits.batch_jobs_max, settings.limits.key_length_max) == (5, 6)
+
+
+def test_kinds_are_a_list_in_a_file_and_separated_by_commas_in_the_environment(tmp_path: Path) -> None:
+    assert load(tmp_path, environment={"SHERATAN_KINDS": "a,b"})[0].kinds == ("a", "b")
+    write(tmp_path / "sheratan.toml", 'kinds = ["c", "d"]\n')
+    assert load(tmp_path)[0].kinds == ("c", "d")
+
+
+@pytest.mark.parametrize("name", ["SHERATAN_LIMIT", "SHERATAN_WORKER__SLOT", "SHERATAN_", "SHERATAN_WORKER"])
+def test_an_unknown_name_in_the_environment_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UnknownSetting, match=f"environment {name} "):
+        load(tmp_path, environment={name: "1"})
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("slots = 1\n", "slots"),
+        ("[worker]\nslot = 1\n", "worker.slot"),
+        ("[worker.deep]\nslots = 1\n", "worker.deep.slots"),
+        ("limits = 3\n", "limits"),
+    ],
+)
+def test_an_unknown_name_in_a_file_is_refused_by_name_and_file(tmp_path: Path, text: str, name: str) -> None:
+    write(tmp_path / "sheratan.toml", text)
+    with pytest.raises(UnknownSetting) as refused:
+        load(tmp_path)
+    assert refused.value.field == name
+    assert str(tmp_path / "sheratan.toml") in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SHERATAN_WORKER__SLOTS", "many"),
+        ("SHERATAN_WORKER__SLOTS", "0"),
+        ("SHERATAN_WORKER__SLOTS", "1.5"),
+        ("SHERATAN_WORKER__SLOTS", ""),
+        ("SHERATAN_DRAIN_SECONDS", "-1"),
+        ("SHERATAN_DRAIN_SECONDS", "nan"),
+        ("SHERATAN_DRAIN_SECONDS", "soon"),
+        ("SHERATAN_LIMITS__BATCH_JOBS_MAX", "-5"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_refused_and_says_where_it_stands(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        load(tmp_path, environment={name: value})
+    assert refused.value.field == name.removeprefix("SHERATAN_").lower().replace("__", ".")
+    assert name in str(refused.value)
+
+
+def test_a_file_that_is_not_toml_is_refused_by_name(tmp_path: Path) -> None:
+    write(tmp_path / "sheratan.toml", "slots = = 1")
+    with pytest.raises(InvalidInput, match="not TOML") as refused:
+        load(tmp_path)
+    assert refused.value.field == str(tmp_path / "sheratan.toml")
+
+
+def test_names_of_other_programs_are_left_alone(tmp_path: Path) -> None:
+    settings, _ = load(tmp_path, environment={"WORKER__SLOTS": "nonsense", "SHERATANX": "1"})
+    assert settings.worker.slots == 256
