@@ -9,7 +9,7 @@ from typing import Protocol
 __all__ = ["Randomness", "SeededRandomness", "SystemRandomness"]
 
 
-_BLOCK_BYTES = 4_096
+_DRAWS_AT_ONCE = 512
 
 
 class Randomness(Protocol):
@@ -21,20 +21,26 @@ class Randomness(Protocol):
 
 
 class SystemRandomness:
-    """The host's random source, read a block at a time: a system call per draw would cost more than the draw."""
+    """The host's random source, drawn from many times at once: a system call per draw would cost more than the draw."""
 
     def __init__(self) -> None:
-        self._block = b""
-        self._used = 0
+        self._drawn: dict[int, list[int]] = {}
 
     def bits(self, stream: str, count: int) -> int:
         """A number of `count` random bits; the stream's name does not matter here."""
-        size = (count + 7) // 8
-        if self._used + size > len(self._block):
-            self._block, self._used = secrets.token_bytes(_BLOCK_BYTES), 0
-        taken = self._block[self._used : self._used + size]
-        self._used += size
-        return int.from_bytes(taken, "big") >> (size * 8 - count)
+        drawn = self._drawn.get(count)
+        if not drawn:
+            drawn = self._drawn[count] = _draw(count)
+        return drawn.pop()
+
+
+def _draw(count: int) -> list[int]:
+    size = (count + 7) // 8
+    block = secrets.token_bytes(size * _DRAWS_AT_ONCE)
+    spare = size * 8 - count
+    return [
+        int.from_bytes(block[start : start + size], "big") >> spare for start in range(0, len(block), size)
+    ]
 
 
 class SeededRandomness:

@@ -55,7 +55,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Something asked of an engine; its class decides the method and the type of the answer."""
 
 
-class SubmitJobs(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class SubmitJobs(Request, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):
     """Submit jobs, all or none. `by_job` and `fence` are given by a running job that submits others."""
 
     jobs: tuple[Submission, ...]
@@ -63,14 +63,14 @@ class SubmitJobs(Request, frozen=True, forbid_unknown_fields=True, kw_only=True)
     fence: int | None = None
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A job that was taken in. `existing`: it had been, under the same idempotency key."""
 
     id: str
     existing: bool = False
 
 
-class RunJob(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class RunJob(Request, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):
     """Submit a job and wait until it has ended, at most `timeout_seconds`; the job goes on when the caller gives up."""
 
     job: Submission
@@ -83,7 +83,7 @@ class GetJob(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
     id: str
 
 
-class WaitForJob(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class WaitForJob(Request, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):
     """Wait until a job has ended, at most `timeout_seconds`."""
 
     id: str
@@ -251,7 +251,7 @@ class LeaseJobs(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
     slots: Annotated[int, msgspec.Meta(ge=1)]
 
 
-class SettleJobs(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class SettleJobs(Request, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):
     """Attempts have ended; answered for each with whether the report counted."""
 
     session: int

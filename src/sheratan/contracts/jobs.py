@@ -58,7 +58,7 @@ NO_OPTIONS = Options()
 """What most jobs are submitted with; one object, so that it is known at a glance."""
 
 
-class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):
     """A job to be. `input` is any JSON value that the kind's schema accepts."""
 
     kind: str
@@ -92,7 +92,7 @@ class JobError(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     retry_after_seconds: Seconds | None = None
 
 
-class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
+class JobRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A job as it stands. Instants are microseconds since the epoch, UTC."""
 
     id: str

@@ -39,7 +39,9 @@ EntryType = Literal[
 ENTRY_TYPES: tuple[str, ...] = get_args(EntryType)
 
 
-class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+class Entry(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True, gc=False
+):
     """One entry, as canonical JSON (RFC 8785) in the journal.
 
     `at` is microseconds since the epoch and never runs backwards; `prev` is the SHA-256 of the entry before.

@@ -21,7 +21,7 @@ class Registration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     slots: Annotated[int, msgspec.Meta(ge=1)]
 
 
-class Assignment(msgspec.Struct, frozen=True, kw_only=True):
+class Assignment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A job given to a worker. `fence` goes with every write about this attempt; `input` is JSON."""
 
     id: str
@@ -37,7 +37,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     created_us: int
 
 
-class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):
     """How an attempt ended. `output` is a JSON value; `error` goes with the outcome `failed`."""
 
     number: int

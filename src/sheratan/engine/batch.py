@@ -37,17 +37,20 @@ class Batch:
         self.rang = False
         """Whether timers rang, so that the earliest one has to be looked up again."""
         self._new_jobs: dict[int, JobRow] = {}
+        self._new_ids: dict[int, JobId] = {}
 
     @property
     def at_us(self) -> int:
         """The recorded instant of everything in this batch."""
         return self.unit.at_us
 
-    def add_job(self, job: JobRow) -> None:
-        """A new job; it still has to be placed."""
+    def add_job(self, job: JobRow) -> JobId:
+        """Take up a new job, which still has to be placed, and return its id."""
+        self._new_ids[job.number] = public_id = job_id(job)
         self.unit.jobs.append(job)
         self._new_jobs[job.number] = job
         self.state.remember(job)
+        return public_id
 
     def job(self, number: int) -> JobRow:
         """A job that exists."""
@@ -125,7 +128,8 @@ class Batch:
         elif type(after) is Lease:
             known = state.held.get(after.number)
             if known is None:
-                state.hold(Held(after, job, job_id(job), self.monotonic_us))
+                public_id = self._new_ids.get(after.number) or job_id(job)
+                state.hold(Held(after, job, public_id, self.monotonic_us))
             else:
                 asked_us = known.asked_us
                 if asked_us is None and after.cancel_us:

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 
-class NewJob(msgspec.Struct, frozen=True, kw_only=True):
+class NewJob(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A job to be, with every default filled in. Durations in microseconds."""
 
     kind: str
@@ -51,7 +51,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     after_failure: str
 
 
-class Submit(msgspec.Struct, frozen=True, kw_only=True):
+class Submit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Take these jobs in, all or none. With `by_job` and `fence` a running job submits them."""
 
     jobs: tuple[NewJob, ...]
@@ -59,14 +59,14 @@ class Submit(msgspec.Struct, frozen=True, kw_only=True):
     fence: int | None = None
 
 
-class LeaseJobs(msgspec.Struct, frozen=True, kw_only=True):
+class LeaseJobs(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A worker has free slots; answered when there is work for it."""
 
     session: int
     slots: int
 
 
-class Ending(msgspec.Struct, frozen=True, kw_only=True):
+class Ending(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How an attempt ended, checked: `output` is canonical JSON within its limit."""
 
     number: int
@@ -76,7 +76,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     error: JobError | None = None
 
 
-class Settle(msgspec.Struct, frozen=True, kw_only=True):
+class Settle(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Attempts have ended."""
 
     session: int

@@ -107,7 +107,8 @@ class Decider:
         done = 0
         for pending in commands:
             self._decide_one(batch, pending)
-            done = follow(batch, done)
+            if done < len(batch.ended):
+                done = follow(batch, done)
         timers.ring(batch)
         follow(batch, done)
         dispatch(batch)

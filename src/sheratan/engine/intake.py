@@ -229,8 +229,7 @@ def _take_in(batch: Batch, plan: _Planned, by: Principal, by_job: int | None, or
         new.input if inline else None,
         payload,
     )
-    batch.add_job(job)
-    public_id = job_id(job)
+    public_id = batch.add_job(job)
     if new.key is not None:
         request = bytes.fromhex(digest(_request_digest(new)))
         unit.keys[(by.tenant, new.key)] = KeyRow(by.tenant, new.key, request, job.number)

@@ -15,7 +15,7 @@ from sheratan.contracts.worker import Report
 from sheratan.engine.commands import Ending, NewJob
 from sheratan.kernel.canonical import canonical, digest
 
-__all__ = ["Kind", "KindRegistry", "prepare", "prepare_reports"]
+__all__ = ["Kind", "KindRegistry", "prepare", "prepare_job", "prepare_reports"]
 
 Check = Callable[[Any], None]
 """Raises InvalidInput when a kind does not accept an input."""
@@ -64,12 +64,12 @@ def prepare(jobs: Sequence[Submission], kinds: KindRegistry, limits: Limits) -> 
             f"{len(jobs)} jobs in one call; at most {limits.batch_jobs_max} (limits.batch_jobs_max)",
             field="jobs",
         )
-    prepared = []
+    prepared: list[NewJob] = []
     keys: set[str] = set()
     for position, submission in enumerate(jobs):
         try:
-            prepared.append(_prepare_one(submission, kinds, limits))
-            _check_key(submission.options.key, keys, limits)
+            prepared.append(prepare_job(submission, kinds, limits))
+            _check_unique(submission.options.key, keys)
         except SheratanError as error:
             if len(jobs) > 1:
                 error.field = f"jobs/{position}/{error.field or ''}"
@@ -77,7 +77,8 @@ def prepare(jobs: Sequence[Submission], kinds: KindRegistry, limits: Limits) -> 
     return tuple(prepared)
 
 
-def _prepare_one(submission: Submission, kinds: KindRegistry, limits: Limits) -> NewJob:
+def prepare_job(submission: Submission, kinds: KindRegistry, limits: Limits) -> NewJob:
+    """A checked job with every default filled in; a refusal names the field."""
     kind = kinds.find(submission.kind)
     data = canonical(submission.input, field="input")
     if len(data) > limits.payload_bytes_max:
@@ -92,8 +93,19 @@ def _prepare_one(submission: Submission, kinds: KindRegistry, limits: Limits) ->
             kind.plain = _fill_in(kind.description, NO_OPTIONS, limits)
         filled = kind.plain
     else:
-        filled = _fill_in(kind.description, submission.options, limits)
+        filled = _fill_in(kind.description, _checked(submission.options), limits)
     return msgspec.structs.replace(filled, input=data, digest=digest(data))
+
+
+def _checked(options: Options) -> Options:
+    """Options as their types say; those made within this process were never converted, and so never checked."""
+    try:
+        return msgspec.convert(msgspec.to_builtins(options), Options)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$.")
+        raise InvalidInput(message, field=path.rstrip("`") or None) from error
+    except TypeError as error:
+        raise InvalidInput(str(error), field="options") from error
 
 
 def _fill_in(default: KindDescription, options: Options, limits: Limits) -> NewJob:
@@ -111,7 +123,7 @@ def _fill_in(default: KindDescription, options: Options, limits: Limits) -> NewJ
         delay_us=_duration(
             options.delay_seconds, limits.delay_seconds_max, "delay_seconds", "delay_seconds_max"
         ),
-        key=options.key,
+        key=_key(options.key, limits),
         digest="",
         input=b"",
         attempts_max=attempts_max,
@@ -174,13 +186,17 @@ def _after(after: tuple[str, ...], limits: Limits) -> tuple[str, ...]:
     return after
 
 
-def _check_key(key: str | None, keys: set[str], limits: Limits) -> None:
-    if key is None:
-        return
-    if len(key) > limits.key_length_max:
+def _key(key: str | None, limits: Limits) -> str | None:
+    if key is not None and len(key) > limits.key_length_max:
         raise TooLarge(
             f"{len(key)} characters; at most {limits.key_length_max} (limits.key_length_max)", field="key"
         )
+    return key
+
+
+def _check_unique(key: str | None, keys: set[str]) -> None:
+    if key is None:
+        return
     if key in keys:
         raise InvalidInput(f"key {key!r} stands for two jobs of this call", field="key")
     keys.add(key)
@@ -194,7 +210,7 @@ def prepare_reports(reports: Sequence[Report], limits: Limits) -> tuple[Ending, 
 def _prepare_report(report: Report, limits: Limits) -> Ending:
     number, fence = report.number, report.fence
     if report.outcome != "succeeded":
-        error = _shorten(report.error, limits) if report.error else None
+        error = _shorten(_writable(report.error), limits) if report.error else None
         return Ending(number=number, fence=fence, outcome=report.outcome, error=error)
     try:
         output = canonical(report.output, field="output")
@@ -205,6 +221,15 @@ def _prepare_report(report: Report, limits: Limits) -> Ending:
         error = JobError(error_class="bug", type=type(refusal).__name__, message=str(refusal))
         return Ending(number=number, fence=fence, outcome="failed", error=error)
     return Ending(number=number, fence=fence, outcome="succeeded", output=output)
+
+
+def _writable(error: JobError) -> JobError:
+    """An error's text quotes what it was about, such as a file name that is no valid text; it is kept, escaped."""
+    texts = {"type": error.type, "message": error.message, "traceback": error.traceback}
+    if all(map(str.isascii, texts.values())):
+        return error
+    escaped = {name: text.encode("utf-8", "backslashreplace").decode() for name, text in texts.items()}
+    return msgspec.structs.replace(error, **escaped)
 
 
 def _shorten(error: JobError, limits: Limits) -> JobError:

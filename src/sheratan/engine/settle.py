@@ -29,6 +29,10 @@ def settle_reports(batch: Batch, command: Settle, by: Principal) -> list[bool]:
     if session is not None:
         # The slots of a lease call that still waits grow by what has just been freed.
         session.free_slots += len(command.reports)
+        if session.waiting is not None and any(one.outcome == "released" for one in command.reports):
+            # Only a worker that stops hands jobs back: given them again, it would lose them.
+            batch.answers.append((session.waiting, [], None))
+            session.waiting = None
     return [_settle_report(batch, report, by) for report in command.reports]
 
 

@@ -166,7 +166,7 @@ class State:
     def hold(self, held: Held) -> None:
         """An attempt runs, or goes on under another time limit."""
         self.held[held.lease.number] = held
-        due_us = held.due_us
+        due_us = held.run_due_us if held.asked_us is None else held.due_us
         if self.next_deadline_us is None or due_us < self.next_deadline_us:
             self.next_deadline_us = due_us
 

@@ -18,7 +18,7 @@ from sheratan.contracts.worker import Assignment
 from sheratan.engine import commands
 from sheratan.engine.engine import Engine
 from sheratan.engine.explain import story
-from sheratan.engine.prepare import Check, prepare, prepare_reports
+from sheratan.engine.prepare import Check, prepare, prepare_job, prepare_reports
 from sheratan.engine.status import Facts, status
 from sheratan.engine.timers import SESSION_SILENCE_US_MAX
 from sheratan.engine.views import after_results, ended_record, find_view, job_record, list_records
@@ -44,6 +44,7 @@ class Api:
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="sheratan-reader")
         self._workers: dict[int, Principal] = {}
         self._watchers = 0
+        self._closed = False
         self.checks: dict[str, Check] = {}
         self._handlers: dict[type[api.Request], Callable[[Any, Principal], Awaitable[Any]]] = {
             api.SubmitJobs: self._submit,
@@ -78,11 +79,11 @@ class Api:
         assert isinstance(request, api.WatchEntries)
         if self._watchers >= self._engine.limits.watchers_max:
             raise LimitReached("too many live streams (limits.watchers_max)")
-        queue: asyncio.Queue[Entry] = asyncio.Queue()
-        end = self._engine.watch(queue.put_nowait)
-        self._watchers += 1
         subject = request.subject or ""
         number = look_up_job_id(subject).number if subject.startswith("job_") else None
+        queue: asyncio.Queue[Entry] = asyncio.Queue(_WATCH_ENTRIES_MAX)
+        end = self._engine.watch(lambda entry: None if queue.full() else queue.put_nowait(entry))
+        self._watchers += 1
         try:
             while queue.qsize() < _WATCH_ENTRIES_MAX:
                 entry = await queue.get()
@@ -107,9 +108,12 @@ class Api:
 
     def close(self) -> None:
         """Give the reader's thread back."""
+        self._closed = True
         self._threads.shutdown()
 
     async def _read(self, function: Callable[[], T]) -> T:
+        if self._closed:
+            raise Unavailable("the engine has stopped")
         return await asyncio.get_running_loop().run_in_executor(self._threads, function)
 
     async def _submit(self, request: api.SubmitJobs, by: Principal) -> list[api.Receipt]:
@@ -119,8 +123,8 @@ class Api:
         return [api.Receipt(id=public_id, existing=existing) for public_id, existing in receipts]
 
     async def _run(self, request: api.RunJob, by: Principal) -> JobRecord:
-        jobs = prepare((request.job,), self._engine.kinds, self._engine.limits)
-        public_id, ended = await self._engine.run(commands.Submit(jobs=jobs), by, request.timeout_seconds)
+        job = prepare_job(request.job, self._engine.kinds, self._engine.limits)
+        public_id, ended = await self._engine.run(commands.Submit(jobs=(job,)), by, request.timeout_seconds)
         return await self._ended(public_id, ended, by)
 
     async def _ended(self, public_id: str, ended: tuple[JobRow, Result] | None, by: Principal) -> JobRecord:

@@ -34,6 +34,10 @@ __all__ = ["SocketServer"]
 _REQUESTS_AT_ONCE = 1_024
 """Requests of one connection that are being answered; further ones stay in the socket until one is done."""
 
+_SKIP_BYTES = 65_536
+_SKIP_SECONDS_MAX = 5
+"""How long the rest of a request that is too long is read and thrown away."""
+
 _decode_frame = msgspec.json.Decoder(RequestFrame).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -108,15 +112,23 @@ class _Connection:
             try:
                 line = await self._reader.readline()
             except ValueError:
-                raise TooLarge(
-                    "the request is longer than any payload may be (limits.payload_bytes_max)"
-                ) from None
+                limit = "the request is longer than any payload may be (limits.payload_bytes_max)"
+                await self.refuse(TooLarge(limit))
+                await self._skip_rest()
+                return
             if not line:
                 return
             await self._places.acquire()
             task = asyncio.create_task(self._answer(line, by))
             self._tasks.add(task)
             task.add_done_callback(self._done)
+
+    async def _skip_rest(self) -> None:
+        """Read on for a while: hung up on while it is still sending, a caller would not see the refusal."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SKIP_SECONDS_MAX):
+                while b"\n" not in (chunk := await self._reader.read(_SKIP_BYTES)) and chunk:
+                    pass
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -145,6 +157,8 @@ class _Connection:
         try:
             frame = _read_frame(line)
             number = frame.id
+            if frame.method not in METHODS and frame.method not in STREAMS:
+                raise NotFound(f"there is no method {frame.method!r}", field="method")
             if frame.method in STREAMS:
                 async for item in self._stream(frame):
                     self._send(AnswerFrame(id=number, value=msgspec.Raw(_encode(item)), done=False))
@@ -180,12 +194,9 @@ class _Connection:
 
 def _read_frame(line: bytes) -> RequestFrame:
     try:
-        frame = _decode_frame(line)
+        return _decode_frame(line)
     except msgspec.DecodeError as error:
         raise InvalidInput(f"not a request: {error}") from error
-    if frame.method not in METHODS and frame.method not in STREAMS:
-        raise NotFound(f"there is no method {frame.method!r}", field="method")
-    return frame
 
 
 def _read_request(frame: RequestFrame, wanted: type[Request]) -> Request:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +18,7 @@ from sheratan.contracts.values import INTEGER_MAX, check_json
 
 __all__ = ["canonical", "digest", "parse_strict"]
 
+_SMALL_BYTES = 64
 _encode_plain = msgspec.json.Encoder(order="sorted").encode
 _encode_text = json.JSONEncoder(ensure_ascii=False).encode
 _FLOAT_DIGITS_MAX: Final = 22
@@ -24,6 +26,8 @@ _FLOAT_DIGITS_MAX: Final = 22
 
 def canonical(value: Any, *, field: str = "") -> bytes:
     """The RFC 8785 bytes of a value; `field` prefixes the pointer in a refusal."""
+    if value is None:
+        return b"null"
     try:
         if check_json(value, field):
             # Integers, ASCII keys and text only: the fast encoder and RFC 8785 agree on these.
@@ -37,6 +41,12 @@ def canonical(value: Any, *, field: str = "") -> bytes:
 
 def digest(data: bytes) -> str:
     """The SHA-256 of some bytes, as 64 hexadecimal digits."""
+    return _digest_of_small(data) if len(data) <= _SMALL_BYTES else hashlib.sha256(data).hexdigest()
+
+
+@lru_cache(maxsize=1024)
+def _digest_of_small(data: bytes) -> str:
+    """Small inputs and outputs repeat: `null`, `true`, an empty object."""
     return hashlib.sha256(data).hexdigest()
 
 

@@ -176,7 +176,8 @@ class Crew:
         kind = self._kinds[assignment.kind]
         try:
             output = await self._call(kind, self._arguments(kind, attempt))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            # A handler that exits, as some libraries do, ends its attempt and not this program.
             return Report(number=number, fence=fence, outcome="failed", error=_describe(error))
         try:
             value = kind.dump_output(output)
@@ -217,9 +218,26 @@ class Crew:
     async def _settle(self) -> None:
         reports = tuple(self._reports)
         self._reports.clear()
-        request = api.SettleJobs(session=self._session, reports=reports)
-        waiting = self._transport.call(request)
+        waiting = self._transport.call(api.SettleJobs(session=self._session, reports=reports))
         self._free(len(reports))
+        try:
+            await self._deliver(reports, waiting)
+        except InvalidInput:
+            # One of them cannot be carried over: its attempt has failed, and the others must not suffer.
+            for report in reports:
+                await self._settle_alone(report)
+
+    async def _settle_alone(self, report: Report) -> None:
+        request = api.SettleJobs(session=self._session, reports=(report,))
+        try:
+            await self._deliver(request.reports, self._transport.call(request))
+        except InvalidInput as error:
+            described = JobError(error_class="bug", type="InvalidOutput", message=str(error))
+            failed = Report(number=report.number, fence=report.fence, outcome="failed", error=described)
+            request = api.SettleJobs(session=self._session, reports=(failed,))
+            await self._deliver(request.reports, self._transport.call(request))
+
+    async def _deliver(self, reports: tuple[Report, ...], waiting: Awaitable[Any]) -> None:
         while True:
             try:
                 await waiting
@@ -229,7 +247,7 @@ class Crew:
             except (Unavailable, LimitReached):
                 # What was done must not be lost: deliver it until the engine takes it or has gone for good.
                 await asyncio.sleep(_AGAIN_SECONDS)
-                waiting = self._transport.call(request)
+                waiting = self._transport.call(api.SettleJobs(session=self._session, reports=reports))
             else:
                 return
 
@@ -244,17 +262,23 @@ class _UnreadableInput(HandlerError):
     error_class = "fatal"
 
 
-def _describe(error: Exception) -> JobError:
+def _describe(error: Exception | SystemExit) -> JobError:
     name = type(error).__qualname__
-    trace = "".join(traceback.format_exception(error))
+    message = _writable(str(error))
+    trace = _writable("".join(traceback.format_exception(error)))
     if isinstance(error, HandlerError):
         return JobError(
             error_class=error.error_class,
             type=name.lstrip("_"),
-            message=str(error),
+            message=message,
             traceback=trace,
             retry_after_seconds=error.retry_after_seconds,
         )
     if isinstance(error, ProcessDied):
-        return JobError(error_class="lost_lease", type=name, message=str(error))
-    return JobError(error_class="retryable", type=name, message=str(error), traceback=trace)
+        return JobError(error_class="lost_lease", type=name, message=message)
+    return JobError(error_class="retryable", type=name, message=message, traceback=trace)
+
+
+def _writable(text: str) -> str:
+    """Text that quotes what is no valid text, such as a file name, is kept, escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()

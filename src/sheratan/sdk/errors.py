@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from sheratan.contracts.jobs import ErrorClass
 
 __all__ = ["Fatal", "HandlerError", "RateLimited", "Retryable"]
@@ -34,3 +37,7 @@ class RateLimited(HandlerError):
         if not 0 <= retry_after_seconds < 34_560_000:
             raise ValueError(f"retry_after_seconds: {retry_after_seconds!r} is not between 0 and 400 days")
         self.retry_after_seconds = retry_after_seconds
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """The way back from another process: exceptions are otherwise made anew from their text alone."""
+        return partial(type(self), retry_after_seconds=self.retry_after_seconds), self.args

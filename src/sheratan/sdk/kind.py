@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any, Generic, Literal, TypeVar, Unpack, get_type_hints, overload
 
 import msgspec
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.jobs import KindDescription, Submission
@@ -35,8 +35,8 @@ class Kind(Generic[Input, Output]):
         self.takes_context, input_type, output_type = _signature(handler)
         self.takes_input = input_type is not NO_INPUT
         self._gives_nothing = output_type is type(None)
-        self._input: TypeAdapter[Any] = TypeAdapter(input_type if self.takes_input else None)
-        self._output: TypeAdapter[Any] = TypeAdapter(output_type)
+        self._input = _adapter(input_type if self.takes_input else None)
+        self._output = _adapter(output_type)
         self.description = msgspec.structs.replace(
             description,
             input_schema=self._input.json_schema(),
@@ -86,6 +86,8 @@ class Kind(Generic[Input, Output]):
             return self._input.dump_python(self._input.validate_python(value), mode="json")
         except ValidationError as error:
             raise _invalid(error, "input") from error
+        except ValueError as error:
+            raise InvalidInput(str(error), field="input") from error
 
     def dump_output(self, value: Any) -> Any:
         """The handler's output as a JSON value; one that is not of the declared type raises InvalidInput."""
@@ -95,6 +97,8 @@ class Kind(Generic[Input, Output]):
             return self._output.dump_python(self._output.validate_python(value), mode="json")
         except ValidationError as error:
             raise _invalid(error, "output") from error
+        except ValueError as error:
+            raise InvalidInput(str(error), field="output") from error
 
     def read_output(self, value: Any) -> Output:
         """The output from a JSON value."""
@@ -189,6 +193,15 @@ def _signature(handler: Handler) -> tuple[bool, Any, Any]:
         raise InvalidInput("a handler takes a context and one input at most", field=handler.__qualname__)
     input_type = hints.get(rest[0].name, Any) if rest else NO_INPUT
     return takes_context, input_type, hints.get("return", Any)
+
+
+def _adapter(wanted: Any) -> TypeAdapter[Any]:
+    """What checks and translates a type. NaN stays NaN, which the engine refuses by name, and does not become null."""
+    try:
+        return TypeAdapter(wanted, config=ConfigDict(ser_json_inf_nan="constants"))
+    except PydanticUserError:
+        # A model says for itself how it is written.
+        return TypeAdapter(wanted)
 
 
 def _invalid(error: ValidationError, root: str) -> InvalidInput:

@@ -94,7 +94,23 @@ def _serve(pipe: Connection, path: list[str]) -> None:
             message = pipe.recv_bytes()
         except EOFError:
             return
-        pipe.send(_call(message))
+        pipe.send_bytes(_pack(*_call(message)))
+
+
+def _pack(ok: bool, value: Any) -> bytes:
+    """An answer as bytes that the parent can surely read."""
+    try:
+        packed = pickle.dumps((ok, value))
+        if not ok:
+            # Many exceptions can be taken apart and not put together again.
+            pickle.loads(packed)  # noqa: S301 - written here
+    except Exception as error:
+        if isinstance(value, HandlerError):
+            plain = HandlerError(str(value))
+            plain.error_class, plain.retry_after_seconds = value.error_class, value.retry_after_seconds
+            return pickle.dumps((False, plain))
+        return pickle.dumps((False, RemoteError(f"{type(error).__qualname__}: {error}")))
+    return packed
 
 
 def _call(message: bytes) -> tuple[bool, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from sheratan.contracts.api import METHODS, STREAMS, Request, SettleJobs, SubmitJobs
+from sheratan.contracts.api import METHODS, STREAMS, Request, RunJob, SettleJobs, SubmitJobs
 from sheratan.contracts.errors import Disconnected, InvalidInput, SheratanError, Unavailable, error_from_wire
 from sheratan.contracts.values import check_json
 from sheratan.contracts.wire import SOCKET_NAME, AnswerFrame, RequestFrame
@@ -135,6 +135,8 @@ def _check_values(request: Request) -> None:
     if isinstance(request, SubmitJobs):
         for submission in request.jobs:
             check_json(submission.input, "input")
+    elif isinstance(request, RunJob):
+        check_json(request.job.input, "input")
     elif isinstance(request, SettleJobs):
         for report in request.reports:
             check_json(report.output, "output")
