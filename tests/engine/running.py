@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,14 @@ class Running:
         found: list[Assignment] = await self.ask(commands.LeaseJobs(session=session, slots=slots))
         return found
 
+    async def until_halted(self) -> None:
+        """Wait until the engine has given up."""
+        loop = asyncio.get_running_loop()
+        while self.engine.halted is None:
+            turn = asyncio.Event()
+            loop.call_soon(turn.set)
+            await turn.wait()
+
     async def settle(self, given: Assignment, output: Any = None) -> bool:
         """An attempt has succeeded."""
         report = Report(number=given.number, fence=given.fence, outcome="succeeded", output=output)
@@ -76,7 +85,7 @@ class Running:
 
 
 @asynccontextmanager
-async def running_engine(folder: Path, limits: Limits | None = None) -> AsyncIterator[Running]:
+async def running_engine(folder: Path, limits: Limits | None = None) -> AsyncGenerator[Running]:
     """Run an engine on a folder's database until the block ends."""
     clock = SystemClock()
     store = open_store(folder / "engine.db", clock.now_us())

@@ -85,7 +85,7 @@ def test_commands_above_their_limit_are_refused_by_name(tmp_path: Path) -> None:
             put = running.engine._driver.put
             for answer in answers[:5]:
                 put(Pending(running.submission(), PERSON, answer))
-            with pytest.raises(LimitReached, match="limits.commands_waiting_max"):
+            with pytest.raises(LimitReached, match=r"limits\.commands_waiting_max"):
                 put(Pending(running.submission(), PERSON, answers[5]))
             await asyncio.sleep(0)
             await running.submit()
@@ -242,8 +242,7 @@ def test_a_bug_in_what_time_brings_halts_the_engine_instead_of_spinning(tmp_path
             running.store._connection.execute("DELETE FROM job")
             running.engine.state.cached.clear()
             async with asyncio.timeout(SECONDS_MAX):
-                while running.engine.halted is None:
-                    await asyncio.sleep(0)
+                await running.until_halted()
                 with pytest.raises(Unavailable, match="halted"):
                     await running.submit()
 

@@ -321,6 +321,23 @@ def test_a_job_handed_back_unfinished_goes_on_without_a_used_attempt(world: Worl
     assert world.state_of(job) == "succeeded"
 
 
+def test_a_worker_that_hands_a_job_back_is_not_given_it_again_by_its_open_lease_call(world: World) -> None:
+    job = world.submit()
+    session = world.register()
+    [given] = world.lease(session)
+    waiting = world.ask_lease(session)
+    world.settle(given, "released", session=session)
+    assert waiting.value == []
+    assert world.state_of(job) == "queued"
+
+
+def test_a_lease_call_whose_caller_has_gone_is_given_nothing(world: World) -> None:
+    waiting = world.ask_lease(world.register())
+    waiting.given = True
+    job = world.submit()
+    assert world.state_of(job) == "queued"
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Lost workers
 
@@ -422,7 +439,7 @@ def test_a_refused_queue_is_named_with_its_limit() -> None:
     world = World(limits=Limits(queue_jobs_max=2))
     world.submit()
     world.submit()
-    with pytest.raises(LimitReached, match="limits.queue_jobs_max"):
+    with pytest.raises(LimitReached, match=r"limits\.queue_jobs_max"):
         world.submit()
     world.submit(queue="another")
     assert world.store.counts()["ready"] == 3

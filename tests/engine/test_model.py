@@ -135,7 +135,8 @@ class EngineMachine(RuleBasedStateMachine):
     @rule(target=leases)
     def take_what_was_given(self) -> Any:
         """Turn answers into leases that can be settled."""
-        taken, self.leased = self.leased, []
+        taken = list(self.leased)
+        self.leased.clear()
         return multiple(*taken)
 
     @rule(
@@ -154,6 +155,9 @@ class EngineMachine(RuleBasedStateMachine):
         assert counted == current
         if session and holder in self.model.workers and self.model.workers[holder].waiting:
             self.model.workers[holder].waiting += 1
+            if outcome == "released":
+                assert self.waiting.pop(holder).value == []
+                self.model.workers[holder].waiting = 0
         if current:
             self.model.settle(job, outcome)
         self.model.dispatch()
@@ -220,13 +224,20 @@ class EngineMachine(RuleBasedStateMachine):
 
     @rule(losing=st.booleans())
     def crash(self, losing: bool) -> None:
+        self._catch_up()
         self.world.crash([self.world.submission(), self.world.submission(key="lost")] if losing else [])
         self._all_workers_gone()
 
     @rule()
     def stop_and_start(self) -> None:
+        self._catch_up()
         self.world.restart()
         self._all_workers_gone()
+
+    def _catch_up(self) -> None:
+        """A new engine knows how late it is from the clock and the last entry alone: let the clock be right."""
+        behind_us = self.world.decider._now() - self.world.clock.now_us()
+        self.world.clock.step(max(0, behind_us))
 
     def _all_workers_gone(self) -> None:
         # A new engine decides about all that was left in the order of the jobs' numbers.

@@ -274,9 +274,7 @@ class World:
 
     def entries(self) -> list[Entry]:
         """The whole journal."""
-        return [
-            decode_entry(line) for _, _, body in self.store.pages() for line in body.split(b"\n") if line
-        ]
+        return [decode_entry(line) for _, _, body in self.store.pages() for line in body.split(b"\n") if line]
 
     def types(self, subject: str | None = None) -> list[str]:
         """The types of entries, of all or of one subject, in order."""
@@ -343,7 +341,8 @@ def limit_pages(store: SqliteStore, *, full: bool) -> None:
 
 def check_chain(store: SqliteStore) -> list[Entry]:
     """Recompute the chain with nothing but SHA-256, and return the entries."""
-    previous, at, entries = GENESIS, 0, []
+    previous, at = GENESIS, 0
+    entries: list[Entry] = []
     for first, count, body in store.pages():
         lines = body.split(b"\n")
         assert first == len(entries)

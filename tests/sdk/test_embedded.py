@@ -7,11 +7,13 @@ import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import apsw
 import pytest
 
 import sheratan
 from sheratan import Client, JobHandle
 from sheratan.contracts.errors import (
+    CorruptData,
     InvalidInput,
     JobFailed,
     LostLease,
@@ -41,6 +43,13 @@ def embedded(folder: Path, scenario: Scenario, *, limits: Limits | None = None) 
             await scenario(client)
 
     asyncio.run(run())
+
+
+async def until_running(client: Client, job: str) -> None:
+    """Wait until a job runs."""
+    found = await client.job(job)
+    while found.state != "running":
+        found = await client.job(job)
 
 
 async def error_of(client: Client, handle: JobHandle) -> JobError:
@@ -224,22 +233,11 @@ def test_an_async_handler_is_stopped_at_its_time_limit(tmp_path: Path) -> None:
 def test_a_running_handler_is_cancelled(tmp_path: Path) -> None:
     async def scenario(client: Client) -> None:
         handle = await client.submit(kinds.waits_for_ever)
-        async for entry in client.watch(handle.id):
-            if entry.type == "worker.leased":
-                break
-            # The lease may have come before the watch.
-        assert await handle.cancel("enough") in ("requested", "cancelled")
-        assert (await client.wait(handle.id)).state == "cancelled"
-
-    async def started_first(client: Client) -> None:
-        handle = await client.submit(kinds.waits_for_ever)
-        while (await client.job(handle.id)).state != "running":
-            await asyncio.sleep(0)
+        await until_running(client, handle.id)
         assert await handle.cancel("enough") == "requested"
         assert (await client.wait(handle.id)).state == "cancelled"
 
-    assert scenario
-    embedded(tmp_path, started_first)
+    embedded(tmp_path, scenario)
 
 
 def test_waiting_has_an_end_and_the_job_goes_on(tmp_path: Path) -> None:
@@ -291,9 +289,7 @@ def test_an_attempt_that_was_given_up_cannot_submit(tmp_path: Path) -> None:
     async def scenario(client: Client) -> None:
         handle = await client.submit(kinds.echo, 1)
         await handle.result()
-        request = sheratan.contracts.api.SubmitJobs(
-            jobs=(kinds.echo.submission(1),), by_job=1, fence=1
-        )
+        request = sheratan.contracts.api.SubmitJobs(jobs=(kinds.echo.submission(1),), by_job=1, fence=1)
         with pytest.raises(LostLease):
             await client._transport.call(request)
 
@@ -316,8 +312,7 @@ def test_plain_functions_run_beside_each_other_in_threads(tmp_path: Path) -> Non
 def test_a_handler_in_a_thread_looks_whether_it_is_to_stop(tmp_path: Path) -> None:
     async def scenario(client: Client) -> None:
         handle = await client.submit(kinds.until_cancelled)
-        while (await client.job(handle.id)).state != "running":
-            await asyncio.sleep(0)
+        await until_running(client, handle.id)
         assert await handle.cancel() == "requested"
         assert (await client.wait(handle.id)).state == "cancelled"
 
@@ -422,8 +417,7 @@ def test_what_runs_at_the_end_is_handed_back_without_a_used_attempt(tmp_path: Pa
 
     async def before(client: Client) -> None:
         handle = await client.submit(kinds.waits_for_ever, attempts_max=1)
-        while (await client.job(handle.id)).state != "running":
-            await asyncio.sleep(0)
+        await until_running(client, handle.id)
         ids.append(handle.id)
 
     async def after(client: Client) -> None:
@@ -460,7 +454,30 @@ def test_a_second_engine_on_the_same_data_is_refused(tmp_path: Path) -> None:
 
 def test_too_large_an_input_is_refused_and_names_the_limit(tmp_path: Path) -> None:
     async def scenario(client: Client) -> None:
-        with pytest.raises(TooLarge, match="limits.payload_bytes_max"):
+        with pytest.raises(TooLarge, match=r"limits\.payload_bytes_max"):
             await client.run(kinds.echo, "x" * 2_000)
 
     embedded(tmp_path, scenario, limits=Limits(payload_bytes_max=1_000))
+
+
+def test_a_halted_engine_still_stops_although_a_job_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sheratan.sdk.crew._GIVE_UP_SECONDS", 0.1)
+
+    async def run() -> None:
+        async with (
+            asyncio.timeout(SECONDS_MAX),
+            sheratan.open(tmp_path, [kinds.waits_for_ever], drain_seconds=0.1) as client,
+        ):
+            handle = await client.submit(kinds.waits_for_ever)
+            await until_running(client, handle.id)
+            spoiler = apsw.Connection(str(tmp_path / "sheratan.db"))
+            spoiler.execute("DELETE FROM lease")
+            spoiler.close()
+            with pytest.raises(CorruptData):
+                await handle.cancel()
+            status = await client.status()
+            assert (status.ready, status.state) == (False, "halted")
+
+    asyncio.run(run())

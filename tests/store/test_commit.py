@@ -237,7 +237,7 @@ def test_a_read_that_was_cut_off_is_told_as_timed_out(
     ticks = iter(range(0, 10**12, 1_000_000))
     reader = open_reader(tmp_path / "a.db", seconds_max=3, clock=lambda: next(ticks))
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
-    monkeypatch.setattr("sheratan.store.sqlite.scans.sql", lambda name: endless)
+    monkeypatch.setattr("sheratan.store.sqlite.scans.sql", {"select_lanes": endless}.__getitem__)
     with pytest.raises(TimedOut):
         reader.lanes()
     reader.close()

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,7 +27,7 @@ sys.stdin.read()
 
 
 @contextmanager
-def held(directory: Path) -> Iterator[subprocess.Popen[str]]:
+def held(directory: Path) -> Generator[subprocess.Popen[str]]:
     """Another process holds the directory."""
     command = [sys.executable, "-c", HOLD, str(directory)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

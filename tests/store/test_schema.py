@@ -31,17 +31,13 @@ def test_the_library_in_use_is_a_safe_one() -> None:
     assert check_library() == apsw.sqlite_lib_version()
 
 
-@pytest.mark.parametrize("opening", [open_store, open_reader])
-def test_no_file_is_opened_with_an_unsafe_library(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opening: object
-) -> None:
+def test_no_file_is_opened_with_an_unsafe_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened(tmp_path / "a.db").close()
     monkeypatch.setattr(apsw, "sqlite_lib_version", lambda: "3.40.1")
     with pytest.raises(UnsafeLibrary):
-        if opening is open_store:
-            open_store(tmp_path / "a.db", 1)
-        else:
-            open_reader(tmp_path / "a.db", clock=lambda: 0)
+        open_store(tmp_path / "a.db", 1)
+    with pytest.raises(UnsafeLibrary):
+        open_reader(tmp_path / "a.db", clock=lambda: 0)
 
 
 def test_a_fresh_database_gets_every_migration_and_a_second_opening_none() -> None:
@@ -58,7 +54,9 @@ def test_migrations_are_numbered_without_gaps_and_all_tables_are_strict() -> Non
     connection = apsw.Connection(":memory:")
     apply_migrations(connection, 7)
     strict = {row[1]: row[5] for row in connection.execute("PRAGMA table_list")}
-    assert [name for name, is_strict in strict.items() if not is_strict and not name.startswith("sqlite_")] == []
+    assert [
+        name for name, is_strict in strict.items() if not is_strict and not name.startswith("sqlite_")
+    ] == []
 
 
 @pytest.mark.parametrize(

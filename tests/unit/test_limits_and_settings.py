@@ -18,7 +18,9 @@ LIMITS = [field.name for field in msgspec.structs.fields(Limits)]
 def load(
     folder: Path, flags: dict[str, Any] | None = None, environment: dict[str, str] | None = None
 ) -> tuple[Settings, dict[str, Origin]]:
-    settings, origins = load_settings(flags or {}, {"HOME": str(folder / "home")} | (environment or {}), folder)
+    settings, origins = load_settings(
+        flags or {}, {"HOME": str(folder / "home")} | (environment or {}), folder
+    )
     return settings, {origin.name: origin for origin in origins}
 
 

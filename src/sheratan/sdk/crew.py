@@ -22,6 +22,8 @@ from sheratan.sdk.processes import ProcessDied, ProcessPool
 __all__ = ["Crew"]
 
 _AGAIN_SECONDS: Final = 0.2
+_GIVE_UP_SECONDS: Final = 3.0
+"""How long a crew that stops tries to deliver its last reports."""
 
 
 class _Attempt:
@@ -89,8 +91,11 @@ class Crew:
         await asyncio.gather(
             *(a.task for a in list(self._attempts.values()) if a.task), return_exceptions=True
         )
-        await asyncio.gather(*self._flushes, return_exceptions=True)
-        with suppress(Disconnected):
+        with suppress(TimeoutError):
+            # An engine that has halted takes no report; it decides about these jobs when it starts again.
+            async with asyncio.timeout(_GIVE_UP_SECONDS):
+                await asyncio.gather(*self._flushes, return_exceptions=True)
+        with suppress(Unavailable):
             await self._transport.call(api.EndWorker(session=self._session))
         if self._processes is not None:
             self._processes.close()

@@ -1,0 +1,552 @@
+"""The local socket: what crosses it, what it refuses, and what becomes of those who hang up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import sheratan
+from sheratan import Client, Worker
+from sheratan.contracts import api
+from sheratan.contracts.errors import (
+    InternalError,
+    InvalidInput,
+    LimitReached,
+    NotFound,
+    SheratanError,
+    TooLarge,
+    Unavailable,
+    error_classes,
+)
+from sheratan.contracts.jobs import Submission
+from sheratan.contracts.limits import Limits
+from sheratan.contracts.principal import Principal
+from sheratan.gateway.socket import SocketServer
+from sheratan.sdk.socket import SocketTransport, connect
+from tests.sdk import sample_kinds as kinds
+
+SECONDS_MAX = 60
+
+
+class Connections:
+    """A running engine, and connections to it that are closed at the end."""
+
+    def __init__(self, data: Path, local: Client) -> None:
+        self.data = data
+        self.local = local
+        self._transports: list[SocketTransport] = []
+
+    async def transport(self) -> SocketTransport:
+        """A new connection."""
+        made = await connect(self.data)
+        self._transports.append(made)
+        return made
+
+    async def client(self) -> Client:
+        """A client on a new connection."""
+        return Client(await self.transport())
+
+    async def raw(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection without anything that knows the protocol."""
+        return await asyncio.open_unix_connection(str(self.data / "sheratan.sock"))
+
+    async def close(self) -> None:
+        """Hang up everywhere."""
+        for transport in self._transports:
+            await transport.close()
+
+
+def served(
+    folder: Path,
+    scenario: Callable[[Connections], Awaitable[None]],
+    *,
+    limits: Limits | None = None,
+    modules: tuple[Any, ...] = (kinds,),
+) -> None:
+    """Run a scenario against an engine whose socket is open."""
+
+    async def run() -> None:
+        async with (
+            asyncio.timeout(SECONDS_MAX),
+            sheratan.open(folder, modules, limits=limits, drain_seconds=0.1) as local,
+        ):
+            connections = Connections(folder, local)
+            try:
+                await scenario(connections)
+            finally:
+                await connections.close()
+
+    asyncio.run(run())
+
+
+async def ask_raw(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line: bytes) -> Any:
+    """Send a line and read the next one."""
+    writer.write(line + b"\n")
+    await writer.drain()
+    return json.loads(await reader.readline())
+
+
+async def until_running(client: Client, job: str) -> None:
+    """Wait until a job runs."""
+    await until(client, job, "running")
+
+
+async def until(client: Client, job: str, state: str) -> None:
+    """Wait until a job is in a state."""
+    found = await client.job(job)
+    while found.state != state:
+        found = await client.job(job)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Requests and answers
+
+
+def test_a_client_over_the_socket_works_like_one_within_the_process(tmp_path: Path) -> None:
+    async def scenario(connections: Connections) -> None:
+        client = await connections.client()
+        assert await client.run(kinds.typed, {"name": "nut", "count": 2}) == "2 x nut"
+        handle = await client.submit(kinds.echo, {"ü": [1, None]})
+        assert await handle.result() == {"ü": [1, None]}
+        assert (await handle.why()).lines[0].type == "job.submitted"
+        assert (await client.job(handle.id)).state == "succeeded"
+        assert (await client.status()).ready
+        assert "echo" in {kind.name for kind in await client.kinds()}
+        assert await client.pause("q", "rest")
+        assert not await client.pause("q")
+        assert [queue.name for queue in await client.queues() if queue.paused] == ["q"]
+        assert json.loads((await client.entries(0, 1))[0])["seq"] == 0
+
+    served(tmp_path, scenario)
+
+
+class Refuses:
+    """An API that refuses everything in one way."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    async def handle(self, request: api.Request, by: Principal) -> Any:
+        raise self._error
+
+    async def stream(self, request: api.Request) -> AsyncIterator[Any]:
+        raise self._error
+        yield
+
+
+@asynccontextmanager
+async def refusing(folder: Path, error: Exception) -> AsyncGenerator[Client]:
+    """A socket whose every answer is a refusal, and a client of it."""
+    server = SocketServer(Refuses(error), folder, Limits())  # type: ignore[arg-type]
+    await server.start()
+    try:
+        async with Client(await connect(folder)) as client:
+            yield client
+    finally:
+        await server.stop()
+
+
+@pytest.mark.parametrize("cls", error_classes().values(), ids=lambda cls: cls.code)
+def test_every_error_class_crosses_the_wire(tmp_path: Path, cls: type[SheratanError]) -> None:
+    async def run() -> None:
+        made = cls("so it is", field="a/b", job="job_1", count=2)
+        async with asyncio.timeout(SECONDS_MAX), refusing(tmp_path, made) as client:
+            with pytest.raises(cls) as refused:
+                await client.job("job_1")
+            assert type(refused.value) is cls
+            assert (refused.value.detail, refused.value.field) == ("so it is", "a/b")
+            assert refused.value.extra == {"job": "job_1", "count": 2}
+            with pytest.raises(cls):
+                async for _ in client.watch():
+                    pass
+
+    asyncio.run(run())
+
+
+def test_a_bug_behind_the_socket_is_told_and_ends_nothing(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with asyncio.timeout(SECONDS_MAX), refusing(tmp_path, ZeroDivisionError("oops")) as client:
+            for _ in range(2):
+                with pytest.raises(InternalError, match="ZeroDivisionError: oops"):
+                    await client.status()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("value", [math.nan, [1, math.inf], {"a": {"b": -math.inf}}])
+def test_nan_and_infinity_are_refused_by_name_and_not_made_null(tmp_path: Path, value: Any) -> None:
+    async def scenario(connections: Connections) -> None:
+        client = await connections.client()
+        for kind in ("echo", kinds.echo):
+            for call in (client.submit, client.run):
+                with pytest.raises(InvalidInput, match="NaN") as refused:
+                    await call(kind, value)
+                assert str(refused.value.field).startswith("input")
+        assert (await client.jobs()).items == []
+        assert await client.run("echo", 1) == 1
+
+    served(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("value", ["\ud800", ["a\udfff"], {"\udc00": 1}])
+def test_lone_surrogates_are_refused_and_the_connection_lives_on(tmp_path: Path, value: Any) -> None:
+    async def scenario(connections: Connections) -> None:
+        client = await connections.client()
+        for call in (client.submit, client.run):
+            with pytest.raises(InvalidInput, match="surrogate"):
+                await call("echo", value)
+        assert await client.run("echo", 1) == 1
+
+    served(tmp_path, scenario)
+
+
+def test_an_integer_beyond_2_to_53_is_refused_by_field(tmp_path: Path) -> None:
+    async def scenario(connections: Connections) -> None:
+        client = await connections.client()
+        with pytest.raises(InvalidInput) as refused:
+            await client.submit("echo", {"id": 1 << 53})
+        assert refused.value.field == "input/id"
+
+    served(tmp_path, scenario)
+
+
+def test_two_thousand_requests_at_once_are_all_answered(tmp_path: Path) -> None:
+    async def scenario(connections: Connections) -> None:
+        client = await connections.client()
+        found = await asyncio.gather(*(client.run("echo", n) for n in range(2_000)))
+        assert found == list(range(2_000))
+
+    served(tmp_path, scenario)
+
+
+def test_a_stampede_of_one_key_over_many_connections_makes_one_job(tmp_path: Path) -> None:
+    async def scenario(connections: Connections) -> None:
+        clients = [await connections.client() for _ in range(10)]
+        handles = await asyncio.gather(*(clients[n % 10].submit("echo", 7, key="k") for n in range(200)))
+        assert len({handle.id for handle in handles}) == 1
+        assert [handle.existing for handle in handles].count(False) == 1
+        assert len((await connections.local.jobs()).items) == 1
+
+    served(tmp_path, scenario)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What is refused
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"nonsense",
+        b"\xff\xfe\x00",
+        b"[]",
+        b"{}",
+        b"null",
+        b'{"id": "one", "method": "status"}',
+        b'{"id": 1}',
+        b'{"id": 1, "method": "status", "extra": 1}',
+        b'{"id": 1, "method": "status", "params": {}',
+        b"[" * 100_000,
+    ],
+)
+def test_garbage_is_refused_and_the_connection_lives_on(tmp_path: Path, line: bytes) -> None:
+    async def scenario(connections: Connections) -> None:
+        reader, writer = await connections.raw()
+        answer = await ask_raw(reader, writer, line)
+        assert (answer["id"], answer["error"]["code"]) == (-1, "invalid_input")
+        answer = await ask_raw(reader, writer, b'{"id": 5, "method": "queue.list"}')
+        assert (answer["id"], answer["value"]) == (5, [])
+        writer.close()
+        await writer.wait_closed()
+
+    served(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "code", "field"),
+    [
+        ("job.fly", "{}", "not_found", "method"),
+        ("job.get", '{"id": 5}', "invalid_input", "id"),
+        ("job.get", "{}", "invalid_input", None),
+        ("job.get", '{"id": "x", "colour": 1}', "invalid_input", None),
+        ("job.submit", '{"jobs": [{"kind": 3}]}', "invalid_input", "jobs[0].kind"),
+        ("job.submit", '{"jobs": []}', "invalid_input", "jobs"),
+        (
+            "job.submit",
+            '{"jobs": [{"kind": "echo", "options": {"priority": 99}}]}',
+            "invalid_input",
+            "jobs[0].options.priority",
+        ),
+        ("job.wait", '{"id": "x", "timeout_seconds": 0}', "invalid_input", "timeout_seconds"),
+        ("job.list", '{"limit": 100000}', "invalid_input", "limit"),
+        ("worker.lease", '{"session": 99, "slots": 1}', "not_found", "session"),
+        ("worker.lease", '{"session": 99, "slots": 0}', "invalid_input", "slots"),
+        ("journal.entries", '{"first_seq": -1}', "invalid_input", "first_seq"),
+    ],
+)
+def test_a_request_that_is_not_valid_is_refused_under_its_own_number(
+    tmp_path: Path, method: str, params: str, code: str, field: str | None
+) -> None:
+    async def scenario(connections: Connections) -> None:
+        reader, writer = await connections.raw()
+        line = f'{{"id": 7, "method": "{method}", "params": {params}}}'
+        answer = await ask_raw(reader, writer, line.encode())
+        assert (answer["id"], answer["error"]["code"], answer["error"]["field"]) == (7, code, field)
+        writer.close()
+        await writer.wait_closed()
+
+    served(tmp_path, scenario)
+
+
+def test_a_frame_that_is_too_long_is_refused_with_the_name_of_the_limit(tmp_path: Path) -> None:
+    async def scenario(connections: Connections) -> None:
+        client = await connections.client()
+        with pytest.raises(TooLarge, match=r"limits\.payload_bytes_max"):
+            await client.submit("echo", "x" * 1_000)
+        assert await client.run("echo", 1) == 1
+        for size in (80_000, 3_000_000):
+            client = await connections.client()
+            with pytest.raises(TooLarge, match=r"limits\.payload_bytes_max"):
+                await client.submit("echo", "x" * size)
+        assert await connections.local.run("echo", 1) == 1
+
+    served(tmp_path, scenario, limits=Limits(payload_bytes_max=500))
+
+
+def test_connections_above_their_limit_are_refused_and_a_place_that_is_given_back_is_free(
+    tmp_path: Path,
+) -> None:
+    async def scenario(connections: Connections) -> None:
+        first, second = await connections.transport(), await connections.transport()
+        await first.call(api.ListQueues())
+        await second.call(api.ListQueues())
+        with pytest.raises(LimitReached, match=r"limits\.connections_max"):
+            await (await connections.client()).queues()
+        await first.call(api.ListQueues())
+        await second.close()
+        async with asyncio.timeout(SECONDS_MAX):
+            while True:
+                with suppress(LimitReached):
+                    await (await connections.client()).queues()
+                    break
+
+    served(tmp_path, scenario, limits=Limits(connections_max=2))
+
+
+def test_no_server_is_told_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="sheratan up"):
+        asyncio.run(connect(tmp_path))
+
+
+def test_a_caller_that_waits_is_told_when_the_server_goes(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with asyncio.timeout(SECONDS_MAX):
+            async with sheratan.open(tmp_path, [kinds], drain_seconds=0.0):
+                client = Client(await connect(tmp_path))
+                waiting = asyncio.create_task(client.run(kinds.waits_for_ever))
+                found = await client.jobs()
+                while not found.items:
+                    found = await client.jobs()
+            with pytest.raises(Unavailable):
+                await waiting
+            with pytest.raises(Unavailable):
+                await client.status()
+            await client.close()
+
+    asyncio.run(run())
+
+
+def test_the_socket_is_its_owners_alone_and_replaces_a_dead_one_at_any_depth(tmp_path: Path) -> None:
+    deep = tmp_path / ("a" * 100) / ("b" * 100)
+    deep.mkdir(parents=True)
+    (deep / "sheratan.sock").write_text("left behind")
+
+    async def scenario(connections: Connections) -> None:
+        assert (deep / "sheratan.sock").stat().st_mode & 0o777 == 0o600
+        assert await (await connections.client()).run("echo", 1) == 1
+
+    served(deep, scenario)
+    assert not (deep / "sheratan.sock").exists()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Workers
+
+
+def test_a_worker_over_the_socket_runs_jobs(tmp_path: Path) -> None:
+    async def scenario(connections: Connections) -> None:
+        worker = Worker(await connections.client(), [kinds.echo, kinds.typed, kinds.gives, kinds.raises])
+        await worker.start()
+        client = await connections.client()
+        assert await client.run("echo", {"a": 1}) == {"a": 1}
+        for what in ("nan", "surrogate", "object", "huge"):
+            handle = await client.submit("gives", what)
+            record = await client.wait(handle.id)
+            assert record.error is not None
+            assert (what, record.error.error_class) == (what, "bug")
+        handle = await client.submit("raises", "surrogate", attempts_max=1)
+        assert (await client.wait(handle.id)).state == "failed"
+        assert await client.run("echo", 5) == 5
+        await worker.stop()
+
+    served(tmp_path, scenario, modules=())
+
+
+def test_a_result_that_cannot_be_carried_over_does_not_take_its_neighbours_with_it(tmp_path: Path) -> None:
+    async def scenario(connections: Connections) -> None:
+        worker = Worker(await connections.client(), [kinds.echo, kinds.gives])
+        await worker.start()
+        client = await connections.client()
+        jobs = [Submission(kind="echo", input=1), Submission(kind="gives", input="surrogate")] * 10
+        handles = await client.submit_many(jobs)
+        states = [(await client.wait(handle.id)).state for handle in handles]
+        assert states == ["succeeded", "failed"] * 10
+        await worker.stop()
+
+    served(tmp_path, scenario, modules=())
+
+
+def test_the_jobs_of_a_worker_whose_connection_drops_are_run_again(tmp_path: Path) -> None:
+    async def scenario(connections: Connections) -> None:
+        transport = await connections.transport()
+        worker = Worker(Client(transport), [kinds.waits_for_ever], name="first")
+        await worker.start()
+        client = await connections.client()
+        handle = await client.submit("waits_for_ever")
+        await until_running(client, handle.id)
+        transport._writer.transport.abort()
+        await until(client, handle.id, "queued")
+        record = await client.job(handle.id)
+        assert record.worker_losses == 1
+        assert (await client.status()).workers == []
+        await worker.stop()
+
+    served(tmp_path, scenario, modules=())
+
+
+def test_a_worker_that_stops_hands_back_what_it_has_not_finished(tmp_path: Path) -> None:
+    async def scenario(connections: Connections) -> None:
+        worker = Worker(await connections.client(), [kinds.waits_for_ever])
+        await worker.start()
+        client = await connections.client()
+        handle = await client.submit("waits_for_ever")
+        await until_running(client, handle.id)
+        await worker.stop()
+        record = await client.job(handle.id)
+        assert (record.state, record.worker_losses, record.attempt) == ("queued", 0, 0)
+
+    served(tmp_path, scenario, modules=())
+
+
+def test_a_job_on_a_remote_worker_is_cancelled(tmp_path: Path) -> None:
+    async def scenario(connections: Connections) -> None:
+        worker = Worker(await connections.client(), [kinds.waits_for_ever])
+        await worker.start()
+        client = await connections.client()
+        handle = await client.submit("waits_for_ever")
+        await until_running(client, handle.id)
+        assert await handle.cancel() == "requested"
+        assert (await client.wait(handle.id)).state == "cancelled"
+        await worker.stop()
+
+    served(tmp_path, scenario, modules=())
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Streams
+
+
+def test_a_watcher_sees_entries_as_they_are_committed(tmp_path: Path) -> None:
+    async def scenario(connections: Connections) -> None:
+        client, other = await connections.client(), await connections.client()
+        stream = client.watch()
+        first = asyncio.ensure_future(anext(stream))
+        await client.queues()
+        handle = await other.submit("echo", 1)
+        seen = [await first]
+        while seen[-1].type != "job.succeeded":
+            seen.append(await anext(stream))
+        assert [entry.type for entry in seen] == ["job.submitted", "worker.leased", "job.succeeded"]
+        assert [entry.entry for entry in seen] == sorted(entry.entry for entry in seen)
+        assert seen[-1].subject == handle.id
+
+    served(tmp_path, scenario)
+
+
+def test_a_watcher_of_one_job_sees_that_job_only(tmp_path: Path) -> None:
+    async def scenario(connections: Connections) -> None:
+        client = await connections.client()
+        await client.pause("default")
+        wanted, other = await client.submit("echo", 1), await client.submit("echo", 2)
+        stream = client.watch(wanted.id)
+        first = asyncio.ensure_future(anext(stream))
+        await client.queues()
+        await other.cancel()
+        await wanted.cancel()
+        found = await first
+        assert (found.type, found.subject) == ("job.cancelled", wanted.id)
+
+    served(tmp_path, scenario)
+
+
+def test_watchers_above_their_limit_are_refused_and_hanging_up_frees_a_place(tmp_path: Path) -> None:
+    async def scenario(connections: Connections) -> None:
+        watching = await connections.transport()
+        first = asyncio.ensure_future(anext(Client(watching).watch()))
+        await Client(watching).queues()
+        client = await connections.client()
+        with pytest.raises(LimitReached, match=r"limits\.watchers_max"):
+            await anext(client.watch())
+        await watching.close()
+        with pytest.raises(SheratanError):
+            await first
+        async with asyncio.timeout(SECONDS_MAX):
+            while True:
+                again = asyncio.ensure_future(anext(client.watch()))
+                await client.pause("q")
+                await client.resume("q")
+                with suppress(LimitReached):
+                    assert (await again).subject == "queue:q"
+                    break
+
+    served(tmp_path, scenario, limits=Limits(watchers_max=1))
+
+
+def test_a_stream_of_an_id_that_is_none_is_refused_and_takes_no_place(tmp_path: Path) -> None:
+    async def scenario(connections: Connections) -> None:
+        client = await connections.client()
+        for _ in range(3):
+            with pytest.raises((NotFound, InvalidInput)):
+                await anext(client.watch("job_nonsense"))
+
+    served(tmp_path, scenario, limits=Limits(watchers_max=1))
+
+
+def test_a_watcher_that_falls_behind_is_told_and_memory_does_not_grow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sheratan.gateway.api._WATCH_ENTRIES_MAX", 5)
+
+    async def scenario(connections: Connections) -> None:
+        stream = connections.local.watch()
+        first = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(0)
+        await connections.local.pause("default")
+        await first
+        for n in range(50):
+            await connections.local.submit("echo", n)
+        queue = stream.ag_frame.f_locals["queue"]  # type: ignore[attr-defined]
+        assert queue.qsize() <= 5
+        with pytest.raises(Unavailable, match="behind"):
+            async for _ in stream:
+                pass
+
+    served(tmp_path, scenario)
