@@ -9,6 +9,8 @@ import pytest
 from sheratan.contracts.errors import InvalidInput, NotFound, TooLarge
 from sheratan.contracts.ids import format_job_id
 from sheratan.contracts.limits import Limits
+from sheratan.engine.commands import Cancel
+from sheratan.store.rows import Blocked
 from tests.engine.world import World
 
 
@@ -78,9 +80,24 @@ def test_a_child_that_allows_it_runs_after_a_failed_parent(world: World) -> None
     child = world.submit(after=[parent, other], after_failure="run")
     session = world.register()
     world.run(session, "failed")
-    assert world.state_of(child) == "blocked"
+    waiting = world.location(child)
+    assert type(waiting) is Blocked
+    assert (waiting.missing, waiting.failed) == (1, 1)
     world.run(session)
     assert world.state_of(child) == "queued"
+    decision = world.last("job.unblocked").decision
+    assert decision is not None
+    assert decision["input"]["failed"] == 1
+
+
+def test_a_child_that_was_freed_earlier_in_the_batch_is_no_longer_blocked_for_what_comes_later(
+    world: World,
+) -> None:
+    parent = world.submit()
+    child = world.submit(after=[parent])
+    [given] = world.lease(world.register())
+    world.batch(world.settlement(given), Cancel(id=child, reason=""))
+    assert world.types(child) == ["job.submitted", "job.unblocked", "job.cancelled"]
 
 
 def test_a_child_of_a_parent_that_has_failed_already_is_cancelled_or_runs_as_it_says(world: World) -> None:

@@ -238,7 +238,7 @@ def test_a_halted_engine_writes_nothing_more_when_time_passes(tmp_path: Path) ->
 def test_a_bug_in_what_time_brings_halts_the_engine_instead_of_spinning(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with running_engine(tmp_path) as running:
-            await running.submit(delay_seconds=0.01)
+            await running.submit(delay_seconds=0.5)
             running.store._connection.execute("DELETE FROM job")
             running.engine.state.cached.clear()
             async with asyncio.timeout(SECONDS_MAX):

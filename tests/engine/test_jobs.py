@@ -7,12 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from sheratan.contracts.errors import LimitReached, NotFound
-from sheratan.contracts.jobs import ErrorClass, Options, Submission
+from sheratan.contracts.jobs import ErrorClass, JobError, Options, Submission
 from sheratan.contracts.limits import Limits
 from sheratan.engine.commands import EndSession, Heartbeat
 from sheratan.engine.timers import SESSION_SILENCE_US_MAX
 from sheratan.store.rows import Ready, Result, Timer
 from tests.engine.world import SECOND, World
+
+LAST = Options(priority=9)
 
 
 @pytest.fixture
@@ -135,17 +137,17 @@ def test_a_lane_with_more_jobs_than_fit_in_memory_is_worked_off_in_order() -> No
     world.check()
 
 
-def test_urgent_jobs_beyond_the_window_go_before_less_urgent_ones_of_another_lane() -> None:
+@pytest.mark.parametrize("slots", [300, 400, 1_000])
+def test_urgent_jobs_beyond_the_window_go_before_less_urgent_ones_of_another_lane(slots: int) -> None:
     world = World(limits=Limits(running_jobs_max=10_000, lease_jobs_max=1_000))
     for _ in range(3):
         world.ask(world.submissions(*(Submission(kind="work") for _ in range(1_000))))
-    for _ in range(50):
-        world.submit("other", priority=9)
+    world.ask(world.submissions(*(Submission(kind="other", options=LAST) for _ in range(500))))
     session = world.register()
-    kinds: list[str] = []
+    kinds = [given.kind for given in world.lease(session, 400)]
     while len(kinds) < 3_000:
-        kinds += [given.kind for given in world.lease(session, 300)]
-    assert set(kinds[:3_000]) == {"work"}
+        kinds += [given.kind for given in world.lease(session, min(slots, 3_000 - len(kinds)))]
+    assert set(kinds) == {"work"}
     world.check()
 
 
@@ -301,6 +303,16 @@ def test_a_failed_attempt_without_an_error_is_a_bug(world: World) -> None:
     record = world.record(job)
     assert record.error is not None
     assert (record.error.error_class, record.error.type) == ("bug", "UnknownError")
+
+
+def test_an_error_that_quotes_what_is_no_valid_text_is_kept_escaped(world: World) -> None:
+    job = world.submit(attempts_max=1)
+    [given] = world.lease(world.register())
+    error = JobError(error_class="fatal", type="OSError", message="no file \udcff.txt", traceback="\udcff")
+    assert world.settle(given, "failed", error=error)
+    kept = world.record(job).error
+    assert kept is not None
+    assert kept.message == r"no file \udcff.txt"
 
 
 def test_every_error_is_kept_with_its_attempt_and_told(world: World) -> None:

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -153,7 +154,8 @@ def dies() -> None:
 
 
 @job(cpu_bound=True, run_timeout_seconds=1.0, attempts_max=1)
-def spins() -> None:
+def spins(file: str) -> None:
+    Path(file).write_text(str(os.getpid()))
     while True:
         pass
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
+import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -352,8 +354,16 @@ def test_a_crash_of_a_process_is_a_lost_lease_and_the_engine_lives_on(tmp_path: 
 
 def test_an_endless_loop_in_a_process_is_killed_at_its_time_limit(tmp_path: Path) -> None:
     async def scenario(client: Client) -> None:
-        error = await error_of(client, await client.submit(kinds.spins))
+        file = tmp_path / "pid"
+        handle = await client.submit(kinds.spins, str(file))
+        while not (file.exists() and file.read_text()):
+            await client.job(handle.id)
+        children = multiprocessing.active_children()
+        [spinning] = [child for child in children if child.pid == int(file.read_text())]
+        error = await error_of(client, handle)
         assert error.error_class == "timeout"
+        await asyncio.to_thread(spinning.join, SECONDS_MAX)
+        assert spinning.exitcode == -signal.SIGKILL
         assert (await client.run(kinds.in_a_process, 1))[0] == 2
 
     embedded(tmp_path, scenario)
