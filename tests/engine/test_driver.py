@@ -276,7 +276,7 @@ def test_those_who_wait_for_a_job_are_told_when_the_engine_stops(tmp_path: Path)
     async def scenario() -> None:
         async with running_engine(tmp_path) as running:
             job = await running.submit()
-            waiting = asyncio.create_task(running.engine.wait_end(parse_job_id(job).number, None))
+            waiting = asyncio.create_task(running.engine.wait_end(parse_job_id(job), None))
             await asyncio.sleep(0)
         with pytest.raises(Unavailable, match="stopped"):
             await waiting
@@ -303,14 +303,13 @@ def test_waiting_for_a_job_ends_with_its_end(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with running_engine(tmp_path) as running:
             job = await running.submit(delay_seconds=0.02)
-            number = parse_job_id(job).number
-            waiting = asyncio.create_task(running.engine.wait_end(number, SECONDS_MAX))
+            waiting = asyncio.create_task(running.engine.wait_end(parse_job_id(job), SECONDS_MAX))
             [given] = await running.lease(await running.register())
             await running.settle(given, output="out")
             ended = await waiting
             assert ended is not None
             assert (ended[1].state, ended[1].output) == ("succeeded", b'"out"')
-            assert await running.engine.wait_end(number, SECONDS_MAX) is None
+            assert await running.engine.wait_end(parse_job_id(job), SECONDS_MAX) is None
 
     asyncio.run(scenario())
 
@@ -320,7 +319,7 @@ def test_waiting_in_vain_ends_with_timed_out(tmp_path: Path) -> None:
         async with running_engine(tmp_path) as running:
             job = await running.submit()
             with pytest.raises(TimedOut):
-                await running.engine.wait_end(parse_job_id(job).number, 0.01)
+                await running.engine.wait_end(parse_job_id(job), 0.01)
             with pytest.raises(TimedOut):
                 await running.engine.run(running.submission(), PERSON, 0.01)
             assert running.engine._ends == {}
@@ -353,5 +352,48 @@ def test_watchers_see_every_entry_after_its_commit_until_they_stop(tmp_path: Pat
             end()
             await running.submit()
             assert [entry.type for entry in seen] == ["job.submitted"]
+
+    asyncio.run(scenario())
+
+
+def test_those_who_wait_for_a_job_are_told_when_the_engine_halts(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running_engine(tmp_path) as running:
+            job = await running.submit()
+            waiting = asyncio.create_task(running.engine.wait_end(parse_job_id(job), SECONDS_MAX))
+            await asyncio.sleep(0)
+            running.engine._driver._halt("a test says so")
+            with pytest.raises(Unavailable, match="a test says so"):
+                await waiting
+
+    asyncio.run(scenario())
+
+
+def test_waiting_for_the_number_of_a_job_with_another_salt_does_not_wait_for_that_job(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running_engine(tmp_path) as running:
+            address = parse_job_id(await running.submit())
+            other = address._replace(salt=address.salt ^ 1)
+            assert await running.engine.wait_end(other, SECONDS_MAX) is None
+            running.engine.state.cached.clear()
+            assert await running.engine.wait_end(other, SECONDS_MAX) is None
+
+    asyncio.run(scenario())
+
+
+def test_a_watcher_that_fails_is_dropped_and_the_commit_stands(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running_engine(tmp_path) as running:
+            shown: list[Entry] = []
+
+            def fail(entry: Entry) -> None:
+                raise RuntimeError("cannot bear to look")
+
+            running.engine.watch(fail)
+            running.engine.watch(shown.append)
+            first = await running.submit()
+            second = await running.submit()
+            assert states(running, [first, second]) == {"queued"}
+            assert len(shown) == 2
 
     asyncio.run(scenario())

@@ -191,6 +191,9 @@ def test_a_job_that_waits_too_long_in_its_queue_fails(world: World) -> None:
     assert entry.data["error"]["type"] == "QueueTimeout"
     assert entry.decision is not None
     assert entry.decision["rule"] == "job.timeout@1"
+    error = world.record(job).error
+    assert error is not None
+    assert (error.error_class, error.type) == ("timeout", "QueueTimeout")
 
 
 def test_the_queue_timeout_starts_when_the_delay_ends(world: World) -> None:

@@ -138,7 +138,7 @@ class ResumeQueue(Request, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class ListKinds(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The kinds that workers on duty offer."""
+    """The kinds that workers have offered since the engine started."""
 
 
 class TellWhy(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):

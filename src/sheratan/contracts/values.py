@@ -53,6 +53,11 @@ def _check_list(value: Sequence[Any], field: str, depth: int) -> bool:
     return plain
 
 
+def _escaped(key: str) -> str:
+    """A key as a step of a JSON Pointer (RFC 6901 section 3)."""
+    return key.replace("~", "~0").replace("/", "~1") if "~" in key or "/" in key else key
+
+
 def _check_dict(value: dict[Any, Any], field: str, depth: int) -> bool:
     _check_depth(field, depth)
     plain = True
@@ -61,7 +66,7 @@ def _check_dict(value: dict[Any, Any], field: str, depth: int) -> bool:
             raise InvalidInput(f"key {key!r} is not text", field=field or "/")
         # Beyond ASCII, UTF-16 order (RFC 8785 section 3.2.3) and code point order may differ.
         plain &= key.isascii()
-        plain &= _check(item, f"{field}/{key}", depth + 1)
+        plain &= _check(item, f"{field}/{_escaped(key)}", depth + 1)
     return plain
 
 

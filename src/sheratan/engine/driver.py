@@ -50,6 +50,7 @@ class Driver:
         self.trouble: str | None = None
         """Why the last commit failed; None once one has succeeded."""
         self.on_commit: Callable[[Batch], None] = lambda batch: None
+        self.on_halt: Callable[[str], None] = lambda reason: None
 
     def put(self, pending: Pending) -> None:
         """Queue a command. Refused when too many wait already, so that overload cannot grow memory."""
@@ -204,6 +205,7 @@ class Driver:
         error = Unavailable(f"the engine has halted: {reason}")
         self._answer_all(list(self._inbox), error)
         self._inbox.clear()
+        self.on_halt(str(error))
 
 
 def _as_bug(error: Exception) -> InternalError:

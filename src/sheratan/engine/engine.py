@@ -9,7 +9,7 @@ from typing import Any
 from sheratan.ambient.clock import Clock
 from sheratan.ambient.randomness import Randomness
 from sheratan.contracts.errors import TimedOut, Unavailable
-from sheratan.contracts.ids import number_of
+from sheratan.contracts.ids import JobAddress, look_up_job_id, number_of
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import ENGINE, Principal
@@ -20,7 +20,6 @@ from sheratan.engine.decider import Decider
 from sheratan.engine.driver import Driver
 from sheratan.engine.prepare import KindRegistry
 from sheratan.engine.state import State
-from sheratan.kernel.lifecycle import TERMINAL_STATES
 from sheratan.store.port import Reader, Store
 from sheratan.store.rows import JobRow, Result
 
@@ -87,6 +86,7 @@ class Engine:
         self._decider = Decider(store, clock, randomness, limits)
         self._driver = Driver(self._decider, store, clock, limits)
         self._driver.on_commit = self._on_commit
+        self._driver.on_halt = self._give_up_waiting
         self._ends: Ends = {}
         self._signals: dict[int, asyncio.Queue[Signal]] = {}
         self._watchers: set[Watcher] = set()
@@ -139,10 +139,7 @@ class Engine:
             return
         self._driver.stop()
         await self._loop_task
-        for futures in self._ends.values():
-            for future in futures:
-                if not future.done():
-                    future.set_exception(Unavailable("the engine stopped before the job ended"))
+        self._give_up_waiting("the engine stopped before the job ended")
 
     async def ask(self, command: Command, by: Principal) -> Any:
         """Have a command decided; returns after the commit."""
@@ -171,17 +168,20 @@ class Engine:
             if future.cancelled():
                 reply.forget()
         if ended is None:
-            ended = await self.wait_end(number_of(reply.id), timeout_seconds)
+            ended = await self.wait_end(look_up_job_id(reply.id), timeout_seconds)
         return reply.id, ended
 
-    async def wait_end(self, number: int, timeout_seconds: float | None) -> tuple[JobRow, Result] | None:
-        """Wait until a job has ended and return its rows; None when it had ended before the call."""
+    async def wait_end(
+        self, address: JobAddress, timeout_seconds: float | None
+    ) -> tuple[JobRow, Result] | None:
+        """Wait until a job has ended and return its rows; None when it had ended before, or never was."""
+        number = address.number
         future: asyncio.Future[tuple[JobRow, Result] | None] = asyncio.get_running_loop().create_future()
         waiting = self._ends.setdefault(number, [])
         waiting.append(future)
         try:
             # Registered first, looked up second: an end in between is not missed.
-            if not self._is_open(number):
+            if not self._is_open(address):
                 return None
             if timeout_seconds is None:
                 return await future
@@ -219,12 +219,23 @@ class Engine:
         self._watchers.add(watcher)
         return lambda: self._watchers.discard(watcher)
 
-    def _is_open(self, number: int) -> bool:
-        state = self.state
-        if number in state.held or number in state.cached:
-            return True
+    def _is_open(self, address: JobAddress) -> bool:
+        number = address.number
+        held = self.state.held.get(number)
+        known = held.job if held else self.state.cached.get(number)
+        if known is not None:
+            return known.salt == address.salt
         location = self._reader.location(number)
-        return location is not None and not (type(location) is Result and location.state in TERMINAL_STATES)
+        if location is None or type(location) is Result:
+            return False
+        return all(job.salt == address.salt for job in self._reader.jobs([number]))
+
+    def _give_up_waiting(self, reason: str) -> None:
+        """Tell everybody who waits for a job's end that this engine will not see it."""
+        for futures in self._ends.values():
+            for future in futures:
+                if not future.done():
+                    future.set_exception(Unavailable(reason))
 
     def _on_commit(self, batch: Batch) -> None:
         for ended in batch.ended:
@@ -239,5 +250,12 @@ class Engine:
             self._idle.set()
         if self._watchers:
             for entry in batch.unit.entries:
-                for watcher in list(self._watchers):
-                    watcher(entry)
+                self._show(entry)
+
+    def _show(self, entry: Entry) -> None:
+        for watcher in list(self._watchers):
+            try:
+                watcher(entry)
+            except Exception:
+                # What was committed stays so, whoever cannot bear to look: this one is shown nothing more.
+                self._watchers.discard(watcher)

@@ -46,11 +46,13 @@ class _Planned:
 def submit(batch: Batch, command: Submit, by: Principal) -> list[Receipt]:
     """Take the jobs in, all or none, and return a receipt for each."""
     if command.by_job is not None:
-        _check_submitter(batch, command, command.by_job)
+        by = _submitting_job(batch, command, command.by_job, by)
     if len(batch.state.lanes) + len(command.jobs) > batch.state.limits.queues_max:
         _check_queue_count(batch, command, by)
     # Every job is looked at before the first one is taken in.
     planned = _plan_all(batch, command.jobs, by)
+    if command.by_job is not None:
+        _count_fan_out(batch, command.by_job, sum(not isinstance(plan, str) for plan in planned))
     receipts: list[Receipt] = []
     for plan in planned:
         if isinstance(plan, str):
@@ -60,16 +62,20 @@ def submit(batch: Batch, command: Submit, by: Principal) -> list[Receipt]:
     return receipts
 
 
-def _check_submitter(batch: Batch, command: Submit, by_job: int) -> None:
-    state = batch.state
-    held = state.held.get(by_job)
+def _submitting_job(batch: Batch, command: Submit, by_job: int, by: Principal) -> Principal:
+    """A running job as the actor: known by its fence, on behalf of whoever runs its worker."""
+    held = batch.state.held.get(by_job)
     if held is None or held.lease.fence != command.fence:
         raise LostLease("the job that submits has lost its lease, so it submits nothing", field="fence")
-    submitted = state.fan_out.get(by_job, 0) + len(command.jobs)
-    most = state.limits.fan_out_jobs_max
+    return Principal(actor=held.id, auth="lease", on_behalf_of=by.on_behalf_of, tenant=by.tenant)
+
+
+def _count_fan_out(batch: Batch, by_job: int, jobs: int) -> None:
+    state = batch.state
+    submitted, most = state.fan_out.get(by_job, 0) + jobs, state.limits.fan_out_jobs_max
     if submitted > most:
         raise LimitReached(
-            f"{held.id} would submit {submitted} jobs; at most {most} (limits.fan_out_jobs_max)"
+            f"the job would submit {submitted} jobs; at most {most} (limits.fan_out_jobs_max)", field="jobs"
         )
     state.fan_out[by_job] = submitted
 

@@ -234,9 +234,12 @@ def _writable(error: JobError) -> JobError:
 
 def _shorten(error: JobError, limits: Limits) -> JobError:
     most = limits.error_bytes_max
-    if len(error.message) + len(error.traceback) <= most:
+    message, trace = error.message.encode(), error.traceback.encode()
+    if len(message) + len(trace) <= most:
         return error
-    message = error.message[: most // 2]
+    # The start of a message and the end of a traceback say the most.
+    message = message[: most // 2]
+    trace = trace[-(most - len(message)) :]
     return msgspec.structs.replace(
-        error, message=message, traceback=error.traceback[-(most - len(message)) :]
+        error, message=message.decode(errors="ignore"), traceback=trace.decode(errors="ignore")
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.principal import ENGINE
 from sheratan.contracts.worker import Signal
@@ -9,9 +11,10 @@ from sheratan.engine.batch import Batch, job_id
 from sheratan.engine.settle import Said, decide_again, end, lose
 from sheratan.engine.state import CANCEL_GRACE_US, Held
 from sheratan.engine.workers import lose_worker
+from sheratan.kernel.canonical import digest
 from sheratan.kernel.outcome import TIMEOUT, decide_timeout
 from sheratan.kernel.rules import decision
-from sheratan.store.rows import Blocked, JobRow, Ready, Result, Timer
+from sheratan.store.rows import Blocked, FailureRow, JobRow, Ready, Result, Timer
 
 __all__ = ["SESSION_SILENCE_US_MAX", "ring"]
 
@@ -77,14 +80,15 @@ def _waited_too_long(batch: Batch, job: JobRow) -> None:
     if verdict.chosen == "keep":
         _set_alarm(batch, job, location.since_us + limit_us)
         return
-    data = {"attempt": 0, "error": {"class": "timeout", "type": "QueueTimeout"}}
+    error = msgspec.json.encode(JobError(error_class="timeout", type="QueueTimeout", message=verdict.because))
+    data = {"attempt": 0, "error": {"class": "timeout", "type": "QueueTimeout", "digest": digest(error)}}
     record = decision(TIMEOUT, given, verdict)
     entry = batch.unit.record(
         "job.failed", job_id(job), data, ENGINE, decision=record, previous=location.entry
     )
-    batch.place(
-        job, location, Result(job.number, "failed", 0, location.losses, batch.at_us, None, None, entry)
-    )
+    finished = Result(job.number, "failed", 0, location.losses, batch.at_us, None, None, entry)
+    batch.place(job, location, finished)
+    batch.unit.failures.append(FailureRow(job.number, entry, error))
 
 
 def _set_alarm(batch: Batch, job: JobRow, due_us: int) -> None:

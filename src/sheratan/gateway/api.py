@@ -141,9 +141,7 @@ class Api:
 
     async def _wait(self, request: api.WaitForJob, by: Principal) -> JobRecord:
         address = look_up_job_id(request.id)
-        ended = await self._engine.wait_end(address.number, request.timeout_seconds)
-        if ended is not None and ended[0].salt != address.salt:
-            ended = None
+        ended = await self._engine.wait_end(address, request.timeout_seconds)
         return await self._ended(request.id, ended, by)
 
     async def _list(self, request: api.ListJobs, by: Principal) -> api.JobPage:

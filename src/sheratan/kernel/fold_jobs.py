@@ -138,7 +138,7 @@ class JobFold(JobBook):
             self.say(entry, "E13", f"its time was {job.due_us}; it says {due_us} and came at {entry.at}")
         self.go(entry, job, "queued")
         self.check_attempt(entry, job, entry.data["attempt"])
-        job.since_us = entry.at
+        job.since_us = due_us
 
     def _unblocked(self, entry: Entry, job: OpenJob) -> None:
         if job.missing:
@@ -156,6 +156,9 @@ class JobFold(JobBook):
             self._count_failure(entry, job, decided)
         elif rule.startswith("job.settle@"):
             self._check_fence(entry, job, decided)
+        elif "error" in entry.data:
+            # It waited too long to be started: no attempt failed, but how it ended is kept like a failure.
+            self._keep_failure(entry, job)
         state = ENDS[entry.type]
         self.go(entry, job, state)
         if not running:
@@ -220,7 +223,10 @@ class JobFold(JobBook):
             self.say(entry, "E10", text.format(*counted, *told))
         if _AGAIN.get(decided["chosen"]["action"]) != entry.type:
             self.say(entry, "E14", f"{decided['chosen']['action']} was chosen, and {entry.type} was done")
-        self.new.failures.append(FailureFact(job.number, entry.seq, error["digest"]))
+        self._keep_failure(entry, job)
+
+    def _keep_failure(self, entry: Entry, job: OpenJob) -> None:
+        self.new.failures.append(FailureFact(job.number, entry.seq, entry.data["error"]["digest"]))
 
     def _check_fence(self, entry: Entry, job: OpenJob, decided: dict[str, Any]) -> None:
         given = decided["input"]

@@ -146,7 +146,7 @@ class Client:
         return changed
 
     async def kinds(self) -> list[KindDescription]:
-        """The kinds that workers on duty offer."""
+        """The kinds that workers have offered since the engine started."""
         kinds: list[KindDescription] = await self._transport.call(api.ListKinds())
         return kinds
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import struct
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ from sheratan.contracts.errors import DataDirectoryInUse, InvalidInput
 __all__ = ["Holder", "OwnerLock", "read_holder"]
 
 LOCK_NAME = "owner.lock"
+_LOCK_FORMAT = "@hhqqi4x"
 
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +35,7 @@ class OwnerLock:
         except OSError as error:
             raise InvalidInput(f"{directory} cannot be used: {error.strerror}", field="data") from error
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, _lock_request())
         except OSError:
             os.close(self._file)
             raise DataDirectoryInUse(_refusal(directory), field="data") from None
@@ -53,12 +55,16 @@ def read_holder(directory: Path) -> Holder | None:
     except OSError:
         return None
     try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return _read(path)
+        # Asked, not taken: a lock taken for a look could turn away an owner that starts at that moment.
+        answer = fcntl.fcntl(file, fcntl.F_OFD_GETLK, _lock_request())
     finally:
         os.close(file)
-    return None
+    return _read(path) if struct.unpack(_LOCK_FORMAT, answer)[0] != fcntl.F_UNLCK else None
+
+
+def _lock_request() -> bytes:
+    """A lock on the whole file that belongs to the open file, as fcntl(2) wants it: `struct flock`."""
+    return struct.pack(_LOCK_FORMAT, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 
 
 def _read(path: Path) -> Holder | None:
