@@ -38,12 +38,13 @@ def settle_reports(batch: Batch, command: Settle, by: Principal) -> list[bool]:
 
 def _settle_report(batch: Batch, report: Ending, by: Principal) -> bool:
     held = batch.state.held.get(report.number)
+    lease = held.lease if held else None
     given = {
         "outcome": report.outcome,
-        "attempt": held.lease.attempt if held else None,
+        "attempt": lease.attempt if lease else None,
         "fence": report.fence,
-        "fence_current": held.lease.fence if held else None,
-        "cancel_requested": bool(held and held.lease.cancel_us),
+        "fence_current": lease.fence if lease else None,
+        "cancel_requested": bool(lease and lease.cancel_us),
     }
     verdict = settle(given)
     if held is None or verdict.chosen == "fenced_off":

@@ -144,7 +144,9 @@ class Unit:
             # A change of state without an entry of this very unit would be a change nobody can explain.
             position = after.entry - self.first_seq
             assert position >= 0
-            check_transition(state_of(before), state_of(after), self.entries[position].type)
+            source = "new" if before is None else _STATES[type(before)]
+            target = after.state if type(after) is Result else _STATES[type(after)]
+            check_transition(source, target, self.entries[position].type)
         self.moves[number] = (before if known is None else known[0], after)
 
     def location(self, number: int) -> Location | None:

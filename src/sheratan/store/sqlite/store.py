@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -160,12 +161,12 @@ class SqliteStore(SqliteReader):
             self._connection.execute(sql("insert_page"), page)
 
     def _write_moves(self, unit: Unit) -> None:
-        left: dict[type[Location], list[tuple[Any, ...]]] = {}
-        entered: dict[type[Location], list[Location]] = {}
+        left: defaultdict[type[Location], list[tuple[Any, ...]]] = defaultdict(list)
+        entered: defaultdict[type[Location], list[Location]] = defaultdict(list)
         for before, after in unit.moves.values():
             if before is not None:
-                left.setdefault(type(before), []).append(before[: _KEY_COLUMNS[type(before)]])
-            entered.setdefault(type(after), []).append(after)
+                left[type(before)].append(before[: _KEY_COLUMNS[type(before)]])
+            entered[type(after)].append(after)
         for row_type, keys in left.items():
             # The row's presence is the compare-and-swap: a job that is not where the engine believes it
             # to be means that memory and database disagree, and nothing may be built on that.
