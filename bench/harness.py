@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import shutil
 import statistics
 import sys
@@ -11,6 +10,8 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from sheratan.ambient.collector import spare_collector
 
 __all__ = [
     "Bench",
@@ -120,9 +121,8 @@ class Bench:
 
 
 def quiesce() -> None:
-    """What earlier runs left in memory shall not slow down the garbage collector of later ones."""
-    gc.collect()
-    gc.freeze()
+    """Set the garbage collector as `sheratan up` does; what earlier runs left in memory is not looked at again."""
+    spare_collector()
 
 
 def figure(values: Sequence[float]) -> Figure:

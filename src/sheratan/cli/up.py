@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -86,9 +85,6 @@ async def _serve(server: Serving, settings: Settings) -> None:
     try:
         kinds = await server.start_modules(settings.kinds)
         _tell_started(server, kinds, settings)
-        # What has been built so far stays for good: the collector need not look at it again.
-        gc.collect()
-        gc.freeze()
         reason = (await stop).name
         talk(f"{reason}: draining for at most {settings.drain_seconds:g} s; a second signal stops at once")
         notify("STOPPING=1")

@@ -15,7 +15,7 @@ from sheratan.kernel.canonical import digest
 from sheratan.kernel.outcome import SETTLE, settle
 from sheratan.kernel.retry import BACKOFF, backoff
 from sheratan.kernel.rules import Verdict, decision
-from sheratan.store.rows import TIMER_RETRY, FailureRow, Ready, Result, Timer
+from sheratan.store.rows import TIMER_RETRY, FailureRow, Lease, Ready, Result, Timer
 
 __all__ = ["Said", "decide_again", "end", "lose", "settle_reports"]
 
@@ -38,14 +38,7 @@ def settle_reports(batch: Batch, command: Settle, by: Principal) -> list[bool]:
 
 def _settle_report(batch: Batch, report: Ending, by: Principal) -> bool:
     held = batch.state.held.get(report.number)
-    lease = held.lease if held else None
-    given = {
-        "outcome": report.outcome,
-        "attempt": lease.attempt if lease else None,
-        "fence": report.fence,
-        "fence_current": lease.fence if lease else None,
-        "cancel_requested": bool(lease and lease.cancel_us),
-    }
+    given = _given(report, held.lease if held else None)
     verdict = settle(given)
     if held is None or verdict.chosen == "fenced_off":
         _keep_evidence(batch, report, given, verdict, by)
@@ -63,6 +56,16 @@ def _settle_report(batch: Batch, report: Ending, by: Principal) -> bool:
         )
         decide_again(batch, held, error, by)
     return True
+
+
+def _given(report: Ending, lease: Lease | None) -> dict[str, Any]:
+    return {
+        "outcome": report.outcome,
+        "attempt": lease.attempt if lease else None,
+        "fence": report.fence,
+        "fence_current": lease.fence if lease else None,
+        "cancel_requested": bool(lease and lease.cancel_us),
+    }
 
 
 class Said(NamedTuple):

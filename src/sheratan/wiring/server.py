@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from sheratan.ambient.clock import SystemClock
+from sheratan.ambient.collector import spare_collector
 from sheratan.ambient.randomness import SystemRandomness
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
@@ -76,6 +77,8 @@ class Server:
         kinds, problems = load_kinds(modules)
         self.engine.kinds.problems.extend(problems)
         await self.start(kinds)
+        # The process is this server's own, so its collector is, too; an embedding program decides for itself.
+        spare_collector()
         return [kind.name for kind in kinds]
 
     @property
