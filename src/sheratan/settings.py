@@ -12,6 +12,7 @@ import msgspec
 
 from sheratan.contracts.errors import InvalidInput, UnknownSetting
 from sheratan.contracts.limits import LIMIT_REASONS, Limits
+from sheratan.contracts.values import misfit
 
 __all__ = ["SETTING_REASONS", "Origin", "Settings", "WorkerSettings", "load_settings", "setting_names"]
 
@@ -155,11 +156,9 @@ def _build(merged: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
     try:
         return msgspec.convert(nested, Settings, strict=False)
     except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$.")
-        name = path.rstrip("`")
-        raise InvalidInput(
-            f"{message} (set by {origins.get(name, 'default')})", field=name or None
-        ) from error
+        refusal = misfit(error)
+        origin = origins.get(refusal.field or "", "default")
+        raise InvalidInput(f"{refusal.detail} (set by {origin})", field=refusal.field) from error
 
 
 def _value(settings: Settings, name: str) -> Any:

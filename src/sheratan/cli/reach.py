@@ -13,6 +13,7 @@ from sheratan.cli.offline import OfflineTransport
 from sheratan.cli.session import Session
 from sheratan.contracts.api import Request, Transport
 from sheratan.contracts.errors import InvalidInput, TimedOut, Unavailable
+from sheratan.contracts.values import convert
 from sheratan.sdk.socket import connect
 
 __all__ = ["ask", "checked", "reach", "request"]
@@ -76,11 +77,8 @@ def request(wanted: type[R], **given: Any) -> R:
 def checked(given: dict[str, Any], wanted: type[T]) -> T:
     """A value of a type of the contracts, or InvalidInput naming the field."""
     try:
-        found: T = msgspec.convert(given, wanted)
+        found = convert(given, wanted)
         msgspec.json.encode(found)
-    except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
-        raise InvalidInput(message, field=path.rstrip("`").lstrip(".") or None) from error
     except UnicodeEncodeError as error:
         raise InvalidInput("an argument is not valid UTF-8 text") from error
     return found

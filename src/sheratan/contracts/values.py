@@ -4,14 +4,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+import msgspec
 
 from sheratan.contracts.errors import InvalidInput
 
-__all__ = ["DEPTH_MAX", "INTEGER_MAX", "check_json"]
+__all__ = ["DEPTH_MAX", "INTEGER_MAX", "check_json", "convert", "misfit"]
+
+T = TypeVar("T")
 
 INTEGER_MAX: Final = (1 << 53) - 1
 DEPTH_MAX: Final = 100
+
+
+def convert(given: Any, wanted: type[T]) -> T:
+    """Builtins, or a struct as they would make it, as a type of the contracts; InvalidInput names the field."""
+    try:
+        return msgspec.convert(given, wanted)
+    except msgspec.ValidationError as error:
+        raise misfit(error) from error
+
+
+def misfit(error: msgspec.ValidationError) -> InvalidInput:
+    """What msgspec found wrong, with the field in dotted form."""
+    message, _, path = str(error).partition(" - at `$")
+    return InvalidInput(message, field=path.rstrip("`").lstrip(".") or None)
 
 
 def check_json(value: Any, field: str = "") -> bool:

@@ -11,6 +11,7 @@ from sheratan.contracts.errors import InvalidInput, SheratanError, TooLarge, Unk
 from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.jobs import NO_OPTIONS, JobError, KindDescription, Options, Submission
 from sheratan.contracts.limits import Limits
+from sheratan.contracts.values import convert
 from sheratan.contracts.worker import Report
 from sheratan.engine.commands import Ending, NewJob
 from sheratan.kernel.canonical import canonical, digest
@@ -100,10 +101,7 @@ def prepare_job(submission: Submission, kinds: KindRegistry, limits: Limits) -> 
 def _checked(options: Options) -> Options:
     """Options as their types say; those made within this process were never converted, and so never checked."""
     try:
-        return msgspec.convert(msgspec.to_builtins(options), Options)
-    except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$.")
-        raise InvalidInput(message, field=path.rstrip("`") or None) from error
+        return convert(msgspec.to_builtins(options), Options)
     except TypeError as error:
         raise InvalidInput(str(error), field="options") from error
 

@@ -26,6 +26,7 @@ from sheratan.contracts.errors import (
 )
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
+from sheratan.contracts.values import misfit
 from sheratan.contracts.wire import FRAME_BYTES_SPARE, SOCKET_NAME, AnswerFrame, RequestFrame
 from sheratan.gateway.api import Api
 
@@ -203,8 +204,7 @@ def _read_request(frame: RequestFrame, wanted: type[Request]) -> Request:
     try:
         return msgspec.json.decode(frame.params, type=wanted)
     except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
-        raise InvalidInput(message, field=path.rstrip("`").lstrip(".") or None) from error
+        raise misfit(error) from error
     except msgspec.DecodeError as error:
         raise InvalidInput(f"not valid JSON: {error}") from error
 

@@ -11,8 +11,9 @@ from typing import Any, Self, Unpack
 from sheratan.contracts import api
 from sheratan.contracts.errors import JobFailed
 from sheratan.contracts.jobs import JobRecord, KindDescription, QueueRecord, Submission
+from sheratan.contracts.values import convert
 from sheratan.sdk.kind import Kind
-from sheratan.sdk.options import SubmissionOptions, convert, read_options
+from sheratan.sdk.options import SubmissionOptions, read_options
 from sheratan.sdk.socket import connect
 
 __all__ = ["Client", "JobHandle"]

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict, TypeVar
+from typing import TypedDict
 
-import msgspec
-
-from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.jobs import AFTER_FAILURE, NO_OPTIONS, Options
+from sheratan.contracts.values import convert
 
-__all__ = ["SubmissionOptions", "convert", "read_options"]
-
-T = TypeVar("T")
+__all__ = ["SubmissionOptions", "read_options"]
 
 
 class SubmissionOptions(TypedDict, total=False):
@@ -33,12 +29,3 @@ class SubmissionOptions(TypedDict, total=False):
 def read_options(given: SubmissionOptions) -> Options:
     """Options, checked: their types only hold once they are converted."""
     return convert(given, Options) if given else NO_OPTIONS
-
-
-def convert(given: Any, wanted: type[T]) -> T:
-    """A value of a type of the contracts, or InvalidInput naming the field."""
-    try:
-        return msgspec.convert(given, wanted)
-    except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
-        raise InvalidInput(message, field=path.rstrip("`").lstrip(".") or None) from error
