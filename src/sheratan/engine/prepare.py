@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import msgspec
 
@@ -18,8 +17,8 @@ from sheratan.kernel.canonical import canonical, digest
 
 __all__ = ["Kind", "KindRegistry", "prepare", "prepare_job", "prepare_reports"]
 
-Check = Callable[[Any], None]
-"""Raises InvalidInput when a kind does not accept an input."""
+Check = Callable[[bytes], None]
+"""Raises InvalidInput when a kind does not accept an input: the JSON that its handler would be given."""
 
 _US = 1_000_000
 
@@ -88,7 +87,7 @@ def prepare_job(submission: Submission, kinds: KindRegistry, limits: Limits) -> 
             field="input",
         )
     if kind.check is not None:
-        kind.check(submission.input)
+        kind.check(data)
     if submission.options is NO_OPTIONS:
         if kind.plain is None:
             kind.plain = _fill_in(kind.description, NO_OPTIONS, limits)

@@ -62,12 +62,9 @@ class Kind(Generic[Input, Output]):
         """A job of this kind to be submitted, with an input and options (see `Options`)."""
         return Submission(kind=self.name, input=self.dump_input(value), options=read_options(options))
 
-    def check_input(self, value: Any) -> None:
-        """Raise InvalidInput, naming the field, when the kind does not accept a JSON value."""
-        try:
-            self._input.validate_python(value)
-        except ValidationError as error:
-            raise _invalid(error, "input") from error
+    def check_input(self, data: bytes) -> None:
+        """Raise InvalidInput, naming the field, when the kind does not accept an input as JSON."""
+        self.read_input(data)
 
     def read_input(self, data: bytes) -> Input:
         """The handler's input from JSON."""
@@ -82,23 +79,13 @@ class Kind(Generic[Input, Output]):
         if value is None or type(value) in _JSON_ALREADY:
             # The engine checks it against the kind; there is nothing to translate.
             return value
-        try:
-            return self._input.dump_python(self._input.validate_python(value), mode="json")
-        except ValidationError as error:
-            raise _invalid(error, "input") from error
-        except ValueError as error:
-            raise InvalidInput(str(error), field="input") from error
+        return _dump(self._input, value, "input")
 
     def dump_output(self, value: Any) -> Any:
         """The handler's output as a JSON value; one that is not of the declared type raises InvalidInput."""
         if value is None and self._gives_nothing:
             return None
-        try:
-            return self._output.dump_python(self._output.validate_python(value), mode="json")
-        except ValidationError as error:
-            raise _invalid(error, "output") from error
-        except ValueError as error:
-            raise InvalidInput(str(error), field="output") from error
+        return _dump(self._output, value, "output")
 
     def read_output(self, value: Any) -> Output:
         """The output from a JSON value."""
@@ -202,6 +189,16 @@ def _adapter(wanted: Any) -> TypeAdapter[Any]:
     except PydanticUserError:
         # A model says for itself how it is written.
         return TypeAdapter(wanted)
+
+
+def _dump(adapter: TypeAdapter[Any], value: Any, root: str) -> Any:
+    """A value of the adapter's type, or one that can be, as a JSON value."""
+    try:
+        return adapter.dump_python(adapter.validate_python(value), mode="json")
+    except ValidationError as error:
+        raise _invalid(error, root) from error
+    except ValueError as error:
+        raise InvalidInput(str(error), field=root) from error
 
 
 def _invalid(error: ValidationError, root: str) -> InvalidInput:
