@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from sheratan.contracts.errors import Conflict, LimitReached, NotFound, TooLarge, Unavailable
+from sheratan.contracts.errors import Conflict, InvalidInput, LimitReached, NotFound, TooLarge, Unavailable
 from sheratan.contracts.jobs import JobError, Submission
 from sheratan.contracts.limits import Limits
-from sheratan.engine.commands import PauseQueue, ResumeQueue, RetryJob, StartDraining
+from sheratan.engine.commands import Cancel, PauseQueue, ResumeQueue, RetryJob, StartDraining
 from sheratan.engine.explain import story
 from sheratan.kernel.canonical import digest
 from tests.engine.world import World
@@ -275,3 +275,14 @@ def test_too_many_paused_queues_are_refused_with_the_name_of_the_limit() -> None
         world.ask(PauseQueue(queue="c", reason=""))
     world.ask(ResumeQueue(queue="a"))
     world.check()
+
+
+def test_a_reason_that_holds_a_credential_is_refused_by_name_and_not_written_down(world: World) -> None:
+    job = world.submit()
+    secret = "ghp_" + "a1B2" * 9
+    for command in (Cancel(id=job, reason=f"leaked {secret}"), PauseQueue(queue="default", reason=secret)):
+        with pytest.raises(InvalidInput, match="GitHub token") as refused:
+            world.ask(command)
+        assert refused.value.field == "reason"
+    assert not any(secret.encode() in body for _, _, body in world.store.pages())
+    assert world.state_of(job) == "queued"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable
-from typing import Annotated, Any, Final, Protocol, TypeVar
+from typing import Annotated, Any, Final, Protocol
 
 import msgspec
 
@@ -48,7 +48,8 @@ __all__ = [
     "WorkerSession",
 ]
 
-Answer = TypeVar("Answer")
+Reason = Annotated[str, msgspec.Meta(max_length=1_000)]
+"""Why a person does something: at most 1,000 characters. It stands in the journal for good."""
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -111,7 +112,7 @@ class CancelJob(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Cancel a job; a running one is asked to stop."""
 
     id: str
-    reason: str = ""
+    reason: Reason = ""
 
 
 class RetryJob(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -128,7 +129,7 @@ class PauseQueue(Request, frozen=True, forbid_unknown_fields=True, kw_only=True)
     """Start no more jobs of a queue."""
 
     queue: Name
-    reason: str = ""
+    reason: Reason = ""
 
 
 class ResumeQueue(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sheratan.contracts.errors import AlreadyEnded, Conflict, LimitReached
+from sheratan.contracts.errors import AlreadyEnded, Conflict, InvalidInput, LimitReached
 from sheratan.contracts.principal import Principal
 from sheratan.contracts.worker import Signal
 from sheratan.engine.batch import Batch
@@ -11,6 +11,7 @@ from sheratan.engine.intake import submit_one
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.outcome import CANCEL, decide_cancel
 from sheratan.kernel.rules import decision
+from sheratan.kernel.secret_text import find_secret
 from sheratan.store.rows import JobRow, Lease, Location, QueueRow, Result
 from sheratan.store.unit import state_of
 
@@ -19,6 +20,7 @@ __all__ = ["cancel", "pause", "resume", "retry", "start_draining"]
 
 def cancel(batch: Batch, command: Cancel, by: Principal) -> str:
     """Cancel a job, or ask the attempt that runs to stop; returns `cancelled` or `requested`."""
+    _check_reason(command.reason)
     job = batch.find_job(command.id)
     location = batch.locate(job)
     requested = type(location) is Lease and location.cancel_us > 0
@@ -77,6 +79,7 @@ def retry(batch: Batch, command: RetryJob, by: Principal) -> str:
 
 def pause(batch: Batch, command: PauseQueue, by: Principal) -> bool:
     """Pause a queue; False when it was paused already."""
+    _check_reason(command.reason)
     state = batch.state
     if state.paused(by.tenant, command.queue):
         return False
@@ -93,6 +96,13 @@ def resume(batch: Batch, command: ResumeQueue, by: Principal) -> bool:
         return False
     _set_queue(batch, command.queue, by, paused=False, reason="")
     return True
+
+
+def _check_reason(reason: str) -> None:
+    """A reason is the one text of a caller that enters the journal as it is, and the journal forgets nothing."""
+    found = find_secret(reason.encode(errors="replace"))
+    if found is not None:
+        raise InvalidInput(f"it seems to hold {found}, and what is written down stays", field="reason")
 
 
 def _set_queue(batch: Batch, queue: str, by: Principal, *, paused: bool, reason: str) -> None:

@@ -47,6 +47,8 @@ def _serve(batch: Batch, session: Session, room: int) -> None:
     lanes, usable = _lanes_for(batch, session)
     heads, rows = _heads(batch, usable, min(slots, room))
     if not rows:
+        # A worker waits on only while nothing that it may run is ready, or the rest is about to be read.
+        assert batch.more or not usable
         return
     given = {"worker": session.subject, "slots": slots, "room": room, "lanes": lanes, "heads": heads}
     verdict = choose_jobs(given)

@@ -55,6 +55,8 @@ def _parent_ended(batch: Batch, job: JobRow, parent: JobRow, result: Result) -> 
     if verdict.chosen == "wait":
         batch.place(job, location, location._replace(missing=missing, failed=failed))
         return
+    # A job starts only when all that it was to run after has ended.
+    assert missing == 0 or verdict.chosen == "cancel"
     record = decision(AFTER, given, verdict)
     kind = "job.cancelled" if verdict.chosen == "cancel" else "job.unblocked"
     data = {"ended": job_id(parent), "state": result.state}

@@ -128,6 +128,9 @@ def decide_again(
     }
     said = Said(data, record, by, cause)
     action = verdict.chosen["action"]
+    # No job is tried more often than it may be.
+    assert action != "retry" or given["failures"] < job.attempts_max
+    assert action != "requeue" or losses < batch.state.limits.worker_losses_max
     if action == "fail":
         entry = end(batch, held, "failed", said, losses=losses)
     elif action == "retry":

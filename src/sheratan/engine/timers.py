@@ -117,6 +117,8 @@ def _overdue(batch: Batch, held: Held) -> None:
         elapsed_us = batch.monotonic_us - held.asked_us
         given = {"what": "cancel", "limit_us": CANCEL_GRACE_US, "elapsed_us": elapsed_us}
     verdict = decide_timeout(given)
+    # The elapsed time is monotonic: no clock change takes a lease away early.
+    assert verdict.chosen == "expire"
     record = decision(TIMEOUT, given, verdict)
     reason = "cancel" if lease.cancel_us else "timeout"
     batch.signal(lease, Signal(number=job.number, fence=lease.fence, reason=reason))

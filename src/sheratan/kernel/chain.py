@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 import msgspec
 
@@ -48,14 +47,3 @@ def decode_entry(line: bytes) -> Entry:
 def split_page(body: bytes) -> list[bytes]:
     """The entries of one page, as bytes."""
     return body.split(PAGE_SEPARATOR)
-
-
-def has_float(value: Any) -> bool:
-    """Whether a float hides in a value; entries hold none, since floats compare unequal across machines."""
-    if isinstance(value, float):
-        return True
-    if isinstance(value, dict):
-        return any(has_float(item) for item in value.values())
-    if isinstance(value, list) or isinstance(value, tuple):  # noqa: SIM101 - the type checker follows this form
-        return any(has_float(item) for item in value)
-    return False

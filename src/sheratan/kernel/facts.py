@@ -41,6 +41,7 @@ class OpenJob(msgspec.Struct, gc=False):
     due_us: int
     missing: int
     parents_failed: int
+    run_timeout_us: int
     attempt: int = 1
     failures: int = 0
     losses: int = 0

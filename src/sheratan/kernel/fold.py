@@ -31,6 +31,8 @@ class Fold(JobFold):
         self.engine_entry: int | None = None
         self.epoch = 0
         self.last_type = ""
+        self.started_us = 0
+        """When the newest engine started."""
         self._workers: dict[str, int] = {}
 
     def apply(self, entry: Entry) -> None:
@@ -59,6 +61,7 @@ class Fold(JobFold):
         if epoch <= self.epoch:
             self.say(entry, "J16", f"owner number {epoch} follows owner number {self.epoch}")
         self.epoch = epoch
+        self.started_us = entry.at
         decision_of(entry)
         # Sessions end with the engine that they registered with.
         self._workers.clear()

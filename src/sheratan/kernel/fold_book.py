@@ -44,6 +44,16 @@ class JobBook:
         if known != number:
             self.say(entry, "E7", f"its idempotency key made job number {known} before")
 
+    def check_time(self, entry: Entry, job: OpenJob, decided: dict[str, Any]) -> None:
+        """Nothing is taken away before its time is over, by the monotonic clock that the decision was told."""
+        given = decided["input"]
+        limit_us = job.run_timeout_us if given["what"] == "run" else given["limit_us"]
+        if given["limit_us"] != limit_us or given["elapsed_us"] < limit_us:
+            text = (
+                f"its limit is {limit_us}; the decision was told {given['elapsed_us']} of {given['limit_us']}"
+            )
+            self.say(entry, "E8", text)
+
     def go(self, entry: Entry, job: OpenJob, target: str) -> None:
         """Change a job's state, as the table of transitions allows."""
         if JOB_TRANSITIONS[job.state].get(target) != entry.type:

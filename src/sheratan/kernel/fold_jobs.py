@@ -47,7 +47,7 @@ class JobFold(JobBook):
         due_us = entry.at + given.get("delay_us", 0)
         job = OpenJob(
             number, subject, entry.tenant, data["queue"], data["kind"], data["priority"], data["options"][0],
-            state, entry.seq, entry.at, due_us, due_us, missing, failed,
+            state, entry.seq, entry.at, due_us, due_us, missing, failed, data["options"][3],
         )  # fmt: skip
         self.new.submitted.append(entry)
         self.outcomes.put(number, "open")
@@ -157,7 +157,8 @@ class JobFold(JobBook):
         elif rule.startswith("job.settle@"):
             self._check_fence(entry, job, decided)
         elif "error" in entry.data:
-            # It waited too long to be started: no attempt failed, but how it ended is kept like a failure.
+            # It waited too long to be started; how it ended is kept like a failure.
+            self.check_time(entry, job, decided)
             self._keep_failure(entry, job)
         state = ENDS[entry.type]
         self.go(entry, job, state)
@@ -171,11 +172,8 @@ class JobFold(JobBook):
         self.check_attempt(entry, job, entry.data["attempt"])
         self._count_failure(entry, job, decided)
         if job.failures >= job.attempts_max:
-            self.say(
-                entry,
-                "E10",
-                f"{job.failures} attempts have failed of {job.attempts_max}, and it is tried again",
-            )
+            text = f"{job.failures} attempts have failed of {job.attempts_max}, and it is tried again"
+            self.say(entry, "E10", text)
         self.go(entry, job, "scheduled")
         job.attempt += 1
         job.retrying, job.due_us, job.since_us = True, entry.at + decided["chosen"]["delay_us"], entry.at
@@ -204,6 +202,7 @@ class JobFold(JobBook):
     def _timed_out(self, entry: Entry, job: OpenJob) -> None:
         self._stays_running(entry, job)
         self.check_attempt(entry, job, entry.data["attempt"])
+        self.check_time(entry, job, decision_of(entry))
 
     def _stays_running(self, entry: Entry, job: OpenJob) -> None:
         if job.state != "running":
