@@ -29,6 +29,7 @@ from sheratan.contracts.jobs import Submission
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
 from sheratan.gateway.socket import SocketServer
+from sheratan.sdk.kind import find_kinds
 from sheratan.sdk.socket import SocketTransport, connect
 from tests.sdk import sample_kinds as kinds
 
@@ -548,5 +549,84 @@ def test_a_watcher_that_falls_behind_is_told_and_memory_does_not_grow(
         with pytest.raises(Unavailable, match="behind"):
             async for _ in stream:
                 pass
+
+    served(tmp_path, scenario)
+
+
+def test_a_stream_that_is_closed_frees_its_place_while_the_connection_goes_on(tmp_path: Path) -> None:
+    async def scenario(connections: Connections) -> None:
+        client = await connections.client()
+        for number in range(5):
+            stream = client.watch()
+            first = asyncio.ensure_future(anext(stream))
+            await client.queues()
+            await client.pause("q") if number % 2 == 0 else await client.resume("q")
+            assert (await first).subject == "queue:q"
+            await stream.aclose()  # type: ignore[attr-defined]
+        assert await client.queues()
+
+    served(tmp_path, scenario, limits=Limits(watchers_max=1))
+
+
+def test_a_wait_that_is_given_up_is_given_up_at_the_server_too(tmp_path: Path) -> None:
+    async def scenario(connections: Connections) -> None:
+        transport = await connections.transport()
+        client = Client(transport)
+        handle = await client.submit("nothing", delay_seconds=3_600)
+        for _ in range(2_000):
+            waiting = asyncio.ensure_future(client.wait(handle.id))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            with suppress(asyncio.CancelledError):
+                await waiting
+        # Waits that went on would have used up the places of this connection.
+        assert (await client.job(handle.id)).state == "scheduled"
+
+    served(tmp_path, scenario)
+
+
+class Impatient:
+    """A way to the engine that wants to be heard of more often, and counts how often that is."""
+
+    def __init__(self, transport: SocketTransport) -> None:
+        self._transport = transport
+        self.beats = 0
+        self.enough = asyncio.Event()
+
+    async def call(self, request: api.Request) -> Any:
+        answer = await self._transport.call(request)
+        if isinstance(request, api.HeartbeatWorker):
+            self.beats += 1
+            if self.beats == 3:
+                self.enough.set()
+        if isinstance(answer, api.WorkerSession):
+            assert answer.heartbeat_seconds == 10
+            return api.WorkerSession(session=answer.session, heartbeat_seconds=0.01)
+        return answer
+
+    def stream(self, request: api.Request) -> Any:
+        return self._transport.stream(request)
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+
+def test_a_worker_over_the_socket_is_heard_of_as_often_as_it_was_told_to(tmp_path: Path) -> None:
+    async def scenario(connections: Connections) -> None:
+        way = Impatient(await connections.transport())
+        async with Worker(Client(way), find_kinds(kinds)):
+            await way.enough.wait()
+
+    served(tmp_path, scenario)
+
+
+def test_a_number_that_is_still_being_answered_is_refused_for_another_request(tmp_path: Path) -> None:
+    async def scenario(connections: Connections) -> None:
+        reader, writer = await connections.raw()
+        writer.write(b'{"id":1,"method":"journal.watch"}\n')
+        answer = await ask_raw(reader, writer, b'{"id":1,"method":"queue.list"}')
+        assert (answer["id"], answer["error"]["field"]) == (-1, "id")
+        writer.close()
+        await writer.wait_closed()
 
     served(tmp_path, scenario)

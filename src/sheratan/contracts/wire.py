@@ -1,7 +1,8 @@
 """Frames of the local socket: one JSON object per line, requests one way, answers and stream items the other.
 
 A request has an `id` of the caller's choice; its answers carry the same. `value` is the answer or a stream's next
-item, `error` a refusal, `done` the last frame of that id.
+item, `error` a refusal, `done` the last frame of that id. The method `cancel` names an earlier `id` that nobody waits
+for any more; neither is answered then, and what the earlier one has changed stays so.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from typing import Any, Final
 
 import msgspec
 
-__all__ = ["FRAME_BYTES_SPARE", "SOCKET_NAME", "AnswerFrame", "RequestFrame"]
+__all__ = ["CANCEL", "FRAME_BYTES_SPARE", "SOCKET_NAME", "AnswerFrame", "CancelParams", "RequestFrame"]
 
 SOCKET_NAME: Final = "sheratan.sock"
+
+CANCEL: Final = "cancel"
 
 FRAME_BYTES_SPARE: Final = 65_536
 """A frame may be this much longer than the largest payload, for the envelope around it."""
@@ -24,6 +27,12 @@ class RequestFrame(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: int
     method: str
     params: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class CancelParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The request that nobody waits for any more."""
+
+    id: int
 
 
 class AnswerFrame(msgspec.Struct, frozen=True, omit_defaults=True):

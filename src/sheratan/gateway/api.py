@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -74,7 +74,7 @@ class Api:
         """The answer to a request; a refusal is raised as a SheratanError."""
         return self._handlers[type(request)](request, by)
 
-    async def stream(self, request: api.Request) -> AsyncIterator[Any]:
+    async def stream(self, request: api.Request) -> AsyncGenerator[Any, None]:
         """The items of a stream."""
         assert isinstance(request, api.WatchEntries)
         if self._watchers >= self._engine.limits.watchers_max:

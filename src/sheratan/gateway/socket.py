@@ -7,14 +7,13 @@ import os
 import pwd
 import socket
 import struct
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from sheratan.contracts.api import METHODS, STREAMS, RegisterWorker, Request
+from sheratan.contracts.api import METHODS, STREAMS, RegisterWorker
 from sheratan.contracts.errors import (
     InternalError,
     InvalidInput,
@@ -27,10 +26,19 @@ from sheratan.contracts.errors import (
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
 from sheratan.contracts.values import misfit
-from sheratan.contracts.wire import FRAME_BYTES_SPARE, SOCKET_NAME, AnswerFrame, RequestFrame
+from sheratan.contracts.wire import (
+    CANCEL,
+    FRAME_BYTES_SPARE,
+    SOCKET_NAME,
+    AnswerFrame,
+    CancelParams,
+    RequestFrame,
+)
 from sheratan.gateway.api import Api
 
 __all__ = ["SocketServer"]
+
+T = TypeVar("T")
 
 _REQUESTS_AT_ONCE = 1_024
 """Requests of one connection that are being answered; further ones stay in the socket until one is done."""
@@ -104,7 +112,7 @@ class _Connection:
         self._reader = reader
         self._writer = writer
         self._places = asyncio.Semaphore(_REQUESTS_AT_ONCE)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[int, asyncio.Task[None]] = {}
         self._sessions: list[int] = []
 
     async def serve(self, by: Principal) -> None:
@@ -119,10 +127,24 @@ class _Connection:
                 return
             if not line:
                 return
-            await self._places.acquire()
-            task = asyncio.create_task(self._answer(line, by))
-            self._tasks.add(task)
-            task.add_done_callback(self._done)
+            await self._take(line, by)
+
+    async def _take(self, line: bytes, by: Principal) -> None:
+        """Begin to answer a request, or end one that nobody waits for any more before the next is read."""
+        try:
+            frame = _read_frame(line)
+            if frame.method == CANCEL:
+                await self._cancel(_read_params(frame, CancelParams).id)
+                return
+            if frame.id in self._tasks:
+                raise InvalidInput(f"request {frame.id} is still being answered", field="id")
+        except SheratanError as error:
+            self._send(AnswerFrame(id=-1, error=error.to_wire()))
+            return
+        await self._places.acquire()
+        task = asyncio.create_task(self._answer(frame, by))
+        self._tasks[frame.id] = task
+        task.add_done_callback(lambda done: self._done(frame.id, done))
 
     async def _skip_rest(self) -> None:
         """Read on for a while: hung up on while it is still sending, a caller would not see the refusal."""
@@ -131,9 +153,16 @@ class _Connection:
                 while b"\n" not in (chunk := await self._reader.read(_SKIP_BYTES)) and chunk:
                     pass
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+    def _done(self, number: int, done: asyncio.Task[None]) -> None:
         self._places.release()
+        if self._tasks.get(number) is done:
+            del self._tasks[number]
+
+    async def _cancel(self, number: int) -> None:
+        task = self._tasks.get(number)
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def refuse(self, error: SheratanError) -> None:
         """Tell the caller why it is hung up on."""
@@ -143,9 +172,10 @@ class _Connection:
 
     async def close(self) -> None:
         """Forget the caller; a worker that it was has gone with it."""
-        for task in list(self._tasks):
+        tasks = list(self._tasks.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         for session in self._sessions:
             with suppress(SheratanError):
                 await self._api.close_session(session)
@@ -153,18 +183,13 @@ class _Connection:
         with suppress(ConnectionError):
             await self._writer.wait_closed()
 
-    async def _answer(self, line: bytes, by: Principal) -> None:
-        number = -1
+    async def _answer(self, frame: RequestFrame, by: Principal) -> None:
+        number = frame.id
         try:
-            frame = _read_frame(line)
-            number = frame.id
             if frame.method not in METHODS and frame.method not in STREAMS:
                 raise NotFound(f"there is no method {frame.method!r}", field="method")
             if frame.method in STREAMS:
-                async for item in self._stream(frame):
-                    self._send(AnswerFrame(id=number, value=msgspec.Raw(_encode(item)), done=False))
-                    await self._writer.drain()
-                value = None
+                value = await self._show(frame)
             else:
                 value = await self._call(frame, by)
             self._send(AnswerFrame(id=number, value=msgspec.Raw(_encode(value))))
@@ -179,14 +204,18 @@ class _Connection:
             await self._writer.drain()
 
     async def _call(self, frame: RequestFrame, by: Principal) -> Any:
-        request = _read_request(frame, METHODS[frame.method][0])
+        request = _read_params(frame, METHODS[frame.method][0])
         value = await self._api.handle(request, by)
         if isinstance(request, RegisterWorker):
             self._sessions.append(value.session)
         return value
 
-    def _stream(self, frame: RequestFrame) -> AsyncIterator[Any]:
-        return self._api.stream(_read_request(frame, STREAMS[frame.method][0]))
+    async def _show(self, frame: RequestFrame) -> None:
+        stream = self._api.stream(_read_params(frame, STREAMS[frame.method][0]))
+        async with aclosing(stream):
+            async for item in stream:
+                self._send(AnswerFrame(id=frame.id, value=msgspec.Raw(_encode(item)), done=False))
+                await self._writer.drain()
 
     def _send(self, frame: AnswerFrame) -> None:
         if not self._writer.is_closing():
@@ -200,7 +229,7 @@ def _read_frame(line: bytes) -> RequestFrame:
         raise InvalidInput(f"not a request: {error}") from error
 
 
-def _read_request(frame: RequestFrame, wanted: type[Request]) -> Request:
+def _read_params(frame: RequestFrame, wanted: type[T]) -> T:
     try:
         return msgspec.json.decode(frame.params, type=wanted)
     except msgspec.ValidationError as error:

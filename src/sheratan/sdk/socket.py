@@ -15,7 +15,7 @@ import msgspec
 from sheratan.contracts.api import METHODS, STREAMS, Request, RunJob, SettleJobs, SubmitJobs
 from sheratan.contracts.errors import Disconnected, InvalidInput, SheratanError, Unavailable, error_from_wire
 from sheratan.contracts.values import check_json
-from sheratan.contracts.wire import SOCKET_NAME, AnswerFrame, RequestFrame
+from sheratan.contracts.wire import CANCEL, SOCKET_NAME, AnswerFrame, CancelParams, RequestFrame
 
 __all__ = ["SocketTransport", "connect"]
 
@@ -63,6 +63,9 @@ class SocketTransport:
             frame = await answers.get()
         except ConnectionError as error:
             raise Disconnected("the server hung up") from error
+        except asyncio.CancelledError:
+            self._abandon(number)
+            raise
         finally:
             del self._waiting[number]
         return _value(frame, answer_type)
@@ -71,14 +74,18 @@ class SocketTransport:
         """The items of a stream."""
         _, item_type = _METHOD_OF[type(request)]
         number, answers = self._send(request)
+        over = False
         try:
             await self._writer.drain()
-            while True:
+            while not over:
                 frame = await answers.get()
-                if isinstance(frame, AnswerFrame) and frame.done and frame.error is None:
+                over = not isinstance(frame, AnswerFrame) or frame.done
+                if isinstance(frame, AnswerFrame) and over and frame.error is None:
                     return
                 yield _value(frame, item_type)
         finally:
+            if not over:
+                self._abandon(number)
             del self._waiting[number]
 
     async def close(self) -> None:
@@ -102,6 +109,12 @@ class SocketTransport:
         self._waiting[number] = answers
         self._writer.write(frame + b"\n")
         return number, answers
+
+    def _abandon(self, number: int) -> None:
+        """Tell the server that nobody waits for this any more."""
+        if self._gone is None and not self._writer.is_closing():
+            params = msgspec.Raw(_encode(CancelParams(number)))
+            self._writer.write(_encode(RequestFrame(next(self._numbers), CANCEL, params)) + b"\n")
 
     async def _read_loop(self) -> None:
         reason: SheratanError = Disconnected("the server hung up")
