@@ -33,8 +33,10 @@ def tell_failure(error: BaseException, meta: Mapping[str, Any]) -> int:
     """Say on stderr what went wrong and return the exit code."""
     if isinstance(error, KeyboardInterrupt | click.Abort):
         return 130
-    if isinstance(error, BrokenPipeError):
+    if isinstance(error, OSError):
+        # It may be stdout itself that takes no more, and what is left in its buffer would be tried again at exit.
         _drop_stdout()
+    if isinstance(error, BrokenPipeError):
         return 1
     if wants_traceback(meta):
         traceback.print_exception(error)
@@ -83,5 +85,5 @@ def _tell(meta: Mapping[str, Any], wire: dict[str, Any], text: str) -> None:
 
 
 def _drop_stdout() -> None:
-    """Nobody reads on: let the interpreter's own flush at exit go nowhere instead of complaining."""
+    """Let the interpreter's own flush at exit go nowhere instead of complaining."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
