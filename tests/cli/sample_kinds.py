@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from pathlib import Path
 
@@ -43,3 +44,11 @@ def until_told(fifo: str) -> str:
 def stuck() -> None:
     """Block a thread for good."""
     threading.Event().wait()
+
+
+@job(cpu_bound=True)
+def spin(fifo: str) -> None:
+    """Tell the process's number through a named pipe, and compute for ever."""
+    Path(fifo).write_text(str(os.getpid()))
+    while True:
+        pass

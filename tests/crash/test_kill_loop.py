@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import select
 import signal
 from collections import Counter
 from pathlib import Path
@@ -103,6 +104,19 @@ def test_a_server_killed_under_load_loses_nothing_and_does_nothing_twice(tmp_pat
     ends = Counter(entry.subject for entry in entries if entry.type == "job.succeeded")
     assert ends == dict.fromkeys(acknowledged.values(), 1)
     assert sum(entry.type == "engine.started" for entry in entries) == KILLS + 1
+
+
+def test_a_handler_in_a_process_ends_with_the_server_that_was_killed(tmp_path: Path) -> None:
+    fifo = tmp_path / "pid"
+    os.mkfifo(fifo)
+    with running_server(tmp_path / "data", [KINDS]) as server:
+        server.submit("spin", f'"{fifo}"')
+        handler = os.pidfd_open(int(fifo.read_text()))
+        kill(server)
+        ended = select.poll()
+        ended.register(handler, select.POLLIN)
+        assert ended.poll(20_000), "it computes on although nobody waits for it"
+    os.close(handler)
 
 
 def test_a_caller_without_a_server_is_told_so(tmp_path: Path) -> None:

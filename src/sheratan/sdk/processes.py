@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import importlib
 import multiprocessing
+import os
 import pickle
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -89,12 +91,21 @@ def _serve(pipe: Connection, path: list[str]) -> None:
     """The child's main loop. Ctrl-C is for the parent, which decides what happens to running jobs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.path[:] = path
+    threading.Thread(target=_die_with_parent, daemon=True).start()
     while True:
         try:
             message = pipe.recv_bytes()
         except EOFError:
             return
         pipe.send_bytes(_pack(*_call(message)))
+
+
+def _die_with_parent() -> None:
+    """A handler whose engine was killed must not compute on: its job will be run again elsewhere."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _pack(ok: bool, value: Any) -> bytes:
