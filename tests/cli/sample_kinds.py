@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import threading
 from pathlib import Path
@@ -52,3 +53,9 @@ def spin(fifo: str) -> None:
     Path(fifo).write_text(str(os.getpid()))
     while True:
         pass
+
+
+@job
+async def collector() -> list[int]:
+    """How the process's garbage collector is set."""
+    return list(gc.get_threshold())

@@ -397,3 +397,34 @@ def test_a_watcher_that_fails_is_dropped_and_the_commit_stands(tmp_path: Path) -
             assert len(shown) == 2
 
     asyncio.run(scenario())
+
+
+def test_a_disk_that_is_full_is_a_problem_until_a_commit_succeeds(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running_engine(tmp_path) as running:
+            assert running.engine.problems == []
+            running.fill_disk()
+            with pytest.raises(Unavailable):
+                await running.submit(value=BIG)
+            [problem] = running.engine.problems
+            assert "disk is full" in problem
+            running.free_disk()
+            await running.submit(value=BIG)
+            assert running.engine.problems == []
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_that_has_hung_up_on_its_lease_call_is_given_no_job(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running_engine(tmp_path) as running:
+            session = await running.register()
+            asked = asyncio.create_task(running.lease(session))
+            await until_settled(running)
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
+            job = await running.submit()
+            assert states(running, [job]) == {"queued"}
+            assert [given.id for given in await running.lease(session)] == [job]
+
+    asyncio.run(scenario())
