@@ -28,10 +28,9 @@ PIP_PROJECT := -m pip install -qq --disable-pip-version-check --no-input --no-de
 # ----------------------------------------------------------------------------------------------------------------------
 # Environment
 
-.PHONY: setup setup-run setup-bench
+.PHONY: setup setup-run
 setup: $(VENV)/.stamp-dev  ## set up .venv for development
 setup-run: $(VENV)/.stamp-run  ## set up .venv with what a user gets, no more
-setup-bench: $(VENV)/.stamp-bench
 
 # The interpreter is the target: when the Python behind the link is gone, the environment is made anew.
 $(PY):
@@ -65,20 +64,26 @@ $(VENV)/.stamp-dev: pyproject.toml requirements/dev.txt requirements/run.txt req
 	@$(PY) $(PIP_PROJECT) --editable .
 	@touch $(VENV)/.stamp-run $@
 
-$(VENV)/.stamp-bench: requirements/bench.txt $(VENV)/.stamp-dev
-	@echo "setup: dependencies for benchmarks"
-	@$(PY) $(PIP_INSTALL) -r requirements/bench.txt
-	@touch $@
-
 # ----------------------------------------------------------------------------------------------------------------------
 # Running
 
-.PHONY: demo bench
+.PHONY: demo bench bench-peers crash
 demo: $(VENV)/.stamp-run  ## run the main job (REPO=path: on that repository)
 	@$(PY) -m sheratan demo $(if $(REPO),--repo "$$REPO")
 
-bench: $(VENV)/.stamp-bench  ## measure, beside other queues (ARGS="...")
+bench: $(VENV)/.stamp-dev  ## measure, beside what this machine could at most (ARGS="...")
 	@$(PY) -m bench $(ARGS)
+
+# Sets up an environment per peer in build/peers/, each from its own lock; a peer that cannot run says why in its row.
+bench-peers: $(VENV)/.stamp-dev  ## measure beside other queues (ARGS="--quick", ARGS="--only rq")
+	@$(PY) -m bench.peers $(ARGS)
+
+crash: $(VENV)/.stamp-dev  ## run the crash battery (ARGS="T01 --full --seed 7")
+	@$(PY) -m crash $(ARGS)
+
+.PHONY: mutants
+mutants: $(VENV)/.stamp-dev  ## plant bugs, which the simulator must find (ARGS="sync-off --seeds 50")
+	@$(PY) -m mutants $(ARGS)
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Tests
@@ -103,7 +108,7 @@ coverage: $(VENV)/.stamp-dev  ## run the tests in one process and show what they
 # ----------------------------------------------------------------------------------------------------------------------
 # Checks: one line each when all is well. `make -k check` shows the faults of all of them.
 
-CHECKED := $(wildcard src tests tools bench examples)
+CHECKED := $(wildcard src tests tools bench crash mutants examples)
 
 .PHONY: check check-format check-lint check-types check-imports check-purity check-ratchet check-tests check-docs check-dependencies format
 check: check-format check-lint check-types check-imports check-purity check-ratchet check-tests check-docs check-dependencies  ## format, lint, types, layers, purity, budgets, docs, dependencies
@@ -153,7 +158,7 @@ lock: $(VENV)/.stamp-run  ## resolve the dependencies anew and write requirement
 
 clean:  ## remove environments, caches and builds
 	@rm -rf $(VENV) build dist .pytest_cache .ruff_cache .import_linter_cache .pyrefly_cache .hypothesis htmlcov .coverage .coverage.*
-	@find src tests tools bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	@find src tests tools bench crash mutants -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 help:  ## list the targets
 	@awk -F ':.*##' '/^[a-z-]+:.*##/ { sub(/^[ ]+/, "", $$2); printf "  make %-12s %s\n", $$1, $$2 }' Makefile

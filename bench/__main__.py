@@ -1,4 +1,4 @@
-"""Run the suite: `python -m bench [--quick] [--rounds N] [--only NAME ...] [--json FILE] [--markdown FILE]`."""
+"""Run the suite: `python -m bench [--quick] [--full] [--only NAME ...] [--json FILE] [--markdown PAGE]`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import callers, claim, decider_alone, disk, drain, latency, memory, one_caller, peers
+from bench import callers, claim, decider_alone, disk, drain, growth, latency, memory, one_caller
 from bench.harness import Bench, Section, say
 from bench.machine import ROOT, SYNCS, facts, load, sync_us
+from bench.page import write_page
 from bench.report import as_json, as_markdown
 
 __all__ = ["main"]
@@ -23,8 +24,8 @@ MEASUREMENTS: dict[str, Callable[[Bench], Section]] = {
     "latency": latency.measure,
     "claim": claim.measure,
     "memory": memory.measure,
-    "peers": peers.measure,
     "disk": disk.measure,
+    "growth": growth.measure,
     "decider": decider_alone.measure,
 }
 
@@ -33,7 +34,8 @@ def main(arguments: Sequence[str]) -> int:
     """Measure, print the page, write the files that were asked for. A missed target is no failure of the run."""
     given = _parse(arguments)
     base = ROOT / "build" / "bench"
-    bench = Bench(rounds=given.rounds or (2 if given.quick else 5), is_quick=given.quick, base=base)
+    rounds = given.rounds or (2 if given.quick else 5)
+    bench = Bench(rounds=rounds, is_quick=given.quick, base=base, is_full=given.full)
     machine = facts(base)
     load_before, sync_before = load(), sync_us(base)
     began = time.monotonic()
@@ -55,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
     page = as_markdown(machine, sections, notes)
     sys.stdout.write(page)
     if given.markdown:
-        given.markdown.write_text(page, "utf-8")
+        write_page(given.markdown, page)
     if given.json:
         given.json.write_text(as_json(machine, sections, notes), "utf-8")
     return 0
@@ -66,6 +68,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each measurement (5; quick: 2)")
     parser.add_argument(
         "--quick", action="store_true", help="a tenth of the work, to see that all of it runs"
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="growth up to ten million jobs, too: 20 GB, 20 minutes"
     )
     parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, help="only these measurements")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")

@@ -31,7 +31,7 @@ def measure(bench: Bench) -> Section:
     samples = bench.repeat(*(_contender(callers, jobs) for callers, jobs in sizes))
     rows: list[Row] = []
     for callers, _ in sizes:
-        target = at_least(20_000) if callers == TARGET_CALLERS else None
+        target = at_least(25_000) if callers == TARGET_CALLERS else None
         name = f"{callers:,} callers"
         rows.append(compared(samples, name, f"raw limit, {name}", "jobs/s", target))
         rows += [plain(samples, f"{name}, {percent}", "ms") for percent in ("p50", "p99")]

@@ -89,9 +89,10 @@ class Section:
 class Bench:
     """One run of the suite: how many rounds, how large, and where on the disk."""
 
-    def __init__(self, *, rounds: int, is_quick: bool, base: Path) -> None:
+    def __init__(self, *, rounds: int, is_quick: bool, base: Path, is_full: bool = False) -> None:
         self.rounds = rounds
         self.is_quick = is_quick
+        self.is_full = is_full
         self._base = base
 
     def size(self, full: int, quick: int) -> int:

@@ -17,7 +17,7 @@ from bench.product import fill
 from sheratan import Client
 from sheratan.sdk.socket import connect
 
-__all__ = ["measure", "resident_mb"]
+__all__ = ["measure", "resident_mb", "server", "share_mb"]
 
 GROWTH = 1.2
 """Bounded means: ten times as many queued jobs take at most a fifth more memory."""
@@ -32,11 +32,11 @@ def measure(bench: Bench) -> Section:
     jobs = bench.size(1_000_000, 20_000)
 
     def idle(folder: Path) -> dict[str, float]:
-        with server(folder) as process:
+        with server(folder, "bench.noop") as process:
             return {"idle": resident_mb(process)}
 
     samples = bench.repeat(idle)
-    with bench.folder() as folder, server(folder) as process:
+    with bench.folder() as folder, server(folder, "bench.noop") as process:
         tenth, full = asyncio.run(_fill_twice(folder, process, jobs))
     rows = [
         plain(samples, "idle", "MB", at_most(80)),
@@ -48,18 +48,10 @@ def measure(bench: Bench) -> Section:
 
 
 @contextmanager
-def server(folder: Path) -> Generator[int]:
-    """A server as a process of its own; yields its process id once it is ready."""
-    command = [
-        sys.executable,
-        "-m",
-        "sheratan",
-        "up",
-        "--data",
-        str(folder / "data"),
-        "--kinds",
-        "bench.noop",
-    ]
+def server(folder: Path, *modules: str) -> Generator[int]:
+    """A server as a process of its own, with the kinds of some modules; yields its process id once it is ready."""
+    kinds = [part for module in modules for part in ("--kinds", module)]
+    command = [sys.executable, "-m", "sheratan", "up", "--data", str(folder / "data"), *kinds]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SHERATAN_")}
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
@@ -92,3 +84,27 @@ def resident_mb(process: int) -> float:
     found = re.search(r"^VmRSS:\s+(\d+) kB$", text, re.MULTILINE)
     assert found is not None
     return int(found[1]) * 1024 / 1e6
+
+
+def share_mb(process: int) -> float:
+    """The memory of a process and of all that it has started, in millions of bytes; shared pages count once (PSS)."""
+    total = 0.0
+    for one in _family(process):
+        try:
+            text = Path(f"/proc/{one}/smaps_rollup").read_text("utf-8")
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has ended meanwhile
+        found = re.search(r"^Pss:\s+(\d+) kB$", text, re.MULTILINE)
+        total += int(found[1]) * 1024 / 1e6 if found else 0.0
+    return total
+
+
+def _family(process: int) -> Generator[int]:
+    yield process
+    for children in Path(f"/proc/{process}/task").glob("*/children"):
+        try:
+            started = children.read_text("utf-8").split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        for child in started:
+            yield from _family(int(child))

@@ -1,4 +1,4 @@
-"""The job that everything here runs: it does nothing, with 100 bytes of input."""
+"""The job that everything here runs: it does nothing, with 100 bytes of input or without any."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 from sheratan import job
 
-__all__ = ["PAYLOAD", "noop", "stamp", "started"]
+__all__ = ["PAYLOAD", "noop", "nothing", "stamp", "started"]
 
 PAYLOAD = "x" * 98
 """100 bytes as JSON."""
@@ -18,6 +18,11 @@ started: list[float] = []
 @job
 async def noop(text: str) -> None:
     """Do nothing."""
+
+
+@job
+async def nothing() -> None:
+    """Do nothing, with nothing: its input is null."""
 
 
 @job

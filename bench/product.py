@@ -11,12 +11,29 @@ from pathlib import Path
 import apsw
 
 import sheratan
-from bench.noop import PAYLOAD, noop, stamp
+from bench.noop import PAYLOAD, noop, nothing, stamp
 from sheratan import Client
 from sheratan.contracts.jobs import Submission
 from sheratan.wiring import open_offline
 
-__all__ = ["SETTLING", "checkpoint", "database", "expect_ended", "fill", "running", "time_ends"]
+__all__ = [
+    "NULL",
+    "SETTLING",
+    "TEXT",
+    "database",
+    "ended_jobs",
+    "expect_ended",
+    "fill",
+    "running",
+    "stored_bytes",
+    "time_ends",
+]
+
+TEXT = Submission(kind="noop", input=PAYLOAD)
+"""A job with 100 bytes of input."""
+
+NULL = Submission(kind="nothing", input=None)
+"""A job without input."""
 
 SUBMIT_JOBS = 1_000
 """Jobs per bulk call: what the limits allow."""
@@ -28,15 +45,14 @@ SETTLING = 512
 @asynccontextmanager
 async def running(folder: Path) -> AsyncGenerator[Client]:
     """An engine with its worker, warmed up by one job."""
-    async with sheratan.open(folder / "data", [noop, stamp]) as client:
+    async with sheratan.open(folder / "data", [noop, nothing, stamp]) as client:
         await client.run(noop, PAYLOAD)
         yield client
 
 
-async def fill(client: Client, count: int) -> list[str]:
+async def fill(client: Client, count: int, submission: Submission = TEXT) -> list[str]:
     """Submit jobs in bulk to the paused queue; returns the ids."""
     ids: list[str] = []
-    submission = Submission(kind="noop", input=PAYLOAD)
     for start in range(0, count, SUBMIT_JOBS):
         handles = await client.submit_many([submission] * min(SUBMIT_JOBS, count - start))
         ids += [handle.id for handle in handles]
@@ -64,19 +80,23 @@ def database(folder: Path) -> Path:
 
 def expect_ended(folder: Path, jobs: int) -> None:
     """Fail unless so many jobs have ended, beside the one that warmed the engine up."""
-    reader = open_offline(folder / "data")
-    try:
-        ended = reader.counts()["result"]
-    finally:
-        reader.close()
+    ended = ended_jobs(folder)
     if ended != jobs + 1:
         raise RuntimeError(f"{ended} jobs have ended, not {jobs + 1}")
 
 
-def checkpoint(path: Path) -> int:
-    """Bring the write-ahead log home; returns the bytes that are left on disk."""
-    connection = apsw.Connection(str(path))
+def ended_jobs(folder: Path) -> int:
+    """How many jobs have ended, the one that warmed the engine up included."""
+    reader = open_offline(folder / "data")
+    try:
+        return reader.counts()["result"]
+    finally:
+        reader.close()
+
+
+def stored_bytes(folder: Path) -> int:
+    """Bring the write-ahead log home; returns the bytes of all files of the data folder, whatever they are for."""
+    connection = apsw.Connection(str(database(folder)))
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     connection.close()
-    files = (path.with_name(path.name + suffix) for suffix in ("", "-wal"))
-    return sum(file.stat().st_size for file in files if file.exists())
+    return sum(file.stat().st_size for file in (folder / "data").rglob("*") if file.is_file())

@@ -4,6 +4,8 @@
 - every lock entry is pinned and hashed, and no lock names an index, an address or a path;
 - the locks hold everything pyproject.toml asks for, at a version it accepts, and never two versions of
   one package;
+- each peer of the benchmarks (group `peer-NAME`) has its own lock, peers/NAME.txt, and no lock is left without
+  its group; peers live in environments of their own, so they may hold other versions than the rest;
 - docs/dependencies.md gives each direct dependency its reason, and names none that is gone.
 """
 
@@ -12,7 +14,7 @@ from __future__ import annotations
 import re
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,9 +33,11 @@ CONTENT: Mapping[str, tuple[str, ...]] = {
     "run": ("",),
     "build": ("build",),
     "dev": ("", "build", "dev"),
-    "bench": ("bench",),
     "lock": ("lock",),
 }
+
+PEER = "peer-"
+"""How the group of a peer begins."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +59,16 @@ def main() -> int:
 
 def check(root: Path) -> list[str]:
     """Return everything wrong with the locks and the reasons."""
-    locks = {name: read_lock(root, name) for name in CONTENT}
+    others = sorted({path.stem for path in (root / "requirements").glob("*.txt")} - CONTENT.keys())
+    locks = {name: read_lock(root, name) for name in [*CONTENT, *others]}
     wanted = read_wanted(root)
+    peers = {f"peers/{name}": read_lock(root, f"peers/{name}") for name in locked_peers(root)}
     return [
         *too_many(locks["run"]),
-        *(fault for lock in locks.values() for fault in malformed(lock)),
-        *(fault for name in CONTENT for fault in unmet(locks[name], wanted)),
+        *(fault for lock in [*locks.values(), *peers.values()] for fault in malformed(lock)),
+        *(fault for name, groups in CONTENT.items() for fault in unmet(locks[name], groups, wanted)),
         *disagreements(locks),
+        *unlocked_peers(peers, wanted),
         *unexplained(root, wanted),
     ]
 
@@ -104,8 +111,24 @@ def malformed(lock: Lock) -> Iterator[str]:
         yield f"requirements/{lock.name}.txt: neither a pin nor a hash: {line}"
 
 
-def unmet(lock: Lock, wanted: Mapping[str, list[Requirement]]) -> Iterator[str]:
-    for group in CONTENT[lock.name]:
+def locked_peers(root: Path) -> list[str]:
+    """Return the names of the peers that have a lock."""
+    return sorted(path.stem for path in (root / "requirements" / "peers").glob("*.txt"))
+
+
+def unlocked_peers(peers: Mapping[str, Lock], wanted: Mapping[str, list[Requirement]]) -> Iterator[str]:
+    groups = {f"peers/{group.removeprefix(PEER)}": group for group in wanted if group.startswith(PEER)}
+    for name in sorted(groups.keys() - peers.keys()):
+        yield f"requirements/{name}.txt: there is no such lock: run make lock"
+    for name, lock in peers.items():
+        if name in groups:
+            yield from unmet(lock, (groups[name],), wanted)
+        else:
+            yield f"requirements/{name}.txt: pyproject.toml has no group for it"
+
+
+def unmet(lock: Lock, groups: Sequence[str], wanted: Mapping[str, list[Requirement]]) -> Iterator[str]:
+    for group in groups:
         for requirement in wanted.get(group, []):
             version = lock.pins.get(canonicalize_name(requirement.name))
             if version is None or not requirement.specifier.contains(version, prereleases=True):

@@ -1,0 +1,43 @@
+"""Sheratan itself, as the peers are run."""
+
+from __future__ import annotations
+
+from bench.peers.peer import Peer, Sizes, own_workers
+
+__all__ = ["OURS", "ours_for"]
+
+SERVER = Peer(
+    name="Sheratan, 2 worker processes",
+    environment="",
+    script="sheratan",
+    package="",
+    settings="a server and 2 worker processes on its socket; journal and decisions recorded",
+    stores="SQLite, synchronous FULL",
+    sizes=Sizes(2_000, 40_000, starts=100),
+    workers=own_workers(2),
+    server="sheratan",
+    mode="server",
+    is_ours=True,
+)
+
+EMBEDDED = Peer(
+    name="Sheratan, embedded",
+    environment="",
+    script="sheratan",
+    package="",
+    settings="one process that holds the engine and its worker; journal and decisions recorded",
+    stores="SQLite, synchronous FULL",
+    sizes=Sizes(2_000, 40_000, starts=100),
+    workers=own_workers(1),
+    mode="embedded",
+    processes=1,
+    is_ours=True,
+    starts_alone=True,
+)
+
+OURS = (SERVER, EMBEDDED)
+
+
+def ours_for(peer: Peer) -> Peer:
+    """The way of running Sheratan that has as many processes as a peer."""
+    return SERVER if peer.processes > 1 else EMBEDDED
