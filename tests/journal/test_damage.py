@@ -94,6 +94,12 @@ def test_a_page_under_another_number_is_found(data: Path, hands: Hands) -> None:
     assert "J1" in invariants(checked(data))
 
 
+def test_a_page_in_its_place_under_the_number_of_its_second_entry_is_found(data: Path, hands: Hands) -> None:
+    first_seq = next(first_seq for first_seq, count, _ in hands.pages() if count > 1)
+    hands.run("UPDATE page SET first_seq = first_seq + 1 WHERE first_seq = ?", first_seq)
+    assert at(checked(data), "J1") == [first_seq + 1]
+
+
 def test_a_page_that_miscounts_its_entries_is_found(data: Path, hands: Hands) -> None:
     first_seq, _ = hands.page_of(30)
     hands.run("UPDATE page SET count = count + 1 WHERE first_seq = ?", first_seq)

@@ -50,6 +50,8 @@ CHANGES = [
     ("UPDATE job SET salt = salt + 1 WHERE number = 1", "J14", "job"),
     ("UPDATE job SET lane = 2 WHERE number = 1", "J14", "job"),
     ("UPDATE job SET origin = 1 WHERE number = 2", "J14", "job"),
+    ("UPDATE job SET origin = 2 WHERE number = 1", "J14", "job"),
+    ("UPDATE job SET submitted_by = 2 WHERE number = 1", "J14", "job"),
     ("UPDATE job SET submitted_by = NULL", "J14", "job"),
     ("DELETE FROM job WHERE number = 1", "J5", "job"),
     ("INSERT INTO job SELECT 9999, 1, 1, 5, 1, 1, 1, 1, 1, 0, 'run', NULL, NULL, x'31', NULL", "E2", "job"),

@@ -128,14 +128,14 @@ class Busy(SqliteStore):
         self.world = world
         self.commits = commits
 
-    def result_numbers(self) -> Iterator[int]:
+    def result_numbers(self, above: int | None = None) -> Iterator[int]:
         if self.commits:
             self.commits -= 1
             session = self.world.worker()
             self.world.submit(new(), new(delay_us=SECOND_US))
             for assignment in self.world.lease(session):
                 self.world.settle(session, assignment)
-        return super().result_numbers()
+        return super().result_numbers(above)
 
 
 @pytest.mark.parametrize("commits", [1, 2])

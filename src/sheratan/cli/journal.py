@@ -16,6 +16,7 @@ from sheratan.cli.session import Session, command_options
 from sheratan.contracts.errors import InvalidInput
 from sheratan.engine.replay import Replay, replay, replay_lines
 from sheratan.engine.verify import Verification, export, verify_lines, verify_opened
+from sheratan.kernel.chain import Head, format_head, parse_head
 
 if TYPE_CHECKING:
     from sheratan.kernel.replay import Difference
@@ -35,20 +36,24 @@ _FILE = click.option(
 
 @journal.command("verify")
 @_FILE
-@click.option("--head", help="With --file: the hash of the last entry, as it is known from elsewhere.")
+@click.option(
+    "--head",
+    metavar="SEQ:HASH",
+    help="A head that was printed earlier: that entry must still have that hash.",
+)
 @command_options
 def verify_journal(session: Session, file: str | None, head: str | None) -> None:
     """Check every entry, the chain, the stories and the tables against them; exit 1 on a problem.
 
-    Without --head, entries that are missing at the end of a file cannot be noticed.
+    Without --head, a journal that was put back to an older copy is whole in itself, and so is a file that was cut.
+    With --file, --head may be a HASH alone: then it is that of the last entry.
     """
-    if head is not None and file is None:
-        raise click.UsageError("--head goes with --file; a data directory knows its own head.")
+    last_hash, known = _read_head(head, from_file=file is not None)
     if file is None:
-        found = verify_opened(lambda: session.program.open_reader(session.data))
+        found = verify_opened(lambda: session.program.open_reader(session.data), known=known)
     else:
         with _lines_of(file) as lines:
-            found = verify_lines(lines, head)
+            found = verify_lines(lines, last_hash, known=known)
     emit(session, found, lambda: _draw_verification(found))
     _end(ok=found.ok)
 
@@ -84,14 +89,27 @@ def replay_journal(session: Session, file: str | None, swaps: tuple[str, ...]) -
 def export_journal(session: Session, target: str | None) -> None:
     """Write the journal as JSON Lines, each entry byte for byte as it was hashed."""
     with closing(session.program.open_reader(session.data)) as reader:
-        head = reader.shard().head.hash
+        head = reader.shard().head
         if target is None:
             count = export(reader, sys.stdout.buffer.write)
             sys.stdout.buffer.flush()
         else:
             with _whole_file(Path(target)) as file:
                 count = export(reader, file.write)
-    talk(f"exported {count} entries; the head was {head} when it began")
+    talk(f"exported {count} entries; the head was {format_head(head.seq, head.hash)} when it began")
+
+
+def _read_head(text: str | None, *, from_file: bool) -> tuple[str | None, Head | None]:
+    """The hash of the last entry, or the head that was noted, as `--head` gives them."""
+    if text is None:
+        return None, None
+    if ":" in text:
+        return None, parse_head(text)
+    if not from_file:
+        raise click.UsageError(
+            "--head goes with --file when it is a HASH alone; a data directory needs SEQ:HASH."
+        )
+    return text, None
 
 
 def _swap(text: str) -> tuple[str, str]:
@@ -150,7 +168,7 @@ def _draw_verification(found: Verification) -> None:
         ("journal", "ok" if found.ok else f"{found.problems_count} problems"),
         ("entries", found.entries),
         ("jobs", f"{found.jobs}, {found.open_jobs} of them open"),
-        ("head", found.head or "unknown"),
+        ("head", format_head(found.entries, found.head) if found.head else "unknown"),
         ("tables", compared),
     ])  # fmt: skip
     if found.problems:

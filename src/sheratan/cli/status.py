@@ -59,6 +59,6 @@ def _draw(found: EngineStatus) -> None:
             ("data", found.data),
             ("jobs", counts),
             ("workers", ", ".join(found.workers) or "none"),
-            ("journal", f"{found.entries} entries, head {found.head}"),
+            ("journal", f"{found.entries} entries, head {found.entries}:{found.head}"),
         ]
     )

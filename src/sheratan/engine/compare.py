@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
 from sheratan.contracts.errors import InvalidInput
@@ -11,13 +12,15 @@ from sheratan.contracts.journal import Entry
 from sheratan.engine.batch import job_id
 from sheratan.engine.problems import Problems
 from sheratan.kernel.canonical import digest
-from sheratan.kernel.facts import Ended, FailureFact, NewFacts
+from sheratan.kernel.chain import decode_entry
+from sheratan.kernel.facts import Ended, FailureFact, NewFacts, PlainJobs, no_facts
 from sheratan.store.port import Reader
 from sheratan.store.rows import JobRow, Lane, Result
 
 __all__ = ["FactCount", "FinalRows"]
 
 _JOBS_AT_ONCE: Final = 1_000
+_first = itemgetter(0)
 _JOB_FACTS: Final = (
     "id", "created_us", "tenant, queue and kind", "priority", "options", "after_failure", "submitted_by",
     "origin", "input",
@@ -37,6 +40,7 @@ class FinalRows:
 
     It does so while the journal is walked, a thousand jobs at a time. So nothing about a job has to be kept in
     memory once it has ended, and no snapshot is needed: what is committed beside it changes none of these rows.
+    All rows of a thousand jobs are compared at once, and one by one only when something differs.
     """
 
     def __init__(self, reader: Reader, problems: Problems) -> None:
@@ -44,44 +48,66 @@ class FinalRows:
         self._reader = reader
         self._problems = problems
         self._lanes: dict[int, Lane] = {}
-        self._waiting = NewFacts([], [], [])
+        self._waiting = no_facts()
+        self._read_to = 0
+        self._compared_to = 0
 
-    def take(self, facts: NewFacts) -> None:
-        """Take facts; they are compared when there are enough of them."""
+    def take(self, facts: NewFacts, read_to: int) -> None:
+        """Take the facts of the entries before `read_to`; they are compared when there are enough of them."""
         waiting = self._waiting
+        waiting.plain.extend(facts.plain)
         waiting.submitted.extend(facts.submitted)
         waiting.ended.extend(facts.ended)
         waiting.failures.extend(facts.failures)
-        if len(waiting.submitted) + len(waiting.ended) + len(waiting.failures) >= _JOBS_AT_ONCE:
+        self._read_to = read_to
+        if max(map(len, (waiting.plain.numbers, *waiting[1:]))) >= _JOBS_AT_ONCE:
             self.flush()
 
     def flush(self) -> None:
         """Compare what waits."""
-        waiting, self._waiting = self._waiting, NewFacts([], [], [])
+        waiting, self._waiting = self._waiting, no_facts()
+        for start in range(0, len(waiting.plain.numbers), _JOBS_AT_ONCE):
+            self._compare_plain(waiting.plain.part(start, start + _JOBS_AT_ONCE))
         for chunk in _chunks(waiting.submitted):
             self._compare_jobs(chunk)
         for chunk in _chunks(waiting.ended):
             self._compare_results(chunk)
         for chunk in _chunks(waiting.failures):
-            self._compare_failures(chunk)
+            read_to = self._read_to if chunk[-1] is waiting.failures[-1] else chunk[-1].entry + 1
+            self._compare_failures(chunk, range(self._compared_to, read_to))
+            self._compared_to = read_to
+        self._compared_to = self._read_to
+
+    def _compare_plain(self, facts: PlainJobs) -> None:
+        with self._problems.reading("job"):
+            rows = self._reader.jobs(facts.numbers)
+            self._learn_lanes(rows)
+            if not _plain_stand(facts, rows, self._lanes):
+                entries = [
+                    entry if isinstance(entry, Entry) else decode_entry(entry) for entry in facts.entries
+                ]
+                self._compare_each_job(entries, {row.number: row for row in rows})
+            self._check_kept("job", rows)
 
     def _compare_jobs(self, entries: list[Entry]) -> None:
         with self._problems.reading("job"):
-            numbers: list[int] = [entry.data["number"] for entry in entries]
-            rows = {row.number: row for row in self._reader.jobs(numbers)}
-            self._learn_lanes(rows.values())
-            for entry in entries:
-                row = rows.get(entry.data["number"])
-                if row is None:
-                    text = f"{entry.subject} was submitted and has no row"
-                    self._problems.add("J5", text, seq=entry.seq, row=f"job {entry.data['number']}")
-                else:
-                    self._compare_job(entry, row)
-            self._check_kept("job", rows.values())
+            rows = self._reader.jobs([entry.data["number"] for entry in entries])
+            self._learn_lanes(rows)
+            self._compare_each_job(entries, {row.number: row for row in rows})
+            self._check_kept("job", rows)
             self._compare_after([entry for entry in entries if "after" in entry.data])
 
+    def _compare_each_job(self, entries: list[Entry], rows: dict[int, JobRow]) -> None:
+        for entry in entries:
+            row = rows.get(entry.data["number"])
+            if row is None:
+                text = f"{entry.subject} was submitted and has no row"
+                self._problems.add("J5", text, seq=entry.seq, row=f"job {entry.data['number']}")
+            else:
+                self._compare_job(entry, row)
+
     def _learn_lanes(self, rows: Iterable[JobRow]) -> None:
-        if any(row.lane not in self._lanes for row in rows):
+        if not {row.lane for row in rows} <= self._lanes.keys():
             self._lanes = {lane.lane: lane for lane in self._reader.lanes()}
 
     def _compare_job(self, entry: Entry, row: JobRow) -> None:
@@ -131,21 +157,26 @@ class FinalRows:
 
     def _compare_results(self, facts: list[Ended]) -> None:
         with self._problems.reading("result"):
-            rows = {row.number: row for row in self._reader.results([fact.number for fact in facts])}
-            for fact in facts:
-                row = rows.get(fact.number)
-                name = f"result {fact.number}"
-                if row is None:
-                    text = f"job {fact.number} has {fact.state} and has no result"
-                    self._problems.add("J5", text, seq=fact.entry, row=name)
-                    continue
-                stands = Ended(*row[:5], _output_of(row), row.entry)
-                if stands != fact:
-                    self._differ(fact.entry, name, Ended._fields, fact, stands)
-            self._check_kept("result", rows.values())
+            rows = self._reader.results([fact.number for fact in facts])
+            if not _results_stand(facts, rows):
+                self._compare_each_result(facts, {row.number: row for row in rows})
+            self._check_kept("result", rows)
 
-    def _compare_failures(self, facts: list[FailureFact]) -> None:
-        self.expected = self.expected._replace(failures=self.expected.failures + len(facts))
+    def _compare_each_result(self, facts: list[Ended], rows: dict[int, Result]) -> None:
+        for fact in facts:
+            row = rows.get(fact.number)
+            name = f"result {fact.number}"
+            if row is None:
+                text = f"job {fact.number} has {fact.state} and has no result"
+                self._problems.add("J5", text, seq=fact.entry, row=name)
+                continue
+            stands = Ended(*row[:5], _output_of(row.output, row.payload), row.entry)
+            if stands != fact:
+                self._differ(fact.entry, name, Ended._fields, fact, stands)
+
+    def _compare_failures(self, facts: list[FailureFact], entries: range) -> None:
+        """Compare how attempts failed, by these entries: they are all that those of these jobs tell of."""
+        self._expect_failures(len(facts))
         with self._problems.reading("failure"):
             numbers = sorted({fact.number for fact in facts})
             rows = {(row.number, row.entry): row.error for row in self._reader.failure_rows(numbers)}
@@ -157,6 +188,15 @@ class FinalRows:
                     self._problems.add("J5", text, seq=fact.entry, row=name)
                 else:
                     self._differ(fact.entry, name, ("error",), (fact.digest,), (digest(error),))
+            told = {(fact.number, fact.entry) for fact in facts}
+            strays = [key for key in rows if key[1] in entries and key not in told]
+            for number, entry in strays:
+                text = f"job {number} has the text of a failed attempt of which no entry tells"
+                self._problems.add("J5", text, row=f"failure {number}/{entry}")
+            self._expect_failures(len(strays))
+
+    def _expect_failures(self, count: int) -> None:
+        self.expected = self.expected._replace(failures=self.expected.failures + count)
 
     def _check_kept(self, table: str, rows: Iterable[JobRow | Result]) -> None:
         """Payloads apart from the rows must be there; that each is what its digest says is checked for all at once."""
@@ -178,6 +218,71 @@ class FinalRows:
                 self._problems.add("J14", text, seq=seq, row=row)
 
 
+class _Digests(dict[bytes, str]):
+    """Digests of values, each made once: within a thousand jobs, inputs and outputs often repeat."""
+
+    def __missing__(self, value: bytes) -> str:
+        found = self[value] = digest(value)
+        return found
+
+
+def _plain_stand(facts: PlainJobs, rows: list[JobRow], lanes: dict[int, Lane]) -> bool:
+    """Whether these jobs' rows say what their entries say, compared column by column.
+
+    False is a doubt: then each job is to be compared.
+    """
+    count = len(facts.numbers)
+    if len(rows) != count:
+        return False
+    rows.sort(key=_first)
+    columns: list[tuple[Any, ...]] = list(zip(*rows, strict=True))
+    names = {number: tuple(lane[1:]) for number, lane in lanes.items()}
+    return (
+        [*columns[0]] == facts.numbers
+        and [*columns[1]] == facts.salts
+        and [names.get(lane) for lane in columns[2]] == facts.lanes
+        and [*columns[3]] == facts.priorities
+        and [*columns[4]] == facts.created_us
+        and _are_plain(columns, facts)
+    )
+
+
+def _are_plain(columns: list[tuple[Any, ...]], facts: PlainJobs) -> bool:
+    """The rest of the columns: options, nothing that a plain job has not, and the inputs."""
+    count = len(facts.numbers)
+    return (
+        [*map(list, zip(*columns[5:10], strict=True))] == facts.options
+        and columns[10].count("cancel") == columns[11].count(None) == columns[12].count(None) == count
+        and _digests_of(columns[13], columns[14]) == facts.inputs
+    )
+
+
+def _results_stand(facts: list[Ended], rows: list[Result]) -> bool:
+    """Whether these results say what their entries say. False is a doubt: each is to be compared."""
+    if len(rows) != len(facts):
+        return False
+    rows.sort(key=_first)
+    said: list[tuple[Any, ...]] = list(zip(*sorted(facts, key=_first), strict=True))
+    stands: list[tuple[Any, ...]] = list(zip(*rows, strict=True))
+    return (
+        said[:5] == stands[:5]
+        and said[6] == stands[7]
+        and [*said[5]] == _digests_of(stands[5], stands[6], absent=None)
+    )
+
+
+def _digests_of(
+    inline: Sequence[bytes | None], payloads: Sequence[bytes | None], absent: bytes | None = b""
+) -> list[str | None]:
+    """The digests of values that are kept inline or apart; None where a value may be absent and is."""
+    digests = _Digests()
+    of_nothing = None if absent is None else digest(absent)
+    return [
+        _digest_of(value, payload) if payload is not None else of_nothing if value is None else digests[value]
+        for value, payload in zip(inline, payloads, strict=True)
+    ]  # fmt: skip
+
+
 def _number_in(data: dict[str, Any], name: str) -> int | None:
     """The number of the job that an entry names; -1, which no job has, when what it names is no id."""
     if name not in data:
@@ -188,10 +293,8 @@ def _number_in(data: dict[str, Any], name: str) -> int | None:
         return -1
 
 
-def _output_of(row: Result) -> str | None:
-    if row.output is None and row.payload is None:
-        return None
-    return _digest_of(row.output, row.payload)
+def _output_of(output: bytes | None, payload: bytes | None) -> str | None:
+    return None if output is None and payload is None else _digest_of(output, payload)
 
 
 def _digest_of(inline: bytes | None, payload: bytes | None) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -49,6 +49,19 @@ class Problems:
         for problem in other.found:
             self.add(problem.invariant, problem.text, seq=problem.seq, row=problem.row)
         self.count += other.count - len(other.found)
+
+    def differ(
+        self, table: str, said: Mapping[tuple[Any, ...], Any], stands: Mapping[tuple[Any, ...], Any]
+    ) -> None:
+        """Note where what stands in a table is not what the journal said, by key."""
+        for key in sorted(said.keys() | stands.keys()):
+            name = f"{table} {'/'.join(map(str, key))}"
+            if key not in stands:
+                self.add("J5", "the journal tells of it and it is not there", row=name)
+            elif key not in said:
+                self.add("J5", "the journal does not tell of it", row=name)
+            elif said[key] != stands[key]:
+                self.add("J14", f"it is {stands[key]}; by the journal it is {said[key]}", row=name)
 
     @contextmanager
     def reading(self, what: str) -> Generator[None]:

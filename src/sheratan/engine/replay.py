@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
 
 from sheratan.contracts.errors import CorruptData
 from sheratan.kernel.chain import decode_entry, split_page
-from sheratan.kernel.replay import Difference, Replayer, RuleCount
+from sheratan.kernel.replay import Difference, RuleCount
+from sheratan.kernel.replay import Replayer as Decisions
 from sheratan.kernel.rules import Rule
 from sheratan.store.port import Reader
 
-__all__ = ["DIFFERENCES_MAX", "Replay", "replay", "replay_lines"]
+__all__ = ["DIFFERENCES_MAX", "Replay", "Replayer", "replay", "replay_lines"]
 
 DIFFERENCES_MAX: Final = 100
 
@@ -43,7 +44,9 @@ def replay(
     all versions, to the rule that is asked in its place) it says what would have been decided. NotFound when a
     rule in `instead` does not exist; CorruptData when the database cannot be read.
     """
-    return replay_lines(_lines(reader), rules, instead=instead)
+    replayer = Replayer(reader, rules, instead=instead)
+    replayer.step()
+    return replayer.result()
 
 
 def replay_lines(
@@ -53,37 +56,77 @@ def replay_lines(
     instead: Mapping[str, str] | None = None,
 ) -> Replay:
     """The same for the lines of an exported journal."""
-    replayer = Replayer(rules, instead)
-    differences: list[Difference] = []
-    unreadable: list[int] = []
-    entries = different = 0
+    derived = _Derived(Decisions(rules, instead))
     for line in lines:
+        derived.take(line.rstrip(b"\r\n"))
+    return derived.result()
+
+
+class Replayer:
+    """Replays a journal step by step: each step reads on from where the last one stopped, and costs what is new."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        rules: Mapping[str, Rule] | None = None,
+        *,
+        instead: Mapping[str, str] | None = None,
+    ) -> None:
+        self._reader = reader
+        self._derived = _Derived(Decisions(rules, instead))
+        self._next_page = 0
+
+    def step(self) -> list[Difference]:
+        """Read on to the end as it is recorded now, as a server may write on; returns the first hundred differences."""
+        end = self._reader.shard().head.seq
+        for first_seq, _, body in self._reader.pages(self._next_page):
+            if first_seq < self._next_page:
+                continue
+            if first_seq >= end:
+                break
+            self._next_page = first_seq + 1
+            for line in split_page(body):
+                self._derived.take(line)
+        return list(self._derived.differences)
+
+    def result(self) -> Replay:
+        """What was found so far."""
+        return self._derived.result()
+
+
+class _Derived:
+    """What comes of deriving the decisions of one line after the other."""
+
+    def __init__(self, decisions: Decisions) -> None:
+        self.differences: list[Difference] = []
+        self._decisions = decisions
+        self._unreadable: list[int] = []
+        self._entries = 0
+        self._different = 0
+
+    def take(self, line: bytes) -> None:
+        """Take the next line."""
         try:
-            difference = replayer.check(decode_entry(line.rstrip(b"\r\n")))
+            difference = self._decisions.check(decode_entry(line))
         except CorruptData:
-            if len(unreadable) < DIFFERENCES_MAX:
-                unreadable.append(entries)
+            if len(self._unreadable) < DIFFERENCES_MAX:
+                self._unreadable.append(self._entries)
         else:
             if difference is not None:
-                different += 1
-                if len(differences) < DIFFERENCES_MAX:
-                    differences.append(difference)
-        entries += 1
-    return Replay(
-        ok=not (different or unreadable),
-        entries=entries,
-        decisions=sum(count.decisions for count in replayer.counts.values()),
-        different=different,
-        differences=differences,
-        counts=dict(sorted(replayer.counts.items())),
-        unreadable=unreadable,
-    )
+                self._different += 1
+                if len(self.differences) < DIFFERENCES_MAX:
+                    self.differences.append(difference)
+        self._entries += 1
 
-
-def _lines(reader: Reader) -> Iterator[bytes]:
-    """The lines up to the end as it is recorded now; a server may write on."""
-    end = reader.shard().head.seq
-    for first_seq, _, body in reader.pages():
-        if first_seq >= end:
-            return
-        yield from split_page(body)
+    def result(self) -> Replay:
+        """What was found so far."""
+        counts = self._decisions.counts
+        return Replay(
+            ok=not (self._different or self._unreadable),
+            entries=self._entries,
+            decisions=sum(count.decisions for count in counts.values()),
+            different=self._different,
+            differences=list(self.differences),
+            counts=dict(sorted(counts.items())),
+            unreadable=list(self._unreadable),
+        )

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 import msgspec
 
+from sheratan.ambient.pause import collector_paused
 from sheratan.contracts.errors import CorruptData
+from sheratan.contracts.journal import Entry
 from sheratan.engine.compare import FinalRows
+from sheratan.engine.grown import Looked, compare_grown
 from sheratan.engine.problems import Problem, Problems
 from sheratan.engine.standing import compare_standing
 from sheratan.kernel.chain import PAGE_SEPARATOR, Head, split_page
 from sheratan.kernel.facts import Violation
 from sheratan.kernel.fold import Fold
 from sheratan.kernel.secret_text import find_secret
+from sheratan.kernel.stencil import Run
 from sheratan.kernel.trail import Trail
 from sheratan.store.port import Reader
 
-__all__ = ["Problem", "Verification", "export", "verify", "verify_lines", "verify_opened"]
+__all__ = ["Problem", "Verification", "Verifier", "export", "verify", "verify_lines", "verify_opened"]
 
+_LINES_AT_ONCE = 500
+_Page = tuple[int, int, bytes]
 _BEFORE_ALL = -(1 << 62)
 """A page that was slipped in before the first one must be seen, too."""
 
@@ -42,15 +49,24 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int]
 
 
-def verify(reader: Reader, *, integrity: bool = True) -> Verification:
+def verify(reader: Reader, *, integrity: bool = True, known: Head | None = None) -> Verification:
     """Verify a data directory, whether a server runs on it or not. Damage is a problem in the answer, no error.
 
-    With `integrity`, the database's check of its own files is run first.
+    With `integrity`, the database's check of its own files is run first. `known` is a head that was noted earlier:
+    entry `known.seq - 1` must still be there and have the hash `known.hash`, whatever was written since.
     """
-    return _Walk(reader).run(integrity=integrity)
+    verifier = Verifier(reader, known=known)
+    if integrity:
+        verifier.check_files()
+    # A walk makes millions of objects that die young, and hardly a cycle: the collector would look for nothing.
+    with collector_paused():
+        verifier.step()
+    return verifier.result()
 
 
-def verify_opened(opener: Callable[[], Reader], *, integrity: bool = True) -> Verification:
+def verify_opened(
+    opener: Callable[[], Reader], *, integrity: bool = True, known: Head | None = None
+) -> Verification:
     """Open a reader, verify and close it; that it cannot be opened is a problem in the answer, too."""
     try:
         reader = opener()
@@ -59,27 +75,35 @@ def verify_opened(opener: Callable[[], Reader], *, integrity: bool = True) -> Ve
         problems.add("database", str(error))
         return _answer(Trail([]), Fold([]), problems, compared=False)
     try:
-        return verify(reader, integrity=integrity)
+        return verify(reader, integrity=integrity, known=known)
     finally:
         reader.close()
 
 
-def verify_lines(lines: Iterable[bytes], head: str | None = None) -> Verification:
+def verify_lines(
+    lines: Iterable[bytes], head: str | None = None, *, known: Head | None = None
+) -> Verification:
     """Verify an exported journal: its form, chain and story. `head`, when known from elsewhere, is the end's hash.
 
-    Without `head`, entries that are missing at the end cannot be noticed: what is there is whole in itself.
+    `known` is a head that may be older than the end. Without either, entries that are missing at the end cannot be
+    noticed: what is there is whole in itself.
     """
     violations: list[Violation] = []
     problems = Problems()
-    trail, fold = Trail(violations), Fold(violations)
-    for line in lines:
-        entry = trail.read(line.rstrip(b"\r\n"))
-        if entry is not None:
-            fold.apply(entry)
-            fold.take_facts()
-        if violations:
-            problems.take(violations)
-            violations.clear()
+    trail, fold = Trail(violations, known), Fold(violations)
+    source = iter(lines)
+    while chunk := [line.rstrip(b"\r\n") for line in islice(source, _LINES_AT_ONCE)]:
+        parts = trail.take_page(PAGE_SEPARATOR.join(chunk), len(chunk))
+        if parts is not None:
+            _apply(fold, parts)
+        else:
+            for line in chunk:
+                entry = trail.read(line)
+                if entry is not None:
+                    fold.apply(entry)
+        fold.take_facts()
+        problems.take(violations)
+        violations.clear()
     end = trail.head
     problems.take(trail.unread(end if head is None else Head(end.seq, head, end.at)))
     return _answer(trail, fold, problems, compared=False)
@@ -97,30 +121,55 @@ def export(reader: Reader, write: Callable[[bytes], object]) -> int:
     return count
 
 
-class _Walk:
-    """One verification of a data directory."""
+class Verifier:
+    """Verifies a data directory step by step: each step reads on from where the last one stopped.
 
-    def __init__(self, reader: Reader) -> None:
+    So a step costs what is new, the open jobs and their alarms, not the length of the journal. What the first step
+    looked at in the tables that only grow is not looked at again; a new verifier does.
+    """
+
+    def __init__(self, reader: Reader, *, known: Head | None = None) -> None:
         self._reader = reader
         self._violations: list[Violation] = []
         self._problems = Problems()
-        self._trail = Trail(self._violations)
+        self._standing = Problems()
+        self._trail = Trail(self._violations, known)
         self._fold = Fold(self._violations)
         self._rows = FinalRows(reader, self._problems)
+        self._looked = Looked()
+        self._compared = False
         self._next_page = _BEFORE_ALL
         self._end = Head()
 
-    def run(self, *, integrity: bool) -> Verification:
-        problems, compared = self._problems, False
-        if integrity:
-            with problems.reading("integrity"):
-                for text in self._reader.integrity():
-                    problems.add("database", text)
-        with problems.reading("journal"):
-            compared = self._run()
-        return _answer(self._trail, self._fold, problems, compared=compared)
+    def check_files(self) -> None:
+        """Let the database check its own files."""
+        with self._problems.reading("integrity"):
+            for text in self._reader.integrity():
+                self._problems.add("database", text)
 
-    def _run(self) -> bool:
+    def step(self) -> list[Problem]:
+        """Read on to the recorded end and compare the tables as they stand now.
+
+        Returns the first hundred problems: those in the journal and its lasting rows so far, and those of the
+        tables as they stand now.
+        """
+        self._compared = False
+        self._standing = Problems()
+        with self._problems.reading("journal"):
+            self._compared = self._read_and_compare()
+        return self._all_problems().found
+
+    def result(self) -> Verification:
+        """What was found so far, after the last step."""
+        return _answer(self._trail, self._fold, self._all_problems(), compared=self._compared)
+
+    def _all_problems(self) -> Problems:
+        problems = Problems()
+        problems.merge(self._problems)
+        problems.merge(self._standing)
+        return problems
+
+    def _read_and_compare(self) -> bool:
         """Walk the journal and compare the tables with it.
 
         A server may commit meanwhile. So the end is read first and the journal is verified up to there; journal
@@ -131,30 +180,69 @@ class _Walk:
         recycling its log for the seconds that it takes, which a busy server can bear once but not by default.
         """
         self._walk()
-        found = self._compare()
-        if found is None:
+        compared = self._compare()
+        if not compared:
             with self._reader.snapshot():
                 self._walk()
-                found = self._compare()
-        if found is None:
-            self._problems.add("database", "a snapshot changed while it was read")
-            return False
-        self._problems.merge(found)
-        return True
+                compared = self._compare()
+        if not compared:
+            self._standing.add("database", "a snapshot changed while it was read")
+        return compared
 
     def _walk(self) -> None:
-        """Read on to the end as it is recorded now."""
+        """Read on to the end as it is recorded now: small pages several at a time, which takes less than one by one."""
         self._end = self._reader.shard().head
-        for first_seq, count, body in self._reader.pages(self._next_page):
-            if first_seq < self._next_page:
-                continue
-            if first_seq >= self._end.seq:
-                break
-            self._next_page = first_seq + 1
-            self._read_page(first_seq, count, body)
+        pages: list[_Page] = []
+        entries = 0
+        try:
+            for page in self._reader.pages(self._next_page):
+                if page[0] < self._next_page:
+                    continue
+                if page[0] >= self._end.seq:
+                    break
+                self._next_page = page[0] + 1
+                pages.append(page)
+                entries += page[1]
+                if entries >= _LINES_AT_ONCE:
+                    due = pages.copy()
+                    pages.clear()
+                    entries = 0
+                    self._read_pages(due)
+        finally:
+            self._read_pages(pages)
         self._rows.flush()
 
+    def _read_pages(self, pages: list[_Page]) -> None:
+        first_seq = self._trail.seq
+        for start, count, body in pages:
+            if start != first_seq or count != body.count(PAGE_SEPARATOR) + 1:
+                break
+            first_seq += count
+        else:
+            body = PAGE_SEPARATOR.join([body for _, _, body in pages])
+            parts = self._trail.take_page(body, first_seq - self._trail.seq) if pages else []
+            if parts is not None:
+                _apply(self._fold, parts)
+                self._take_facts()
+                return
+        for page in pages:
+            self._read_page(*page)
+
     def _read_page(self, first_seq: int, count: int, body: bytes) -> None:
+        parts = self._trail.take_page(body, count) if first_seq == self._trail.seq else None
+        if parts is None:
+            self._read_lines(first_seq, count, body)
+        else:
+            _apply(self._fold, parts)
+        self._take_facts()
+
+    def _take_facts(self) -> None:
+        self._rows.take(self._fold.take_facts(), self._trail.seq)
+        self._problems.take(self._violations)
+        self._violations.clear()
+
+    def _read_lines(self, first_seq: int, count: int, body: bytes) -> None:
+        """Read a page with a fault, or with something unusual, entry by entry."""
         lines = split_page(body)
         if len(lines) != count:
             text = f"the page says that it holds {count} entries, it holds {len(lines)}"
@@ -163,28 +251,38 @@ class _Walk:
         may_hold_secret = find_secret(body) is not None
         for index, line in enumerate(lines):
             entry = self._trail.read(line, may_hold_secret=may_hold_secret)
-            if entry is not None:
-                if index == 0 and entry.seq != first_seq:
-                    text = f"the page says that it begins with entry {first_seq}, it begins with {entry.seq}"
-                    self._problems.add("J1", text, seq=first_seq, row=f"page {first_seq}")
-                self._fold.apply(entry)
-        self._rows.take(self._fold.take_facts())
-        if self._violations:
-            self._problems.take(self._violations)
-            self._violations.clear()
+            if entry is None:
+                continue
+            if index == 0 and entry.seq != first_seq:
+                text = f"the page says that it begins with entry {first_seq}, it begins with {entry.seq}"
+                self._problems.add("J1", text, seq=first_seq, row=f"page {first_seq}")
+            self._fold.apply(entry)
 
-    def _compare(self) -> Problems | None:
-        """What is wrong with the tables, or None when something was committed meanwhile."""
-        found, end = Problems(), self._end
+    def _compare(self) -> bool:
+        """Compare all tables; False when something was committed meanwhile, and then nothing is noted."""
+        standing, grown, end = Problems(), Problems(), self._end
         if self._reader.shard().head != end:
-            return None
-        found.take(self._trail.unread(end))
+            return False
+        standing.take(self._trail.unread(end))
         for first_seq, _, _ in self._reader.pages(end.seq):
             if first_seq >= end.seq:
-                found.add("J1", f"a page stands beyond the end, entry {end.seq}", row=f"page {first_seq}")
+                standing.add("J1", f"a page stands beyond the end, entry {end.seq}", row=f"page {first_seq}")
                 break
-        compare_standing(self._reader, self._fold, self._rows.expected, found)
-        return found if self._reader.shard().head == end else None
+        compare_standing(self._reader, self._fold, standing)
+        looked = compare_grown(self._reader, self._fold, self._rows.expected, self._looked, grown)
+        if self._reader.shard().head != end:
+            return False
+        self._looked, self._standing = looked, standing
+        self._problems.merge(grown)
+        return True
+
+
+def _apply(fold: Fold, parts: list[list[Entry] | Run]) -> None:
+    for part in parts:
+        if isinstance(part, Run):
+            fold.apply_run(part)
+        else:
+            fold.apply_all(part)
 
 
 def _answer(trail: Trail, fold: Fold, problems: Problems, *, compared: bool) -> Verification:

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 import msgspec
 
-from sheratan.contracts.errors import CorruptData
+from sheratan.contracts.errors import CorruptData, InvalidInput
 from sheratan.contracts.journal import GENESIS, Entry
 
-__all__ = ["PAGE_SEPARATOR", "Head", "decode_entry", "encode_entry", "entry_hash", "split_page"]
+__all__ = [
+    "PAGE_SEPARATOR",
+    "Head",
+    "decode_entry",
+    "encode_entry",
+    "entry_hash",
+    "format_head",
+    "parse_head",
+    "split_page",
+]
 
 PAGE_SEPARATOR = b"\n"
 """Canonical JSON holds no raw line feed, so a page of entries splits without an index."""
 
+_is_head = re.compile("[0-9]{1,16}:[0-9a-f]{64}").fullmatch
 _encode = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder(Entry).decode
 
@@ -24,6 +35,22 @@ class Head(msgspec.Struct, frozen=True):
     seq: int = 0
     hash: str = GENESIS
     at: int = 0
+
+
+def format_head(seq: int, last_hash: str) -> str:
+    """A head as it is noted elsewhere: how many entries there are, and the hash of the last one."""
+    return f"{seq}:{last_hash}"
+
+
+def parse_head(text: str) -> Head:
+    """A head that was noted as `format_head` writes it; InvalidInput for anything else. Its instant is not known."""
+    if not _is_head(text):
+        raise InvalidInput(
+            f"{text[:90]!r} is no head: it is the number of entries, a colon and the 64 digits of the last one's hash",
+            field="head",
+        )
+    seq, _, last_hash = text.partition(":")
+    return Head(int(seq), last_hash)
 
 
 def encode_entry(entry: Entry) -> bytes:

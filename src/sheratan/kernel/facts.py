@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from sheratan.contracts.journal import Entry
 
-__all__ = ["Ended", "FailureFact", "Mention", "NewFacts", "OpenJob", "Outcomes", "QueueFact", "Violation"]
+__all__ = [
+    "Ended",
+    "FailureFact",
+    "Mention",
+    "NewFacts",
+    "OpenJob",
+    "Outcomes",
+    "QueueFact",
+    "Violation",
+]
 
 
 class Violation(NamedTuple):
@@ -86,17 +96,59 @@ class QueueFact(NamedTuple):
     entry: int
 
 
+class PlainJobs(NamedTuple):
+    """Jobs that came in with nothing unusual about them, as columns: what their rows must say.
+
+    `lanes` are tenant, queue and kind; `inputs` digests; `entries` the entries, or their lines when undecoded.
+    """
+
+    numbers: list[int]
+    salts: list[int]
+    lanes: list[tuple[str, str, str]]
+    priorities: list[int]
+    created_us: list[int]
+    options: list[list[int]]
+    inputs: list[str]
+    entries: list[Entry | bytes]
+
+    def columns(self) -> tuple[list[Any], ...]:
+        """The columns, whatever they hold."""
+        return tuple(self)
+
+    def add(self, *facts: Any) -> None:
+        """Add one job, by its facts in the order of the columns."""
+        for column, fact in zip(self.columns(), facts, strict=True):
+            column.append(fact)
+
+    def extend(self, others: PlainJobs) -> None:
+        """Add other jobs."""
+        for column, facts in zip(self.columns(), others.columns(), strict=True):
+            column.extend(facts)
+
+    def part(self, start: int, stop: int) -> PlainJobs:
+        """Some of the jobs."""
+        return PlainJobs(*(column[start:stop] for column in self.columns()))
+
+
 class NewFacts(NamedTuple):
     """What entries have said since it was last asked, and what no later entry can change."""
 
+    plain: PlainJobs
     submitted: list[Entry]
     ended: list[Ended]
     failures: list[FailureFact]
 
 
+def no_facts() -> NewFacts:
+    """Room for facts."""
+    return NewFacts(PlainJobs([], [], [], [], [], [], [], []), [], [], [])
+
+
 _BITS: Final = 12
 _MASK: Final = (1 << _BITS) - 1
 _STATES: Final = ("", "open", "succeeded", "failed", "cancelled")
+_OPEN: Final = 1
+_NOTHING: Final = bytes(1 << _BITS)
 _CODES: Final = {state: code for code, state in enumerate(_STATES)}
 
 
@@ -112,6 +164,48 @@ class Outcomes:
         """`open`, `succeeded`, `failed`, `cancelled`, or the empty text for a number that was never given."""
         chunk = self._chunks.get(number >> _BITS)
         return _STATES[chunk[number & _MASK]] if chunk is not None else ""
+
+    def unless(self, numbers: list[int], states: Iterable[str]) -> list[int]:
+        """Those of these numbers, which ascend, of which something else became, or nothing."""
+        first, last = numbers[0], numbers[-1]
+        if last - first == len(numbers) - 1:
+            # One after the other: one look at all of them, which as a rule is the end of it.
+            became: set[int] = set()
+            for block in range(first >> _BITS, (last >> _BITS) + 1):
+                start, stop = max(first - (block << _BITS), 0), last + 1 - (block << _BITS)
+                became.update(self._chunks.get(block, _NOTHING)[start:stop])
+            if became <= {_CODES[state] for state in states}:
+                return []
+        wanted = frozenset(states)
+        return [number for number in numbers if self.get(number) not in wanted]
+
+    def come_in(self, number: int) -> bool:
+        """Note a new job; False, and nothing is noted, when its number was given before."""
+        chunk = self._chunks.get(number >> _BITS)
+        if chunk is None or chunk[number & _MASK] or number <= self.newest:
+            if self.get(number):
+                return False
+            self.put(number, "open")
+            return True
+        chunk[number & _MASK] = _OPEN
+        self.count += 1
+        self.newest = number
+        return True
+
+    def put_open(self, first: int, count: int) -> None:
+        """Note new jobs with consecutive numbers, all above the newest: so none of them was given before."""
+        for block in range(first >> _BITS, ((first + count - 1) >> _BITS) + 1):
+            chunk = self._chunks.setdefault(block, bytearray(1 << _BITS))
+            start, stop = max(first - (block << _BITS), 0), min(first + count - (block << _BITS), 1 << _BITS)
+            chunk[start:stop] = bytes([_OPEN]) * (stop - start)
+        self.count += count
+        self.newest = first + count - 1
+
+    def put_all(self, numbers: list[int], state: str) -> None:
+        """Note what became of jobs that came in before."""
+        chunks, code = self._chunks, _CODES[state]
+        for number in numbers:
+            chunks[number >> _BITS][number & _MASK] = code
 
     def put(self, number: int, state: str) -> None:
         """Note what became of a job."""

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from sheratan.contracts.errors import SheratanError
 from sheratan.contracts.journal import Entry
 from sheratan.kernel.canonical import canonical, digest
 from sheratan.kernel.facts import QueueFact, Violation
 from sheratan.kernel.fold_book import decision_of
 from sheratan.kernel.fold_jobs import JobFold
+from sheratan.kernel.fold_runs import RunFold
+from sheratan.kernel.fold_smooth import BROKEN_DATA, SmoothFold
+from sheratan.kernel.stencil import Run
 
 __all__ = ["Fold"]
 
-_BROKEN_DATA = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, SheratanError)
 
-
-class Fold(JobFold):
+class Fold(RunFold):
     """Takes entries in order. Memory grows with open jobs, idempotency keys and, a byte each, ended jobs.
 
     It never raises on what an entry says: what it cannot use becomes a violation, and it goes on.
@@ -37,19 +38,38 @@ class Fold(JobFold):
 
     def apply(self, entry: Entry) -> None:
         """Take the next entry."""
-        entry_type = entry.type
-        self.counts[entry_type] = self.counts.get(entry_type, 0) + 1
-        self.last_type = entry_type
-        handler = _HANDLERS.get(entry_type)
-        if handler is None:
-            # An unknown type breaks the form of an entry, which is said where the form is checked.
-            return
-        try:
-            handler(self, entry)
-        except _BROKEN_DATA as error:
-            self.say(entry, "J8", f"its data is not that of a {entry_type}: {type(error).__name__}: {error}")
-        if entry.policy != self.policy:
-            self.say(entry, "J10", f"it names entry {entry.policy} as its policy; {self.policy} was in force")
+        self.apply_all((entry,))
+
+    def apply_all(self, entries: Sequence[Entry]) -> None:
+        """Take the next entries."""
+        counts = self.counts
+        for entry_type, count in Counter([entry.type for entry in entries]).items():
+            counts[entry_type] = counts.get(entry_type, 0) + count
+        for entry in entries:
+            handler = _HANDLERS.get(entry.type)
+            if handler is None:
+                # An unknown type breaks the form of an entry, which is said where the form is checked.
+                continue
+            try:
+                handler(self, entry)
+            except BROKEN_DATA as error:
+                text = f"its data is not that of a {entry.type}: {type(error).__name__}: {error}"
+                self.say(entry, "J8", text)
+            if entry.policy != self.policy:
+                text = f"it names entry {entry.policy} as its policy; {self.policy} was in force"
+                self.say(entry, "J10", text)
+        if entries:
+            self.last_type = entries[-1].type
+
+    def apply_run(self, run: Run) -> None:
+        """Take the next entries, which differ in numbers only."""
+        entry, count = run.stencil.entry, len(run.lines)
+        take = self.run_comes_in if entry.type == "job.submitted" else self.run_succeeds
+        if entry.policy == self.policy and take(run):
+            self.counts[entry.type] = self.counts.get(entry.type, 0) + count
+            self.last_type = entry.type
+        else:
+            self.apply_all(run.entries())
 
     def _engine(self, entry: Entry) -> None:
         self._check_previous(entry, self.engine_entry)
@@ -119,11 +139,11 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
     "worker.ended": Fold._worker_ended,
     "queue.paused": Fold._queue,
     "queue.resumed": Fold._queue,
-    "job.submitted": JobFold.submitted,
+    "job.submitted": SmoothFold.submitted,
     "job.refused": Fold._refused,
     "job.due": JobFold.changed,
     "job.unblocked": JobFold.changed,
-    "job.succeeded": JobFold.changed,
+    "job.succeeded": SmoothFold.succeeded,
     "job.failed": JobFold.changed,
     "job.timed_out": JobFold.changed,
     "job.retried": JobFold.changed,

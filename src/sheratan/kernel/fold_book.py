@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.journal import Entry
-from sheratan.kernel.facts import Ended, Mention, NewFacts, OpenJob, Outcomes, Violation
+from sheratan.kernel.facts import Ended, Mention, NewFacts, OpenJob, Outcomes, Violation, no_facts
 from sheratan.kernel.lifecycle import JOB_TRANSITIONS, TERMINAL_STATES
 
 __all__ = ["ENDS", "JobBook", "decision_of"]
@@ -27,11 +27,11 @@ class JobBook:
         self._violations = violations
         self.by_subject: dict[str, OpenJob] = {}
         self.children: dict[int, list[int]] = {}
-        self.new = NewFacts([], [], [])
+        self.new = no_facts()
 
     def take_facts(self) -> NewFacts:
         """The facts since the last call that no later entry can change."""
-        taken, self.new = self.new, NewFacts([], [], [])
+        taken, self.new = self.new, no_facts()
         return taken
 
     def say(self, entry: Entry, invariant: str, text: str) -> None:
@@ -75,6 +75,20 @@ class JobBook:
         if attempt != job.attempt:
             self.say(entry, "E10", f"job {job.number} is at attempt {job.attempt}, it says {attempt}")
 
+    def check_lease(self, entry: Entry, job: OpenJob, attempt: int, previous: int) -> None:
+        """A worker gets a job: what it must fit."""
+        number = job.number
+        self.go(entry, job, "running")
+        if job.missing:
+            self.say(
+                entry, "E11", f"job {number} was started while {job.missing} jobs it runs after are open"
+            )
+        if previous != job.entry:
+            self.say(entry, "previous", f"entry {job.entry} of job {number} came last, it names {previous}")
+        if entry.seq <= job.fence:
+            self.say(entry, "E3", f"fence {entry.seq} of job {number} is not above its last, {job.fence}")
+        self.check_attempt(entry, job, attempt)
+
     def leave(self, entry: Entry, job: OpenJob, state: str, output: str | None) -> None:
         """The job has ended: forget it, but for its outcome and those that wait for it."""
         del self.open[job.number]
@@ -82,11 +96,15 @@ class JobBook:
         self.outcomes.put(job.number, state)
         ended = Ended(job.number, state, job.attempt, job.losses, entry.at, output, entry.seq)
         self.new.ended.append(ended)
-        for number in self.children.pop(job.number, ()):
-            child = self.open.get(number)
+        self.free_children(job.number, succeeded=state == "succeeded")
+
+    def free_children(self, number: int, *, succeeded: bool) -> None:
+        """The jobs that wait for one that has ended wait for one less."""
+        for waiting in self.children.pop(number, ()):
+            child = self.open.get(waiting)
             if child is not None:
                 child.missing -= 1
-                child.parents_failed += state != "succeeded"
+                child.parents_failed += not succeeded
 
 
 def decision_of(entry: Entry) -> dict[str, Any]:

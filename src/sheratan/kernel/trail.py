@@ -12,7 +12,9 @@ from sheratan.contracts.journal import ENTRY_TYPES, ENTRY_VERSION, GENESIS, Entr
 from sheratan.kernel.canonical import canonical
 from sheratan.kernel.chain import Head, encode_entry
 from sheratan.kernel.facts import Violation
+from sheratan.kernel.page_form import PageForm, prove_page
 from sheratan.kernel.secret_text import find_secret
+from sheratan.kernel.stencil import Run, Stencils
 
 __all__ = ["Trail"]
 
@@ -24,26 +26,23 @@ def _refuse_float(text: str) -> Any:
 _decode = msgspec.json.Decoder(Entry, float_hook=_refuse_float).decode
 _TYPES: Final = frozenset(ENTRY_TYPES)
 
-# Digits and minus become 0, what may stand before a number becomes a colon: so a number of 17 digits, which is beyond
-# 2^53, is found without a pattern. (Text may look like that, too: a hit only means a closer look. Instants have 16.)
-_SHAPES: Final = bytes(
-    0x30 if byte in b"0123456789-" else 0x3A if byte in b":,[" else byte for byte in range(256)
-)
-_LONG_NUMBER: Final = b":" + b"0" * 17
-
 
 class Trail:
     """Reads entries in order and remembers the end reached: the next `seq`, the last `hash` and instant `at_us`.
 
     After a break it goes on with what it finds, so that one fault is one violation or a few, not all that follow.
+    `known` is a head that somebody noted earlier: the entry before its `seq` must have its `hash`.
     """
 
-    def __init__(self, violations: list[Violation]) -> None:
+    def __init__(self, violations: list[Violation], known: Head | None = None) -> None:
         self.seq = 0
         self.hash: str | None = GENESIS
         """None after an entry whose bytes cannot be read: what the next one names as `prev` is then not compared."""
         self.at_us = 0
         self._violations = violations
+        self._stencils = Stencils()
+        self._known = None if known == Head() else known
+        """The noted head while it was not met."""
         self._doubt: int | None = None
         """An entry whose `prev` does not fit the entry before: the next entry says which of the two was changed."""
 
@@ -51,6 +50,25 @@ class Trail:
     def head(self) -> Head:
         """The end of the journal as far as it was read."""
         return Head(self.seq, self.hash or "", self.at_us)
+
+    def take_page(self, body: bytes, count: int) -> list[list[Entry] | Run] | None:
+        """The next page, of `count` entries, when nothing is wrong with its form; None when it is to be `read`."""
+        if self.hash is None or self._doubt is not None:
+            return None
+        form = prove_page(body, count, Head(self.seq, self.hash, self.at_us), self._stencils)
+        if form is None or not self._fits_known(form):
+            return None
+        self.seq, self.hash, self.at_us = form.end.seq, form.end.hash, form.end.at
+        return form.parts
+
+    def _fits_known(self, form: PageForm) -> bool:
+        known = self._known
+        if known is None or not self.seq < known.seq <= form.end.seq:
+            return True
+        if form.hash_at(known.seq - self.seq - 1) != known.hash:
+            return False
+        self._known = None
+        return True
 
     def read(self, line: bytes, *, may_hold_secret: bool = True) -> Entry | None:
         """Take the next entry's bytes; None when they are no entry.
@@ -71,6 +89,8 @@ class Trail:
             self._check_prev(entry, in_order)
         self.seq = entry.seq + 1
         self.hash = hashlib.sha256(line).hexdigest()
+        if self._known is not None and self._known.seq == self.seq:
+            self._meet(self._known)
         self._check_form(entry, line)
         self._check_facts(entry)
         secret = find_secret(line) if may_hold_secret else None
@@ -89,10 +109,24 @@ class Trail:
             found.append(Violation(self.seq - 1, "J2", text))
         elif self._doubt is not None:
             found.append(_changed(self._doubt - 1))
+        if self._known is not None:
+            found.append(self._unmet(self._known))
         if head.seq == self.seq and head.at != self.at_us:
             text = f"the last entry is of {self.at_us}, the recorded end of {head.at}"
             found.append(Violation(self.seq - 1, "J14", text))
         return found
+
+    def _meet(self, known: Head) -> None:
+        self._known = None
+        if self.hash != known.hash:
+            text = f"its hash is {self.hash}, and {known.hash} was noted for it: this is another journal"
+            self._say(known.seq - 1, "J2", text)
+
+    def _unmet(self, known: Head) -> Violation:
+        if self.seq < known.seq:
+            text = f"the journal ends before entry {self.seq}, and it had {known.seq} entries when its head was noted"
+            return Violation(self.seq, "J1", text)
+        return Violation(known.seq - 1, "J2", "its hash was noted, and it cannot be read")
 
     def _say(self, seq: int, invariant: str, text: str) -> None:
         self._violations.append(Violation(seq, invariant, text))
@@ -149,11 +183,9 @@ def _changed(seq: int) -> Violation:
 
 
 def _is_canonical(entry: Entry, line: bytes) -> bool:
+    """Of what the entry says, and of what stands there: in order beyond ASCII, too, and with no integer beyond 2^53."""
     if encode_entry(entry) != line:
         return False
-    if line.isascii() and _LONG_NUMBER not in line.translate(_SHAPES):
-        return True
-    # The slow way knows the order of keys beyond ASCII, and refuses integers beyond 2^53.
     try:
         return canonical(msgspec.json.decode(line)) == line
     except InvalidInput:

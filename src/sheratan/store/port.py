@@ -128,12 +128,12 @@ class Reader(Protocol):
         """What the database finds wrong with its own files; empty when all is well. May take long."""
         ...
 
-    def job_numbers(self) -> Iterator[int]:
-        """The numbers of all jobs, in order."""
+    def job_numbers(self, above: int | None = None) -> Iterator[int]:
+        """The numbers of all jobs, or of those above one, in order."""
         ...
 
-    def result_numbers(self) -> Iterator[int]:
-        """The numbers of all jobs that have ended, in order."""
+    def result_numbers(self, above: int | None = None) -> Iterator[int]:
+        """The numbers of all jobs that have ended, or of those above one, in order."""
         ...
 
     def results(self, numbers: Sequence[int]) -> list[Result]:
@@ -152,12 +152,12 @@ class Reader(Protocol):
         """Those of these digests under which a payload is kept."""
         ...
 
-    def payloads(self) -> Iterator[tuple[bytes, bytes]]:
-        """Every payload that is kept apart: its digest and its body."""
+    def payloads(self, above: int | None = None) -> Iterator[tuple[int, bytes, bytes]]:
+        """Every payload that is kept apart, or those that came later: its place, its digest and its body."""
         ...
 
-    def after_keys(self) -> Iterator[tuple[int, int]]:
-        """(job, ordinal) of every named predecessor, in order."""
+    def after_keys(self, above: int | None = None) -> Iterator[tuple[int, int]]:
+        """(job, ordinal) of every named predecessor, or of jobs above one, in order."""
         ...
 
     def failure_keys(self) -> Iterator[tuple[int, int]]:
@@ -172,8 +172,8 @@ class Reader(Protocol):
         """(instant, job) of every limit on waiting in a queue, in order."""
         ...
 
-    def key_rows(self) -> Iterator[KeyRow]:
-        """Every idempotency key, in order."""
+    def key_rows(self, above: int | None = None) -> Iterator[KeyRow]:
+        """Every idempotency key, or those of jobs above one, in order."""
         ...
 
     def close(self) -> None:

@@ -1,1 +1,3 @@
-SELECT tenant, key, digest, number FROM idempotency WHERE (tenant, key) > (?1, ?2) ORDER BY tenant, key LIMIT ?3
+SELECT tenant, key, digest, number FROM idempotency
+WHERE (tenant, key) > (?1, ?2) AND number > ?3
+ORDER BY tenant, key LIMIT ?4

@@ -1,0 +1,137 @@
+"""The tables that only grow, against the journal: no row may stand there that no entry tells of.
+
+That every entry has left its rows, and that they say what it says, was seen while the journal was walked. Rows that
+were looked at once are not looked at again: a later look costs what has been added since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+from sheratan.engine.compare import FactCount
+from sheratan.engine.problems import Problems
+from sheratan.kernel.canonical import digest
+from sheratan.kernel.facts import Mention
+from sheratan.kernel.fold import Fold
+from sheratan.kernel.lifecycle import TERMINAL_STATES
+from sheratan.store.port import Reader
+
+__all__ = ["Looked", "compare_grown"]
+
+_OPEN_AT_ONCE: Final = 1_000
+_NUMBERS_AT_ONCE: Final = 4_096
+
+
+class Looked(NamedTuple):
+    """How far the tables that only grow were looked at; None and 0 before the first look."""
+
+    newest: int | None = None
+    payload: int | None = None
+    mentions: int = 0
+    keys: int = 0
+    expected: FactCount = FactCount()
+
+
+def compare_grown(
+    reader: Reader, fold: Fold, expected: FactCount, since: Looked, problems: Problems
+) -> Looked:
+    """Compare the rows added since the last look; returns how far this one came.
+
+    The first look goes through everything. The reader must stand where the fold has ended.
+    """
+    payload = since.payload
+    with problems.reading("jobs and results"):
+        _compare_numbers(reader, fold, since.newest, problems)
+    with problems.reading("idempotency"):
+        _compare_keys(reader, fold, since, problems)
+    with problems.reading("mention"):
+        _compare_mentions(reader, fold.mentions[since.mentions :], problems, first=since.newest is None)
+    with problems.reading("after and failure"):
+        grown = expected.after - since.expected.after
+        _compare_count("after", reader.after_keys(since.newest), grown, problems)
+        if since.newest is None:
+            _compare_count("failure", reader.failure_keys(), expected.failures, problems)
+    with problems.reading("payload"):
+        payload = _compare_payloads(reader, since.payload, problems)
+    return Looked(fold.outcomes.newest, payload, len(fold.mentions), len(fold.keys), expected)
+
+
+def _compare_numbers(reader: Reader, fold: Fold, above: int | None, problems: Problems) -> None:
+    """Every job and every result was made by an entry."""
+    outcomes = fold.outcomes
+    for chunk in _chunks(reader.job_numbers(above), _NUMBERS_AT_ONCE):
+        for number in outcomes.unless(chunk, ("open", *TERMINAL_STATES)):
+            problems.add("E2", "nobody submitted this job", row=f"job {number}")
+    for chunk in _chunks(reader.result_numbers(above), _NUMBERS_AT_ONCE):
+        for number in outcomes.unless(chunk, TERMINAL_STATES):
+            _say_result(fold, number, problems)
+    if above is None:
+        return
+    for chunk in _chunks((number for number in fold.open if number <= above), _OPEN_AT_ONCE):
+        for row in reader.results(chunk):
+            _say_result(fold, row.number, problems)
+
+
+def _say_result(fold: Fold, number: int, problems: Problems) -> None:
+    outcome = fold.outcomes.get(number)
+    said = f"it is {fold.open[number].state}" if outcome else "nobody submitted it"
+    problems.add(
+        "E3" if outcome else "E2",
+        f"job {number} has a result; by the journal {said}",
+        row=f"result {number}",
+    )
+
+
+def _compare_keys(reader: Reader, fold: Fold, since: Looked, problems: Problems) -> None:
+    if since.newest is not None and len(fold.keys) == since.keys:
+        return
+    count = since.keys
+    for row in reader.key_rows(since.newest):
+        count += 1
+        number = fold.keys.get((row.tenant, bytes.fromhex(digest(row.key.encode()))))
+        if number != row.number:
+            text = f"it stands for job {row.number}; by the journal it is that of {number}"
+            problems.add("E7", text, row=f"idempotency {row.tenant}/{row.key}")
+    if count != len(fold.keys):
+        text = f"there are {count} keys; the journal tells of {len(fold.keys)}"
+        problems.add("E7", text, row="idempotency")
+
+
+def _compare_mentions(reader: Reader, told: list[Mention], problems: Problems, *, first: bool) -> None:
+    """The mentions that were told of since the last look; at the first look, the whole table."""
+    if first:
+        stands: Iterable[tuple[int, int]] = reader.all_mentions()
+    else:
+        numbers = sorted({mention.number for mention in told})
+        oldest = min((mention.entry for mention in told), default=0)
+        stands = [
+            (number, entry) for number in numbers for entry in reader.mentions(number) if entry >= oldest
+        ]
+    said: dict[tuple[Any, ...], None] = {tuple(mention): None for mention in told}
+    problems.differ("mention", said, dict.fromkeys(stands))
+
+
+def _compare_count(table: str, keys: Iterable[tuple[int, int]], expected: int, problems: Problems) -> None:
+    """Each expected row was found while walking, so one more than that is a row that no entry made."""
+    count = sum(1 for _ in keys)
+    if count != expected:
+        problems.add("J5", f"there are {count} rows; the journal tells of {expected}", row=table)
+
+
+def _compare_payloads(reader: Reader, above: int | None, problems: Problems) -> int | None:
+    """What is kept apart is what its digest says; returns the place of the last one."""
+    for place, kept_as, body in reader.payloads(above):
+        above = place
+        if digest(body) != kept_as.hex():
+            problems.add(
+                "J14", "the bytes that are kept are not those that were", row=f"payload {kept_as.hex()}"
+            )
+    return above
+
+
+def _chunks(numbers: Iterable[int], size: int) -> Iterator[list[int]]:
+    source = iter(numbers)
+    while chunk := list(islice(source, size)):
+        yield chunk

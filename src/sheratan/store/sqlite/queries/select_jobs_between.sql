@@ -1,0 +1,1 @@
+SELECT * FROM job WHERE number BETWEEN ?1 AND ?2 ORDER BY number
