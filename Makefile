@@ -67,7 +67,7 @@ $(VENV)/.stamp-dev: pyproject.toml requirements/dev.txt requirements/run.txt req
 # ----------------------------------------------------------------------------------------------------------------------
 # Running
 
-.PHONY: demo bench bench-peers crash
+.PHONY: demo bench bench-peers simulate crash
 demo: $(VENV)/.stamp-run  ## run the main job (REPO=path: on that repository)
 	@$(PY) -m sheratan demo $(if $(REPO),--repo "$$REPO")
 
@@ -77,6 +77,9 @@ bench: $(VENV)/.stamp-dev  ## measure, beside what this machine could at most (A
 # Sets up an environment per peer in build/peers/, each from its own lock; a peer that cannot run says why in its row.
 bench-peers: $(VENV)/.stamp-dev  ## measure beside other queues (ARGS="--quick", ARGS="--only rq")
 	@$(PY) -m bench.peers $(ARGS)
+
+simulate: $(VENV)/.stamp-run  ## run the engine in simulated worlds, with faults (ARGS="--seeds 10000")
+	@$(PY) -m sheratan dev simulate $(ARGS)
 
 crash: $(VENV)/.stamp-dev  ## run the crash battery (ARGS="T01 --full --seed 7")
 	@$(PY) -m crash $(ARGS)

@@ -16,6 +16,7 @@ from sheratan.contracts.jobs import KindDescription, Options, Submission
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.worker import Assignment, Registration, Report
 from sheratan.engine import commands
+from sheratan.engine.decider import Decider
 from sheratan.engine.engine import Engine
 from sheratan.engine.prepare import prepare, prepare_reports
 from sheratan.store.sqlite.store import SqliteStore, open_reader, open_store
@@ -90,7 +91,8 @@ async def running_engine(folder: Path, limits: Limits | None = None) -> AsyncGen
     clock = SystemClock()
     store = open_store(folder / "engine.db", clock.now_us())
     reader = open_reader(folder / "engine.db", clock=clock.monotonic_us)
-    engine = Engine(store, reader, clock, SeededRandomness(1), limits or Limits(), version="test")
+    decider = Decider(store, clock, SeededRandomness(1), limits or Limits())
+    engine = Engine(decider, reader, version="test")
     await engine.start()
     try:
         yield Running(engine, store)

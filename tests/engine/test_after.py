@@ -10,8 +10,8 @@ from sheratan.contracts.errors import InvalidInput, NotFound, TooLarge
 from sheratan.contracts.ids import format_job_id
 from sheratan.contracts.limits import Limits
 from sheratan.engine.commands import Cancel
-from sheratan.store.rows import Blocked
-from tests.engine.world import World
+from sheratan.store.rows import Blocked, Ready
+from tests.engine.world import SECOND, World
 
 
 @pytest.fixture
@@ -196,3 +196,27 @@ def test_more_parents_than_allowed_are_refused_with_the_name_of_the_limit() -> N
         world.submit(after=parents)
     world.submit(after=parents[:2])
     world.check()
+
+
+def test_the_limit_on_waiting_begins_with_a_jobs_turn(world: World) -> None:
+    parent = world.submit()
+    blocked = world.submit(after=[parent], queue_timeout_seconds=5)
+    delayed = world.submit(delay_seconds=30, queue_timeout_seconds=5)
+    assert list(world.store.alarms()) == []
+    world.tick(20)
+    session = world.register()
+    world.run(session)
+    assert world.state_of(blocked) == "queued"
+    [(due_us, number)] = world.store.alarms()
+    location = world.location(blocked)
+    assert isinstance(location, Ready)
+    assert (due_us, number) == (location.since_us + 5 * SECOND, location.number)
+    world.tick(4)
+    assert world.state_of(blocked) == "queued"
+    world.tick(1)
+    assert world.state_of(blocked) == "failed"
+    world.tick(5)
+    assert world.state_of(delayed) == "queued"
+    world.tick(5)
+    assert world.state_of(delayed) == "failed"
+    assert list(world.store.alarms()) == []

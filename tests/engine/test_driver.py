@@ -176,11 +176,11 @@ def test_a_large_batch_that_does_not_fit_fails_as_a_whole(tmp_path: Path) -> Non
 def test_delays_that_end_on_a_full_disk_hold_up_no_caller_and_ring_once_there_is_room(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with running_engine(tmp_path) as running:
-            ids = await asyncio.gather(*(running.submit(delay_seconds=0.05) for _ in range(400)))
+            ids = await asyncio.gather(*(running.submit(delay_seconds=1.0) for _ in range(400)))
             running.fill_disk()
             async with asyncio.timeout(SECONDS_MAX):
                 passed = asyncio.Event()
-                asyncio.get_running_loop().call_later(0.3, passed.set)
+                asyncio.get_running_loop().call_later(1.2, passed.set)
                 await passed.wait()
                 with pytest.raises(Unavailable):
                     await running.submit(value=BIG)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from sheratan.contracts.errors import LimitReached, LostLease
+from sheratan.contracts.errors import LimitReached, LostLease, Unavailable
 from sheratan.contracts.limits import Limits
 from sheratan.engine.commands import Submit
-from tests.engine.world import World
+from tests.engine.world import BIG, World
 
 
 def by(world: World, number: int, fence: int, count: int = 1, **options: str) -> Submit:
@@ -69,3 +69,16 @@ def test_the_next_attempt_may_submit_as_many_again() -> None:
     again = next(one for one in world.lease(session, 2) if one.id == job)
     world.ask(by(world, again.number, again.fence))
     assert world.types().count("job.submitted") == 3
+
+
+def test_a_batch_that_was_not_written_does_not_give_an_attempt_more_to_submit() -> None:
+    world = World(limits=Limits(fan_out_jobs_max=2))
+    world.submit()
+    [given] = world.lease(world.register())
+    world.ask(by(world, given.number, given.fence, 2))
+    world.fill_disk()
+    with pytest.raises(Unavailable):
+        world.submit(value=BIG)
+    world.free_disk()
+    with pytest.raises(LimitReached, match="fan_out_jobs_max"):
+        world.ask(by(world, given.number, given.fence))

@@ -9,6 +9,9 @@ import pytest
 
 from sheratan.contracts.errors import CorruptData, DataDirectoryInUse, InternalError, TimedOut, Unavailable
 from sheratan.contracts.principal import ENGINE
+from sheratan.simulation.choices import Choices
+from sheratan.simulation.coverage import Coverage
+from sheratan.simulation.disk import SimulatedDisk
 from sheratan.store.rows import KeyRow, Lease, Result, Timer
 from sheratan.store.sqlite.store import open_reader, open_store
 from tests.engine.world import limit_pages
@@ -131,6 +134,29 @@ def test_a_full_disk_refuses_the_unit_and_leaves_nothing_half_written(tmp_path: 
     store.commit(unit)
     assert store.counts()["ready"] == 50
     store.close()
+
+
+def test_a_full_disk_or_another_writer_refuses_an_owner_until_that_has_passed(tmp_path: Path) -> None:
+    disk = SimulatedDisk(Choices(1), Coverage())
+    try:
+        path = disk.folder / "a.db"
+        open_store(path, 1, vfs=disk.name).close()
+        disk.is_full = True
+        store = open_store(path, 1, vfs=disk.name)
+        with pytest.raises(Unavailable, match="disk is full"):
+            store.take_over()
+        disk.is_full = False
+        assert store.take_over().epoch == 1
+        intruder = apsw.Connection(str(path), vfs=disk.name)
+        intruder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable, match="another program"):
+            store.take_over()
+        with pytest.raises(Unavailable, match="another program"):
+            open_store(path, 1, vfs=disk.name)
+        intruder.close()
+        store.close()
+    finally:
+        disk.remove()
 
 
 def test_another_writer_in_the_file_makes_a_commit_wait_for_another_time(tmp_path: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from sheratan.contracts.jobs import KindDescription
+    from sheratan.contracts.simulation import Campaign, SimulatedRun
     from sheratan.engine.views import Reader
     from sheratan.settings import Settings
 
@@ -75,4 +76,24 @@ class Program(Protocol):
 
     def describe_kinds(self, modules: Sequence[str]) -> tuple[list[KindDescription], list[str]]:
         """The kinds of these modules, and what kept others from loading."""
+        ...
+
+    def simulation_options(self, seed: int) -> dict[str, Any]:
+        """The world that a seed draws."""
+        ...
+
+    def simulate_seed(self, seed: int, *, shrunken: bool) -> SimulatedRun:
+        """The run of a seed; `shrunken`: the simplest one that breaks the same promise, if it breaks one."""
+        ...
+
+    def simulate_many(
+        self,
+        first_seed: int,
+        seeds: int,
+        *,
+        processes: int,
+        twice: bool,
+        told: Callable[[SimulatedRun], None],
+    ) -> Campaign:
+        """A campaign of many seeds; `told` hears of each run."""
         ...

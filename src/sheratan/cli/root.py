@@ -90,6 +90,12 @@ def _demo() -> click.Command:
     return demo
 
 
+def _dev() -> click.Command:
+    from sheratan.cli.dev import dev
+
+    return dev
+
+
 def _config() -> click.Command:
     from sheratan.cli.config import config
 
@@ -118,6 +124,7 @@ _LOADERS: Mapping[str, Callable[[], click.Command]] = {
     "journal": _journal,
     "doctor": _doctor,
     "config": _config,
+    "dev": _dev,
     "schema": _schema,
     "version": _version,
 }

@@ -101,6 +101,17 @@ class Batch:
             self._leave(before, after)
         self._enter(job, after)
 
+    def queue_first(self, job: JobRow, before: Location | None, since_us: int, entry: int) -> None:
+        """Put a job into its queue for the first time: from now on its limit on waiting counts."""
+        self.place(job, before, Ready(job.lane, job.priority, job.number, 1, 0, since_us, entry))
+        if job.queue_timeout_us:
+            self.set_alarm(job.number, since_us + job.queue_timeout_us)
+
+    def set_alarm(self, number: int, due_us: int) -> None:
+        """Look at a job's wait at an instant."""
+        self.unit.alarms.append((due_us, number))
+        self.state.note_due(due_us)
+
     def signal(self, lease: Lease, signal: Signal) -> None:
         """Tell the worker that holds a lease, once this batch is committed."""
         session = self.state.sessions.get(lease.session)

@@ -46,6 +46,7 @@ class _Undo(NamedTuple):
     intake: str
     offset_us: int
     sessions: dict[int, Session]
+    fan_out: dict[int, int]
 
 
 def _forget_entries(session: Session, lost: Batch | None) -> None:
@@ -65,23 +66,23 @@ class Decider:
     """
 
     def __init__(self, store: Store, clock: Clock, randomness: Randomness, limits: Limits) -> None:
-        self._store = store
-        self._clock = clock
+        self.store = store
+        self.clock = clock
         self._randomness = randomness
-        self._limits = limits
+        self.limits = limits
         self.state = State(store, limits)
         self._at_us = max(clock.now_us(), self.state.head.at)
         self._monotonic_us = clock.monotonic_us()
         self._offset_us = clock.now_us() - self._monotonic_us
-        self._undo = _Undo(None, self.state.intake, self._offset_us, {})
+        self._undo = _Undo(None, self.state.intake, self._offset_us, {}, {})
 
     def start(self, version: str) -> Batch:
         """Take over the shard."""
-        shard = self._store.take_over()
+        shard = self.store.take_over()
         # A step of the clock between opening and starting belongs to no engine's time.
-        self._offset_us = self._clock.now_us() - self._clock.monotonic_us()
+        self._offset_us = self.clock.now_us() - self.clock.monotonic_us()
         batch = self._begin()
-        startup.start(batch, version, shard.epoch, self._limits)
+        startup.start(batch, version, shard.epoch, self.limits)
         follow(batch, 0)
         batch.unit.engine_entry = self.state.engine_entry
         return batch
@@ -120,20 +121,21 @@ class Decider:
         self.state.head = batch.unit.end
         self.state.next_number = batch.unit.next_number
         if batch.rang:
-            self.state.next_due_us = self._store.next_due_us()
+            self.state.next_due_us = self.store.next_due_us()
 
     def failed(self) -> list[Pending]:
         """The batch was not written: forget it, read what the database says, and return the lease calls that waited."""
-        lost, intake, self._offset_us, sessions = self._undo
+        lost, intake, self._offset_us, sessions, fan_out = self._undo
         waited = [session.waiting for session in self.state.sessions.values() if session.waiting is not None]
         if lost is not None:
             # They were to be answered with this batch: with jobs, or with nothing because the worker went.
             waited += [pending for pending, _, _ in lost.answers if type(pending.command) is LeaseJobs]
-        self.state = State(self._store, self._limits)
+        self.state = State(self.store, self.limits)
         self.state.intake = intake
         self.state.sessions = sessions
-        leases = self._store.leases()
-        jobs = {job.number: job for job in self._store.jobs([lease.number for lease in leases])}
+        self.state.fan_out = fan_out
+        leases = self.store.leases()
+        jobs = {job.number: job for job in self.store.jobs([lease.number for lease in leases])}
         for session in sessions.values():
             session.held.clear()
             session.waiting = None
@@ -145,7 +147,7 @@ class Decider:
     def next_wake_us(self) -> int | None:
         """Microseconds until time brings something, 0 when it is overdue, None when nothing is set."""
         waits = []
-        monotonic_us = self._clock.monotonic_us()
+        monotonic_us = self.clock.monotonic_us()
         if self.state.orphans:
             return 0
         if self.state.next_deadline_us is not None:
@@ -159,17 +161,17 @@ class Decider:
 
     def _now(self) -> int:
         """The wall clock; when that was set back, the last instant plus the time passed since."""
-        passed = self._clock.monotonic_us() - self._monotonic_us
-        return max(self._clock.now_us(), self._at_us + passed)
+        passed = self.clock.monotonic_us() - self._monotonic_us
+        return max(self.clock.now_us(), self._at_us + passed)
 
     def _begin(self) -> Batch:
         state = self.state
-        monotonic_us = self._clock.monotonic_us()
+        monotonic_us = self.clock.monotonic_us()
         unit = Unit(state.head, now_us=self._now(), policy=state.policy, next_number=state.next_number)
         batch = Batch(state, unit, self._randomness, monotonic_us)
-        self._undo = _Undo(batch, state.intake, self._offset_us, dict(state.sessions))
+        self._undo = _Undo(batch, state.intake, self._offset_us, dict(state.sessions), dict(state.fan_out))
         self._at_us, self._monotonic_us = unit.at_us, monotonic_us
-        offset_us = self._clock.now_us() - monotonic_us
+        offset_us = self.clock.now_us() - monotonic_us
         step_us = offset_us - self._offset_us
         if abs(step_us) > _CLOCK_STEP_US_MAX:
             self._offset_us = offset_us
@@ -182,7 +184,7 @@ class Decider:
     def _restore_lease(self, lease: Lease, job: JobRow) -> None:
         """Watch over an attempt again. It gets its whole time limit anew: a lease is never shortened."""
         state = self.state
-        now_us = self._clock.monotonic_us()
+        now_us = self.clock.monotonic_us()
         state.hold(Held(lease, job, job_id(job), now_us, now_us if lease.cancel_us else None))
         session = state.sessions.get(lease.session)
         if session is None:

@@ -8,13 +8,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from sheratan.ambient.clock import Clock
 from sheratan.contracts.errors import CorruptData, InternalError, LimitReached, SheratanError, Unavailable
-from sheratan.contracts.limits import Limits
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import LeaseJobs, Pending
 from sheratan.engine.decider import Decider
-from sheratan.store.port import Store
 from sheratan.store.unit import Unit
 
 __all__ = ["Driver"]
@@ -35,11 +32,11 @@ _AGAIN_SECONDS: Final = 0.1
 class Driver:
     """Runs batches until stopped."""
 
-    def __init__(self, decider: Decider, store: Store, clock: Clock, limits: Limits) -> None:
+    def __init__(self, decider: Decider) -> None:
         self._decider = decider
-        self._store = store
-        self._clock = clock
-        self._limits = limits
+        self._store = decider.store
+        self._clock = decider.clock
+        self._limits = decider.limits
         self._inbox: deque[Pending] = deque()
         self._wake = asyncio.Event()
         self._stopping = False

@@ -6,12 +6,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from sheratan.ambient.clock import Clock
-from sheratan.ambient.randomness import Randomness
 from sheratan.contracts.errors import TimedOut, Unavailable
 from sheratan.contracts.ids import JobAddress, look_up_job_id, number_of
 from sheratan.contracts.journal import Entry
-from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import ENGINE, Principal
 from sheratan.contracts.worker import Signal
 from sheratan.engine.batch import Batch
@@ -20,7 +17,7 @@ from sheratan.engine.decider import Decider
 from sheratan.engine.driver import Driver
 from sheratan.engine.prepare import KindRegistry
 from sheratan.engine.state import State
-from sheratan.store.port import Reader, Store
+from sheratan.store.port import Reader
 from sheratan.store.rows import JobRow, Result
 
 __all__ = ["Engine"]
@@ -67,24 +64,15 @@ class _RunReply:
 class Engine:
     """One shard's engine. Every method belongs to the loop it was started on."""
 
-    def __init__(
-        self,
-        store: Store,
-        reader: Reader,
-        clock: Clock,
-        randomness: Randomness,
-        limits: Limits,
-        *,
-        version: str,
-    ) -> None:
-        self.limits = limits
+    def __init__(self, decider: Decider, reader: Reader, *, version: str) -> None:
+        self.limits = decider.limits
         self.version = version
         self.kinds = KindRegistry()
         self.ready = False
         # The store's connection belongs to whoever commits; lookups in between have one of their own.
         self._reader = reader
-        self._decider = Decider(store, clock, randomness, limits)
-        self._driver = Driver(self._decider, store, clock, limits)
+        self._decider = decider
+        self._driver = Driver(decider)
         self._driver.on_commit = self._on_commit
         self._driver.on_halt = self._give_up_waiting
         self._ends: Ends = {}

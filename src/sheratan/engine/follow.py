@@ -8,7 +8,7 @@ from sheratan.contracts.principal import ENGINE
 from sheratan.engine.batch import Batch, job_id
 from sheratan.kernel.dependency import AFTER, decide_after
 from sheratan.kernel.rules import decision
-from sheratan.store.rows import TIMER_DELAY, Blocked, JobRow, Ready, Result, Timer
+from sheratan.store.rows import TIMER_DELAY, Blocked, JobRow, Result, Timer
 
 __all__ = ["follow"]
 
@@ -69,4 +69,4 @@ def _parent_ended(batch: Batch, job: JobRow, parent: JobRow, result: Result) -> 
     elif verdict.chosen == "schedule":
         batch.place(job, location, Timer(location.due_us, number, TIMER_DELAY, 1, 0, at_us, entry))
     else:
-        batch.place(job, location, Ready(job.lane, job.priority, number, 1, 0, at_us, entry))
+        batch.queue_first(job, location, at_us, entry)

@@ -20,7 +20,6 @@ from sheratan.store.rows import (
     KeyRow,
     Lane,
     Location,
-    Ready,
     Result,
     Timer,
 )
@@ -289,8 +288,9 @@ def _place_new(batch: Batch, plan: _Planned, job: JobRow, entry: int) -> None:
     chosen = plan.verdict.chosen
     location: Location
     if chosen == "queue":
-        location = Ready(job.lane, job.priority, job.number, 1, 0, at_us, entry)
-    elif chosen == "schedule":
+        batch.queue_first(job, None, at_us, entry)
+        return
+    if chosen == "schedule":
         location = Timer(due_us, job.number, TIMER_DELAY, 1, 0, at_us, entry)
     elif chosen == "block":
         failed = len(plan.given.get("failed_after", ()))
@@ -298,7 +298,3 @@ def _place_new(batch: Batch, plan: _Planned, job: JobRow, entry: int) -> None:
     else:
         location = Result(job.number, "cancelled", 0, 0, at_us, None, None, entry)
     batch.place(job, None, location)
-    if job.queue_timeout_us and chosen != "cancel":
-        alarm_us = due_us + job.queue_timeout_us
-        batch.unit.alarms.append((alarm_us, job.number))
-        batch.state.note_due(alarm_us)

@@ -14,7 +14,7 @@ from sheratan.engine.workers import lose_worker
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.outcome import TIMEOUT, decide_timeout
 from sheratan.kernel.rules import decision
-from sheratan.store.rows import Blocked, FailureRow, JobRow, Ready, Result, Timer
+from sheratan.store.rows import TIMER_DELAY, FailureRow, JobRow, Ready, Result, Timer
 
 __all__ = ["SESSION_SILENCE_US_MAX", "ring"]
 
@@ -62,23 +62,23 @@ def _due(batch: Batch, job: JobRow, timer: Timer) -> None:
     assert timer.due_us <= batch.at_us
     data = {"due_us": timer.due_us, "attempt": timer.attempt}
     entry = batch.unit.record("job.due", job_id(job), data, ENGINE, previous=timer.entry)
+    if timer.what == TIMER_DELAY:
+        batch.queue_first(job, timer, timer.due_us, entry)
+        return
     ready = Ready(job.lane, job.priority, job.number, timer.attempt, timer.losses, timer.due_us, entry)
     batch.place(job, timer, ready)
 
 
 def _waited_too_long(batch: Batch, job: JobRow) -> None:
     location = batch.locate(job)
-    limit_us = job.queue_timeout_us
-    if type(location) is Blocked or (type(location) is Timer and location.attempt == 1):
-        # It is not its turn yet, so its time in the queue has not begun.
-        _set_alarm(batch, job, batch.at_us + limit_us)
-        return
     if type(location) is not Ready or location.attempt > 1:
+        # It was started in time, or has ended.
         return
-    given = {"what": "queue", "limit_us": limit_us, "elapsed_us": batch.at_us - location.since_us}
+    given = {"what": "queue", "limit_us": job.queue_timeout_us, "elapsed_us": batch.at_us - location.since_us}
     verdict = decide_timeout(given)
     if verdict.chosen == "keep":
-        _set_alarm(batch, job, location.since_us + limit_us)
+        # It was started, and handed back unfinished: it waits anew.
+        batch.set_alarm(job.number, location.since_us + job.queue_timeout_us)
         return
     error = msgspec.json.encode(JobError(error_class="timeout", type="QueueTimeout", message=verdict.because))
     data = {"attempt": 0, "error": {"class": "timeout", "type": "QueueTimeout", "digest": digest(error)}}
@@ -89,11 +89,6 @@ def _waited_too_long(batch: Batch, job: JobRow) -> None:
     finished = Result(job.number, "failed", 0, location.losses, batch.at_us, None, None, entry)
     batch.place(job, location, finished)
     batch.unit.failures.append(FailureRow(job.number, entry, error))
-
-
-def _set_alarm(batch: Batch, job: JobRow, due_us: int) -> None:
-    batch.unit.alarms.append((due_us, job.number))
-    batch.state.note_due(due_us)
 
 
 def _orphans(batch: Batch) -> None:

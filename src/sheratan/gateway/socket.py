@@ -73,7 +73,10 @@ class SocketServer:
         finally:
             os.close(folder)
         self._path.chmod(0o600)
-        self._server = await asyncio.start_unix_server(self._connected, sock=listening, limit=limit)
+        # As many may wait to be accepted as may be connected: a crowd that arrives at once is not turned away.
+        self._server = await asyncio.start_unix_server(
+            self._connected, sock=listening, limit=limit, backlog=self._limits.connections_max
+        )
 
     async def stop(self) -> None:
         """Hang up on everybody."""

@@ -20,6 +20,8 @@ from sheratan.contracts.wire import CANCEL, SOCKET_NAME, AnswerFrame, CancelPara
 __all__ = ["SocketTransport", "connect"]
 
 _FRAME_BYTES_MAX = 1 << 28
+_BUSY_SECONDS = 5.0
+_AGAIN_SECONDS = 0.02
 _METHOD_OF = {request: (method, answer) for method, (request, answer) in (METHODS | STREAMS).items()}
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(AnswerFrame).decode
@@ -33,14 +35,37 @@ async def connect(data: Path) -> SocketTransport:
     try:
         folder = os.open(data, os.O_PATH | os.O_CLOEXEC)
         try:
-            await asyncio.get_running_loop().sock_connect(raw, f"/proc/self/fd/{folder}/{SOCKET_NAME}")
+            await _reach(raw, f"/proc/self/fd/{folder}/{SOCKET_NAME}")
         finally:
             os.close(folder)
+    except BlockingIOError as error:
+        raw.close()
+        raise Unavailable(
+            f"the server on {data} has accepted no connection for {_BUSY_SECONDS:g} s"
+        ) from error
     except OSError as error:
         raw.close()
         raise Unavailable(f"no server runs on {data}; start one with `sheratan up --data {data}`") from error
     reader, writer = await asyncio.open_unix_connection(sock=raw, limit=_FRAME_BYTES_MAX)
     return SocketTransport(reader, writer)
+
+
+async def _reach(raw: socket.socket, path: str) -> None:
+    """Connect, and wait while too many others wait to be accepted.
+
+    The kernel says EAGAIN then, which the loop's own `sock_connect` takes for a connection that is being made.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _BUSY_SECONDS
+    while True:
+        try:
+            raw.connect(path)
+        except BlockingIOError:
+            if loop.time() >= until:
+                raise
+            await asyncio.sleep(_AGAIN_SECONDS)
+        else:
+            return
 
 
 class SocketTransport:
@@ -127,7 +152,7 @@ class SocketTransport:
                 waiting = self._waiting.get(frame.id)
                 if waiting is not None:
                     waiting.put_nowait(frame)
-        except (ConnectionError, ValueError) as error:
+        except (OSError, ValueError) as error:
             reason = Disconnected(f"the connection broke: {error}")
         finally:
             self._gone = reason

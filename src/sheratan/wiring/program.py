@@ -5,15 +5,16 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sheratan.cli.root import run
 
 if TYPE_CHECKING:
     from sheratan.contracts.jobs import KindDescription
+    from sheratan.contracts.simulation import Campaign, SimulatedRun
     from sheratan.settings import Settings
     from sheratan.store.sqlite.owner import Holder
     from sheratan.store.sqlite.reader import SqliteReader
@@ -83,3 +84,32 @@ class _Program:
 
         kinds, problems = load_kinds(modules)
         return [kind.description for kind in kinds], problems
+
+    def simulation_options(self, seed: int) -> dict[str, Any]:
+        """The world that a seed draws."""
+        from sheratan.simulation.campaign import options_of  # noqa: PLC0415 - only when asked
+
+        return options_of(seed)
+
+    def simulate_seed(self, seed: int, *, shrunken: bool) -> SimulatedRun:
+        """The run of a seed."""
+        from sheratan.simulation.campaign import run_seed  # noqa: PLC0415 - only when asked
+
+        return run_seed(seed, shrunken=shrunken)
+
+    def simulate_many(
+        self,
+        first_seed: int,
+        seeds: int,
+        *,
+        processes: int,
+        twice: bool,
+        told: Callable[[SimulatedRun], None],
+    ) -> Campaign:
+        """A campaign of many seeds."""
+        from sheratan.ambient.clock import SystemClock  # noqa: PLC0415 - only when asked
+        from sheratan.simulation.campaign import run_campaign  # noqa: PLC0415
+
+        return run_campaign(
+            first_seed, seeds, clock=SystemClock(), processes=processes, twice=twice, told=told
+        )

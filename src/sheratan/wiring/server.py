@@ -17,6 +17,7 @@ from sheratan.ambient.collector import spare_collector
 from sheratan.ambient.randomness import SystemRandomness
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
+from sheratan.engine.decider import Decider
 from sheratan.engine.engine import Engine
 from sheratan.gateway.api import Api, LocalTransport
 from sheratan.gateway.socket import SocketServer
@@ -42,9 +43,8 @@ class Server:
         path = data / DATABASE_NAME
         self._store = open_store(path, clock.now_us())
         self._readers = [open_offline(data), open_offline(data)]
-        self.engine = Engine(
-            self._store, self._readers[0], clock, SystemRandomness(), limits, version=version()
-        )
+        decider = Decider(self._store, clock, SystemRandomness(), limits)
+        self.engine = Engine(decider, self._readers[0], version=version())
         self.api = Api(self.engine, self._readers[1], str(data))
         self._socket = SocketServer(self.api, data, limits)
         self._workers: list[Worker] = []

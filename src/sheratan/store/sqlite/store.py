@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from sheratan.store.sqlite.reader import SqliteReader
 from sheratan.store.sqlite.statements import delete_rows, insert_rows, sql
 from sheratan.store.unit import Unit
 
-__all__ = ["DATABASE_NAME", "SqliteStore", "open_reader", "open_store"]
+__all__ = ["DATABASE_NAME", "SqliteStore", "connect_owner", "open_reader", "open_store"]
 
 DATABASE_NAME = "sheratan.db"
 
@@ -50,19 +51,45 @@ _KEY_COLUMNS: Final[dict[type[Location], int]] = {Ready: 3, Timer: 2, Lease: 1, 
 
 def open_store(path: Path, now_us: int, *, vfs: str | None = None) -> SqliteStore:
     """Open, create or migrate a database for its owner; `:memory:` works too."""
+    return SqliteStore(connect_owner(path, now_us, vfs=vfs))
+
+
+def connect_owner(path: Path, now_us: int, *, vfs: str | None = None) -> apsw.Connection:
+    """The connection of a database's owner, with every migration applied. `vfs` names another file system."""
     check_library()
     connection = apsw.Connection(str(path), vfs=vfs, statementcachesize=300)
     try:
         for pragma in _WRITER_PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").fetchall()
         apply_migrations(connection, now_us)
+    except (apsw.FullError, apsw.BusyError) as error:
+        connection.close()
+        raise _unavailable(error) from error
     except apsw.Error as error:
         connection.close()
         raise CorruptData(f"{path} is not a usable database: {error}") from error
     except BaseException:
         connection.close()
         raise
-    return SqliteStore(connection)
+    return connection
+
+
+@contextmanager
+def _told_apart() -> Generator[None]:
+    """Within it, what passes by itself is Unavailable, and what does not is CorruptData."""
+    try:
+        yield
+    except (apsw.FullError, apsw.BusyError) as error:
+        raise _unavailable(error) from error
+    except apsw.Error as error:
+        # After a failed sync nobody knows what the disk holds, so trying again would prove nothing.
+        raise CorruptData(f"the database cannot be written: {error}") from error
+
+
+def _unavailable(error: apsw.Error) -> Unavailable:
+    if isinstance(error, apsw.FullError):
+        return Unavailable("the disk is full; nothing was written")
+    return Unavailable("another program writes to the database; nothing was written")
 
 
 def open_reader(path: Path, *, seconds_max: int = READ_SECONDS_MAX, clock: Callable[[], int]) -> SqliteReader:
@@ -114,7 +141,8 @@ class SqliteStore(SqliteReader):
 
     def take_over(self) -> Shard:
         """Become the owner: raise the epoch, so that an earlier owner can write no more."""
-        self._connection.execute(sql("take_over"))
+        with _told_apart():
+            self._connection.execute(sql("take_over"))
         shard = self.shard()
         self._epoch = shard.epoch
         return shard
@@ -122,23 +150,17 @@ class SqliteStore(SqliteReader):
     def commit(self, unit: Unit) -> None:
         """Write a unit, all of it or nothing, and return only when it is durable."""
         connection = self._connection
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            self._advance(unit)
-            self._write_moves(unit)
-            self._write_rows(unit)
-            connection.execute("COMMIT")
-        except BaseException as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            if isinstance(error, apsw.FullError):
-                raise Unavailable("the disk is full; nothing of this batch was written") from error
-            if isinstance(error, apsw.BusyError):
-                raise Unavailable("another program writes to the database; nothing was written") from error
-            if isinstance(error, apsw.Error):
-                # After a failed sync nobody knows what the disk holds, so trying again would prove nothing.
-                raise CorruptData(f"the database cannot be written: {error}") from error
-            raise
+        with _told_apart():
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                self._advance(unit)
+                self._write_moves(unit)
+                self._write_rows(unit)
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
 
     def _advance(self, unit: Unit) -> None:
         head = unit.end

@@ -1,0 +1,360 @@
+"""The auditor: holds every committed batch against the model, the stored rows, the journal and the engine's memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sheratan.contracts.errors import SheratanError
+from sheratan.contracts.limits import Limits
+from sheratan.contracts.worker import Assignment
+from sheratan.engine.batch import Batch
+from sheratan.engine.commands import LeaseJobs, Pending
+from sheratan.engine.decider import Decider
+from sheratan.engine.replay import Replayer
+from sheratan.engine.state import State
+from sheratan.engine.verify import Verifier
+from sheratan.kernel.chain import Head
+from sheratan.simulation.clock import SimulatedClock
+from sheratan.simulation.coverage import Coverage
+from sheratan.simulation.model import Model
+from sheratan.simulation.model_jobs import Refused
+from sheratan.simulation.model_state import ModelJob
+from sheratan.simulation.store import Killed
+from sheratan.simulation.story import Story
+from sheratan.store.rows import Blocked, Lease, Location, Ready, Result, Timer
+from sheratan.store.sqlite.reader import SqliteReader
+
+__all__ = ["Auditor", "observed"]
+
+
+class _Decided(NamedTuple):
+    """A batch that was decided and may be committed, or lost."""
+
+    what: str
+    commands: Sequence[Pending]
+    abandoned: set[int]
+    batch: Batch
+    limits: Limits
+
+
+class Auditor:
+    """Follows one shard through all its engines."""
+
+    def __init__(
+        self, clock: SimulatedClock, coverage: Coverage, story: Story, *, short_windows: bool
+    ) -> None:
+        self.model = Model(Limits(), coverage.hit, short_windows=short_windows)
+        self.head = Head()
+        """The end of the journal as of the last commit that was confirmed."""
+        self._clock = clock
+        self._coverage = coverage
+        self._story = story
+        self._owner: Decider | None = None
+        self._decided: _Decided | None = None
+        self._doubted: _Decided | None = None
+        self._found: Batch | None = None
+        self._failed_us = 0
+        self._last_at_us = 0
+        self._last_monotonic_us = 0
+        self._reader: SqliteReader | None = None
+        self._verifier: Verifier | None = None
+        self._replayer: Replayer | None = None
+
+    @property
+    def is_deciding(self) -> bool:
+        """Whether a batch is decided and not yet committed."""
+        return self._decided is not None
+
+    # ------------------------------------------------------------------------------------------------------------------
+    # What engines do
+
+    def open(self, decider: Decider, found: Head, reader: SqliteReader) -> None:
+        """An engine has taken over and found this end: what the last one left in doubt is there, or it is not."""
+        lost = self._decided or self._doubted
+        self._owner, self._reader = decider, reader
+        self._decided = self._doubted = None
+        if lost is not None and not lost.batch.unit.is_empty and found == lost.batch.unit.end != self.head:
+            self._coverage.hit("commit.unknown_but_durable")
+            self._found = lost.batch
+            self._apply(lost)
+        elif lost is not None and lost.batch.unit.lines:
+            self._coverage.hit("commit.lost_with_crash")
+        if found != self.head:
+            self._blame(f"the journal ends with {found}; {self.head} was the end of what was committed")
+        self._last_at_us, self._last_monotonic_us = self.head.at, self._clock.monotonic_us()
+        self._begin_checks()
+        self._check_store()
+
+    def decided(self, decider: Decider, decided: _Decided) -> None:
+        """An engine has decided a batch; it is not committed yet."""
+        unit, now_us, monotonic_us = decided.batch.unit, self._clock.now_us(), self._clock.monotonic_us()
+        if decider is not self._owner:
+            return
+        latest_us = max(now_us, self._last_at_us + monotonic_us - self._last_monotonic_us)
+        if not (self._last_at_us <= unit.at_us <= latest_us and unit.at_us >= now_us):
+            self._blame(f"a batch is recorded at {unit.at_us}, the clock says {now_us}")
+        self._last_at_us, self._last_monotonic_us = unit.at_us, monotonic_us
+        if self._doubted is not None:
+            # The engine goes on, so it knows that nothing was written.
+            lost = self._doubted
+            self.model.watch_anew(lost.commands, lost.batch.monotonic_us, self._failed_us)
+        self._decided, self._doubted = decided, None
+
+    def committed(self, decider: Decider, batch: Batch) -> None:
+        """An engine says that a batch is durable."""
+        if decider is not self._owner:
+            # It may have stood still right after a commit, before it could see that it was done.
+            if not batch.unit.is_empty and batch is not self._found:
+                self._blame("an engine that was deposed has committed a batch")
+            return
+        decided, self._decided = self._decided, None
+        assert decided is not None
+        assert decided.batch is batch
+        self._apply(decided)
+        self._check_store()
+        self._check_memory(decider)
+
+    def failed(self, decider: Decider) -> None:
+        """An engine says that a batch was not written."""
+        decided = self._decided
+        if decider is not self._owner or decided is None:
+            return
+        self._coverage.hit("commit.failed")
+        # After a failed sync it is in doubt until the next engine finds it or does not; the one that failed halts.
+        self._decided, self._doubted = None, decided
+        self._failed_us = self._clock.monotonic_us()
+
+    def finish(self, reader: SqliteReader) -> None:
+        """The world has come to rest: look at everything once more, from the beginning."""
+        self._reader = reader
+        self._begin_checks()
+        self._check_store()
+        for number in self.model.jobs:
+            self._compare_job(number)
+
+    # ------------------------------------------------------------------------------------------------------------------
+    # The model
+
+    def _apply(self, decided: _Decided) -> None:
+        batch, model = decided.batch, self.model
+        actual = {id(pending): (value, error) for pending, value, error in batch.answers}
+        model.begin(batch.unit.at_us, batch.monotonic_us, actual, _seeds(batch))
+        try:
+            if decided.what == "start":
+                model.start(decided.limits)
+            elif decided.what == "stop":
+                model.stop()
+            else:
+                model.decide(decided.commands, decided.abandoned)
+        except Refused as refusal:
+            self._blame(f"the engine gave an answer that no rule allows: {refusal.code} was to be expected")
+        if not batch.unit.is_empty:
+            self.head = batch.unit.end
+            self._tell(batch)
+        if self._story.violation is None:
+            self._compare_answers(actual, batch)
+            self._compare_jobs(batch)
+
+    def _tell(self, batch: Batch) -> None:
+        for entry in batch.unit.entries:
+            self._story.tell(f"#{entry.seq} {entry.type} {entry.subject}")
+        self._story.tell(f"committed up to {self.head.seq}, {self.head.hash[:16]}")
+
+    def _compare_answers(self, actual: dict[int, Any], batch: Batch) -> None:
+        expected = self.model.answers
+        commands = {id(pending): pending.command for pending, _, _ in batch.answers}
+        for key in expected.keys() | actual.keys():
+            name = type(commands[key]).__name__ if key in commands else "a command"
+            if key not in actual:
+                self._blame(f"{name} was not answered; the model says {expected[key]!r}")
+            elif key not in expected:
+                self._blame(f"{name} was answered with {_said(actual[key])}, and should not be answered yet")
+            elif _said(actual[key]) != _meant(expected[key]):
+                self._blame(f"{name}: {_said(actual[key])}; the model says {_meant(expected[key])}")
+
+    def _compare_jobs(self, batch: Batch) -> None:
+        moved = set(batch.unit.moves)
+        if moved != self.model.moved:
+            self._blame(f"jobs {sorted(moved)} were changed; the model says {sorted(self.model.moved)}")
+        for number in sorted(moved):
+            self._compare_job(number)
+
+    def _compare_job(self, number: int) -> None:
+        assert self._reader is not None
+        job, stored = self.model.jobs[number], self._reader.location(number)
+        expected = _expected(job)
+        if stored is None or _seen(stored) != expected:
+            self._blame(f"job {number} is stored as {stored}; the model says {expected}")
+        if isinstance(stored, Result) and job.state == "succeeded":
+            output = self._reader.payload(stored.payload) if stored.payload else stored.output
+            if output != job.output:
+                self._blame(f"job {number} has the output {output!r}; {job.output!r} was reported")
+
+    # ------------------------------------------------------------------------------------------------------------------
+    # What must hold at every committed state
+
+    def _begin_checks(self) -> None:
+        """Look at everything from the beginning: a crash may have changed what had been looked at."""
+        assert self._reader is not None
+        self._verifier, self._replayer = Verifier(self._reader), Replayer(self._reader)
+        self._verifier.check_files()
+
+    def _check_store(self) -> None:
+        """The journal is whole and obeys its rules, every decision can be derived again, the tables follow from it."""
+        assert self._reader is not None
+        assert self._verifier is not None
+        assert self._replayer is not None
+        problems, differences = self._verifier.step(), self._replayer.step()
+        if problems:
+            self._blame(f"verification: {problems[0].invariant} {problems[0].text}")
+        if differences:
+            self._blame(f"replay: {differences[0]}")
+        states = [job.state for job in self.model.jobs.values()]
+        counts = {
+            "ready": states.count("queued"),
+            "timer": states.count("scheduled"),
+            "lease": states.count("running"),
+        }
+        counts["blocked"] = states.count("blocked")
+        counts["result"] = len(states) - sum(counts.values())
+        if self._reader.counts() != counts:
+            self._blame(f"the store counts {self._reader.counts()}; the model counts {counts}")
+
+    def _check_memory(self, decider: Decider) -> None:
+        """What the engine remembers is what it would read from the database, and what the model says of workers."""
+        mine, fresh = decider.state, State(decider.state.store, decider.state.limits)
+        for name, kept, read in (*_remembered(mine, fresh), self._workers(mine)):
+            if kept != read:
+                self._blame(f"{name}: {kept} in memory, {read} was to be expected")
+        # A timer that was cancelled may still wake the engine, too early; never too late.
+        if fresh.next_due_us is not None and (
+            mine.next_due_us is None or mine.next_due_us > fresh.next_due_us
+        ):
+            self._blame(f"the next timer: {mine.next_due_us} in memory, {fresh.next_due_us} in the database")
+        self._check_windows(mine, fresh)
+
+    def _check_windows(self, mine: State, fresh: State) -> None:
+        for lane, window in mine.windows.items():
+            rows = fresh.store.ready_page(lane, (-1, -1), 100_000)
+            if window.depth != len(rows) or window.head(100_000) != rows[: len(window)]:
+                self._blame(f"the ready jobs of lane {lane} in memory are not those in the database")
+            if len(window) != len(rows) and window.whole:
+                self._blame(f"lane {lane} is held to be whole in memory, and is not")
+
+    def _workers(self, mine: State) -> tuple[str, Any, Any]:
+        kept = [(one.number, one.heard_us, one.waiting is not None) for one in mine.sessions.values()]
+        workers = self.model.workers.values()
+        said = [(one.session, one.heard_us, one.waiting is not None) for one in workers]
+        return ("the workers on duty", kept, said)
+
+    def _blame(self, text: str) -> None:
+        self._story.blame(text)
+        raise Killed
+
+
+def observed(auditor: Auditor, limits: Limits, reader: SqliteReader) -> type[Decider]:
+    """The real decider, which tells the auditor what it does. The auditor looks at the store through `reader`."""
+
+    class Observed(Decider):
+        """Tells the auditor."""
+
+        def start(self, version: str) -> Batch:
+            """Take over the shard."""
+            batch = super().start(version)
+            auditor.open(self, batch.unit.head, reader)
+            auditor.decided(self, _Decided("start", (), set(), batch, limits))
+            return batch
+
+        def stop(self) -> Batch:
+            """Say that the engine stops."""
+            batch = super().stop()
+            auditor.decided(self, _Decided("stop", (), set(), batch, limits))
+            return batch
+
+        def decide(self, commands: Sequence[Pending]) -> Batch:
+            """Decide a batch."""
+            waiting = [one.waiting for one in self.state.sessions.values() if one.waiting is not None]
+            waiting += [pending for pending in commands if type(pending.command) is LeaseJobs]
+            abandoned = {id(pending) for pending in waiting if pending.is_abandoned}
+            batch = super().decide(commands)
+            auditor.decided(self, _Decided("batch", tuple(commands), abandoned, batch, limits))
+            return batch
+
+        def committed(self, batch: Batch) -> None:
+            """The batch is durable."""
+            super().committed(batch)
+            auditor.committed(self, batch)
+
+        def failed(self) -> list[Pending]:
+            """The batch was not written."""
+            waited = super().failed()
+            auditor.failed(self)
+            return waited
+
+    return Observed
+
+
+def _remembered(mine: State, fresh: State) -> list[tuple[str, Any, Any]]:
+    leases = {held.lease for held in mine.held.values()}
+    return [
+        ("the end of the journal", mine.head, fresh.head),
+        ("the next number", mine.next_number, fresh.next_number),
+        ("the leases", leases, set(fresh.store.leases())),
+        ("the number of blocked jobs", mine.blocked, fresh.blocked),
+        ("the lanes", mine.lanes, fresh.lanes),
+        ("the lanes with ready jobs", mine.busy_lanes, fresh.busy_lanes),
+        ("the queues", mine.queues, fresh.queues),
+        ("the policy", mine.policy, fresh.policy),
+        ("the last entry about the engine", mine.engine_entry, fresh.engine_entry),
+    ]
+
+
+def _seeds(batch: Batch) -> dict[int, int]:
+    """The seeds that a batch recorded with backoffs, by job."""
+    seeds: dict[int, int] = {}
+    for entry in batch.unit.entries:
+        if entry.type == "job.retried" and entry.decision is not None:
+            number = next(n for n, (_, after) in batch.unit.moves.items() if after.entry == entry.seq)
+            seeds[number] = entry.decision["input"]["seed"]
+    return seeds
+
+
+def _said(answer: tuple[Any, SheratanError | None]) -> Any:
+    value, error = answer
+    if error is not None:
+        return ("refused", error.code)
+    if isinstance(value, list) and value and isinstance(value[0], Assignment):
+        return [(one.number, one.attempt, one.fence) for one in value]
+    return value
+
+
+def _meant(answer: Any) -> Any:
+    return ("refused", answer.code) if isinstance(answer, Refused) else answer
+
+
+def _seen(location: Location) -> tuple[Any, ...]:
+    """A stored location in the model's words."""
+    if isinstance(location, Ready):
+        return ("queued", location.priority, location.attempt, location.losses, location.since_us)
+    if isinstance(location, Timer):
+        return ("scheduled", location.due_us, location.attempt, location.losses)
+    if isinstance(location, Lease):
+        asked = location.cancel_us > 0
+        return ("running", location.attempt, location.losses, location.fence, location.session, asked)
+    if isinstance(location, Blocked):
+        return ("blocked", location.missing, location.failed, location.due_us)
+    assert isinstance(location, Result)
+    return (location.state, location.attempt, location.losses, location.finished_us)
+
+
+def _expected(job: ModelJob) -> tuple[Any, ...]:
+    if job.state == "queued":
+        return ("queued", job.wanted.priority, job.attempt, job.losses, job.since_us)
+    if job.state == "scheduled":
+        return ("scheduled", job.due_us, job.attempt, job.losses)
+    if job.state == "running":
+        return ("running", job.attempt, job.losses, job.fence, job.worker, job.asked_us is not None)
+    if job.state == "blocked":
+        return ("blocked", len(job.missing), job.failed_parents, job.due_us)
+    return (job.state, job.ended_attempt, job.losses, job.ended_us)

@@ -1,0 +1,176 @@
+"""Simulated clients: they submit, cancel, run again, pause and look, and write down what they were told."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, NamedTuple
+
+from sheratan.contracts import api
+from sheratan.contracts.errors import SheratanError
+from sheratan.contracts.jobs import Options as JobOptions
+from sheratan.contracts.jobs import Submission
+from sheratan.simulation.choices import Choices
+from sheratan.simulation.coverage import Coverage
+from sheratan.simulation.network import Connection, Network
+from sheratan.simulation.options import Options
+from sheratan.simulation.story import Story
+
+__all__ = ["KINDS", "QUEUES", "Acknowledged", "Client"]
+
+KINDS = ("work", "other")
+QUEUES = ("default", "b", "c")
+_ANSWER_SECONDS = 5.0
+
+
+class Acknowledged(NamedTuple):
+    """What somebody was told: which job, and what has become of it for good (None: only that it exists)."""
+
+    id: str
+    state: str | None
+
+
+class Client:
+    """One client with a connection that it opens anew when it breaks."""
+
+    def __init__(self, name: str, network: Network, choices: Choices, options: Options, story: Story) -> None:
+        self.name = name
+        self.acknowledged: list[Acknowledged] = []
+        self._network = network
+        self._choices = choices
+        self._options = options
+        self._story = story
+        self._coverage: Coverage = network.coverage
+        self._connection = Connection(network, name)
+        self._known: list[str] = []
+        self._keys = 0
+        self._menu = [name for name, weight in options.weights.items() for _ in range(weight)]
+
+    async def run(self) -> None:
+        """Do so many things, then leave."""
+        done = tries = 0
+        while done < self._options.operations and tries < 4 * self._options.operations:
+            tries += 1
+            await asyncio.sleep(self._choices.between("client.think", 0, self._options.think_us) / 1_000_000)
+            what = self._choices.pick("client.what", self._menu)
+            try:
+                await getattr(self, f"_{what}")()
+            except SheratanError as error:
+                self._story.tell(f"{what}: {error.code}")
+                if error.code in ("disconnected", "unavailable"):
+                    await asyncio.sleep(0.5)
+                    continue
+            done += 1
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    async def _submit(self) -> None:
+        await self._send([self._submission()])
+
+    async def _bulk(self) -> None:
+        count = self._choices.between("client.bulk", 1, self._options.bulk)
+        await self._send([self._submission() for _ in range(count)])
+
+    async def _keyed(self) -> None:
+        """Submit under a key until it is known what became of it: an unknown outcome is asked for again."""
+        name = self._choices.pick("client.key", ("a", "b", "c", "d"))
+        submission = self._submission(key=f"key-{name}")
+        for _ in range(4):
+            try:
+                await self._send([submission])
+            except SheratanError as error:
+                if error.code not in ("timed_out", "disconnected"):
+                    raise
+                self._coverage.hit("client.repeats_key")
+                await asyncio.sleep(0.1)
+            else:
+                return
+
+    async def _after(self) -> None:
+        parents = self._some_known(3)
+        policy = self._choices.pick("client.after_failure", ("cancel", "run"))
+        await self._send([self._submission(after=parents, after_failure=policy)])
+
+    async def _delayed(self) -> None:
+        await self._send(
+            [self._submission(delay_seconds=self._choices.pick("client.delay", (0.0, 0.5, 8.0, 60.0)))]
+        )
+
+    async def _cancel(self) -> None:
+        for job in self._some_known(1):
+            answer = await self._ask(api.CancelJob(id=job))
+            self._story.tell(f"cancel of {job}: {answer}")
+            if answer == "cancelled":
+                self.acknowledged.append(Acknowledged(job, "cancelled"))
+            else:
+                self._coverage.hit("client.cancels_running")
+
+    async def _retry(self) -> None:
+        for job in self._some_known(1):
+            self._heard([await self._ask(api.RetryJob(id=job))])
+
+    async def _pause(self) -> None:
+        await self._ask(api.PauseQueue(queue=self._choices.pick("client.queue", QUEUES), reason="a test"))
+
+    async def _resume(self) -> None:
+        await self._ask(api.ResumeQueue(queue=self._choices.pick("client.queue", QUEUES)))
+
+    async def _look(self) -> None:
+        for job in self._some_known(1):
+            what = self._choices.pick("client.look", ("get", "why", "wait"))
+            if what == "get":
+                self._noted(await self._ask(api.GetJob(id=job)))
+            elif what == "why":
+                await self._ask(api.TellWhy(id=job))
+            else:
+                self._noted(await self._ask(api.WaitForJob(id=job, timeout_seconds=2.0)))
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _submission(self, key: str | None = None, **more: Any) -> Submission:
+        draw = self._choices
+        options = JobOptions(
+            queue=draw.pick("job.queue", QUEUES),
+            priority=draw.pick("job.priority", (5, 5, 5, 0, 9)),
+            key=key,
+            attempts_max=draw.between("job.attempts", 1, 4),
+            backoff_base_seconds=draw.pick("job.backoff", (0.0, 0.5, 3.0)),
+            backoff_max_seconds=10.0,
+            run_timeout_seconds=draw.pick("job.run_timeout", (30.0, 2.0, 15.0)),
+            queue_timeout_seconds=draw.pick("job.queue_timeout", (None, None, 4.0, 40.0)),
+            **more,
+        )
+        self._keys += 1
+        value = draw.pick("job.input", (None, {"by": self.name, "nr": self._keys}, "x" * 3_000))
+        if key is not None:
+            # Whoever uses a key for the same thing says the same; sometimes somebody uses it for something else.
+            fixed = JobOptions(key=key, attempts_max=2, run_timeout_seconds=15.0)
+            return Submission(
+                kind="work", input=draw.pick("job.keyed_input", (key, key, "else")), options=fixed
+            )
+        return Submission(kind=draw.pick("job.kind", KINDS), input=value, options=options)
+
+    def _some_known(self, most: int) -> tuple[str, ...]:
+        if not self._known:
+            return ()
+        count = self._choices.between("client.known_count", 1, most)
+        return tuple(
+            dict.fromkeys(self._choices.pick("client.known", self._known[::-1]) for _ in range(count))
+        )
+
+    async def _send(self, submissions: list[Submission]) -> None:
+        self._heard(await self._ask(api.SubmitJobs(jobs=tuple(submissions))))
+
+    async def _ask(self, request: api.Request) -> Any:
+        if self._connection.is_broken:
+            self._connection = Connection(self._network, self.name)
+        return await self._connection.call(request, _ANSWER_SECONDS)
+
+    def _heard(self, receipts: list[api.Receipt]) -> None:
+        for receipt in receipts:
+            self._story.tell(f"has {receipt.id}")
+            self.acknowledged.append(Acknowledged(receipt.id, None))
+            self._known.append(receipt.id)
+
+    def _noted(self, record: Any) -> None:
+        final = record.state in ("succeeded", "failed", "cancelled")
+        self.acknowledged.append(Acknowledged(record.id, record.state if final else None))

@@ -1,0 +1,100 @@
+"""What a run has reached: every promised fault, and every rare branch that must be seen sometimes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+__all__ = ["FAULTS", "SOMETIMES", "Coverage"]
+
+FAULTS: Final[dict[str, str]] = {
+    "crash.before_statement": "the process is killed before a statement of a commit",
+    "crash.before_commit": "the process is killed before COMMIT",
+    "crash.inside_commit": "the process is killed between two writes of a commit",
+    "crash.after_commit": "the process is killed after a commit, before anybody is answered",
+    "crash.any_time": "the process is killed between two batches",
+    "crash.at_start": "the process is killed while it takes over",
+    "power.cut": "the power fails",
+    "power.lost_write": "a write that was not synced is lost",
+    "power.torn_write": "a write that was not synced is torn between sectors",
+    "disk.full": "the disk is full for a while",
+    "disk.sync_failed": "a sync fails with an I/O error",
+    "disk.slow": "a commit takes long",
+    "network.request_lost": "a request is lost",
+    "network.request_duplicated": "a request arrives twice",
+    "network.reply_lost": "a reply is lost",
+    "network.reply_duplicated": "a reply arrives twice",
+    "network.reordered": "a message overtakes an earlier one",
+    "network.hung_up": "a connection breaks",
+    "worker.killed": "a worker is killed",
+    "worker.paused": "a worker stands still for longer than it may be silent, and goes on",
+    "worker.late_heartbeat": "a heartbeat comes late",
+    "worker.reports_twice": "a worker reports the end of an attempt twice",
+    "worker.overruns": "an attempt runs past its time limit and reports all the same",
+    "server.paused": "the server stands still for a while",
+    "server.two_owners": "a second server takes over while the first one stands still; then the first goes on",
+    "clock.stepped_forward": "the wall clock is set forward",
+    "clock.stepped_back": "the wall clock is set back",
+    "clock.drifts": "the wall clock runs at another speed than time",
+    "policy.changed": "the limits change with a restart while jobs run",
+    "client.repeats_key": "a job is submitted again under its key",
+    "client.cancels_running": "a job is cancelled while it runs",
+}
+"""Every fault that the design promises to survive, by name. A campaign in which one never fired proves too little."""
+
+SOMETIMES: Final[dict[str, str]] = {
+    "commit.unknown_but_durable": "a commit that nobody heard of is found after the crash",
+    "commit.lost_with_crash": "a batch that was decided is gone after the crash, and nobody was told",
+    "commit.in_a_thread": "a commit is handed to the writer's thread",
+    "commit.failed": "a commit fails and everybody in it is told",
+    "owner.deposed": "a deposed owner's commit is refused",
+    "engine.halted": "an engine halts on an I/O error",
+    "key.found": "a submit finds the job that its key made before",
+    "key.conflict": "a key is used for another request",
+    "submit.refused_full": "a queue is full",
+    "submit.refused_draining": "the engine drains",
+    "submit.refused_fan_out": "a job submits more jobs than it may",
+    "submit.by_job": "a running job submits another",
+    "submit.lost_lease": "a job that has lost its lease submits another, and is refused",
+    "after.blocked": "a job waits for others",
+    "after.released": "the last job that one waited for ends",
+    "after.cancelled": "a job is cancelled because one that it waited for did not succeed",
+    "after.failed_at_submit": "a job names one that has already ended without success",
+    "settle.fenced_off": "a stale report changes nothing",
+    "settle.success_beats_cancel": "a success crosses a request to cancel and wins",
+    "settle.cancelled": "an attempt stops because it was asked to",
+    "settle.released": "a job is handed back",
+    "retry.delayed": "a failed attempt is tried again later",
+    "retry.exhausted": "a job has used up its attempts",
+    "retry.asked": "a provider asked for a wait",
+    "loss.requeued": "a job lost with its worker goes back",
+    "loss.poison": "a job has lost as many workers as it may",
+    "timeout.run": "an attempt ran too long",
+    "timeout.queue": "a job waited too long in its queue",
+    "timeout.queue_kept": "a limit on waiting is looked at too early and set again",
+    "timeout.cancel": "an attempt did not stop in time after being asked to",
+    "timeout.session": "a worker was not heard of",
+    "lease.replaced": "a later lease call ends an earlier one",
+    "lease.abandoned": "a worker hung up while it waited",
+    "lease.no_room": "the engine runs as many jobs as it may",
+    "lease.short_window": "a lease call sees the end of what is in memory",
+    "queue.paused": "a paused queue keeps its jobs",
+    "run.again": "an ended job is run again",
+}
+"""Branches that a good campaign reaches; one that it never reaches is a test that does not exist."""
+
+
+class Coverage:
+    """Counts what was reached. A name that nobody declared is a mistake."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def hit(self, name: str, times: int = 1) -> None:
+        """A fault has fired, or a branch was reached."""
+        assert name in FAULTS or name in SOMETIMES, name
+        self.counts[name] += times
+
+    def missing(self) -> list[str]:
+        """What was never reached."""
+        return [name for name in (*FAULTS, *SOMETIMES) if not self.counts[name]]

@@ -1,0 +1,264 @@
+"""A model of the engine, written without it: what must become of jobs, by the letter of the design.
+
+It is given what the engine was given (commands in order, the two clocks) and says what every answer and every job
+must be afterwards. It knows nothing of transactions, entries, windows or indexes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sheratan.contracts.limits import Limits
+from sheratan.contracts.worker import Assignment
+from sheratan.engine.commands import (
+    Cancel,
+    EndSession,
+    Heartbeat,
+    LeaseJobs,
+    PauseQueue,
+    Pending,
+    RegisterWorker,
+    ResumeQueue,
+    StartDraining,
+)
+from sheratan.simulation.model_jobs import ModelJobs, Refused
+from sheratan.simulation.model_state import SILENCE_US, TERMINAL, ModelJob, ModelWorker
+
+__all__ = ["Model"]
+
+_TIMERS_AT_ONCE: Final = 512
+
+
+class Model(ModelJobs):
+    """Jobs, workers and queues, and how they change."""
+
+    # ------------------------------------------------------------------------------------------------------------------
+    # Batches
+
+    def begin(self, at_us: int, monotonic_us: int, actual: dict[int, Any], seeds: dict[int, int]) -> None:
+        """A batch begins. `actual` are the engine's answers by pending; only what no model can know is taken from
+        them: new ids and session numbers. `seeds` gives the seed that was recorded with a job's backoff."""
+        self.at_us, self.monotonic_us = at_us, monotonic_us
+        self.moved.clear()
+        self.answers.clear()
+        self._actual, self._seeds = actual, seeds
+
+    def decide(self, commands: Sequence[Pending], abandoned: set[int]) -> None:
+        """Commands in order, then what time has brought, then who gets work."""
+        due = sorted((job.due_us, job.number) for job in map(self.jobs.__getitem__, self.scheduled))
+        alarms = sorted(self.alarms)
+        for pending in commands:
+            try:
+                answer = self._route(pending)
+            except Refused as refusal:
+                self.answers[id(pending)] = refusal
+            else:
+                if type(pending.command) is not LeaseJobs:
+                    self.answers[id(pending)] = answer
+        self._ring(due, alarms)
+        self._dispatch(abandoned)
+
+    def start(self, limits: Limits) -> None:
+        """A new engine: nobody is on duty, and what ran is lost."""
+        self.limits, self.draining = limits, False
+        self.workers.clear()
+        for number in sorted(self.running):
+            self._lose(self.jobs[number])
+
+    def stop(self) -> None:
+        """The engine stops."""
+        for worker in list(self.workers.values()):
+            self._lose_worker(worker)
+
+    def watch_anew(self, commands: Sequence[Pending], heard_us: int, monotonic_us: int) -> None:
+        """A batch was not written: nothing of it has happened, and every attempt has its whole time again."""
+        for pending in commands:
+            command = pending.command
+            worker = self.workers.get(command.session) if isinstance(command, LeaseJobs | Heartbeat) else None
+            if worker is not None:
+                worker.heard_us = heard_us
+        for worker in self.workers.values():
+            worker.waiting = None
+        for number in self.running:
+            job = self.jobs[number]
+            job.began_us = monotonic_us
+            job.asked_us = None if job.asked_us is None else monotonic_us
+
+    def _route(self, pending: Pending) -> Any:
+        command = pending.command
+        return getattr(self, f"_{type(command).__name__}")(pending, command)
+
+    # ------------------------------------------------------------------------------------------------------------------
+    # Workers
+
+    def _RegisterWorker(self, pending: Pending, command: RegisterWorker) -> Any:  # noqa: N802 - the command's name
+        session = self._actual_value(pending)
+        if not isinstance(session, int) or session in self.workers:
+            raise Refused("a new session's number")
+        kinds = frozenset(kind.name for kind in command.registration.kinds)
+        self.workers[session] = ModelWorker(session, kinds, self.monotonic_us)
+        return session
+
+    def _heard_of(self, session: int) -> ModelWorker:
+        worker = self.workers.get(session)
+        if worker is None:
+            raise Refused("not_found")
+        worker.heard_us = self.monotonic_us
+        return worker
+
+    def _LeaseJobs(self, pending: Pending, command: LeaseJobs) -> None:  # noqa: N802 - the command's name
+        worker = self._heard_of(command.session)
+        if worker.waiting is not None:
+            self.hit("lease.replaced")
+            self.answers[id(worker.waiting)] = []
+        worker.waiting, worker.free_slots = pending, command.slots
+
+    def _Heartbeat(self, pending: Pending, command: Heartbeat) -> None:  # noqa: N802 - the command's name
+        self._heard_of(command.session)
+
+    def _EndSession(self, pending: Pending, command: EndSession) -> None:  # noqa: N802 - the command's name
+        worker = self.workers.get(command.session)
+        if worker is not None:
+            self._lose_worker(worker)
+
+    def _lose_worker(self, worker: ModelWorker) -> None:
+        del self.workers[worker.session]
+        if worker.waiting is not None:
+            self.answers[id(worker.waiting)] = []
+        for number in sorted(worker.held):
+            self._lose(self.jobs[number])
+
+    # ------------------------------------------------------------------------------------------------------------------
+    # What people ask for
+
+    def _Cancel(self, pending: Pending, command: Cancel) -> str:  # noqa: N802 - the command's name
+        job = self.by_id.get(command.id)
+        if job is None:
+            raise Refused("not_found")
+        if job.state in TERMINAL:
+            raise Refused("already_ended")
+        if job.state == "running":
+            if job.asked_us is None:
+                job.asked_us = self.monotonic_us
+            self.moved.add(job.number)
+            return "requested"
+        attempt = 0 if job.state == "blocked" else job.attempt - 1
+        if job.state == "blocked":
+            job.losses = 0
+        self._end(job, "cancelled", attempt)
+        return "cancelled"
+
+    def _PauseQueue(self, pending: Pending, command: PauseQueue) -> bool:  # noqa: N802 - the command's name
+        if command.queue in self.paused:
+            return False
+        if command.queue not in self.known_queues and len(self.known_queues) >= self.limits.queues_max:
+            raise Refused("limit_reached")
+        self.known_queues.add(command.queue)
+        self.paused.add(command.queue)
+        return True
+
+    def _ResumeQueue(self, pending: Pending, command: ResumeQueue) -> bool:  # noqa: N802 - the command's name
+        if command.queue not in self.paused:
+            return False
+        self.paused.discard(command.queue)
+        return True
+
+    def _StartDraining(self, pending: Pending, command: StartDraining) -> None:  # noqa: N802 - the command's name
+        self.draining = True
+
+    # ------------------------------------------------------------------------------------------------------------------
+    # Time
+
+    def _ring(self, due: list[tuple[int, int]], alarms: list[tuple[int, int]]) -> None:
+        """Do what time has brought; of delays and alarms only those that were set before this batch."""
+        self._end_overdue()
+        for worker in list(self.workers.values()):
+            if self.monotonic_us - worker.heard_us > SILENCE_US:
+                self.hit("timeout.session")
+                self._lose_worker(worker)
+        for due_us, number in [one for one in due if one[0] <= self.at_us][:_TIMERS_AT_ONCE]:
+            if number not in self.moved:
+                self._due(self.jobs[number], due_us)
+        for alarm in [one for one in alarms if one[0] <= self.at_us][:_TIMERS_AT_ONCE]:
+            self.alarms.discard(alarm)
+            self._waited(self.jobs[alarm[1]])
+
+    def _due(self, job: ModelJob, due_us: int) -> None:
+        job.since_us = due_us
+        if job.attempt == 1:
+            self._queue_first(job)
+        else:
+            self._move(job, "queued")
+
+    def _end_overdue(self) -> None:
+        for job in [self.jobs[number] for number in self.running]:
+            if job.deadline_us > self.monotonic_us:
+                continue
+            if job.asked_us is not None:
+                self.hit("timeout.cancel")
+                self._end(job, "cancelled", job.attempt)
+            else:
+                self.hit("timeout.run")
+                self._failed(job, "timeout")
+
+    def _waited(self, job: ModelJob) -> None:
+        limit_us = job.wanted.queue_timeout_us
+        if job.state == "queued" and job.attempt == 1:
+            if self.at_us - job.since_us < limit_us:
+                self.hit("timeout.queue_kept")
+                self.alarms.add((job.since_us + limit_us, job.number))
+            else:
+                self.hit("timeout.queue")
+                self._end(job, "failed", 0)
+
+    # ------------------------------------------------------------------------------------------------------------------
+    # Work
+
+    def _dispatch(self, abandoned: set[int]) -> None:
+        """Workers that wait are served, the least busy first: urgent jobs first, then the oldest."""
+        if self.draining or not self.ready:
+            return
+        waiting = []
+        for worker in self.workers.values():
+            if worker.waiting is not None and id(worker.waiting) in abandoned:
+                self.hit("lease.abandoned")
+                worker.waiting = None
+            if worker.waiting is not None:
+                waiting.append(worker)
+        for worker in sorted(waiting, key=lambda one: len(one.held)):
+            room = self.limits.running_jobs_max - len(self.running)
+            if room <= 0:
+                self.hit("lease.no_room")
+                return
+            self._serve(worker, room)
+
+    def usable(self, worker: ModelWorker) -> list[ModelJob]:
+        """The ready jobs that a worker may run, in the order in which they are given."""
+        jobs = [self.jobs[number] for number in self.ready]
+        offered = [job for job in jobs if job.wanted.kind in worker.kinds]
+        found = [job for job in offered if job.wanted.queue not in self.paused]
+        if len(found) < len(offered):
+            self.hit("queue.paused")
+        return sorted(found, key=lambda job: (job.wanted.priority, job.number))
+
+    def _serve(self, worker: ModelWorker, room: int) -> None:
+        slots = min(worker.free_slots, self.limits.lease_jobs_max)
+        chosen = self.usable(worker)[: min(slots, room)]
+        given: list[Assignment] = self._actual.get(id(worker.waiting), (None, None))[0] or []
+        if len(given) < len(chosen) and self.short_windows:
+            # Only a part of the ready jobs is in memory, in order: fewer may be given, never others.
+            self.hit("lease.short_window")
+            chosen = chosen[: len(given)]
+        if not chosen:
+            return
+        fence = given[0].fence
+        if fence <= self.last_fence:
+            raise Refused("a fence above all earlier ones")
+        self.last_fence = fence
+        for job in chosen:
+            self._move(job, "running")
+            job.worker, job.fence, job.began_us, job.asked_us = worker.session, fence, self.monotonic_us, None
+            worker.held.add(job.number)
+        self.answers[id(worker.waiting)] = [(job.number, job.attempt, fence) for job in chosen]
+        worker.waiting = None

@@ -1,0 +1,307 @@
+"""The part of the model that knows jobs: how they come in, how their attempts end, and what follows from an end."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from sheratan.contracts.limits import Limits
+from sheratan.engine.commands import Ending, NewJob, Pending, RetryJob, Settle, Submit
+from sheratan.simulation.model_state import TERMINAL, ModelJob, ModelWorker
+
+__all__ = ["ModelJobs", "Refused"]
+
+_KEYLESS: Final[dict[str, Any]] = {"key": None}
+
+
+class Refused(Exception):
+    """The model's refusal: the code that the caller must hear."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class ModelJobs:
+    """Jobs, and how they change."""
+
+    def __init__(self, limits: Limits, hit: Callable[[str], None], *, short_windows: bool) -> None:
+        self.limits = limits
+        self.short_windows = short_windows
+        """Whether so little of the ready work is in memory that a lease call may see the end of it."""
+        self.jobs: dict[int, ModelJob] = {}
+        self.by_id: dict[str, ModelJob] = {}
+        self.workers: dict[int, ModelWorker] = {}
+        self.keys: dict[str, int] = {}
+        self.alarms: set[tuple[int, int]] = set()
+        self.lanes: set[tuple[str, str]] = set()
+        self.known_queues: set[str] = set()
+        self.paused: set[str] = set()
+        self.draining = False
+        self.running: set[int] = set()
+        self.ready: set[int] = set()
+        self.scheduled: set[int] = set()
+        self.last_fence = -1
+        self.hit = hit
+        # Of the batch in the making:
+        self.at_us = 0
+        self.monotonic_us = 0
+        self.moved: set[int] = set()
+        self.answers: dict[int, Any] = {}
+        self._actual: dict[int, Any] = {}
+        self._seeds: dict[int, int] = {}
+
+    # ------------------------------------------------------------------------------------------------------------------
+    # Submissions
+
+    def _Submit(self, pending: Pending, command: Submit) -> Any:  # noqa: N802 - the command's name
+        parent = self._submitting(command)
+        new_lanes = {(job.queue, job.kind) for job in command.jobs} - self.lanes
+        if len(self.lanes) + len(new_lanes) > self.limits.queues_max:
+            raise Refused("limit_reached")
+        plans = self._plan_all(command.jobs)
+        if parent is not None:
+            self._count_fan_out(parent, sum(isinstance(plan, NewJob) for plan in plans))
+        receipts = self._actual_value(pending) or []
+        if len(receipts) != len(plans):
+            raise Refused("an answer for each job")
+        answer = []
+        for plan, (public_id, _) in zip(plans, receipts, strict=True):
+            if isinstance(plan, str):
+                answer.append((plan, True))
+            else:
+                job = self._add(plan, public_id, command.by_job, None)
+                answer.append((job.id, False))
+        return answer
+
+    def _submitting(self, command: Submit) -> ModelJob | None:
+        """The running job that submits others, if it is one and still holds its lease."""
+        if command.by_job is None:
+            return None
+        parent = self.jobs.get(command.by_job)
+        if parent is None or parent.state != "running" or parent.fence != command.fence:
+            self.hit("submit.lost_lease")
+            raise Refused("lost_lease")
+        return parent
+
+    def _plan_all(self, jobs: Sequence[NewJob]) -> list[str | NewJob]:
+        plans: list[str | NewJob] = []
+        coming: dict[str, int] = {}
+        for new in jobs:
+            known = self._find_key(new)
+            if known is not None:
+                plans.append(known)
+                continue
+            self._check_admission(new, coming.get(new.queue, 0))
+            coming[new.queue] = coming.get(new.queue, 0) + 1
+            plans.append(new)
+        return plans
+
+    def _find_key(self, new: NewJob) -> str | None:
+        number = self.keys.get(new.key) if new.key is not None else None
+        if number is None:
+            return None
+        job = self.jobs[number]
+        if _request(job.wanted) != _request(new):
+            self.hit("key.conflict")
+            raise Refused("idempotency_conflict")
+        self.hit("key.found")
+        return job.id
+
+    def _check_admission(self, new: NewJob, coming: int) -> None:
+        if any(parent not in self.by_id for parent in new.after):
+            raise Refused("not_found")
+        if self.draining:
+            self.hit("submit.refused_draining")
+            raise Refused("unavailable")
+        if self._depth(new.queue) + coming >= self.limits.queue_jobs_max:
+            self.hit("submit.refused_full")
+            raise Refused("limit_reached")
+
+    def _depth(self, queue: str) -> int:
+        return sum(self.jobs[number].wanted.queue == queue for number in self.ready)
+
+    def _count_fan_out(self, parent: ModelJob, jobs: int) -> None:
+        if parent.fan_out + jobs > self.limits.fan_out_jobs_max:
+            self.hit("submit.refused_fan_out")
+            raise Refused("limit_reached")
+        parent.fan_out += jobs
+        self.hit("submit.by_job")
+
+    def _add(self, new: NewJob, public_id: str, by_job: int | None, origin: int | None) -> ModelJob:
+        job = ModelJob(len(self.jobs) + 1, public_id, new, by_job, origin)
+        self.jobs[job.number] = self.by_id[public_id] = job
+        self.lanes.add((new.queue, new.kind))
+        if new.key is not None:
+            self.keys[new.key] = job.number
+        job.since_us = self.at_us
+        job.due_us = self.at_us + new.delay_us
+        self._add_parents(job)
+        if job.failed_parents and new.after_failure == "cancel":
+            job.missing = set()
+            self._end(job, "cancelled", 0)
+            return job
+        self._release(job, delayed=new.delay_us > 0)
+        return job
+
+    def _add_parents(self, job: ModelJob) -> None:
+        parents = [self.by_id[text] for text in job.wanted.after]
+        job.parents = [parent.number for parent in parents]
+        for parent in parents:
+            if parent.state not in TERMINAL:
+                job.missing.add(parent.number)
+                parent.children.append(job.number)
+            elif parent.state != "succeeded":
+                self.hit("after.failed_at_submit")
+                job.failed_parents += 1
+
+    def _release(self, job: ModelJob, *, delayed: bool) -> None:
+        """Put a job that is new, or that waited for others, where it goes."""
+        job.since_us = self.at_us
+        if job.missing:
+            self.hit("after.blocked")
+            self._move(job, "blocked")
+        elif delayed:
+            self._move(job, "scheduled")
+        else:
+            self._queue_first(job)
+
+    def _queue_first(self, job: ModelJob) -> None:
+        """From now on its limit on waiting counts."""
+        self._move(job, "queued")
+        if job.wanted.queue_timeout_us:
+            self.alarms.add((job.since_us + job.wanted.queue_timeout_us, job.number))
+
+    def _RetryJob(self, pending: Pending, command: RetryJob) -> Any:  # noqa: N802 - the command's name
+        job = self.by_id.get(command.id)
+        if job is None:
+            raise Refused("not_found")
+        if job.state not in TERMINAL:
+            raise Refused("conflict")
+        new = _copy(job.wanted, key=None, after=(), delay_us=0)
+        self._check_admission(new, 0)
+        public_id = self._actual_value(pending)
+        if not isinstance(public_id, str):
+            raise Refused("a new job's id")
+        self.hit("run.again")
+        return self._add(new, public_id, None, job.number).id
+
+    # ------------------------------------------------------------------------------------------------------------------
+    # Ends of attempts
+
+    def _Settle(self, pending: Pending, command: Settle) -> list[bool]:  # noqa: N802 - the command's name
+        worker = self.workers.get(command.session)
+        if worker is not None:
+            worker.free_slots += len(command.reports)
+            if worker.waiting is not None and any(one.outcome == "released" for one in command.reports):
+                self.answers[id(worker.waiting)] = []
+                worker.waiting = None
+        return [self._settle(report) for report in command.reports]
+
+    def _settle(self, report: Ending) -> bool:
+        job = self.jobs.get(report.number)
+        if job is None or job.state != "running" or job.fence != report.fence:
+            self.hit("settle.fenced_off")
+            return False
+        if report.outcome == "succeeded":
+            if job.asked_us is not None:
+                self.hit("settle.success_beats_cancel")
+            job.output = report.output
+            self._end(job, "succeeded", job.attempt)
+        elif job.asked_us is not None:
+            self.hit("settle.cancelled")
+            self._end(job, "cancelled", job.attempt)
+        elif report.outcome == "released":
+            self.hit("settle.released")
+            job.since_us = self.at_us
+            self._move(job, "queued")
+        else:
+            error = report.error
+            asked = None if error is None else error.retry_after_seconds
+            self._failed(job, "bug" if error is None else error.error_class, asked)
+        return True
+
+    def _failed(self, job: ModelJob, error_class: str, asked_seconds: float | None = None) -> None:
+        job.losses += error_class == "lost_lease"
+        failures = job.attempt - job.losses
+        if error_class in ("fatal", "bug"):
+            self._end(job, "failed", job.attempt)
+        elif error_class == "lost_lease":
+            if job.losses >= self.limits.worker_losses_max:
+                self.hit("loss.poison")
+                self._end(job, "failed", job.attempt)
+            else:
+                self.hit("loss.requeued")
+                job.attempt += 1
+                job.since_us = self.at_us
+                self._move(job, "queued")
+        elif failures >= job.wanted.attempts_max:
+            self.hit("retry.exhausted")
+            self._end(job, "failed", job.attempt)
+        else:
+            self._retry(job, failures, asked_seconds)
+
+    def _retry(self, job: ModelJob, failures: int, asked_seconds: float | None) -> None:
+        if asked_seconds is not None:
+            self.hit("retry.asked")
+            delay_us = int(asked_seconds * 1_000_000)
+        else:
+            self.hit("retry.delayed")
+            # Full jitter: uniform up to a ceiling that doubles with each failure.
+            ceiling = min(job.wanted.backoff_cap_us, job.wanted.backoff_base_us * 2 ** (failures - 1))
+            drawn = hashlib.sha256(f"retry.backoff@1:{self._seeds.get(job.number)}".encode()).digest()
+            delay_us = int.from_bytes(drawn[:16], "big") % (ceiling + 1)
+        job.attempt += 1
+        job.due_us, job.since_us = self.at_us + delay_us, self.at_us
+        self._move(job, "scheduled")
+
+    def _lose(self, job: ModelJob) -> None:
+        """The worker of an attempt is gone."""
+        if job.asked_us is not None:
+            self._end(job, "cancelled", job.attempt)
+        else:
+            self._failed(job, "lost_lease")
+
+    def _end(self, job: ModelJob, state: str, attempt: int) -> None:
+        job.ended_attempt, job.ended_us = attempt, self.at_us
+        self._move(job, state)
+        for number in sorted(job.children):
+            child = self.jobs[number]
+            if child.state != "blocked" or job.number not in child.missing:
+                continue
+            child.missing.discard(job.number)
+            child.failed_parents += state != "succeeded"
+            self.moved.add(number)
+            if state != "succeeded" and child.wanted.after_failure == "cancel":
+                self.hit("after.cancelled")
+                self._end(child, "cancelled", 0)
+            elif not child.missing:
+                self.hit("after.released")
+                self._release(child, delayed=child.due_us > self.at_us)
+
+    def _move(self, job: ModelJob, state: str) -> None:
+        places = {"queued": self.ready, "running": self.running, "scheduled": self.scheduled}
+        if job.state in places:
+            places[job.state].discard(job.number)
+        if job.state == "running" and state != "running":
+            worker = self.workers.get(job.worker)
+            if worker is not None:
+                worker.held.discard(job.number)
+            job.worker, job.fence, job.asked_us, job.fan_out = -1, -1, None, 0
+        if state in places:
+            places[state].add(job.number)
+        job.state = state
+        self.moved.add(job.number)
+
+    def _actual_value(self, pending: Pending) -> Any:
+        return self._actual.get(id(pending), (None, None))[0]
+
+
+def _copy(new: NewJob, **changes: Any) -> NewJob:
+    fields = {name: getattr(new, name) for name in NewJob.__struct_fields__}
+    return NewJob(**(fields | changes))
+
+
+def _request(new: NewJob) -> NewJob:
+    return _copy(new, **_KEYLESS)

@@ -1,0 +1,65 @@
+"""What the model knows: jobs, workers and queues in its own words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from sheratan.engine.commands import NewJob
+
+__all__ = ["GRACE_US", "SILENCE_US", "TERMINAL", "ModelJob", "ModelWorker"]
+
+TERMINAL: Final = ("succeeded", "failed", "cancelled")
+
+GRACE_US: Final = 10_000_000
+"""How long an attempt has to stop after it was asked to (docs/reference/states.md)."""
+
+SILENCE_US: Final = 30_000_000
+"""How long a worker may be silent."""
+
+
+@dataclass
+class ModelJob:
+    """A job as the model knows it. `due_us` and `since_us` are recorded instants; `began_us` and `asked_us` are
+    instants of the monotonic clock."""
+
+    number: int
+    id: str
+    wanted: NewJob
+    by_job: int | None
+    origin: int | None
+    state: str = "new"
+    attempt: int = 1
+    losses: int = 0
+    due_us: int = 0
+    since_us: int = 0
+    parents: list[int] = field(default_factory=list)
+    missing: set[int] = field(default_factory=set)
+    failed_parents: int = 0
+    fence: int = -1
+    worker: int = -1
+    began_us: int = 0
+    asked_us: int | None = None
+    fan_out: int = 0
+    output: bytes | None = None
+    ended_attempt: int = 0
+    ended_us: int = 0
+    children: list[int] = field(default_factory=list)
+
+    @property
+    def deadline_us(self) -> int:
+        """When the running attempt's time is up."""
+        due_us = self.began_us + self.wanted.run_timeout_us
+        return due_us if self.asked_us is None else min(due_us, self.asked_us + GRACE_US)
+
+
+@dataclass
+class ModelWorker:
+    """A worker on duty. `waiting` is the open lease call, if there is one."""
+
+    session: int
+    kinds: frozenset[str]
+    heard_us: int
+    free_slots: int = 0
+    waiting: object | None = None
+    held: set[int] = field(default_factory=set)

@@ -1,0 +1,120 @@
+"""Swarm options: each seed draws its own world, and switches whole kinds of fault off.
+
+A fault that always may happen hides those that need its absence (Groce et al., "Swarm Testing", 2012).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from sheratan.contracts.limits import Limits
+from sheratan.simulation.choices import Choices
+
+__all__ = ["Options", "draw_limits", "draw_options"]
+
+_RATES: Final[dict[str, tuple[int, ...]]] = {
+    "crash.statement": (0, 1, 4),
+    "crash.inside_commit": (0, 2, 8),
+    "crash.after_commit": (0, 5, 20),
+    "crash.any_time": (0, 0, 10, 80),
+    "crash.power": (0, 500, 1000),
+    "restart.clean": (0, 10, 50),
+    "disk.full": (0, 0, 40),
+    "disk.sync_failed": (0, 0, 3),
+    "disk.slow": (0, 30, 200),
+    "network.request_lost": (0, 5, 30),
+    "network.request_duplicated": (0, 20, 60),
+    "network.reply_lost": (0, 5, 30),
+    "network.reply_duplicated": (0, 30),
+    "network.slow": (0, 50, 300),
+    "network.hung_up": (0, 5, 20),
+    "worker.killed": (0, 10, 40),
+    "worker.paused": (0, 10, 40),
+    "worker.late_heartbeat": (0, 100),
+    "worker.reports_twice": (0, 50),
+    "worker.overruns": (0, 30, 100),
+    "server.paused": (0, 20),
+    "server.two_owners": (0, 0, 40),
+    "clock.step": (0, 0, 20, 100),
+    "clock.drift": (0, 0, 50),
+    "policy.change": (0, 500),
+}
+"""How often each fault may happen, in a thousand occasions: one of these, the first of them never."""
+
+_WEIGHTS: Final[dict[str, int]] = {
+    "submit": 10,
+    "keyed": 6,
+    "after": 8,
+    "delayed": 4,
+    "bulk": 8,
+    "cancel": 4,
+    "retry": 2,
+    "pause": 1,
+    "resume": 1,
+    "look": 3,
+}
+"""What clients do, and the most weight that each thing may have against the others."""
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """The world of one seed. Times in microseconds, rates in a thousand occasions."""
+
+    storage: str
+    schedule: str
+    clients: int
+    workers: int
+    slots: int
+    operations: int
+    """How many things each client does before the world calms down."""
+    bulk: int
+    think_us: int
+    work_us: int
+    small_windows: bool
+    checkpoint_pages: int
+    fail_permille: int
+    spawn_permille: int
+    rates: dict[str, int]
+    weights: dict[str, int]
+
+    def rate(self, name: str) -> int:
+        """How often a fault may happen."""
+        return self.rates[name]
+
+
+def draw_options(choices: Choices) -> Options:
+    """Draw a world."""
+    rates = {name: choices.pick(f"options.{name}", _RATES[name]) for name in _RATES}
+    weights = {name: choices.between(f"options.weight.{name}", 0, most) for name, most in _WEIGHTS.items()}
+    return Options(
+        storage=choices.pick("options.storage", ("memory", "disk", "disk")),
+        schedule=choices.pick("options.schedule", ("fifo", "uniform", "ranks")),
+        clients=choices.between("options.clients", 1, 5),
+        workers=choices.between("options.workers", 1, 4),
+        slots=choices.between("options.slots", 1, 8),
+        operations=choices.pick("options.operations", (10, 25, 50, 100)),
+        bulk=choices.pick("options.bulk", (3, 6, 30)),
+        think_us=choices.pick("options.think", (0, 1_000, 100_000, 2_000_000)),
+        work_us=choices.pick("options.work", (0, 10_000, 1_000_000, 20_000_000)),
+        small_windows=choices.pick("options.small_windows", (False, True, True)),
+        checkpoint_pages=choices.pick("options.checkpoint_pages", (1000, 4, 30)),
+        fail_permille=choices.pick("options.fail", (0, 100, 500)),
+        spawn_permille=choices.pick("options.spawn", (0, 100, 300)),
+        rates=rates,
+        weights=weights | {"submit": weights["submit"] + 1},
+    )
+
+
+def draw_limits(choices: Choices) -> Limits:
+    """The limits of an engine that starts: often tight, so that refusals happen."""
+    return Limits(
+        queue_jobs_max=choices.pick("limits.queue_jobs", (100_000, 100_000, 12, 4)),
+        running_jobs_max=choices.pick("limits.running_jobs", (1_000, 1_000, 5, 2)),
+        lease_jobs_max=choices.pick("limits.lease_jobs", (256, 3, 1)),
+        fan_out_jobs_max=choices.pick("limits.fan_out_jobs", (1_000, 2)),
+        worker_losses_max=choices.pick("limits.worker_losses", (3, 1, 2)),
+        commands_batch_max=choices.pick("limits.commands_batch", (1_024, 1, 3)),
+        inline_bytes_max=choices.pick("limits.inline_bytes", (2_048, 8)),
+        queues_max=choices.pick("limits.queues", (1_000, 1_000, 1_000, 5)),
+    )

@@ -1,0 +1,97 @@
+"""A simulated host of the real engine: it starts, stands still, is killed, is deposed, stops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from sheratan.ambient.randomness import SeededRandomness
+from sheratan.contracts.errors import SheratanError
+from sheratan.contracts.limits import Limits
+from sheratan.engine.engine import Engine
+from sheratan.gateway.api import Api
+from sheratan.simulation.auditor import Auditor, observed
+from sheratan.simulation.clock import SimulatedClock
+from sheratan.simulation.store import SimulatedStorage, SimulatedStore
+from sheratan.simulation.story import Story
+
+__all__ = ["Server"]
+
+DRAIN_SECONDS: Final = 2.0
+
+
+class Server:
+    """One process that serves, from its start to its end. A new one has a new node."""
+
+    def __init__(
+        self, number: int, storage: SimulatedStorage, clock: SimulatedClock, auditor: Auditor, story: Story
+    ) -> None:
+        self.node = f"server{number}"
+        self.api: Api | None = None
+        self.engine: Engine | None = None
+        self.is_over = False
+        self.was_killed = False
+        self._number = number
+        self._storage = storage
+        self._clock = clock
+        self._auditor = auditor
+        self._story = story
+        self._store: SimulatedStore | None = None
+        self.news = asyncio.Event()
+        """Set when something has changed for those who wait for this process."""
+        self.on_end: Callable[[str], None] = lambda node: None
+        """Called with the node when the process has ended."""
+
+    @property
+    def serves(self) -> bool:
+        """Whether an engine is at work here and nothing keeps it from it."""
+        engine = self.engine
+        return (
+            engine is not None
+            and not self.is_over
+            and engine.ready
+            and not (engine.halted or engine.problems)
+        )
+
+    async def start(self, limits: Limits) -> None:
+        """Take over the shard and serve. Runs on the server's node."""
+        self._store, reader = self._storage.open(self._clock.now_us(), self._die)
+        randomness = SeededRandomness(self._storage.choices.seed * 1_000 + self._number)
+        decider = observed(self._auditor, limits, reader)(self._store, self._clock, randomness, limits)
+        engine = Engine(decider, reader, version="simulated")
+        self._story.tell(f"starts, epoch {reader.shard().epoch + 1}")
+        await engine.start()
+        self.engine, self.api = engine, Api(engine, reader, "simulated")
+
+    async def stop(self) -> None:
+        """Drain and stop, as on SIGTERM. Runs on the server's node."""
+        engine = self.engine
+        if engine is None:
+            return
+        try:
+            await engine.drain("a person asked for it")
+            await engine.wait_idle(DRAIN_SECONDS)
+            self.api = None
+            await engine.stop()
+        except SheratanError as error:
+            self._story.tell(f"could not stop in order: {error}")
+        self.is_over = True
+        self.news.set()
+        self.on_end(self.node)
+
+    def kill(self) -> None:
+        """End it now, from outside."""
+        if self._store is not None:
+            self._store.is_over = True
+        self._die()
+
+    def _die(self) -> None:
+        if self.was_killed:
+            return
+        self._story.tell("is killed")
+        self.was_killed = self.is_over = True
+        self.api = None
+        self._storage.loop.kill(self.node)
+        self.news.set()
+        self.on_end(self.node)

@@ -1,0 +1,183 @@
+"""The real store with points at which the process can die: before each statement, inside and after each commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from sheratan.contracts.errors import SheratanError
+from sheratan.simulation.choices import Choices
+from sheratan.simulation.coverage import Coverage
+from sheratan.simulation.disk import SimulatedDisk
+from sheratan.simulation.loop import SimulatedLoop
+from sheratan.simulation.options import Options
+from sheratan.store.sqlite.reader import SqliteReader
+from sheratan.store.sqlite.store import DATABASE_NAME, SqliteStore, connect_owner
+from sheratan.store.unit import Unit
+
+__all__ = ["Killed", "SimulatedStorage", "SimulatedStore"]
+
+_SLOW_US = (2_000, 20_000, 500_000)
+
+
+class Killed(BaseException):
+    """The process ends here. No handler for errors may stop it."""
+
+
+class SimulatedStorage:
+    """Where the database of the world lies: on the simulated disk, or in memory, which no power cut reaches."""
+
+    def __init__(self, loop: SimulatedLoop, choices: Choices, coverage: Coverage, options: Options) -> None:
+        self.loop = loop
+        self.choices = choices
+        self.coverage = coverage
+        self.options = options
+        self.disk = SimulatedDisk(choices, coverage) if options.storage == "disk" else None
+        self._memory: apsw.Connection | None = None
+        self._open: list[SqliteReader] = []
+
+    def open(self, now_us: int, kill: Callable[[], None]) -> tuple[SimulatedStore, SqliteReader]:
+        """The store of an engine that starts, and a reader beside it. `kill` is called where the process ends."""
+        if self.disk is None:
+            if self._memory is None:
+                self._memory = connect_owner(Path(":memory:"), now_us)
+            store = SimulatedStore(self._memory, self, kill)
+            return store, store
+        path = self.disk.folder / DATABASE_NAME
+        connection = connect_owner(path, now_us, vfs=self.disk.name)
+        connection.execute(f"PRAGMA wal_autocheckpoint = {self.options.checkpoint_pages}").fetchall()
+        store = SimulatedStore(connection, self, kill)
+        reader = self.reader()
+        self._open += [store, reader]
+        return store, reader
+
+    def reader(self) -> SqliteReader:
+        """A connection of its own that reads what is committed; give it back."""
+        if self.disk is None:
+            assert self._memory is not None
+            return SqliteReader(self._memory)
+        path = self.disk.folder / DATABASE_NAME
+        return SqliteReader(apsw.Connection(str(path), vfs=self.disk.name))
+
+    def give_back(self, reader: SqliteReader) -> None:
+        """Close a reader; in memory its connection is the only one."""
+        if self.disk is not None:
+            reader.close()
+
+    def crash(self, *, power: bool) -> None:
+        """The process that had the store open is gone."""
+        if self.disk is not None:
+            self._close_all()
+            self.disk.crash(power=power)
+        elif self._memory is not None:
+            self._memory.exec_trace = None
+            if self._memory.in_transaction:
+                self._memory.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Give everything back."""
+        self._close_all()
+        if self._memory is not None:
+            self._memory.exec_trace = None
+            self._memory.close()
+        if self.disk is not None:
+            self.disk.remove()
+
+    def _close_all(self) -> None:
+        if self.disk is not None:
+            self.disk.is_dead = True
+        for store in self._open:
+            # What a killed process had open is not written back.
+            with suppress(apsw.Error):
+                store.close()
+        self._open.clear()
+
+
+class SimulatedStore(SqliteStore):
+    """The real store; its connection asks before each statement whether the process still lives."""
+
+    def __init__(
+        self, connection: apsw.Connection, storage: SimulatedStorage, kill: Callable[[], None]
+    ) -> None:
+        super().__init__(connection)
+        self.is_over = False
+        """The process that used this store is gone; whoever still holds it learns so at once."""
+        self._storage = storage
+        self._kill = kill
+        self._commits = False
+        connection.exec_trace = self._before_statement
+        if storage.disk is not None:
+            storage.disk.dies = self._dies_inside
+            storage.disk.sync_fails = self._sync_fails
+
+    def commit(self, unit: Unit) -> None:
+        """Commit, unless the process ends before, within, or right after."""
+        storage = self._storage
+        self._must_live()
+        storage.loop.pass_time(self._latency_us())
+        if storage.loop.is_in_thread:
+            storage.coverage.hit("commit.in_a_thread")
+        self._commits = True
+        try:
+            super().commit(unit)
+        except SheratanError:
+            self._must_live()
+            raise
+        finally:
+            self._commits = False
+        if storage.choices.chance("crash.after_commit", storage.options.rate("crash.after_commit")):
+            storage.coverage.hit("crash.after_commit")
+            self._die()
+
+    def close(self) -> None:
+        """Give the files back; in memory the database lives on for the next engine."""
+        self._connection.exec_trace = None
+        if self._storage.disk is not None:
+            super().close()
+
+    def _latency_us(self) -> int:
+        storage = self._storage
+        if storage.choices.chance("disk.slow", storage.options.rate("disk.slow")):
+            storage.coverage.hit("disk.slow")
+            return storage.choices.pick("disk.slow_us", _SLOW_US)
+        return 100
+
+    def _before_statement(self, _: object, text: str, bindings: Any) -> bool:
+        self._must_live()
+        storage = self._storage
+        if self._commits and storage.choices.chance(
+            "crash.statement", storage.options.rate("crash.statement")
+        ):
+            storage.coverage.hit("crash.before_commit" if text == "COMMIT" else "crash.before_statement")
+            self._die()
+        return True
+
+    def _dies_inside(self) -> bool:
+        storage = self._storage
+        rate = storage.options.rate("crash.inside_commit")
+        if self._commits and storage.choices.chance("crash.inside_commit", rate):
+            storage.coverage.hit("crash.inside_commit")
+            self.is_over = True
+            self._kill()
+            return True
+        return False
+
+    def _sync_fails(self) -> bool:
+        storage = self._storage
+        if storage.choices.chance("disk.sync_failed", storage.options.rate("disk.sync_failed")):
+            storage.coverage.hit("disk.sync_failed")
+            return True
+        return False
+
+    def _die(self) -> None:
+        self.is_over = True
+        self._kill()
+        raise Killed
+
+    def _must_live(self) -> None:
+        if self.is_over:
+            raise Killed

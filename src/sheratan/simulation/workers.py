@@ -1,0 +1,200 @@
+"""Simulated workers: they lease, work, fail, fall silent, wake up too late, report twice, and submit jobs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from sheratan.contracts import api
+from sheratan.contracts.errors import SheratanError
+from sheratan.contracts.jobs import ErrorClass, JobError, KindDescription, Submission
+from sheratan.contracts.worker import Assignment, Outcome, Registration, Report
+from sheratan.simulation.choices import Choices
+from sheratan.simulation.clients import KINDS, Acknowledged
+from sheratan.simulation.network import Connection, Network
+from sheratan.simulation.options import Options
+from sheratan.simulation.story import Story
+
+__all__ = ["Worker"]
+
+_ANSWER_SECONDS = 5.0
+_LEASE_SECONDS = 60.0
+_PATIENCE_SECONDS = (_LEASE_SECONDS, _LEASE_SECONDS, 1.5)
+_CLASSES: tuple[ErrorClass, ...] = (
+    "retryable",
+    "retryable",
+    "fatal",
+    "rate_limited",
+    "bug",
+    "timeout",
+    "lost_lease",
+)
+
+
+class Worker:
+    """One worker process, from its start until it is killed."""
+
+    def __init__(self, name: str, network: Network, choices: Choices, options: Options, story: Story) -> None:
+        self.name = name
+        self.acknowledged: list[Acknowledged] = []
+        self.is_healthy = False
+        """A healthy worker makes no faults of its own: it serves while the world is to come to rest."""
+        self._network = network
+        self._choices = choices
+        self._options = options
+        self._story = story
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._asked: set[int] = set()
+        self._news = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve over one connection after the other."""
+        while True:
+            connection = Connection(self._network, self.name)
+            try:
+                await self._serve(connection)
+            except SheratanError as error:
+                self._story.tell(f"{error.code}")
+                connection.hang_up()
+                await asyncio.sleep(0.3)
+
+    async def _serve(self, connection: Connection) -> None:
+        offered = KINDS if self.is_healthy else self._choices.pick("worker.kinds", (KINDS, KINDS, KINDS[:1]))
+        kinds = tuple(KindDescription(name=kind) for kind in offered)
+        registration = Registration(name=self.name, kinds=kinds, slots=self._options.slots)
+        granted = await connection.call(api.RegisterWorker(registration=registration), _ANSWER_SECONDS)
+        session: int = granted.session
+        self._story.tell(f"is on duty as {session}")
+        beat = self._start(self._beat(connection, session, granted.heartbeat_seconds))
+        listen = self._start(self._listen(connection, session))
+        try:
+            running: set[asyncio.Task[Any]] = set()
+            while not connection.is_broken and not beat.done():
+                running = {task for task in running if not task.done()}
+                free = self._options.slots - len(running)
+                if free <= 0:
+                    await self._wait_for_news()
+                    continue
+                for given in await self._lease(connection, session, free):
+                    running.add(self._start(self._work(connection, session, given)))
+        finally:
+            beat.cancel()
+            listen.cancel()
+
+    async def _lease(self, connection: Connection, session: int, free: int) -> list[Assignment]:
+        seconds = (
+            _LEASE_SECONDS if self.is_healthy else self._choices.pick("worker.patience", _PATIENCE_SECONDS)
+        )
+        try:
+            found = await connection.call(api.LeaseJobs(session=session, slots=free), seconds)
+        except SheratanError as error:
+            if error.code != "timed_out":
+                raise
+            return []
+        given: list[Assignment] = found
+        if not given:
+            await asyncio.sleep(0.05)
+        return given
+
+    async def _beat(self, connection: Connection, session: int, seconds: float) -> None:
+        while not connection.is_broken:
+            await asyncio.sleep(seconds)
+            if not self.is_healthy and self._may("worker.late_heartbeat"):
+                await asyncio.sleep(self._choices.pick("worker.late", (5.0, 21.0, 40.0)))
+            try:
+                await connection.call(api.HeartbeatWorker(session=session), _ANSWER_SECONDS)
+            except SheratanError as error:
+                if error.code != "timed_out":
+                    connection.hang_up()
+                    return
+
+    async def _listen(self, connection: Connection, session: int) -> None:
+        """Signals to stop an attempt; a handler may heed them or not."""
+        while not connection.is_broken:
+            try:
+                for signal in await connection.call(api.WaitForSignals(session=session), _LEASE_SECONDS):
+                    self._asked.add(signal.fence)
+            except SheratanError as error:
+                if error.code != "timed_out":
+                    return
+            await asyncio.sleep(0.01)
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    async def _work(self, connection: Connection, session: int, given: Assignment) -> None:
+        try:
+            await self._attempt(connection, session, given)
+        except SheratanError as error:
+            self._story.tell(f"{given.id} attempt {given.attempt}: {error.code}")
+        finally:
+            self._news.set()
+
+    async def _attempt(self, connection: Connection, session: int, given: Assignment) -> None:
+        most_us = min(self._options.work_us, 100_000) if self.is_healthy else self._options.work_us
+        if not self.is_healthy and self._may("worker.overruns"):
+            most_us = given.run_timeout_us * 2
+        await asyncio.sleep(self._choices.between("worker.work", 0, most_us) / 1_000_000)
+        if not self.is_healthy and self._choices.chance("worker.spawn", self._options.spawn_permille):
+            await self._spawn(connection, given)
+        report = self._report(given)
+        if await self._settle(connection, session, report) and report.outcome == "succeeded":
+            self.acknowledged.append(Acknowledged(given.id, "succeeded"))
+        if not self.is_healthy and self._may("worker.reports_twice"):
+            await self._settle(connection, session, report)
+
+    def _report(self, given: Assignment) -> Report:
+        outcome: Outcome = "succeeded"
+        error = None
+        if given.fence in self._asked:
+            outcome = self._choices.pick("worker.asked", ("cancelled", "succeeded"))
+        elif not self.is_healthy and self._choices.chance("worker.fails", self._options.fail_permille):
+            outcome = self._choices.pick("worker.outcome", ("failed", "failed", "released", "cancelled"))
+        if outcome == "failed":
+            error_class = self._choices.pick("worker.error", _CLASSES)
+            asked = 3.0 if error_class == "rate_limited" else None
+            error = JobError(
+                error_class=error_class, type="Simulated", message="it failed", retry_after_seconds=asked
+            )
+        output = {"of": given.number, "attempt": given.attempt} if outcome == "succeeded" else None
+        return Report(number=given.number, fence=given.fence, outcome=outcome, output=output, error=error)
+
+    async def _spawn(self, connection: Connection, given: Assignment) -> None:
+        count = self._choices.between("worker.spawn_count", 1, 3)
+        jobs = tuple(Submission(kind=KINDS[0], input={"child": n}) for n in range(count))
+        request = api.SubmitJobs(jobs=jobs, by_job=given.number, fence=given.fence)
+        for receipt in await connection.call(request, _ANSWER_SECONDS):
+            self.acknowledged.append(Acknowledged(receipt.id, None))
+
+    async def _settle(self, connection: Connection, session: int, report: Report) -> bool:
+        """Report the end of an attempt until somebody has heard it; says whether it counted, as far as is known."""
+        while not connection.is_broken:
+            try:
+                [counted] = await connection.call(
+                    api.SettleJobs(session=session, reports=(report,)), _ANSWER_SECONDS
+                )
+            except SheratanError as error:
+                if error.code not in ("timed_out", "unavailable"):
+                    raise
+                await asyncio.sleep(0.2)
+            else:
+                self._story.tell(
+                    f"job {report.number}, fence {report.fence}: {report.outcome}, counted {counted}"
+                )
+                return bool(counted)
+        return False
+
+    async def _wait_for_news(self) -> None:
+        self._news.clear()
+        await self._news.wait()
+
+    def _may(self, fault: str) -> bool:
+        if self._choices.chance(fault, self._options.rate(fault)):
+            self._network.coverage.hit(fault)
+            return True
+        return False
+
+    def _start(self, coroutine: Any) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task

@@ -1,0 +1,253 @@
+"""One run: a world is drawn from a seed, goes wrong for a while, calms down, and must come to rest."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from sheratan.contracts import api
+from sheratan.contracts.errors import SheratanError
+from sheratan.engine import window
+from sheratan.engine.views import find_view
+from sheratan.simulation.auditor import Auditor
+from sheratan.simulation.choices import Choices, Tape
+from sheratan.simulation.clients import QUEUES, Acknowledged, Client
+from sheratan.simulation.clock import SimulatedClock
+from sheratan.simulation.coverage import Coverage
+from sheratan.simulation.faults import Hosts
+from sheratan.simulation.lateness import find_late
+from sheratan.simulation.loop import Deadlock, SimulatedLoop, TooManySteps
+from sheratan.simulation.model_state import TERMINAL
+from sheratan.simulation.network import Connection, Network
+from sheratan.simulation.options import Options, draw_options
+from sheratan.simulation.store import Killed, SimulatedStorage
+from sheratan.simulation.story import Story, Violation
+from sheratan.simulation.workers import Worker
+from sheratan.store.unit import state_of
+
+__all__ = ["Outcome", "simulate"]
+
+REST_SECONDS: Final = 900.0
+"""How long a world may take to come to rest once nothing goes wrong any more, in its own time."""
+
+_UNDER_WAY_SECONDS: Final = 20.0
+_SMALL_WINDOWS: Final = {"WINDOW_JOBS_MAX": 6, "REFILL_JOBS": 3, "LOW_JOBS": 1}
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """What came of a run. `digest` is the same for the same seed and code; `seconds` are the world's own."""
+
+    seed: int
+    options: Options
+    violation: str | None
+    digest: str
+    jobs: int
+    entries: int
+    seconds: float
+    coverage: dict[str, int]
+    tape: Tape
+    story: list[str]
+
+
+def simulate(seed: int, tape: Mapping[str, Sequence[int]] | None = None) -> Outcome:
+    """Run the world of a seed, or of a tape. A broken promise is in the outcome, it is not raised."""
+    choices = Choices(seed, tape)
+    world = _World(choices, draw_options(choices))
+    sizes = {name: getattr(window, name) for name in _SMALL_WINDOWS}
+    if world.options.small_windows:
+        _set_windows(_SMALL_WINDOWS)
+    gc.disable()
+    try:
+        return world.run()
+    finally:
+        _set_windows(sizes)
+        gc.enable()
+
+
+def _set_windows(sizes: Mapping[str, int]) -> None:
+    """How many ready jobs the engine keeps in memory: few of them show what happens at the edge."""
+    for name, value in sizes.items():
+        setattr(window, name, value)
+
+
+class _World:
+    """Everything that there is in one run."""
+
+    def __init__(self, choices: Choices, options: Options) -> None:
+        self.options = options
+        self.choices = choices
+        self.coverage = Coverage()
+        self.loop = SimulatedLoop(choices, options.schedule)
+        self.story = Story(self.loop)
+        self.clock = SimulatedClock(self.loop)
+        self.storage = SimulatedStorage(self.loop, choices, self.coverage, options)
+        self.auditor = Auditor(self.clock, self.coverage, self.story, short_windows=options.small_windows)
+        self.network = Network(self.loop, choices, self.coverage, options)
+        self.hosts = Hosts(self.network, self.storage, self.clock, self.auditor, self.story)
+        self.hosts.on_restart = self._check_acknowledged
+        self.loop.before_jump = self._check_nothing_is_late
+        self.acknowledged: list[list[Acknowledged]] = []
+        self._workers = 0
+        self._crew: dict[str, Worker] = {}
+
+    def run(self) -> Outcome:
+        """Run it to its end."""
+        violation: str | None = None
+        try:
+            self.loop.run(self._live())
+        except (Violation, Deadlock, TooManySteps) as error:
+            violation = f"{type(error).__name__}: {error}"
+        finally:
+            model, head = self.auditor.model, self.auditor.head
+            self.loop.bury()
+            self.storage.close()
+        if violation is None and self.loop.accidents:
+            violation = f"an error that nobody saw: {self.loop.accidents[0]}"
+        return Outcome(
+            seed=self.choices.seed,
+            options=self.options,
+            violation=violation,
+            digest=self.story.digest,
+            jobs=len(model.jobs),
+            entries=head.seq,
+            seconds=self.loop.time(),
+            coverage=dict(self.coverage.counts),
+            tape=self.choices.tape,
+            story=self.story.lines,
+        )
+
+    # ------------------------------------------------------------------------------------------------------------------
+    # The phases
+
+    async def _live(self) -> None:
+        await self.hosts.mend()
+        for _ in range(self.options.workers):
+            self._add_worker(healthy=False)
+        clients = [self._add_client(number) for number in range(self.options.clients)]
+        hosts = asyncio.create_task(self.hosts.run())
+        crew = asyncio.create_task(self._trouble_workers())
+        await asyncio.gather(*clients, return_exceptions=True)
+        self.hosts.is_over = True
+        crew.cancel()
+        await asyncio.gather(hosts, crew, return_exceptions=True)
+        for task in (*clients, hosts, crew):
+            if not task.cancelled() and task.exception() is not None:
+                raise Violation(f"an actor failed: {task.exception()!r}")
+        await self._come_to_rest()
+
+    async def _come_to_rest(self) -> None:
+        """Nothing goes wrong any more: everything must end within a bounded time."""
+        self.story.tell("calm")
+        self.choices.is_calm = True
+        self.hosts.calm_down()
+        server = self.hosts.server
+        if server is not None:
+            self.loop.go_on(server.node)
+        # What is still under way arrives, and may change things, before people put them right.
+        await asyncio.sleep(_UNDER_WAY_SECONDS)
+        await self.hosts.mend()
+        for node in list(self._crew):
+            self._end_worker(node)
+        self._add_worker(healthy=True)
+        await self._resume_queues()
+        until = self.loop.time() + REST_SECONDS
+        while self._open_jobs():
+            if self.loop.time() > until:
+                raise Violation(f"not at rest after {REST_SECONDS:g} s: {self._open_jobs()[:5]}")
+            await asyncio.sleep(1.0)
+            await self.hosts.mend()
+        self._check_acknowledged()
+        reader = self.storage.reader()
+        try:
+            self.auditor.finish(reader)
+        except Killed:
+            return
+        finally:
+            self.storage.give_back(reader)
+
+    async def _resume_queues(self) -> None:
+        for queue in QUEUES:
+            for _ in range(100):
+                try:
+                    await Connection(self.network, "operator").call(api.ResumeQueue(queue=queue), 5.0)
+                    break
+                except SheratanError:
+                    await asyncio.sleep(0.5)
+                    await self.hosts.mend()
+
+    def _open_jobs(self) -> list[Any]:
+        jobs = self.auditor.model.jobs.values()
+        return [(job.number, job.state) for job in jobs if job.state not in TERMINAL]
+
+    # ------------------------------------------------------------------------------------------------------------------
+    # Clients and workers
+
+    def _add_client(self, number: int) -> asyncio.Task[Any]:
+        client = Client(f"client{number}", self.network, self.choices, self.options, self.story)
+        self.acknowledged.append(client.acknowledged)
+        return self.loop.spawn(client.name, client.run())
+
+    def _add_worker(self, *, healthy: bool) -> None:
+        self._workers += 1
+        worker = Worker(f"worker{self._workers}", self.network, self.choices, self.options, self.story)
+        worker.is_healthy = healthy
+        self.acknowledged.append(worker.acknowledged)
+        self._crew[worker.name] = worker
+        self.loop.spawn(worker.name, worker.run())
+
+    def _end_worker(self, node: str) -> None:
+        del self._crew[node]
+        self.loop.kill(node)
+
+    async def _trouble_workers(self) -> None:
+        """Kill workers, and let them stand still for longer than they may be silent."""
+        while True:
+            await asyncio.sleep(1.0)
+            for node in list(self._crew):
+                if self._may("worker.killed"):
+                    self.story.tell(f"{node} is killed")
+                    self.coverage.hit("worker.killed")
+                    self._end_worker(node)
+                    self._add_worker(healthy=False)
+                elif self._may("worker.paused") and not self.loop.is_still(node):
+                    self.coverage.hit("worker.paused")
+                    self.story.tell(f"{node} stands still")
+                    self.loop.stand_still(node)
+                    seconds = self.choices.pick("worker.pause", (1.0, 20.0, 45.0, 90.0))
+                    self.loop.on_node("world", round(seconds * 1_000_000), self.loop.go_on, node)
+
+    def _may(self, fault: str) -> bool:
+        return self.choices.chance(fault, self.options.rate(fault))
+
+    # ------------------------------------------------------------------------------------------------------------------
+    # What must hold
+
+    def _check_acknowledged(self) -> None:
+        """What anybody was told is so: the job exists, and what had ended has ended so."""
+        reader = self.storage.reader()
+        try:
+            for told in (one for heard in self.acknowledged for one in heard):
+                try:
+                    state = state_of(find_view(reader, told.id).location)
+                except SheratanError as error:
+                    self.story.blame(f"{told.id} was acknowledged; now: {error}")
+                    return
+                if told.state is not None and state != told.state:
+                    self.story.blame(f"{told.id} was said to have {told.state}; now it is {state}")
+                    return
+        finally:
+            self.storage.give_back(reader)
+
+    def _check_nothing_is_late(self, until_us: int) -> None:
+        """The clock is about to jump, so nobody is at work: what could be done has been done."""
+        server = self.hosts.server
+        if server is None or self.auditor.is_deciding or self.loop.is_still(server.node):
+            return
+        if server.serves:
+            found = find_late(self.auditor.model, self.loop.now_us)
+            if found is not None:
+                self.story.blame(found)

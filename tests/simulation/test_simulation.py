@@ -1,0 +1,112 @@
+"""The simulator keeps its own promises: the same seed is the same run, what is planted is found, and shrunk."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sheratan.ambient.clock import SystemClock
+from sheratan.engine import settle
+from sheratan.simulation.campaign import options_of, run_campaign
+from sheratan.simulation.choices import Choices
+from sheratan.simulation.coverage import FAULTS, SOMETIMES, Coverage
+from sheratan.simulation.shrink import shrink
+from sheratan.simulation.world import simulate
+from tests.support import run_cli
+
+
+def test_a_campaign_keeps_every_promise_and_repeats_itself() -> None:
+    campaign = run_campaign(0, 12, clock=SystemClock(), twice=True)
+    assert campaign.failures == []
+    assert campaign.not_repeated == []
+    assert campaign.jobs > 0
+
+
+def test_a_seed_gives_the_same_digest_in_another_process_with_other_hashes() -> None:
+    code = "from sheratan.simulation.world import simulate; print(simulate(5).digest)"
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": hashes},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for hashes in ("0", "1", "4711")
+    }
+    assert digests == {simulate(5).digest + "\n"}
+
+
+def test_seeds_draw_different_worlds() -> None:
+    assert len({json.dumps(options_of(seed), sort_keys=True) for seed in range(50)}) == 50
+
+
+def test_a_tape_replays_its_run_and_any_tape_is_a_run() -> None:
+    found = simulate(3)
+    assert simulate(3, found.tape).digest == found.digest
+    shorter = {stream: draws[: len(draws) // 2] for stream, draws in found.tape.items()}
+    assert simulate(3, shorter).violation is None
+    plainest = simulate(3, {})
+    assert plainest.violation is None
+    assert not any(plainest.coverage.get(name) for name in FAULTS if not name.startswith("client."))
+
+
+def test_a_draw_that_is_added_to_one_stream_shifts_no_other() -> None:
+    plain, more = Choices(9), Choices(9)
+    more.draw("new", 1000)
+    assert [plain.draw("old", 1000) for _ in range(20)] == [more.draw("old", 1000) for _ in range(20)]
+
+
+def test_a_fault_that_nobody_declared_is_a_mistake() -> None:
+    with pytest.raises(AssertionError):
+        Coverage().hit("network.gremlins")
+    assert set(Coverage().missing()) == {*FAULTS, *SOMETIMES}
+
+
+@pytest.fixture
+def no_fences(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A planted bug: any report about a running job counts, whatever its fence."""
+    real = settle._given
+
+    def forged(report: Any, lease: Any) -> dict[str, Any]:
+        given = real(report, lease)
+        return given | {"fence": given["fence_current"] if lease else report.fence}
+
+    monkeypatch.setattr(settle, "_given", forged)
+
+
+@pytest.mark.usefixtures("no_fences")
+def test_a_planted_bug_is_found_told_and_shrunk() -> None:
+    found = next(run for run in map(simulate, range(40)) if run.violation is not None)
+    shrunken = shrink(found, runs_max=80)
+    assert "Settle" in (shrunken.violation or "")
+    assert len(shrunken.story) < len(found.story)
+    assert any("VIOLATION" in line for line in shrunken.story)
+
+
+@pytest.mark.usefixtures("no_fences")
+def test_a_campaign_with_a_bug_is_not_ok() -> None:
+    campaign = run_campaign(0, 12, clock=SystemClock())
+    assert not campaign.ok
+    assert campaign.failures[0].violation is not None
+
+
+def test_the_command_tells_seed_and_options_first_and_ends_with_the_verdict(tmp_path: Path) -> None:
+    done = run_cli("dev", "simulate", "--seed", "11", "--twice", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stderr.startswith("simulate: seed 11\noptions: storage=")
+    assert "every promise was kept" in done.stdout
+
+
+def test_the_command_gives_a_campaign_as_json() -> None:
+    done = run_cli("dev", "simulate", "--seeds", "4", "--first-seed", "20", "--processes", "2", "-o", "json")
+    assert done.returncode == 0
+    found = json.loads(done.stdout)
+    assert found["seeds"] == 4
+    assert found["failures"] == []
+    assert found["coverage"]
