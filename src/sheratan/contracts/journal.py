@@ -51,18 +51,19 @@ class Entry(
     `policy` is the entry that set the policy in force.
     """
 
-    seq: int
-    at: int
-    tenant: str
-    type: str
-    subject: str
+    # In the order of their names: so the encoder writes them in canonical order without sorting.
     actor: str
-    on_behalf_of: str
+    at: int
     auth: str
-    policy: int
-    prev: str
+    cause: int | None = None
     data: dict[str, Any]
     decision: dict[str, Any] | None = None
+    on_behalf_of: str
+    policy: int
+    prev: str
     previous: int | None = None
-    cause: int | None = None
+    seq: int
+    subject: str
+    tenant: str
+    type: str
     v: int = ENTRY_VERSION

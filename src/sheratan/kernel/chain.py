@@ -25,7 +25,7 @@ PAGE_SEPARATOR = b"\n"
 """Canonical JSON holds no raw line feed, so a page of entries splits without an index."""
 
 _is_head = re.compile("[0-9]{1,16}:[0-9a-f]{64}").fullmatch
-_encode = msgspec.json.Encoder(order="sorted").encode
+_encode = msgspec.json.Encoder(order="deterministic").encode
 _decode = msgspec.json.Decoder(Entry).decode
 
 
@@ -54,7 +54,11 @@ def parse_head(text: str) -> Head:
 
 
 def encode_entry(entry: Entry) -> bytes:
-    """The canonical bytes of an entry. Its keys are ASCII and its numbers integers, so sorting is enough."""
+    """The canonical bytes of an entry.
+
+    Its keys are ASCII and its numbers integers, so the order of the keys is all. The fields of Entry are declared in
+    that order; within `data` and `decision` the encoder sorts.
+    """
     return _encode(entry)
 
 
