@@ -24,6 +24,7 @@ from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.journal import Entry
 from sheratan.kernel.chain import decode_entry, split_page
 from sheratan.store.sqlite import store
+from sheratan.store.sqlite.pages import PageReader
 
 __all__ = ["Commit", "commits_of", "replay", "schema_of"]
 
@@ -49,7 +50,7 @@ _INSERT = {
 class Commit:
     """What one commit of the product wrote. `types` are the types of its entries."""
 
-    page: tuple[int, int, bytes]
+    page: tuple[int, int, bytes, int]
     types: set[str] = field(default_factory=set)
     inserts: dict[str, Rows] = field(default_factory=dict)
     deletes: dict[str, Rows] = field(default_factory=dict)
@@ -62,12 +63,14 @@ class _Story:
         self._jobs = {row[0]: row for row in connection.execute("SELECT * FROM job")}
         self._results = {row[0]: row for row in connection.execute("SELECT * FROM result")}
         self._where: dict[int, Where] = {}
+        self._body = PageReader().body
 
-    def commit(self, page: tuple[int, int, bytes]) -> Commit:
+    def commit(self, page: tuple[int, int, bytes, int]) -> Commit:
         """What was written together with this page."""
         commit = Commit(page)
         moves: dict[int, tuple[Where | None, Where]] = {}
-        for line in split_page(page[2]):
+        first_seq, _, stored, codec = page
+        for line in split_page(self._body(first_seq, stored, codec)):
             entry = decode_entry(line)
             commit.types.add(entry.type)
             for number, after in self._moves(entry):
@@ -144,7 +147,7 @@ def _write(connection: apsw.Connection, commit: Commit) -> None:
     connection.execute("BEGIN IMMEDIATE")
     head = (commit.page[0] + commit.page[1], "f" * 64, commit.page[0])
     connection.execute("UPDATE shard SET seq = ?, head = ?, at_us = ? WHERE shard = 0 AND epoch = 1", head)
-    connection.execute("INSERT INTO page VALUES (?, ?, ?)", commit.page)
+    connection.execute("INSERT INTO page VALUES (?, ?, ?, ?)", commit.page)
     for table, rows in commit.deletes.items():
         _in_chunks(connection, _DELETE[table], rows)
     for table, rows in commit.inserts.items():

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import apsw
 
+from sheratan.store.sqlite.pages import PageReader
 from tools.source_tree import ROOT
 
 __all__ = ["Server", "change_journal", "clean_environment", "run_cli", "running_server", "started_cli"]
@@ -56,12 +57,20 @@ def run_cli(
 def change_journal(data: Path, old: str, new: str) -> None:
     """Forge the journal of a stopped data directory, past the guards of the database itself."""
     connection = apsw.Connection(str(data / "sheratan.db"))
-    guards = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'page'")
-    for (name,) in guards.fetchall():
+    wanted = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'page'"
+    guards = connection.execute(wanted).fetchall()
+    for name, _ in guards:
         connection.execute(f"DROP TRIGGER {name}")
-    change = "CAST(replace(CAST(body AS TEXT), ?, ?) AS BLOB)"
-    connection.execute(f"UPDATE page SET body = {change} WHERE instr(body, ?)", (old, new, old.encode()))
-    assert connection.changes() > 0
+    unpack, changed = PageReader().body, 0
+    for first_seq, stored, codec in connection.execute("SELECT first_seq, body, codec FROM page").fetchall():
+        body = unpack(first_seq, stored, codec)
+        if old.encode() in body:
+            forged = body.replace(old.encode(), new.encode())
+            connection.execute("UPDATE page SET body = ?, codec = 0 WHERE first_seq = ?", (forged, first_seq))
+            changed += 1
+    assert changed
+    for _, text in guards:
+        connection.execute(text)
     connection.close()
 
 

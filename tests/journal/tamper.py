@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sheratan.ambient.clock import VirtualClock
 from sheratan.contracts.journal import GENESIS
 from sheratan.engine.verify import Verification, verify_opened
 from sheratan.kernel.canonical import canonical
+from sheratan.store.sqlite.pages import PageReader
 from sheratan.store.sqlite.reader import SqliteReader
 from sheratan.store.sqlite.store import open_reader
 
@@ -45,26 +47,36 @@ class Hands:
     def __init__(self, path: Path) -> None:
         self._connection = apsw.Connection(str(path))
         self._connection.execute("PRAGMA synchronous = OFF")
-        for trigger in ("page_is_never_updated", "page_is_never_deleted"):
-            self._connection.execute(f"DROP TRIGGER IF EXISTS {trigger}")
+        guards = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'"
+        self._guards = self._connection.execute(guards).fetchall()
 
     def run(self, text: str, *values: Any) -> list[Any]:
+        """Run a statement past the guards, which stand as before afterwards."""
+        for name, _ in self._guards:
+            self._connection.execute(f"DROP TRIGGER {name}")
         rows = self._connection.execute(text, values).fetchall()
+        with suppress(apsw.SQLError):  # whose table is gone
+            for _, guard in self._guards:
+                self._connection.execute(guard)
         return list(rows)
 
     def pages(self) -> list[tuple[int, int, bytes]]:
-        return self.run("SELECT first_seq, count, body FROM page ORDER BY first_seq")
+        rows = self.run("SELECT first_seq, count, body, codec FROM page ORDER BY first_seq")
+        unpack = PageReader().body
+        return [
+            (first_seq, count, unpack(first_seq, stored, codec)) for first_seq, count, stored, codec in rows
+        ]
 
     def lines(self) -> list[bytes]:
         return [line for _, _, body in self.pages() for line in body.split(b"\n")]
 
     def put_body(self, first_seq: int, body: bytes) -> None:
-        self.run("UPDATE page SET body = ? WHERE first_seq = ?", body, first_seq)
+        self.run("UPDATE page SET body = ?, codec = 0 WHERE first_seq = ?", body, first_seq)
 
     def put_lines(self, lines: Sequence[bytes]) -> None:
         """Replace the journal by one page with these lines."""
         self.run("DELETE FROM page")
-        self.run("INSERT INTO page VALUES (0, ?, ?)", len(lines), b"\n".join(lines))
+        self.run("INSERT INTO page VALUES (0, ?, ?, 0)", len(lines), b"\n".join(lines))
 
     def page_of(self, seq: int) -> tuple[int, list[bytes]]:
         first_seq, _, body = next(page for page in reversed(self.pages()) if page[0] <= seq)

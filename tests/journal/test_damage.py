@@ -5,11 +5,17 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import apsw
 import pytest
+import zstandard
 
+from sheratan.contracts.errors import CorruptData
 from sheratan.engine.problems import PROBLEMS_MAX
-from sheratan.engine.verify import verify_opened
+from sheratan.engine.verify import export, verify_opened
+from sheratan.store.sqlite import reader as store_reader
+from sheratan.store.sqlite.pages import PageReader
 from tests.journal.tamper import Entry, Hands, at, checked, invariants, reader_of, rechained, rehash
 
 
@@ -108,7 +114,7 @@ def test_a_page_that_miscounts_its_entries_is_found(data: Path, hands: Hands) ->
 
 def test_a_page_beyond_the_recorded_end_is_found(data: Path, hands: Hands) -> None:
     end = hands.run("SELECT seq FROM shard")[0][0]
-    hands.run("INSERT INTO page VALUES (?, 1, x'7b7d')", end)
+    hands.run("INSERT INTO page VALUES (?, 1, x'7b7d', 0)", end)
     found = checked(data)
     assert [problem.row for problem in found.problems] == [f"page {end}"]
 
@@ -203,3 +209,101 @@ def test_a_truncated_database_is_a_problem_and_no_error(data: Path) -> None:
     for share in (0.2, 0.5, 0.9):
         data.write_bytes(content[: int(len(content) * share) // 4_096 * 4_096])
         assert not checked(data).ok
+
+
+def unpacks_to(stored: bytes) -> bytes | None:
+    try:
+        return PageReader().body(0, stored, 1)
+    except CorruptData:
+        return None
+
+
+def test_every_bit_flip_in_a_page_as_it_is_stored_is_found_at_its_page(data: Path, hands: Hands) -> None:
+    places = random.Random(5)
+    packed = hands.run("SELECT first_seq, count, body FROM page WHERE codec = 1 ORDER BY first_seq")
+    assert packed
+    for first_seq, count, stored in packed:
+        for position in [0, *sorted(places.sample(range(len(stored)), 6)), len(stored) - 1]:
+            flipped = bytearray(stored)
+            flipped[position] ^= 1 << places.randrange(8)
+            if unpacks_to(bytes(flipped)) == unpacks_to(stored):
+                continue  # a bit that the format does not use
+            hands.run("UPDATE page SET body = ? WHERE first_seq = ?", bytes(flipped), first_seq)
+            found = checked(data)
+            assert any(first_seq <= (problem.seq or 0) <= first_seq + count for problem in found.problems)
+        hands.run("UPDATE page SET body = ? WHERE first_seq = ?", stored, first_seq)
+    assert checked(data).ok
+
+
+def test_a_page_in_a_form_that_nobody_knows_is_found_and_ends_every_other_reading(
+    data: Path, hands: Hands
+) -> None:
+    [[first_seq]] = hands.run("SELECT max(first_seq) FROM page WHERE codec = 1")
+    hands.run("UPDATE page SET codec = 7 WHERE first_seq = ?", first_seq)
+    assert not checked(data).ok
+    reader = reader_of(data)
+    with pytest.raises(CorruptData, match=f"page {first_seq} is stored in no form"):
+        export(reader, lambda part: None)
+    with pytest.raises(CorruptData):
+        reader.entry_line(first_seq)
+    reader.close()
+
+
+def test_a_page_that_says_it_is_enormous_is_given_no_memory(data: Path, hands: Hands) -> None:
+    [[first_seq]] = hands.run("SELECT max(first_seq) FROM page WHERE codec = 1")
+    frame = zstandard.ZstdCompressor().compress(b"x" * (1 << 29))
+    hands.run("UPDATE page SET body = ? WHERE first_seq = ?", frame, first_seq)
+    assert not checked(data).ok
+
+
+def test_a_guard_that_was_dropped_is_found(data: Path) -> None:
+    connection = apsw.Connection(str(data))
+    connection.execute("DROP TRIGGER page_is_never_updated")
+    connection.close()
+    found = checked(data)
+    assert [problem.text for problem in found.problems] == [
+        "the schema's trigger page_is_never_updated is not as the migrations made it"
+    ]
+
+
+def test_pages_out_of_order_end_the_reading(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page whose number became smaller than those before it: reading on from it would never end."""
+    monkeypatch.setattr(store_reader, "_PAGES_AT_ONCE", 1)
+    reader = reader_of(data)
+    rows = reader._rows
+
+    def first_again(name: str, given: Any = ()) -> Any:
+        """What a damaged tree answers: its first page, whatever it is asked for."""
+        return rows(name, (0, 1)) if name == "select_pages_from" else rows(name, given)
+
+    monkeypatch.setattr(reader, "_rows", first_again)
+    with pytest.raises(CorruptData, match="out of order"):
+        list(reader.pages())
+    reader.close()
+
+
+def test_text_that_is_no_text_is_damage_and_no_error(data: Path) -> None:
+    connection = apsw.Connection(str(data))
+    connection.execute("UPDATE shard SET head = CAST(x'ff' || substr(head, 2) AS TEXT)")
+    connection.close()
+    assert not checked(data).ok
+    with pytest.raises(CorruptData):
+        reader_of(data)
+
+
+def test_a_page_without_a_body_is_a_problem(data: Path, hands: Hands) -> None:
+    hands.run("PRAGMA ignore_check_constraints = ON")
+    [[text]] = hands.run("SELECT sql FROM sqlite_schema WHERE name = 'page'")
+    hands.run("PRAGMA writable_schema = ON")
+    forged = text.replace("body BLOB NOT NULL", "body BLOB")
+    hands.run("UPDATE sqlite_schema SET sql = ? WHERE name = 'page'", forged)
+    hands.close()
+    again = Hands(data)
+    again.run("UPDATE page SET body = NULL WHERE first_seq = (SELECT max(first_seq) FROM page)")
+    again.close()
+    assert not checked(data).ok
+
+
+def test_a_key_that_stands_for_another_request_is_found(data: Path, hands: Hands) -> None:
+    hands.run("UPDATE idempotency SET digest = zeroblob(32)")
+    assert "E7" in invariants(checked(data))

@@ -133,3 +133,30 @@ def test_every_commit_is_synced_in_full_to_a_write_ahead_log(tmp_path: Path) -> 
     }
     assert pragmas == {"synchronous": 2, "journal_mode": "wal"}
     store.close()
+
+
+def test_a_database_of_the_first_schema_keeps_its_pages_and_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    store = opened(path)
+    unit = new_unit(store)
+    for _ in range(40):
+        add_job(unit)
+    store.commit(unit)
+    pages = list(store.pages())
+    store.close()
+    connection = apsw.Connection(str(path))
+    connection.execute("DROP TRIGGER page_is_never_updated")
+    for first_seq, _, body in pages:
+        connection.execute("UPDATE page SET body = ? WHERE first_seq = ?", (body, first_seq))
+    connection.execute("ALTER TABLE page DROP COLUMN codec")
+    connection.execute("DELETE FROM migration WHERE version > 1")
+    connection.close()
+    again = opened(path)
+    assert list(again.pages()) == pages
+    unit = new_unit(again)
+    for _ in range(40):
+        add_job(unit)
+    again.commit(unit)
+    codecs = again._connection.execute("SELECT codec FROM page ORDER BY first_seq").fetchall()
+    assert codecs == [(0,)] * len(pages) + [(1,)]
+    again.close()

@@ -90,10 +90,13 @@ def _compare_keys(reader: Reader, fold: Fold, since: Looked, problems: Problems)
     count = since.keys
     for row in reader.key_rows(since.newest):
         count += 1
-        number = fold.keys.get((row.tenant, bytes.fromhex(digest(row.key.encode()))))
-        if number != row.number:
-            text = f"it stands for job {row.number}; by the journal it is that of {number}"
-            problems.add("E7", text, row=f"idempotency {row.tenant}/{row.key}")
+        name = f"idempotency {row.tenant}/{row.key}"
+        fact = fold.keys.get((row.tenant, bytes.fromhex(digest(row.key.encode()))))
+        if fact is None or fact.number != row.number:
+            told = "nobody's" if fact is None else f"that of {fact.number}"
+            problems.add("E7", f"it stands for job {row.number}; by the journal it is {told}", row=name)
+        elif fact.request not in (None, row.digest):
+            problems.add("E7", "the request that it stands for is not the one that was made", row=name)
     if count != len(fold.keys):
         text = f"there are {count} keys; the journal tells of {len(fold.keys)}"
         problems.add("E7", text, row="idempotency")

@@ -276,6 +276,7 @@ def _submitted_data(
         data["after"] = list(plan.parents)
     if new.key is not None:
         data["key"] = digest(new.key.encode())
+        data["request"] = digest(_request_digest(new))
     if by_job is not None:
         data["by_job"] = job_id(batch.job(by_job))
     if origin is not None:

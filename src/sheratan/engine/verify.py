@@ -195,7 +195,7 @@ class Verifier:
         pages: list[_Page] = []
         entries = 0
         try:
-            for page in self._reader.pages(self._next_page):
+            for page in self._reader.pages(self._next_page, damaged=True):
                 if page[0] < self._next_page:
                     continue
                 if page[0] >= self._end.seq:
@@ -264,7 +264,7 @@ class Verifier:
         if self._reader.shard().head != end:
             return False
         standing.take(self._trail.unread(end))
-        for first_seq, _, _ in self._reader.pages(end.seq):
+        for first_seq, _, _ in self._reader.pages(end.seq, damaged=True):
             if first_seq >= end.seq:
                 standing.add("J1", f"a page stands beyond the end, entry {end.seq}", row=f"page {first_seq}")
                 break

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
+import resource
 import socket
 import struct
 from contextlib import aclosing, suppress
@@ -40,10 +41,16 @@ __all__ = ["SocketServer"]
 
 T = TypeVar("T")
 
+_DESCRIPTORS_SPARE = 40
+"""File descriptors that are not connections: the database and its log, readers, pipes to handlers, the loop's own."""
+
 _REQUESTS_AT_ONCE = 1_024
 """Requests of one connection that are being answered; further ones stay in the socket until one is done."""
 
 _SKIP_BYTES = 65_536
+_CROWD_SECONDS_MAX = 1
+"""How long the first request of a caller too many is waited for; it holds a descriptor meanwhile."""
+
 _SKIP_SECONDS_MAX = 5
 """How long the rest of a request that is too long is read and thrown away."""
 
@@ -58,6 +65,7 @@ class SocketServer:
         self._api = api
         self._path = directory / SOCKET_NAME
         self._limits = limits
+        self._connections_max, self._crowd = _room(limits.connections_max)
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -73,9 +81,8 @@ class SocketServer:
         finally:
             os.close(folder)
         self._path.chmod(0o600)
-        # As many may wait to be accepted as may be connected: a crowd that arrives at once is not turned away.
         self._server = await asyncio.start_unix_server(
-            self._connected, sock=listening, limit=limit, backlog=self._limits.connections_max
+            self._connected, sock=listening, limit=limit, backlog=self._crowd
         )
 
     async def stop(self) -> None:
@@ -94,8 +101,11 @@ class SocketServer:
         connection = _Connection(self._api, reader, writer)
         try:
             by = _peer(writer)
-            if len(self._connections) > self._limits.connections_max:
-                await connection.refuse(LimitReached("too many connections (limits.connections_max)"))
+            if len(self._connections) > self._connections_max:
+                await connection.refuse(
+                    LimitReached("too many connections (limits.connections_max, ulimit -n)")
+                )
+                await connection.skip_rest(_CROWD_SECONDS_MAX)
             else:
                 await connection.serve(by)
         except (ConnectionError, asyncio.CancelledError):
@@ -105,6 +115,20 @@ class SocketServer:
         finally:
             self._connections.discard(task)
             await connection.close()
+
+
+def _room(connections_max: int) -> tuple[int, int]:
+    """How many may be connected, and how many may be accepted at once, with the file descriptors that there are.
+
+    Each connection is a descriptor, and one that is to be refused is accepted first. Without any left nobody could
+    be refused, the database could not open its files, and the loop would accept nobody for a second at a time.
+    """
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most == resource.RLIM_INFINITY:
+        return connections_max, connections_max
+    room = max(2, most - _DESCRIPTORS_SPARE)
+    served = max(1, min(connections_max, room // 2))
+    return served, max(1, min(connections_max, room - served))
 
 
 class _Connection:
@@ -126,7 +150,7 @@ class _Connection:
             except ValueError:
                 limit = "the request is longer than any payload may be (limits.payload_bytes_max)"
                 await self.refuse(TooLarge(limit))
-                await self._skip_rest()
+                await self.skip_rest(_SKIP_SECONDS_MAX)
                 return
             if not line:
                 return
@@ -149,10 +173,10 @@ class _Connection:
         self._tasks[frame.id] = task
         task.add_done_callback(lambda done: self._done(frame.id, done))
 
-    async def _skip_rest(self) -> None:
+    async def skip_rest(self, seconds: float) -> None:
         """Read on for a while: hung up on while it is still sending, a caller would not see the refusal."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(_SKIP_SECONDS_MAX):
+            async with asyncio.timeout(seconds):
                 while b"\n" not in (chunk := await self._reader.read(_SKIP_BYTES)) and chunk:
                     pass
 

@@ -12,6 +12,7 @@ from sheratan.contracts.journal import Entry
 __all__ = [
     "Ended",
     "FailureFact",
+    "KeyFact",
     "Mention",
     "NewFacts",
     "OpenJob",
@@ -86,6 +87,14 @@ class Mention(NamedTuple):
 
     number: int
     entry: int
+
+
+class KeyFact(NamedTuple):
+    """The job that an idempotency key made, and the digest of the request that it stands for."""
+
+    number: int
+    request: bytes | None
+    """None for a key of the first schema, whose entries did not tell it."""
 
 
 class QueueFact(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.journal import Entry
-from sheratan.kernel.facts import Ended, Mention, NewFacts, OpenJob, Outcomes, Violation, no_facts
+from sheratan.kernel.facts import Ended, KeyFact, Mention, NewFacts, OpenJob, Outcomes, Violation, no_facts
 from sheratan.kernel.lifecycle import JOB_TRANSITIONS, TERMINAL_STATES
 
 __all__ = ["ENDS", "JobBook", "decision_of"]
@@ -21,7 +21,7 @@ class JobBook:
     def __init__(self, violations: list[Violation]) -> None:
         self.open: dict[int, OpenJob] = {}
         self.outcomes = Outcomes()
-        self.keys: dict[tuple[str, bytes], int] = {}
+        self.keys: dict[tuple[str, bytes], KeyFact] = {}
         self.mentions: list[Mention] = []
         self.losses_max = 0
         self._violations = violations
@@ -38,10 +38,10 @@ class JobBook:
         """Note a violation."""
         self._violations.append(Violation(entry.seq, invariant, text))
 
-    def use_key(self, entry: Entry, key: str, number: int) -> None:
+    def use_key(self, entry: Entry, key: str, fact: KeyFact) -> None:
         """A job comes in under the digest of an idempotency key."""
-        known = self.keys.setdefault((entry.tenant, bytes.fromhex(key)), number)
-        if known != number:
+        known = self.keys.setdefault((entry.tenant, bytes.fromhex(key)), fact).number
+        if known != fact.number:
             self.say(entry, "E7", f"its idempotency key made job number {known} before")
 
     def check_time(self, entry: Entry, job: OpenJob, decided: dict[str, Any]) -> None:

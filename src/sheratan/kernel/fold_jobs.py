@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sheratan.contracts.ids import format_job_id, parse_job_id
 from sheratan.contracts.journal import Entry
-from sheratan.kernel.facts import FailureFact, Mention, OpenJob
+from sheratan.kernel.facts import FailureFact, KeyFact, Mention, OpenJob
 from sheratan.kernel.fold_book import ENDS, JobBook, decision_of
 from sheratan.kernel.lifecycle import TERMINAL_STATES
 
@@ -36,7 +36,8 @@ class JobFold(JobBook):
         if entry.previous is not None:
             self.say(entry, "previous", "a new job's story has no earlier entry")
         if "key" in data:
-            self.use_key(entry, data["key"], number)
+            request = data.get("request")
+            self.use_key(entry, data["key"], KeyFact(number, bytes.fromhex(request) if request else None))
         self._check_origins(entry)
         state, given = _ADMITTED[decided["chosen"]], decided["input"]
         missing, failed = self._wait_for(entry, number, data.get("after", ()))

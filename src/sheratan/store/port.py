@@ -114,8 +114,11 @@ class Reader(Protocol):
         """The bytes of one entry."""
         ...
 
-    def pages(self, first_seq: int = 0) -> Iterator[tuple[int, int, bytes]]:
-        """Pages of the journal from the one that holds `first_seq`: first number, count, body."""
+    def pages(self, first_seq: int = 0, *, damaged: bool = False) -> Iterator[tuple[int, int, bytes]]:
+        """Pages of the journal from the one that holds `first_seq`: first number, count, body.
+
+        A page that cannot be read ends the reading with CorruptData; with `damaged` it has an empty body instead.
+        """
         ...
 
     # Reads of whole tables, for checks. They go in steps of bounded size, so that no single read lasts long.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from importlib import resources
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import apsw
 
 from sheratan.contracts.errors import CorruptData
 
-__all__ = ["Migration", "apply_migrations", "known_migrations"]
+__all__ = ["Migration", "apply_migrations", "known_migrations", "schema_problems"]
 
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS migration (version INTEGER PRIMARY KEY, name TEXT NOT NULL,"
@@ -51,7 +52,7 @@ def apply_migrations(connection: apsw.Connection, now_us: int) -> list[Migration
         }
         known = {migration.version: migration for migration in known_migrations()}
         for version, (name, checksum) in applied.items():
-            if version not in known or known[version].checksum != checksum:
+            if version not in known or (known[version].name, known[version].checksum) != (name, checksum):
                 raise CorruptData(
                     f"the database has migration {version} ({name}), which this release does not know"
                 )
@@ -65,3 +66,28 @@ def apply_migrations(connection: apsw.Connection, now_us: int) -> list[Migration
         raise
     connection.execute("COMMIT")
     return new
+
+
+def schema_problems(connection: apsw.Connection) -> list[str]:
+    """In what the schema of a database is not as its migrations make it: a guard that was dropped, a table changed."""
+    stands = _schema(connection)
+    return [
+        f"the schema's {kind} {name} is not as the migrations made it"
+        for kind, name in sorted(stands.keys() | _wanted_schema().keys())
+        if stands.get((kind, name)) != _wanted_schema().get((kind, name))
+    ]
+
+
+@cache
+def _wanted_schema() -> dict[tuple[str, str], tuple[str, str | None]]:
+    connection = apsw.Connection(":memory:")
+    try:
+        apply_migrations(connection, 0)
+        return _schema(connection)
+    finally:
+        connection.close()
+
+
+def _schema(connection: apsw.Connection) -> dict[tuple[str, str], tuple[str, str | None]]:
+    rows = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema").fetchall()
+    return {(kind, name): (table, text) for kind, name, table, text in rows}

@@ -6,10 +6,13 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import starmap
 
+import apsw
+
 from sheratan.contracts.errors import CorruptData
 from sheratan.kernel.chain import Head, split_page
 from sheratan.store.port import JobView, Shard
 from sheratan.store.rows import Blocked, JobRow, KeyRow, Lane, Lease, Location, QueueRow, Ready, Result, Timer
+from sheratan.store.sqlite.pages import PageReader
 from sheratan.store.sqlite.scans import SqliteScans
 
 __all__ = ["SqliteReader"]
@@ -27,6 +30,10 @@ _TABLES: tuple[tuple[str, type[Timer | Lease | Blocked | Result]], ...] = (
 
 class SqliteReader(SqliteScans):
     """The reads of the store port; the owner's store adds writing."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        super().__init__(connection)
+        self._body = PageReader().body
 
     def shard(self) -> Shard:
         """The shard row."""
@@ -99,22 +106,31 @@ class SqliteReader(SqliteScans):
 
     def entry_line(self, seq: int) -> bytes | None:
         """The bytes of one entry."""
-        for first_seq, count, body in self._rows("select_page", (seq,)):
+        for first_seq, count, stored, codec in self._rows("select_page", (seq,)):
             if first_seq <= seq < first_seq + count:
-                lines = split_page(body)
+                lines = split_page(self._body(first_seq, stored, codec))
                 return lines[seq - first_seq] if seq - first_seq < len(lines) else None
         return None
 
-    def pages(self, first_seq: int = 0) -> Iterator[tuple[int, int, bytes]]:
-        """Pages of the journal from the one that holds `first_seq`."""
-        for start, _, _ in self._rows("select_page", (first_seq,)):
+    def pages(self, first_seq: int = 0, *, damaged: bool = False) -> Iterator[tuple[int, int, bytes]]:
+        """Pages of the journal from the one that holds `first_seq`. A damaged one has no body, if they are wanted."""
+        for start, *_ in self._rows("select_page", (first_seq,)):
             first_seq = start
         while True:
             # Read in steps, so that a long journal never holds one read transaction open.
             found = list(self._rows("select_pages_from", (first_seq, _PAGES_AT_ONCE)))
-            yield from found
+            for start, count, stored, codec in found:
+                try:
+                    body = self._body(start, stored, codec)
+                except CorruptData:
+                    if not damaged:
+                        raise
+                    body = b""
+                yield start, count, body
             if len(found) < _PAGES_AT_ONCE:
                 return
+            if found[-1][0] < first_seq:
+                raise CorruptData("the pages of the journal are out of order")
             first_seq = found[-1][0] + 1
 
     def leases(self) -> list[Lease]:

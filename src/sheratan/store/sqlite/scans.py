@@ -13,6 +13,7 @@ import apsw
 
 from sheratan.contracts.errors import CorruptData, TimedOut
 from sheratan.store.rows import AfterRow, Blocked, FailureRow, JobRow, KeyRow, Lease, Ready, Result, Timer
+from sheratan.store.sqlite.migrate import schema_problems
 from sheratan.store.sqlite.statements import sql
 
 __all__ = ["SqliteScans"]
@@ -46,9 +47,9 @@ class SqliteScans:
                 self._connection.execute("ROLLBACK")
 
     def integrity(self) -> list[str]:
-        """What SQLite finds wrong with its own files; empty when all is well."""
+        """What is wrong with the files, as SQLite finds it, and with the schema; empty when all is well."""
         found = [str(row[0]) for row in self._rows("check_integrity")]
-        return [] if found == ["ok"] else found
+        return ([] if found == ["ok"] else found) + schema_problems(self._connection)
 
     def locations(self) -> Iterator[Ready | Timer | Lease | Blocked]:
         """Where the open jobs are: every ready, timer, lease and blocked row, by key within each table."""
@@ -111,6 +112,8 @@ class SqliteScans:
             yield from found
             if len(found) < _ROWS_AT_ONCE:
                 return
+            if found[-1][:2] <= key:
+                raise CorruptData("the idempotency keys are out of order")
             key = found[-1][:2]
 
     def _steps(
@@ -128,6 +131,8 @@ class SqliteScans:
             yield from found
             if len(found) < limit:
                 return
+            if found[-1][:columns] <= key:
+                raise CorruptData(f"the rows of {name} are out of order")
             key = found[-1][:columns]
 
     def _rows_of(self, row_type: type[Row], name: str, numbers: Sequence[int]) -> list[Row]:
@@ -148,7 +153,13 @@ class SqliteScans:
             return iter(self._connection.execute(sql(name), bindings).fetchall())
         except apsw.InterruptError as error:
             raise TimedOut(f"the read ({name}) took longer than any read may") from error
-        except (apsw.CorruptError, apsw.NotADBError, apsw.IOError, apsw.SQLError) as error:
+        except (
+            apsw.CorruptError,
+            apsw.NotADBError,
+            apsw.IOError,
+            apsw.SQLError,
+            UnicodeDecodeError,
+        ) as error:
             raise CorruptData(f"the database cannot be read ({name}): {error}") from error
 
     def _one(self, name: str, bindings: Sequence[Value]) -> Any:

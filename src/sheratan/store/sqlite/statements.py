@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Final
 
 import apsw
 
@@ -16,10 +16,22 @@ _CHUNKS = (128, 32, 8, 1)
 releases the interpreter lock inside a call, so fewer calls also means fewer fights for the lock."""
 
 
-@cache
+def _read_queries() -> dict[str, str]:
+    folder = resources.files("sheratan.store.sqlite").joinpath("queries")
+    return {
+        file.name.removesuffix(".sql"): file.read_text("utf-8")
+        for file in folder.iterdir()
+        if file.name.endswith(".sql")
+    }
+
+
+_QUERIES: Final = _read_queries()
+"""Read at once: when file descriptors run out, a query that is first needed then could not be read any more."""
+
+
 def sql(name: str) -> str:
     """The text of queries/`name`.sql."""
-    return resources.files("sheratan.store.sqlite").joinpath("queries", f"{name}.sql").read_text("utf-8")
+    return _QUERIES[name]
 
 
 @cache

@@ -16,6 +16,7 @@ from sheratan.store.port import Shard
 from sheratan.store.rows import Blocked, Lease, Location, Ready, Result, Timer
 from sheratan.store.sqlite.library import check_library
 from sheratan.store.sqlite.migrate import apply_migrations
+from sheratan.store.sqlite.pages import PageWriter
 from sheratan.store.sqlite.reader import SqliteReader
 from sheratan.store.sqlite.statements import delete_rows, insert_rows, sql
 from sheratan.store.unit import Unit
@@ -65,7 +66,7 @@ def connect_owner(path: Path, now_us: int, *, vfs: str | None = None) -> apsw.Co
     except (apsw.FullError, apsw.BusyError) as error:
         connection.close()
         raise _unavailable(error) from error
-    except apsw.Error as error:
+    except (apsw.Error, UnicodeDecodeError) as error:
         connection.close()
         raise CorruptData(f"{path} is not a usable database: {error}") from error
     except BaseException:
@@ -138,6 +139,7 @@ class SqliteStore(SqliteReader):
     def __init__(self, connection: apsw.Connection) -> None:
         super().__init__(connection)
         self._epoch = 0
+        self._pages = PageWriter()
 
     def take_over(self) -> Shard:
         """Become the owner: raise the epoch, so that an earlier owner can write no more."""
@@ -179,7 +181,7 @@ class SqliteStore(SqliteReader):
                 "another engine has taken over; this one writes nothing more", field="data"
             )
         if unit.lines:
-            page = (unit.first_seq, len(unit.lines), PAGE_SEPARATOR.join(unit.lines))
+            page = self._pages.row(unit.first_seq, len(unit.lines), PAGE_SEPARATOR.join(unit.lines))
             self._connection.execute(sql("insert_page"), page)
 
     def _write_moves(self, unit: Unit) -> None:

@@ -1,1 +1,1 @@
-INSERT INTO page VALUES (?, ?, ?)
+INSERT INTO page (first_seq, count, body, codec) VALUES (?, ?, ?, ?)

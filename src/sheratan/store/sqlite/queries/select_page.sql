@@ -1,1 +1,1 @@
-SELECT first_seq, count, body FROM page WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1
+SELECT first_seq, count, body, codec FROM page WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1
