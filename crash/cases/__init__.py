@@ -1,0 +1,1 @@
+"""One module per case of the battery, each with a `CASE`."""

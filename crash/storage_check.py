@@ -1,0 +1,140 @@
+"""Look at a database that has been through a fault: is it whole, and is there what callers were told?
+
+It reads with SQLite, SHA-256 and JSON alone; the product's own verification is asked as well, and must agree.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from crash.judge import judge
+from crash.packed import body_of
+from crash.storage_world import Notes
+from sheratan.ambient.clock import SystemClock
+from sheratan.engine.verify import Verification, verify_opened
+from sheratan.kernel.chain import Head
+from sheratan.store.sqlite.store import open_reader
+
+__all__ = ["check_database", "dump", "verify_database"]
+
+_GENESIS = "0" * 64
+
+
+def verify_database(path: Path, known: Head | None = None) -> Verification:
+    """What the product's own verification says; that it cannot open the database is a problem in its answer."""
+    return verify_opened(lambda: open_reader(path, clock=SystemClock().monotonic_us), known=known)
+
+
+def check_database(path: Path, notes: Notes, *, own_schema: bool = True) -> list[str]:
+    """Everything that is wrong with a database, in sentences; empty when all is there and whole.
+
+    Without `own_schema` it may have a schema that this release does not know, as after a migration of the next one.
+    """
+    if not notes.seq and not _has_schema(path):
+        # It has ended before anything was promised.
+        return []
+    try:
+        found = _check(path, notes) + judge(path, notes.history)
+    except (apsw.Error, ValueError, KeyError, TypeError, AttributeError) as error:
+        # Damage leaves values of any type where numbers and bytes should be.
+        found = [f"the database cannot be read: {type(error).__name__}: {error}"]
+    try:
+        problems = verify_database(path, notes.known).problems
+    except Exception as error:
+        # Damage is a problem in its answer, never an error: whoever has damaged data needs that answer.
+        return [*found, f"verify itself fails: {type(error).__name__}: {error}"]
+    known = [one for one in problems if own_schema or not one.text.startswith("the schema's ")]
+    return found + [f"verify: {one.invariant} {one.text} ({one.row or one.seq})" for one in known]
+
+
+def _has_schema(path: Path) -> bool:
+    if not path.exists():
+        return False
+    # As the owner does: who only reads could not roll back a creation that was cut off.
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    try:
+        return bool(
+            connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'shard'").fetchall()[0][0]
+        )
+    except apsw.Error:
+        return True
+    finally:
+        connection.close()
+
+
+def _check(path: Path, notes: Notes) -> list[str]:
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        found: list[str] = []
+        hashes = _check_chain(connection, found)
+        if notes.seq > len(hashes):
+            found.append(f"{notes.seq} entries were acknowledged, {len(hashes)} are there")
+        elif notes.seq and hashes[notes.seq - 1] != notes.head:
+            found.append(f"entry {notes.seq - 1} is not the one that was acknowledged")
+        return found
+    finally:
+        connection.close()
+
+
+def _check_chain(connection: apsw.Connection, found: list[str]) -> list[str]:
+    """The hash of each entry, computed anew."""
+    hashes: list[str] = []
+    previous, at = _GENESIS, 0
+    for first, count, stored, codec in connection.execute(
+        "SELECT first_seq, count, body, codec FROM page ORDER BY first_seq"
+    ):
+        lines = body_of(stored, codec).split(b"\n")
+        if (first, count) != (len(hashes), len(lines)):
+            found.append(f"page {first} of {count} entries stands at {len(hashes)} and has {len(lines)}")
+        for line in lines:
+            entry: dict[str, Any] = json.loads(line)
+            if (entry["seq"], entry["prev"]) != (len(hashes), previous) or entry["at"] < at:
+                found.append(f"entry {len(hashes)} does not follow from the one before it")
+            previous, at = hashlib.sha256(line).hexdigest(), entry["at"]
+            hashes.append(previous)
+    [(seq, head)] = connection.execute("SELECT seq, head FROM shard").fetchall()
+    if (seq, head) != (len(hashes), previous):
+        found.append(
+            f"the head is entry {seq} {head[:12]}, the journal ends at {len(hashes)} {previous[:12]}"
+        )
+    return hashes
+
+
+def dump(path: Path) -> list[str]:
+    """All logical content, row by row: the schema, each table by its own tree, and by each of its indexes."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        schema = connection.execute(
+            "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name"
+        ).fetchall()
+        lines = [f"schema: {row!r}" for row in schema]
+        for _, table, _, _ in (row for row in schema if row[0] == "table"):
+            lines += _rows(connection, table, "NOT INDEXED")
+            for _, index, _, _ in (row for row in schema if row[0] == "index" and row[2] == table):
+                if not index.startswith("sqlite_autoindex") or index in _indexes(connection, table):
+                    lines += _rows(connection, table, f'INDEXED BY "{index}"')
+        return lines
+    finally:
+        connection.close()
+
+
+def _indexes(connection: apsw.Connection, table: str) -> list[str]:
+    """The indexes of a table that are not the table itself."""
+    listed = connection.execute(f'PRAGMA index_list("{table}")')
+    has_rowid = not connection.execute(
+        "SELECT wr FROM pragma_table_list WHERE name = ?", (table,)
+    ).fetchall()[0][0]
+    return [row[1] for row in listed if row[3] != "pk" or has_rowid]
+
+
+def _rows(connection: apsw.Connection, table: str, how: str) -> list[str]:
+    columns = [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')]
+    order = ", ".join(str(place) for place in itertools.islice(itertools.count(1), len(columns)))
+    query = f'SELECT * FROM "{table}" {how} ORDER BY {order}'  # noqa: S608 - names of the schema
+    return [f"{table} {how}: {row!r}" for row in connection.execute(query)]

@@ -1,0 +1,203 @@
+"""The judge's own reading of a journal: the chain recomputed, and each job's story followed entry by entry.
+
+Nothing here is the engine's code. It knows the format (docs/reference) and uses hashlib and json only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import apsw
+
+from crash.packed import body_of
+
+__all__ = ["ENDS", "Journal", "Story", "number_in"]
+
+ENDS = {"job.succeeded": "succeeded", "job.failed": "failed", "job.cancelled": "cancelled"}
+_LEAVES_LEASE = frozenset({"job.retried", "job.requeued"})
+_NEEDS_LEASE = frozenset(
+    {"job.succeeded", "job.retried", "job.requeued", "job.timed_out", "job.cancel_requested"}
+)
+_OTHERS = frozenset({"job.due", "job.unblocked", "job.timed_out", "job.cancel_requested"})
+
+
+def number_in(job_id: str) -> int:
+    """The job number that an id carries: 42 bits above the 20 bits of its salt."""
+    return (int(job_id.removeprefix("job_"), 16) >> 20) & ((1 << 42) - 1)
+
+
+@dataclass(slots=True)
+class Story:
+    """What the journal says about one job."""
+
+    number: int
+    id: str
+    kind: str
+    input: str
+    """SHA-256 of the input's canonical bytes."""
+    key: str | None
+    """SHA-256 of the idempotency key."""
+    by_client: bool
+    """Whether a client submitted it, and not a job or a retry."""
+    state: str = "open"
+    """`open`, `leased`, or how it ended."""
+    attempt: int = 1
+    """The attempt that runs, or the next one."""
+    fence: int = -1
+    leases: dict[int, int] = field(default_factory=dict)
+    """Every lease: the attempt by its fence."""
+    end: int | None = None
+    end_fence: int | None = None
+    output: str | None = None
+    cancel_requested: bool = False
+    fenced_off: set[int] = field(default_factory=set)
+
+
+class Journal:
+    """A journal as read from a database: `violations` says what is wrong with it, `stories` what it tells."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self.violations: list[str] = []
+        self.stories: dict[int, Story] = {}
+        self.counts: dict[str, int] = {}
+        self.starts: list[tuple[int, int | None]] = []
+        """For each start of an engine its instant, and that of the first lease after it."""
+        self.seq, self.at = 0, 0
+        self.head: str = "0" * 64
+        self.last_type = ""
+        self._by_id: dict[str, Story] = {}
+        for line in self._lines(connection):
+            self._take(line)
+
+    def by_id(self, job_id: str) -> Story | None:
+        """The story of a job."""
+        return self._by_id.get(job_id)
+
+    def _lines(self, connection: apsw.Connection) -> Iterator[bytes]:
+        for first, count, stored, codec in connection.execute(
+            "SELECT first_seq, count, body, codec FROM page ORDER BY first_seq"
+        ):
+            lines = body_of(stored, codec).split(b"\n")
+            if first != self.seq:
+                self.say(f"a page begins at entry {first}, and {self.seq} is due")
+                self.seq = first
+            if count != len(lines):
+                self.say(f"the page at entry {first} says {count} entries and holds {len(lines)}")
+            yield from lines
+
+    def _take(self, line: bytes) -> None:
+        try:
+            entry = json.loads(line)
+            self._check_chain(entry)
+            self._tell(entry)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            self.say(f"entry {self.seq} cannot be read: {type(error).__name__}: {error}")
+        self.head = hashlib.sha256(line).hexdigest()
+        self.seq += 1
+
+    def _check_chain(self, entry: dict[str, Any]) -> None:
+        if entry["seq"] != self.seq:
+            self.say(f"entry {entry['seq']} stands where {self.seq} is due")
+        if entry["prev"] != self.head:
+            self.say(f"entry {self.seq} does not name the hash of the entry before it")
+        if entry["at"] < self.at:
+            self.say(f"time runs backwards at entry {self.seq}")
+        self.at = entry["at"]
+
+    def _tell(self, entry: dict[str, Any]) -> None:
+        kind = self.last_type = entry["type"]
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        if kind == "job.submitted":
+            self._submitted(entry)
+        elif kind == "worker.leased":
+            self._leased(entry)
+        elif kind == "job.fenced_off":
+            story = self._known(entry, entry["data"]["job"])
+            if story is not None:
+                story.fenced_off.add(entry["decision"]["input"]["fence"])
+        elif kind in ENDS or kind in _LEAVES_LEASE or kind in _OTHERS:
+            self._changed(entry)
+        elif kind == "engine.started":
+            self.starts.append((entry["at"], None))
+
+    def _submitted(self, entry: dict[str, Any]) -> None:
+        data, job_id = entry["data"], entry["subject"]
+        number = data["number"]
+        if number_in(job_id) != number:
+            self.say(f"{job_id} is not an id of job number {number}")
+        if number in self.stories:
+            self.say(f"job number {number} was given twice, at entry {self.seq} again")
+            return
+        by_client = "by_job" not in data and "origin" not in data
+        story = Story(number, job_id, data["kind"], data["input"], data.get("key"), by_client)
+        if entry["decision"]["chosen"] == "cancel":
+            story.state, story.end = "cancelled", self.seq
+        self.stories[number] = self._by_id[job_id] = story
+
+    def _leased(self, entry: dict[str, Any]) -> None:
+        if self.starts and self.starts[-1][1] is None:
+            self.starts[-1] = (self.starts[-1][0], entry["at"])
+        for number, attempt, _ in entry["data"]["jobs"]:
+            story = self.stories.get(number)
+            if story is None:
+                self.say(f"entry {self.seq} leases job number {number}, which nobody submitted")
+                continue
+            if story.state != "open":
+                self.say(f"entry {self.seq} leases {story.id}, which is {story.state}")
+            if attempt != story.attempt:
+                self.say(
+                    f"entry {self.seq} begins attempt {attempt} of {story.id}, and {story.attempt} is due"
+                )
+            if self.seq <= story.fence:
+                self.say(f"fence {self.seq} of {story.id} is not above its last, {story.fence}")
+            story.state, story.attempt, story.fence = "leased", attempt, self.seq
+            story.leases[self.seq] = attempt
+
+    def _changed(self, entry: dict[str, Any]) -> None:
+        kind, story = entry["type"], self._known(entry, entry["subject"])
+        if story is None:
+            return
+        if story.end is not None:
+            text = "a second end" if kind in ENDS else "an entry after its end"
+            self.say(f"{story.id} ended with entry {story.end} and has {text}, {kind} at entry {self.seq}")
+            return
+        if kind in _NEEDS_LEASE and story.state != "leased":
+            self.say(f"{kind} at entry {self.seq} is for a job that runs, and {story.id} is {story.state}")
+        self._check_fence(entry, story)
+        if kind in ENDS:
+            story.state, story.end = ENDS[kind], self.seq
+            story.end_fence = story.fence if story.leases else None
+            story.output = entry["data"].get("output")
+        elif kind in _LEAVES_LEASE:
+            story.state = "open"
+            # An attempt that failed or was lost is over; one that was handed back will be begun anew.
+            story.attempt += "error" in entry["data"]
+        elif kind == "job.cancel_requested":
+            story.cancel_requested = True
+
+    def _check_fence(self, entry: dict[str, Any], story: Story) -> None:
+        decision = entry.get("decision") or {}
+        given = decision.get("input", {})
+        said = (
+            given.get("fence")
+            if decision.get("rule", "").startswith("job.settle@")
+            else entry["data"].get("fence")
+        )
+        if said is not None and said != story.fence:
+            self.say(
+                f"{entry['type']} of {story.id} at entry {self.seq} counts under fence {said}, not {story.fence}"
+            )
+
+    def _known(self, entry: dict[str, Any], job_id: str) -> Story | None:
+        story = self._by_id.get(job_id)
+        if story is None:
+            self.say(f"{entry['type']} at entry {self.seq} is about {job_id}, which nobody submitted")
+        return story
+
+    def say(self, text: str) -> None:
+        """Note a violation."""
+        self.violations.append(text)
