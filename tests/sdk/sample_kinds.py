@@ -144,6 +144,12 @@ def leaves_the_program() -> None:
 
 
 @job(cpu_bound=True)
+def standing() -> list[int]:
+    """How it stands towards others that want the CPU or the memory."""
+    return [os.nice(0), int(Path("/proc/self/oom_score_adj").read_text("ascii"))]
+
+
+@job(cpu_bound=True)
 def in_a_process(value: int) -> list[int]:
     return [value * 2, os.getpid()]
 

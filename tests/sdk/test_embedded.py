@@ -340,6 +340,15 @@ def test_cpu_bound_functions_run_in_processes_that_are_used_again(tmp_path: Path
     embedded(tmp_path, scenario)
 
 
+def test_a_handler_in_a_process_stands_back_behind_the_engine(tmp_path: Path) -> None:
+    async def scenario(client: Client) -> None:
+        niceness, badness = await client.run(kinds.standing)
+        assert niceness >= min(19, os.nice(0) + 10)
+        assert badness >= 500
+
+    embedded(tmp_path, scenario)
+
+
 def test_a_crash_of_a_process_is_a_lost_lease_and_the_engine_lives_on(tmp_path: Path) -> None:
     async def scenario(client: Client) -> None:
         handle = await client.submit(kinds.dies)

@@ -13,13 +13,21 @@ import threading
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 from sheratan.sdk.errors import HandlerError
 
 __all__ = ["ProcessDied", "ProcessPool"]
+
+_NICENESS: Final = 10
+"""Handlers get what the engine leaves of a CPU that both want; alone they get all of it."""
+
+_FIRST_TO_GO: Final = 500
+"""Added to a handler's badness when the kernel looks for a process to end for its memory (-1000 to 1000)."""
 
 
 class ProcessDied(Exception):
@@ -91,6 +99,7 @@ def _serve(pipe: Connection, path: list[str]) -> None:
     """The child's main loop. Ctrl-C is for the parent, which decides what happens to running jobs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.path[:] = path
+    _stand_back()
     threading.Thread(target=_die_with_parent, daemon=True).start()
     while True:
         try:
@@ -98,6 +107,13 @@ def _serve(pipe: Connection, path: list[str]) -> None:
         except EOFError:
             return
         pipe.send_bytes(_pack(*_call(message)))
+
+
+def _stand_back() -> None:
+    """A handler that computes must not keep the engine from answering, nor one that takes all memory end it."""
+    os.nice(_NICENESS)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(_FIRST_TO_GO), "ascii")
 
 
 def _die_with_parent() -> None:

@@ -20,6 +20,7 @@ from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.model import Model
 from sheratan.simulation.model_jobs import Refused
 from sheratan.simulation.model_state import ModelJob
+from sheratan.simulation.records import CLOCK_STEP_US, record_faults
 from sheratan.simulation.store import Killed
 from sheratan.simulation.story import Story
 from sheratan.store.rows import Blocked, Lease, Location, Ready, Result, Timer
@@ -36,6 +37,7 @@ class _Decided(NamedTuple):
     abandoned: set[int]
     batch: Batch
     limits: Limits
+    step_us: int = 0
 
 
 class Auditor:
@@ -55,8 +57,11 @@ class Auditor:
         self._doubted: _Decided | None = None
         self._found: Batch | None = None
         self._failed_us = 0
+        self._owed: list[Pending] = []
+        """Lease calls of a batch that was not written: they are to be answered before the next one is decided."""
         self._last_at_us = 0
         self._last_monotonic_us = 0
+        self._offset_us = self._offset_before_us = 0
         self._reader: SqliteReader | None = None
         self._verifier: Verifier | None = None
         self._replayer: Replayer | None = None
@@ -74,6 +79,7 @@ class Auditor:
         lost = self._decided or self._doubted
         self._owner, self._reader = decider, reader
         self._decided = self._doubted = None
+        self._owed = []
         if lost is not None and not lost.batch.unit.is_empty and found == lost.batch.unit.end != self.head:
             self._coverage.hit("commit.unknown_but_durable")
             self._found = lost.batch
@@ -83,6 +89,7 @@ class Auditor:
         if found != self.head:
             self._blame(f"the journal ends with {found}; {self.head} was the end of what was committed")
         self._last_at_us, self._last_monotonic_us = self.head.at, self._clock.monotonic_us()
+        self._offset_us = self._clock.now_us() - self._clock.monotonic_us()
         self._begin_checks()
         self._check_store()
 
@@ -94,7 +101,16 @@ class Auditor:
         latest_us = max(now_us, self._last_at_us + monotonic_us - self._last_monotonic_us)
         if not (self._last_at_us <= unit.at_us <= latest_us and unit.at_us >= now_us):
             self._blame(f"a batch is recorded at {unit.at_us}, the clock says {now_us}")
+        if not all(pending.is_abandoned for pending in self._owed):
+            self._blame("a lease call of a batch that was not written was not answered")
+        self._owed = []
+        if decided.batch.monotonic_us != monotonic_us:
+            self._blame(f"a batch took {decided.batch.monotonic_us} for the monotonic clock's {monotonic_us}")
         self._last_at_us, self._last_monotonic_us = unit.at_us, monotonic_us
+        self._offset_before_us, step_us = self._offset_us, now_us - monotonic_us - self._offset_us
+        if abs(step_us) > CLOCK_STEP_US:
+            self._offset_us += step_us
+        decided = decided._replace(step_us=step_us)
         if self._doubted is not None:
             # The engine goes on, so it knows that nothing was written.
             lost = self._doubted
@@ -115,15 +131,17 @@ class Auditor:
         self._check_store()
         self._check_memory(decider)
 
-    def failed(self, decider: Decider) -> None:
+    def failed(self, decider: Decider, waited: list[Pending]) -> None:
         """An engine says that a batch was not written."""
         decided = self._decided
         if decider is not self._owner or decided is None:
             return
         self._coverage.hit("commit.failed")
+        self._owed = waited
         # After a failed sync it is in doubt until the next engine finds it or does not; the one that failed halts.
         self._decided, self._doubted = None, decided
         self._failed_us = self._clock.monotonic_us()
+        self._offset_us = self._offset_before_us
 
     def finish(self, reader: SqliteReader) -> None:
         """The world has come to rest: look at everything once more, from the beginning."""
@@ -155,6 +173,8 @@ class Auditor:
         if self._story.violation is None:
             self._compare_answers(actual, batch)
             self._compare_jobs(batch)
+            for fault in record_faults(batch, decided.commands, model.noted, decided.step_us):
+                self._blame(fault)
 
     def _tell(self, batch: Batch) -> None:
         for entry in batch.unit.entries:
@@ -179,6 +199,9 @@ class Auditor:
             self._blame(f"jobs {sorted(moved)} were changed; the model says {sorted(self.model.moved)}")
         for number in sorted(moved):
             self._compare_job(number)
+        signals = sorted((one.number, one.fence, one.reason) for _, one in batch.signals)
+        if signals != sorted(self.model.signals):
+            self._blame(f"attempts are told to stop: {signals}; the model says {self.model.signals}")
 
     def _compare_job(self, number: int) -> None:
         assert self._reader is not None
@@ -224,7 +247,7 @@ class Auditor:
     def _check_memory(self, decider: Decider) -> None:
         """What the engine remembers is what it would read from the database, and what the model says of workers."""
         mine, fresh = decider.state, State(decider.state.store, decider.state.limits)
-        for name, kept, read in (*_remembered(mine, fresh), self._workers(mine)):
+        for name, kept, read in (*_remembered(mine, fresh), self._workers(mine), *self._attempts(mine)):
             if kept != read:
                 self._blame(f"{name}: {kept} in memory, {read} was to be expected")
         # A timer that was cancelled may still wake the engine, too early; never too late.
@@ -241,6 +264,19 @@ class Auditor:
                 self._blame(f"the ready jobs of lane {lane} in memory are not those in the database")
             if len(window) != len(rows) and window.whole:
                 self._blame(f"lane {lane} is held to be whole in memory, and is not")
+
+    def _attempts(self, mine: State) -> list[tuple[str, Any, Any]]:
+        running = [self.model.jobs[number] for number in self.model.running]
+        ends = {number: held.due_us for number, held in mine.held.items()}
+        submitted = {number: jobs for number, jobs in mine.fan_out.items() if jobs}
+        return [
+            ("when the attempts must end", ends, {job.number: job.deadline_us for job in running}),
+            (
+                "what the attempts have submitted",
+                submitted,
+                {one.number: one.fan_out for one in running if one.fan_out},
+            ),
+        ]
 
     def _workers(self, mine: State) -> tuple[str, Any, Any]:
         kept = [(one.number, one.heard_us, one.waiting is not None) for one in mine.sessions.values()]
@@ -289,7 +325,7 @@ def observed(auditor: Auditor, limits: Limits, reader: SqliteReader) -> type[Dec
         def failed(self) -> list[Pending]:
             """The batch was not written."""
             waited = super().failed()
-            auditor.failed(self)
+            auditor.failed(self, waited)
             return waited
 
     return Observed
@@ -325,7 +361,7 @@ def _said(answer: tuple[Any, SheratanError | None]) -> Any:
     if error is not None:
         return ("refused", error.code)
     if isinstance(value, list) and value and isinstance(value[0], Assignment):
-        return [(one.number, one.attempt, one.fence) for one in value]
+        return [(one.number, one.attempt, one.fence, one.kind, one.queue, bytes(one.input)) for one in value]
     return value
 
 

@@ -88,7 +88,8 @@ class Client:
     async def _after(self) -> None:
         parents = self._some_known(3)
         policy = self._choices.pick("client.after_failure", ("cancel", "run"))
-        await self._send([self._submission(after=parents, after_failure=policy)])
+        delay = self._choices.pick("client.after_delay", (0.0, 0.0, 8.0))
+        await self._send([self._submission(after=parents, after_failure=policy, delay_seconds=delay)])
 
     async def _delayed(self) -> None:
         await self._send(
@@ -143,7 +144,8 @@ class Client:
         value = draw.pick("job.input", (None, {"by": self.name, "nr": self._keys}, "x" * 3_000))
         if key is not None:
             # Whoever uses a key for the same thing says the same; sometimes somebody uses it for something else.
-            fixed = JobOptions(key=key, attempts_max=2, run_timeout_seconds=15.0)
+            priority = draw.pick("job.keyed_priority", (5, 5, 5, 0))
+            fixed = JobOptions(key=key, priority=priority, attempts_max=2, run_timeout_seconds=15.0)
             return Submission(
                 kind="work", input=draw.pick("job.keyed_input", (key, key, "else")), options=fixed
             )

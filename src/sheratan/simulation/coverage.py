@@ -20,6 +20,7 @@ FAULTS: Final[dict[str, str]] = {
     "disk.full": "the disk is full for a while",
     "disk.sync_failed": "a sync fails with an I/O error",
     "disk.slow": "a commit takes long",
+    "disk.busy": "another program writes to the database, so that a commit is refused",
     "network.request_lost": "a request is lost",
     "network.request_duplicated": "a request arrives twice",
     "network.reply_lost": "a reply is lost",

@@ -21,6 +21,7 @@ from sheratan.simulation.story import Story
 __all__ = ["Hosts"]
 
 _TURN_SECONDS: Final = 1.0
+_DRAINING_SECONDS: Final = 0.4
 _STEPS_US: Final = (3_600_000_000, -3_600_000_000, 5_000_000, -5_000_000, 86_400_000_000)
 _DRIFTS_PPM: Final = (0, 500, -500, 100_000, -100_000)
 
@@ -89,6 +90,8 @@ class Hosts:
         if server is not None and server.engine is not None and server.engine.halted and not server.is_over:
             self._coverage.hit("engine.halted")
             self._story.tell(f"{server.node} has halted: {server.engine.halted}")
+            if not self._storage.has_failed_sync:
+                self._story.blame(f"an engine has halted without a cause: {server.engine.halted}")
             server.kill()
         while self.server is None or self.server.is_over:
             if self.server is not None and self.server.was_killed:
@@ -125,6 +128,10 @@ class Hosts:
             server.kill()
         elif self._may("restart.clean"):
             task = self._storage.loop.spawn(server.node, server.stop())
+            while not (task.done() or server.is_over):
+                # While it drains the disk may fill up, or have room again.
+                self._maybe_fill_disk()
+                await asyncio.sleep(_DRAINING_SECONDS)
             await _ended(task, server)
 
     async def _maybe_stand_still(self) -> None:

@@ -41,6 +41,8 @@ class Model(ModelJobs):
         them: new ids and session numbers. `seeds` gives the seed that was recorded with a job's backoff."""
         self.at_us, self.monotonic_us = at_us, monotonic_us
         self.moved.clear()
+        self.noted.clear()
+        self.signals.clear()
         self.answers.clear()
         self._actual, self._seeds = actual, seeds
 
@@ -142,6 +144,8 @@ class Model(ModelJobs):
             if job.asked_us is None:
                 job.asked_us = self.monotonic_us
             self.moved.add(job.number)
+            self.noted["job.cancel_requested"] += 1
+            self.signals.append((job.number, job.fence, "cancel"))
             return "requested"
         attempt = 0 if job.state == "blocked" else job.attempt - 1
         if job.state == "blocked":
@@ -195,11 +199,14 @@ class Model(ModelJobs):
         for job in [self.jobs[number] for number in self.running]:
             if job.deadline_us > self.monotonic_us:
                 continue
+            reason = "timeout" if job.asked_us is None else "cancel"
+            self.signals.append((job.number, job.fence, reason))
             if job.asked_us is not None:
                 self.hit("timeout.cancel")
                 self._end(job, "cancelled", job.attempt)
             else:
                 self.hit("timeout.run")
+                self.noted["job.timed_out"] += 1
                 self._failed(job, "timeout")
 
     def _waited(self, job: ModelJob) -> None:
@@ -260,5 +267,8 @@ class Model(ModelJobs):
             self._move(job, "running")
             job.worker, job.fence, job.began_us, job.asked_us = worker.session, fence, self.monotonic_us, None
             worker.held.add(job.number)
-        self.answers[id(worker.waiting)] = [(job.number, job.attempt, fence) for job in chosen]
+        self.answers[id(worker.waiting)] = [
+            (job.number, job.attempt, fence, job.wanted.kind, job.wanted.queue, job.wanted.input)
+            for job in chosen
+        ]
         worker.waiting = None

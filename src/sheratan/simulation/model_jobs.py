@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -48,6 +49,10 @@ class ModelJobs:
         self.at_us = 0
         self.monotonic_us = 0
         self.moved: set[int] = set()
+        self.signals: list[tuple[int, int, str]] = []
+        """Which attempts are to be told to stop: number, fence and reason."""
+        self.noted: Counter[str] = Counter()
+        """How many entries of a type must be there that move no job."""
         self.answers: dict[int, Any] = {}
         self._actual: dict[int, Any] = {}
         self._seeds: dict[int, int] = {}
@@ -203,6 +208,7 @@ class ModelJobs:
         job = self.jobs.get(report.number)
         if job is None or job.state != "running" or job.fence != report.fence:
             self.hit("settle.fenced_off")
+            self.noted["job.fenced_off"] += 1
             return False
         if report.outcome == "succeeded":
             if job.asked_us is not None:

@@ -24,6 +24,7 @@ _RATES: Final[dict[str, tuple[int, ...]]] = {
     "disk.full": (0, 0, 40),
     "disk.sync_failed": (0, 0, 3),
     "disk.slow": (0, 30, 200),
+    "disk.busy": (0, 0, 20, 100),
     "network.request_lost": (0, 5, 30),
     "network.request_duplicated": (0, 20, 60),
     "network.reply_lost": (0, 5, 30),

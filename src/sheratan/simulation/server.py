@@ -9,6 +9,8 @@ from typing import Final
 from sheratan.ambient.randomness import SeededRandomness
 from sheratan.contracts.errors import SheratanError
 from sheratan.contracts.limits import Limits
+from sheratan.engine.batch import Batch
+from sheratan.engine.commands import LeaseJobs
 from sheratan.engine.engine import Engine
 from sheratan.gateway.api import Api
 from sheratan.simulation.auditor import Auditor, observed
@@ -60,9 +62,34 @@ class Server:
         randomness = SeededRandomness(self._storage.choices.seed * 1_000 + self._number)
         decider = observed(self._auditor, limits, reader)(self._store, self._clock, randomness, limits)
         engine = Engine(decider, reader, version="simulated")
+        engine._driver.on_commit = self._looking(engine, engine._driver.on_commit)
         self._story.tell(f"starts, epoch {reader.shard().epoch + 1}")
         await engine.start()
         self.engine, self.api = engine, Api(engine, reader, "simulated")
+
+    def _looking(self, engine: Engine, tell: Callable[[Batch], None]) -> Callable[[Batch], None]:
+        """Tell of a commit as the engine does, and look whether everybody has been told who had to be."""
+
+        def told(batch: Batch) -> None:
+            waiting = [future for _, ended in batch.ended for future in engine._ends.get(ended.number, ())]
+            tell(batch)
+            if not all(future.done() for future in waiting):
+                self._story.blame("who waits for the end of a job was not told")
+            for session, _ in batch.signals:
+                queue = engine._signals.get(session.number)
+                if queue is not None and queue.empty():
+                    self._story.blame(f"{session.subject} was not told that an attempt is to stop")
+
+        return told
+
+    @property
+    def has_forgotten_commands(self) -> bool:
+        """Whether a command lies in the inbox that should have woken the engine."""
+        if self.engine is None:
+            return False
+        inbox = self.engine._driver._inbox
+        waits = any(not isinstance(pending.command, LeaseJobs) for pending in inbox)
+        return waits or bool(inbox and self.engine.state.busy_lanes)
 
     async def stop(self) -> None:
         """Drain and stop, as on SIGTERM. Runs on the server's node."""
@@ -76,6 +103,9 @@ class Server:
             await engine.stop()
         except SheratanError as error:
             self._story.tell(f"could not stop in order: {error}")
+            # The process ends all the same, and nothing of it goes on.
+            self.kill()
+            return
         self.is_over = True
         self.news.set()
         self.on_end(self.node)

@@ -39,9 +39,12 @@ class SimulatedStorage:
         self.disk = SimulatedDisk(choices, coverage) if options.storage == "disk" else None
         self._memory: apsw.Connection | None = None
         self._open: list[SqliteReader] = []
+        self.has_failed_sync = False
+        """Whether a sync has failed since the store was opened: the one thing that an engine may halt on."""
 
     def open(self, now_us: int, kill: Callable[[], None]) -> tuple[SimulatedStore, SqliteReader]:
         """The store of an engine that starts, and a reader beside it. `kill` is called where the process ends."""
+        self.has_failed_sync = False
         if self.disk is None:
             if self._memory is None:
                 self._memory = connect_owner(Path(":memory:"), now_us)
@@ -149,6 +152,11 @@ class SimulatedStore(SqliteStore):
     def _before_statement(self, _: object, text: str, bindings: Any) -> bool:
         self._must_live()
         storage = self._storage
+        if text == "BEGIN IMMEDIATE" and storage.choices.chance(
+            "disk.busy", storage.options.rate("disk.busy")
+        ):
+            storage.coverage.hit("disk.busy")
+            raise apsw.BusyError("another program writes to the simulated database")
         if self._commits and storage.choices.chance(
             "crash.statement", storage.options.rate("crash.statement")
         ):
@@ -170,6 +178,7 @@ class SimulatedStore(SqliteStore):
         storage = self._storage
         if storage.choices.chance("disk.sync_failed", storage.options.rate("disk.sync_failed")):
             storage.coverage.hit("disk.sync_failed")
+            storage.has_failed_sync = True
             return True
         return False
 

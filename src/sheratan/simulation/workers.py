@@ -135,7 +135,7 @@ class Worker:
             most_us = given.run_timeout_us * 2
         await asyncio.sleep(self._choices.between("worker.work", 0, most_us) / 1_000_000)
         if not self.is_healthy and self._choices.chance("worker.spawn", self._options.spawn_permille):
-            await self._spawn(connection, given)
+            await self._spawn_all(connection, given, most_us)
         report = self._report(given)
         if await self._settle(connection, session, report) and report.outcome == "succeeded":
             self.acknowledged.append(Acknowledged(given.id, "succeeded"))
@@ -157,6 +157,11 @@ class Worker:
             )
         output = {"of": given.number, "attempt": given.attempt} if outcome == "succeeded" else None
         return Report(number=given.number, fence=given.fence, outcome=outcome, output=output, error=error)
+
+    async def _spawn_all(self, connection: Connection, given: Assignment, pause_us: int) -> None:
+        for _ in range(self._choices.between("worker.spawn_calls", 1, 2)):
+            await self._spawn(connection, given)
+            await asyncio.sleep(self._choices.between("worker.spawn_pause", 0, pause_us) / 1_000_000)
 
     async def _spawn(self, connection: Connection, given: Assignment) -> None:
         count = self._choices.between("worker.spawn_count", 1, 3)

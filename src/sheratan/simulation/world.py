@@ -11,7 +11,7 @@ import msgspec
 
 from sheratan.contracts import api
 from sheratan.contracts.errors import SheratanError
-from sheratan.engine import window
+from sheratan.engine import state, window
 from sheratan.engine.views import find_view
 from sheratan.simulation.auditor import Auditor
 from sheratan.simulation.choices import Choices, Tape
@@ -72,6 +72,8 @@ def _set_windows(sizes: Mapping[str, int]) -> None:
     """How many ready jobs the engine keeps in memory: few of them show what happens at the edge."""
     for name, value in sizes.items():
         setattr(window, name, value)
+    # The state reads as many rows as a window takes for a whole page.
+    setattr(state, "REFILL_JOBS", sizes["REFILL_JOBS"])  # noqa: B010 - a constant, but for this world
 
 
 class _World:
@@ -178,6 +180,8 @@ class _World:
                 except SheratanError:
                     await asyncio.sleep(0.5)
                     await self.hosts.mend()
+            else:
+                raise Violation(f"queue {queue} could not be resumed although nothing goes wrong any more")
 
     def _open_jobs(self) -> list[Any]:
         jobs = self.auditor.model.jobs.values()
@@ -251,3 +255,5 @@ class _World:
             found = find_late(self.auditor.model, self.loop.now_us)
             if found is not None:
                 self.story.blame(found)
+            if server.has_forgotten_commands:
+                self.story.blame("a command waits although nobody is at work")

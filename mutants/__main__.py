@@ -1,0 +1,102 @@
+"""Plant bugs and let the simulator look for them: `python -m mutants [NAME ...] [--seeds N] [--processes P]
+[--json FILE] [--markdown FILE]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+
+from mutants.bug import Bug
+from mutants.catalogue import BUGS
+from mutants.copies import Copy, copies
+from mutants.page import Row, page, summary
+
+__all__ = ["CONTROL_SEEDS", "main"]
+
+CONTROL_SEEDS = 20
+"""So many seeds must pass on the unchanged sources: a simulator that always finds something has found nothing."""
+
+
+def main(arguments: Sequence[str], bugs: Mapping[str, Bug] = BUGS) -> int:
+    """Plant each bug alone; 1 when one that breaks safety was not found, or when the sound sources did not pass."""
+    given = _parse(arguments, bugs)
+    wanted = [bugs[name] for name in given.names or bugs]
+    with copies(given.processes) as scratch:
+        control = scratch[0].run(0, CONTROL_SEEDS)
+        if control.seed is not None:
+            sys.stderr.write(f"control: the sound sources break seed {control.seed}: {control.text}\n")
+            return 1
+        print(f"control: {CONTROL_SEEDS} seeds of the sound sources pass", flush=True)
+        rows = []
+        for row in _search(wanted, scratch, given.seeds):
+            rows.append(row)
+            print(_line(row), flush=True)
+    print(summary(rows, given.seeds))
+    if given.json:
+        given.json.write_text(json.dumps([_record(row) for row in rows], indent=2) + "\n", "utf-8")
+    if given.markdown:
+        given.markdown.write_text(page(rows, given.seeds), "utf-8")
+    return int(any(row.found.seed is None and row.bug.breaks == "safety" for row in rows))
+
+
+def _parse(arguments: Sequence[str], bugs: Iterable[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m mutants", description=main.__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these (default: all)")
+    parser.add_argument(
+        "--seeds", type=int, default=300, help="seeds that a bug may take (default: %(default)s)"
+    )
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="default: one per CPU")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the results as a page")
+    given = parser.parse_args(arguments)
+    unknown = sorted(set(given.names) - set(bugs))
+    if unknown:
+        parser.error(f"no such bug: {', '.join(unknown)}; there are {', '.join(bugs)}")
+    return given
+
+
+def _search(bugs: Sequence[Bug], scratch: Sequence[Copy], seeds: int) -> Iterator[Row]:
+    """Look for the bugs, as many at a time as there are copies; the answers come in the order of the bugs."""
+    free: SimpleQueue[Copy] = SimpleQueue()
+    for copy in scratch:
+        free.put(copy)
+
+    def look(bug: Bug) -> Row:
+        copy = free.get()
+        try:
+            return Row(bug, copy.run(0, seeds, bug))
+        finally:
+            free.put(copy)
+
+    with ThreadPoolExecutor(len(scratch)) as pool:
+        yield from pool.map(look, bugs)
+
+
+def _line(row: Row) -> str:
+    found = row.found
+    if found.seed is None:
+        return f"{row.bug.name}: NOT FOUND ({row.bug.breaks}, {row.bug.promise})"
+    times = f"{found.seeds} seed" + "s" * (found.seeds != 1)
+    return f"{row.bug.name}: found by seed {found.seed} after {times}: {' '.join(found.text.split())[:100]}"
+
+
+def _record(row: Row) -> dict[str, object]:
+    bug, found = row
+    return {
+        "name": bug.name,
+        "what": bug.what,
+        "breaks": bug.breaks,
+        "promise": bug.promise,
+        "seed": found.seed,
+        "text": found.text,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

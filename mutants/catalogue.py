@@ -1,0 +1,30 @@
+"""All planted bugs, in the order of the published table."""
+
+from __future__ import annotations
+
+from mutants import (
+    bugs_dispatch,
+    bugs_driver,
+    bugs_intake,
+    bugs_kernel,
+    bugs_settle,
+    bugs_store,
+    bugs_time,
+)
+from mutants.bug import Bug
+
+__all__ = ["BUGS"]
+
+BUGS: dict[str, Bug] = {
+    bug.name: bug
+    for module in (
+        bugs_store,
+        bugs_kernel,
+        bugs_intake,
+        bugs_dispatch,
+        bugs_settle,
+        bugs_time,
+        bugs_driver,
+    )
+    for bug in module.BUGS
+}

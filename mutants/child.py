@@ -1,0 +1,47 @@
+"""A process that runs seeds against one copy of the sources: `python -m mutants.child FOLDER FIRST END SECONDS`.
+
+It says each seed before it runs it, and what came of it afterwards; a seed that takes too long ends the process.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import resource
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = ["main"]
+
+_BYTES_MAX = 4 << 30
+"""A planted bug may fill the memory; that is found, too."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run seeds from FIRST up to END until one is broken; 1 then."""
+    folder, first, end, seconds = Path(arguments[0]), *map(int, arguments[1:4])
+    resource.setrlimit(resource.RLIMIT_AS, (_BYTES_MAX, _BYTES_MAX))
+    world = importlib.import_module("sheratan.simulation.world")
+    # Whatever else is installed or lies about: what runs is the copy.
+    assert Path(str(world.__file__)).is_relative_to(folder), f"{world.__file__} is not in {folder}"
+    for seed in range(first, end):
+        _say({"seed": seed})
+        # Nothing handles the alarm, so it ends the process, whatever that is doing.
+        signal.alarm(seconds)
+        outcome = world.simulate(seed)
+        signal.alarm(0)
+        if outcome.violation is not None:
+            _say({"seed": seed, "violation": outcome.violation})
+            return 1
+    return 0
+
+
+def _say(line: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

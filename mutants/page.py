@@ -1,0 +1,65 @@
+"""The published page: which bugs were planted, and after how many seeds each was found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from mutants.bug import Bug
+from mutants.copies import Found
+
+__all__ = ["Row", "page", "summary"]
+
+_HEAD = """\
+# Planted bugs
+
+The simulator runs the real engine and the real store in worlds that go wrong, and it must be able to fail. Each bug
+below is planted in a copy of the sources, alone, and the simulator runs seeds 0, 1, 2, … on that copy until one
+breaks a promise. `make mutants` does it again; this page is what it wrote.
+"""
+
+
+class Row(NamedTuple):
+    """A bug and what came of it."""
+
+    bug: Bug
+    found: Found
+
+
+def page(rows: Sequence[Row], seeds: int) -> str:
+    """The page, in Markdown."""
+    lines = [
+        _HEAD,
+        summary(rows, seeds),
+        "",
+        "| Bug | What is wrong | Breaks | Found after | How it showed |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    lines += [_line(row, seeds) for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def summary(rows: Sequence[Row], seeds: int) -> str:
+    """The figures, in a sentence or two."""
+    hits = sorted(row.found.seeds for row in rows if row.found.seed is not None)
+    safety = [row for row in rows if row.bug.breaks == "safety"]
+    safe = sum(row.found.seed is not None for row in safety)
+    text = f"{len(hits)} of {len(rows)} bugs are found within {seeds} seeds; {safe} of {len(safety)} that break safety."
+    if hits:
+        text += f" Half of those found take {hits[(len(hits) - 1) // 2]} seeds or fewer, the last {hits[-1]}."
+    return text
+
+
+def _shown(text: str) -> str:
+    """The first words of a violation, without what belongs to the machine that it was found on."""
+    text = re.sub(r"/\S*/sheratan-simulation-[^/]*", "…", " ".join(text.split()))
+    return f"`{text[:100].replace('|', '/').replace('`', '')}`" if text else ""
+
+
+def _line(row: Row, seeds: int) -> str:
+    bug, found = row
+    took = f"not within {seeds}" if found.seed is None else str(found.seeds)
+    shown = _shown(found.text)
+    breaks = f"{bug.breaks}: {bug.promise}"
+    return f"| {bug.name} | {bug.what} | {breaks} | {took} | {shown} |"

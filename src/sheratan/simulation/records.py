@@ -1,0 +1,78 @@
+"""What a batch has recorded, looked at with nobody else's code: its bytes, its chain, for whom, because of what."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from sheratan.contracts.journal import Entry
+from sheratan.contracts.principal import ENGINE
+from sheratan.engine.batch import Batch
+from sheratan.engine.commands import Pending
+
+__all__ = ["CLOCK_STEP_US", "record_faults"]
+
+CLOCK_STEP_US: Final = 1_000_000
+"""A step of the wall clock by more than this is an entry (docs/explanation/delivery-guarantees.md)."""
+
+_NOTED: Final = ("job.cancel_requested", "job.fenced_off", "job.timed_out")
+"""Entries that move no job, so that nothing else would show that one is missing."""
+
+_CHOSEN: Final[dict[str, tuple[str, ...]]] = {
+    "job.cancel_requested": ("request",),
+    "job.fenced_off": ("fenced_off",),
+    "job.timed_out": ("expire",),
+    "job.unblocked": ("queue", "schedule"),
+}
+"""What must have been chosen where an entry of this type says what was done."""
+
+
+def record_faults(
+    batch: Batch, commands: Sequence[Pending], noted: Mapping[str, int], step_us: int
+) -> Iterator[str]:
+    """What is wrong with the entries of a batch. `noted` are those that must be there, `step_us` the clock's step."""
+    yield from _form(batch)
+    whom = {ENGINE.on_behalf_of, *(pending.by.on_behalf_of for pending in commands)}
+    subjects = {entry.seq: entry.subject for entry in batch.unit.entries}
+    for entry in batch.unit.entries:
+        if entry.on_behalf_of not in whom:
+            yield f"entry {entry.seq} was made on behalf of {entry.on_behalf_of}, who asked for nothing"
+        yield from _decided(entry, subjects)
+    yield from _counted(batch.unit.entries, noted, step_us)
+
+
+def _counted(entries: Sequence[Entry], noted: Mapping[str, int], step_us: int) -> Iterator[str]:
+    counts = Counter(entry.type for entry in entries)
+    if any(counts[name] != noted.get(name, 0) for name in _NOTED):
+        yield f"{dict(counts)} were recorded; the model says {dict(noted)}"
+    steps = [entry.data["step_us"] for entry in entries if entry.type == "clock.stepped"]
+    if steps != ([step_us] if abs(step_us) > CLOCK_STEP_US else []):
+        yield f"steps of the clock: {steps} were recorded, {step_us} has happened"
+
+
+def _decided(entry: Entry, subjects: Mapping[int, str]) -> Iterator[str]:
+    """A decision chose what its entry says; what follows from an end names that end."""
+    if entry.decision is None:
+        return
+    if entry.decision["chosen"] not in _CHOSEN.get(entry.type, (entry.decision["chosen"],)):
+        yield f"entry {entry.seq} says {entry.type}, its decision says {entry.decision['chosen']}"
+    if entry.decision["rule"].startswith("job.after@"):
+        cause = -1 if entry.cause is None else entry.cause
+        if subjects.get(cause) != entry.data["ended"]:
+            yield f"entry {entry.seq} names {cause} as its cause, which is not the end of {entry.data['ended']}"
+
+
+def _form(batch: Batch) -> Iterator[str]:
+    last = batch.unit.head.hash
+    for line in batch.unit.lines:
+        entry = json.loads(line)
+        if json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() != line:
+            yield f"entry {entry['seq']} is not in its canonical form"
+        if entry["prev"] != last:
+            yield f"entry {entry['seq']} does not name the hash of the entry before"
+        last = hashlib.sha256(line).hexdigest()
+    if last != batch.unit.end.hash:
+        yield "the head is not the hash of the last entry"
