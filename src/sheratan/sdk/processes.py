@@ -23,8 +23,8 @@ from sheratan.sdk.errors import HandlerError
 
 __all__ = ["ProcessDied", "ProcessPool"]
 
-_NICENESS: Final = 10
-"""Handlers get what the engine leaves of a CPU that both want; alone they get all of it."""
+_NICENESS: Final = 5
+"""Handlers get a quarter of a CPU that the engine wants, too; alone they get all of it."""
 
 _FIRST_TO_GO: Final = 500
 """Added to a handler's badness when the kernel looks for a process to end for its memory (-1000 to 1000)."""
