@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from textwrap import wrap
+from typing import Final, NamedTuple
 
 from mutants.bug import Bug
 from mutants.copies import Found
 
 __all__ = ["Row", "page", "summary"]
 
-_HEAD = """\
+_WIDTH: Final = 118
+_HEAD: Final = """\
 # Planted bugs
 
 The simulator runs the real engine and the real store in worlds that go wrong, and it must be able to fail. Each bug
@@ -31,7 +33,7 @@ def page(rows: Sequence[Row], seeds: int) -> str:
     """The page, in Markdown."""
     lines = [
         _HEAD,
-        summary(rows, seeds),
+        *wrap(summary(rows, seeds), _WIDTH),
         "",
         "| Bug | What is wrong | Breaks | Found after | How it showed |",
         "| --- | --- | --- | --- | --- |",
