@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 import signal
 from collections import Counter
@@ -28,18 +29,26 @@ _SEEDS_MAX = 200
 _PAGE = 4_096
 _SECONDS_MAX = 1.5
 """Of computing, for a verification that takes some hundredths of one."""
+_WITHOUT_EFFECT = re.compile(
+    r"-migration [^(]*\((?P<known>.*), -?\d+\); \+migration [^(]*\((?P=known), -?\d+\)"
+    r"|-alarm [^(]*\(-?\d+, (?P<job>\d+)\); \+alarm [^(]*\(-?\d+, (?P=job)\)"
+).fullmatch
+"""When a migration was applied is read by nobody. An alarm that verifies at another instant is that of a job that was
+started: when it rings, it is dropped."""
 _NO_ANSWER = ("the verification fails", "the verification never ends")
 
 Verdict = Literal[
     "verified away",
     "refused at start",
     "nothing changed",
+    "without effect",
     "silent",
     "the verification fails",
     "the verification never ends",
 ]
 """What became of damage: the verification has found it; it verifies, and no engine starts on it; all that it holds is
-what it was; it holds something else and nobody says so; or there is no answer.
+what it was; it holds something else that nobody reads or acts on; it holds something else and nobody says so; or there
+is no answer.
 """
 
 How = Literal["with head", "without head", "not at all"]
@@ -173,6 +182,9 @@ def count_verdicts(
     for name, what, change in changes:
         changed = change(specimen.files[name])
         verdict = specimen.examine(name, changed, how)
+        changes_seen = specimen.what_changed(name, changed) if verdict == "silent" else ""
+        if _WITHOUT_EFFECT(changes_seen):
+            verdict = "without effect"
         verdicts[f"{specimen.name}, {name}: {verdict}"] += 1
         if verdict in _NO_ANSWER:
             why = specimen.errors[-1] if verdict == "the verification fails" else "it computes on and on"
@@ -180,7 +192,6 @@ def count_verdicts(
                 f"{specimen.name}, {name}, {what}: {verdict}, where it should say what is damaged ({why})"
             )
         if verdict == "silent":
-            changes_seen = specimen.what_changed(name, changed)
             untold.append(f"{specimen.name}, {name}, {what}: nobody notices ({changes_seen})")
     return verdicts, untold
 

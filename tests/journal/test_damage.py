@@ -307,3 +307,16 @@ def test_a_page_without_a_body_is_a_problem(data: Path, hands: Hands) -> None:
 def test_a_key_that_stands_for_another_request_is_found(data: Path, hands: Hands) -> None:
     hands.run("UPDATE idempotency SET digest = zeroblob(32)")
     assert "E7" in invariants(checked(data))
+
+
+def test_a_key_whose_bytes_are_no_text_is_a_problem_and_no_error(data: Path) -> None:
+    connection = apsw.Connection(str(data))
+    [[text]] = connection.execute("SELECT sql FROM sqlite_schema WHERE name = 'idempotency'").fetchall()
+    connection.execute("PRAGMA writable_schema = ON")
+    forged = text.replace("key TEXT NOT NULL", "key BLOB NOT NULL")
+    connection.execute("UPDATE sqlite_schema SET sql = ? WHERE name = 'idempotency'", (forged,))
+    connection.close()
+    connection = apsw.Connection(str(data))
+    connection.execute("UPDATE idempotency SET key = CAST(key AS BLOB)")
+    connection.close()
+    assert not checked(data).ok

@@ -68,6 +68,6 @@ class Problems:
         """Within it, a damaged database is a problem instead of an error; what comes after goes on."""
         try:
             yield
-        except (CorruptData, InvalidInput, TypeError, ValueError) as error:
+        except (CorruptData, InvalidInput, AttributeError, TypeError, ValueError) as error:
             # Damage below the tables' own checks may leave values of any type where numbers or bytes should be.
             self.add("database", f"{type(error).__name__}: {error}", row=what)
