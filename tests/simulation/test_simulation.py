@@ -42,6 +42,10 @@ def test_a_seed_gives_the_same_digest_in_another_process_with_other_hashes() -> 
     assert digests == {simulate(5).digest + "\n"}
 
 
+def test_a_job_that_is_retried_and_cancelled_in_one_batch_is_understood() -> None:
+    assert simulate(11467).violation is None
+
+
 def test_seeds_draw_different_worlds() -> None:
     assert len({json.dumps(options_of(seed), sort_keys=True) for seed in range(50)}) == 50
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sheratan.contracts.errors import SheratanError
+from sheratan.contracts.ids import number_of
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.worker import Assignment
 from sheratan.engine.batch import Batch
@@ -351,8 +352,8 @@ def _seeds(batch: Batch) -> dict[int, int]:
     seeds: dict[int, int] = {}
     for entry in batch.unit.entries:
         if entry.type == "job.retried" and entry.decision is not None:
-            number = next(n for n, (_, after) in batch.unit.moves.items() if after.entry == entry.seq)
-            seeds[number] = entry.decision["input"]["seed"]
+            # By its id: within the batch the job may have moved on, and its last entry be another.
+            seeds[number_of(entry.subject)] = entry.decision["input"]["seed"]
     return seeds
 
 
