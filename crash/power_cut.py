@@ -1,9 +1,7 @@
 """A disk that keeps what was synced, and of the rest what it likes: a SQLite VFS with the power cut at an operation.
 
-Each file is what it was at its last sync, plus operations that nobody has asked to be kept. When the power goes, each
-of those may be lost, may have reached the disk, or may have reached it in part: a sector of 512 bytes is written whole
-or not at all (SQLite counts on that much: https://sqlite.org/psow.html). The files that SQLite works on hold
-everything, as the memory of a running machine does; `image` says what a machine finds that starts anew.
+The files that SQLite works on hold everything, as the memory of a running machine does; `image` says what a machine
+finds that starts anew (`simulation/unsynced.py`), names of files included.
 """
 
 from __future__ import annotations
@@ -11,44 +9,29 @@ from __future__ import annotations
 import itertools
 import os
 import random
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 import apsw
 
+from sheratan.simulation.unsynced import Change, Truncation, UnsyncedFile, Write, sectors
+
 __all__ = ["PowerCutDisk"]
 
-SECTOR = 512
 _SYNCED_BY_NAME = apsw.SQLITE_OPEN_MAIN_JOURNAL | apsw.SQLITE_OPEN_SUPER_JOURNAL | apsw.SQLITE_OPEN_WAL
 _names = itertools.count(1)
 
 
 @dataclass
-class _Write:
-    offset: int
-    data: bytes
-
-
-@dataclass
-class _Truncate:
-    size: int
-
-
-@dataclass
 class _File:
-    """A file as the disk has it, and what it was asked to do since the last sync."""
+    """A file, and what the folder that it is in knows of it."""
 
-    durable: bytearray = field(default_factory=bytearray)
-    pending: list[_Write | _Truncate] = field(default_factory=list)
+    content: UnsyncedFile
     is_named: bool = False
     """Whether its name is in the folder as the disk has it."""
     is_deleted: bool = False
-
-    def sync(self) -> None:
-        for change in self.pending:
-            _apply(self.durable, change)
-        self.pending.clear()
 
 
 class PowerCutDisk(apsw.VFS):
@@ -78,20 +61,13 @@ class PowerCutDisk(apsw.VFS):
                 continue
             if not file.is_named and self._draw.random() >= keeping:
                 continue
-            content = bytearray(file.durable)
-            for change in file.pending:
-                self._arrive(content, change, keeping)
-            found[Path(path).name] = bytes(content)
+            found[Path(path).name] = file.content.image(lambda change: self._arrives(change, keeping))
         return found
 
-    def _arrive(self, content: bytearray, change: _Write | _Truncate, keeping: float) -> None:
-        if isinstance(change, _Truncate) or keeping in (0.0, 1.0) or self._draw.random() < 0.5:
-            if self._draw.random() < keeping:
-                _apply(content, change)
-            return
-        for piece in _sectors(change):
-            if self._draw.random() < keeping:
-                _apply(content, piece)
+    def _arrives(self, change: Change, keeping: float) -> Iterable[Change]:
+        if isinstance(change, Truncation) or keeping in (0.0, 1.0) or self._draw.random() < 0.5:
+            return (change,) if self._draw.random() < keeping else ()
+        return [piece for piece in sectors(change) if self._draw.random() < keeping]
 
     # ---------------------------------------------------------------------------------------------------------------
     # What SQLite calls
@@ -103,9 +79,9 @@ class PowerCutDisk(apsw.VFS):
         if path and (known is None or known.is_deleted):
             here = Path(path)
             there = here.exists()
-            durable = bytearray(here.read_bytes()) if there else bytearray()
+            durable = UnsyncedFile(here.read_bytes() if there else b"")
             self._files[path] = _File(durable, is_named=there)
-        return _CutFile(self, self._files.get(path or "", _File()), name, flags)
+        return _CutFile(self, self._files.get(path or "", _File(UnsyncedFile())), name, flags)
 
     def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802 - apsw's name
         """Delete a file; durable at once only when the folder is synced."""
@@ -143,20 +119,20 @@ class _CutFile(apsw.VFSFile):
         """Write; durable with the next sync."""
         self._disk.operate()
         super().xWrite(data, offset)
-        self._file.pending.append(_Write(offset, bytes(data)))
+        self._file.content.pending.append(Write(offset, bytes(data)))
 
     def xTruncate(self, newsize: int) -> None:  # noqa: N802 - apsw's name
         """Cut the file off; durable with the next sync."""
         self._disk.operate()
         super().xTruncate(newsize)
-        self._file.pending.append(_Truncate(newsize))
+        self._file.content.pending.append(Truncation(newsize))
 
     def xSync(self, flags: int) -> None:  # noqa: N802 - apsw's name
         """Make everything durable. The real disk is not asked: what is durable is kept in memory here."""
         self._disk.operate()
         if self._disk.is_liar:
             return
-        self._file.sync()
+        self._file.content.sync()
         if self._syncs_folder:
             self._disk.sync_folder()
             self._syncs_folder = False
@@ -164,24 +140,3 @@ class _CutFile(apsw.VFSFile):
 
 def _fail() -> NoReturn:
     raise apsw.IOError("the power is gone")
-
-
-def _apply(content: bytearray, change: _Write | _Truncate) -> None:
-    if isinstance(change, _Truncate):
-        del content[change.size :]
-        return
-    end = change.offset + len(change.data)
-    if len(content) < end:
-        content.extend(bytes(end - len(content)))
-    content[change.offset : end] = change.data
-
-
-def _sectors(change: _Write) -> list[_Write]:
-    """A write in pieces that end where sectors do."""
-    pieces: list[_Write] = []
-    start, end = change.offset, change.offset + len(change.data)
-    while start < end:
-        stop = min(end, (start // SECTOR + 1) * SECTOR)
-        pieces.append(_Write(start, change.data[start - change.offset : stop - change.offset]))
-        start = stop
-    return pieces

@@ -1,36 +1,25 @@
 """A disk whose unsynced writes can be lost or torn, that fills up and whose syncs fail: a VFS under the real SQLite.
 
-The files lie in a folder of the host, which is never synced. What was written since the last sync is remembered
-write by write; when the power fails each of them is kept, lost or torn at a sector, as the seed decides.
+The files lie in a folder of the host, which is never synced; what a power cut would leave of them is kept beside.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import count
 from pathlib import Path
-from typing import Final, NamedTuple
 
 import apsw
 
 from sheratan.simulation.choices import Choices
 from sheratan.simulation.coverage import Coverage
+from sheratan.simulation.unsynced import Change, Truncation, UnsyncedFile, Write, sectors
 
 __all__ = ["SimulatedDisk"]
 
-_SECTOR: Final = 512
 _serial = count()
-
-
-class _Write(NamedTuple):
-    """A write that was not synced: where, what was there before, what is there now. A truncation writes nothing."""
-
-    offset: int
-    before: bytes
-    after: bytes
-    size_before: int
 
 
 class SimulatedDisk:
@@ -44,11 +33,11 @@ class SimulatedDisk:
         """Asked before each write: whether the process is killed here."""
         self.is_dead = False
         """Nothing is written any more: the process that wrote is gone."""
-        self.unsynced: dict[str, list[_Write]] = {}
         self._choices = choices
         self._coverage = coverage
         self._root = Path(tempfile.mkdtemp(prefix="sheratan-simulation-"))
         self._generation = 0
+        self._files: dict[str, UnsyncedFile] = {}
         self._vfs = _Vfs(self)
         self.folder.mkdir()
 
@@ -57,24 +46,35 @@ class SimulatedDisk:
         """Where the files lie now."""
         return self._root / str(self._generation)
 
+    def file(self, path: str) -> UnsyncedFile:
+        """A file as the disk has it; one that was there before it was first asked for is durable as it is."""
+        if path not in self._files:
+            here = Path(path)
+            self._files[path] = UnsyncedFile(here.read_bytes() if here.exists() else b"")
+        return self._files[path]
+
+    def forget(self, path: str) -> None:
+        """A file was deleted; like all changes of a folder, that is taken as synced."""
+        self._files.pop(path, None)
+
     def crash(self, *, power: bool) -> None:
         """The process is gone, and with `power` what was not synced may be, too. A new process finds the rest."""
-        old = self.folder
+        old, known = self.folder, self._files
         self._generation += 1
         self.folder.mkdir()
-        unsynced = self.unsynced
-        self.unsynced = {}
-        for file in sorted(old.iterdir()):
-            if file.name.endswith("-shm"):
+        self._files = {}
+        for place in sorted(old.iterdir()):
+            if place.name.endswith("-shm"):
                 continue
-            content = file.read_bytes()
-            writes = unsynced.get(str(file), [])
-            if power:
-                content = self._after_power_cut(content, writes)
-            elif writes:
-                # The host still has them in memory; they are as unsynced as before.
-                self.unsynced[str(self.folder / file.name)] = writes
-            (self.folder / file.name).write_bytes(content)
+            path = self.folder / place.name
+            file = known.get(str(place))
+            if power and file is not None:
+                path.write_bytes(file.image(self._arrives))
+                continue
+            shutil.copyfile(place, path)
+            if file is not None:
+                # The host still has its changes in memory; they are as unsynced as before.
+                self._files[str(path)] = file
         if power:
             self._coverage.hit("power.cut")
         self.is_dead = False
@@ -84,34 +84,15 @@ class SimulatedDisk:
         self._vfs.unregister()
         shutil.rmtree(self._root, ignore_errors=True)
 
-    def _after_power_cut(self, content: bytes, writes: list[_Write]) -> bytes:
-        image = bytearray(content)
-        for write in reversed(writes):
-            image[write.offset : write.offset + len(write.after)] = write.before
-            del image[write.size_before :]
-        for write in writes:
-            self._maybe_keep(image, write)
-        return bytes(image)
-
-    def _maybe_keep(self, image: bytearray, write: _Write) -> None:
+    def _arrives(self, change: Change) -> Iterable[Change]:
         fate = self._choices.pick("power", ("kept", "lost", "torn"))
         if fate == "lost":
             self._coverage.hit("power.lost_write")
-            return
-        parts = [(0, len(write.after))]
-        if fate == "torn":
-            self._coverage.hit("power.torn_write")
-            starts = range(0, len(write.after), _SECTOR)
-            parts = [
-                (start, start + _SECTOR)
-                for start in starts
-                if self._choices.pick("power.sector", (True, False))
-            ]
-        for start, end in parts:
-            piece, offset = write.after[start:end], write.offset + start
-            if len(image) < offset:
-                image.extend(bytes(offset - len(image)))
-            image[offset : offset + len(piece)] = piece
+            return ()
+        if fate == "kept" or isinstance(change, Truncation):
+            return (change,)
+        self._coverage.hit("power.torn_write")
+        return [piece for piece in sectors(change) if self._choices.pick("power.sector", (True, False))]
 
 
 class _Vfs(apsw.VFS):
@@ -126,9 +107,9 @@ class _Vfs(apsw.VFS):
         return _File(self._disk, name, flags)
 
     def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802 - apsw's name
-        """Delete a file; like all of a folder's changes, it is taken as synced."""
+        """Delete a file."""
         self._disk_must_live()
-        self._disk.unsynced.pop(filename, None)
+        self._disk.forget(filename)
         super().xDelete(filename, syncdir)
 
     def _disk_must_live(self) -> None:
@@ -137,13 +118,16 @@ class _Vfs(apsw.VFS):
 
 
 class _File(apsw.VFSFile):
-    """A file that remembers what was not synced."""
+    """A file that tells its disk what is done to it."""
 
     def __init__(self, disk: SimulatedDisk, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
-        super().__init__("", name, flags)
+        path = name.filename() if isinstance(name, apsw.URIFilename) else name or ""
         self._disk = disk
-        self._path = name.filename() if isinstance(name, apsw.URIFilename) else name or ""
         self._folder = disk.folder
+        self._is_log = path.endswith("-wal")
+        # Before it is opened, which creates it.
+        self._file = disk.file(path) if path else UnsyncedFile()
+        super().__init__("", name, flags)
 
     def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802 - apsw's name
         """Write, unless the disk is full or the process ends here."""
@@ -152,27 +136,24 @@ class _File(apsw.VFSFile):
         if disk.dies():
             disk.is_dead = True
             raise apsw.IOError("the process is killed here")
-        size = self.xFileSize()
         # SQLite bears a checkpoint that finds the disk full, but an exception from here would come out all the same.
-        if disk.is_full and self._path.endswith("-wal") and offset + len(data) > size:
+        if disk.is_full and self._is_log and offset + len(data) > self.xFileSize():
             raise apsw.FullError("the simulated disk is full")
-        before = self.xRead(min(len(data), max(0, size - offset)), offset) if offset < size else b""
-        disk.unsynced.setdefault(self._path, []).append(_Write(offset, before, bytes(data), size))
         super().xWrite(data, offset)
+        self._file.pending.append(Write(offset, bytes(data)))
 
     def xTruncate(self, newsize: int) -> None:  # noqa: N802 - apsw's name
-        """Truncate; like a change of a folder, it is taken as synced."""
+        """Cut the file off; durable with the next sync."""
         self._must_live()
-        writes = self._disk.unsynced.get(self._path, [])
-        writes[:] = [write for write in writes if write.offset < newsize]
         super().xTruncate(newsize)
+        self._file.pending.append(Truncation(newsize))
 
     def xSync(self, flags: int) -> None:  # noqa: N802 - apsw's name
         """Sync: what was written is safe from now on, unless the disk fails."""
         self._must_live()
         if self._disk.sync_fails():
             raise apsw.IOError("the simulated sync failed")
-        self._disk.unsynced.pop(self._path, None)
+        self._file.sync()
 
     def _must_live(self) -> None:
         if self._disk.is_dead or self._folder != self._disk.folder:
