@@ -51,7 +51,7 @@ def judge(database: Path, history: History, effects: Path | None = None) -> list
 
 
 def read_journal(database: Path) -> Journal:
-    """The journal of a database, for figures."""
+    """The journal of a database, for figures and look-ups; `judge` says what is wrong with it."""
     connection = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READONLY)
     try:
         return Journal(connection)
@@ -80,9 +80,10 @@ def _files(connection: apsw.Connection) -> list[str]:
 
 
 def _end_of_chain(connection: apsw.Connection, journal: Journal) -> Iterator[str]:
-    for seq, head, at_us, next_number in connection.execute(
-        "SELECT seq, head, at_us, next_number FROM shard"
-    ):
+    shards = connection.execute("SELECT seq, head, at_us, next_number FROM shard").fetchall()
+    if len(shards) != 1:
+        yield f"the database has {len(shards)} shards instead of one"
+    for seq, head, at_us, next_number in shards:
         if seq != journal.seq:
             yield f"the shard goes on at entry {seq}, the journal ends before {journal.seq}"
         if head != journal.head:

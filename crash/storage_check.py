@@ -5,16 +5,12 @@ It reads with SQLite, SHA-256 and JSON alone; the product's own verification is 
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
 from pathlib import Path
-from typing import Any
 
 import apsw
 
-from crash.judge import judge
-from crash.packed import body_of
+from crash.judge import judge, read_journal
 from crash.storage_world import Notes
 from sheratan.ambient.clock import SystemClock
 from sheratan.engine.verify import Verification, verify_opened
@@ -22,8 +18,6 @@ from sheratan.kernel.chain import Head
 from sheratan.store.sqlite.store import open_reader
 
 __all__ = ["check_database", "dump", "verify_database"]
-
-_GENESIS = "0" * 64
 
 
 def verify_database(path: Path, known: Head | None = None) -> Verification:
@@ -40,7 +34,7 @@ def check_database(path: Path, notes: Notes, *, own_schema: bool = True) -> list
         # It has ended before anything was promised.
         return []
     try:
-        found = _check(path, notes) + judge(path, notes.history)
+        found = _check_end(path, notes) + judge(path, notes.history)
     except (apsw.Error, ValueError, KeyError, TypeError, AttributeError) as error:
         # Damage leaves values of any type where numbers and bytes should be.
         found = [f"the database cannot be read: {type(error).__name__}: {error}"]
@@ -68,42 +62,14 @@ def _has_schema(path: Path) -> bool:
         connection.close()
 
 
-def _check(path: Path, notes: Notes) -> list[str]:
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-    try:
-        found: list[str] = []
-        hashes = _check_chain(connection, found)
-        if notes.seq > len(hashes):
-            found.append(f"{notes.seq} entries were acknowledged, {len(hashes)} are there")
-        elif notes.seq and hashes[notes.seq - 1] != notes.head:
-            found.append(f"entry {notes.seq - 1} is not the one that was acknowledged")
-        return found
-    finally:
-        connection.close()
-
-
-def _check_chain(connection: apsw.Connection, found: list[str]) -> list[str]:
-    """The hash of each entry, computed anew."""
-    hashes: list[str] = []
-    previous, at = _GENESIS, 0
-    for first, count, stored, codec in connection.execute(
-        "SELECT first_seq, count, body, codec FROM page ORDER BY first_seq"
-    ):
-        lines = body_of(stored, codec).split(b"\n")
-        if (first, count) != (len(hashes), len(lines)):
-            found.append(f"page {first} of {count} entries stands at {len(hashes)} and has {len(lines)}")
-        for line in lines:
-            entry: dict[str, Any] = json.loads(line)
-            if (entry["seq"], entry["prev"]) != (len(hashes), previous) or entry["at"] < at:
-                found.append(f"entry {len(hashes)} does not follow from the one before it")
-            previous, at = hashlib.sha256(line).hexdigest(), entry["at"]
-            hashes.append(previous)
-    [(seq, head)] = connection.execute("SELECT seq, head FROM shard").fetchall()
-    if (seq, head) != (len(hashes), previous):
-        found.append(
-            f"the head is entry {seq} {head[:12]}, the journal ends at {len(hashes)} {previous[:12]}"
-        )
-    return hashes
+def _check_end(path: Path, notes: Notes) -> list[str]:
+    """Whether the entry that the last answer stood on is where it was."""
+    hashes = read_journal(path).hashes
+    if notes.seq > len(hashes):
+        return [f"{notes.seq} entries were acknowledged, {len(hashes)} are there"]
+    if notes.seq and hashes[notes.seq - 1] != notes.head:
+        return [f"entry {notes.seq - 1} is not the one that was acknowledged"]
+    return []
 
 
 def dump(path: Path) -> list[str]:

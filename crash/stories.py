@@ -17,6 +17,7 @@ from crash.packed import body_of
 
 __all__ = ["ENDS", "Journal", "Story", "number_in"]
 
+_GENESIS = "0" * 64
 ENDS = {"job.succeeded": "succeeded", "job.failed": "failed", "job.cancelled": "cancelled"}
 _LEAVES_LEASE = frozenset({"job.retried", "job.requeued"})
 _NEEDS_LEASE = frozenset(
@@ -67,11 +68,17 @@ class Journal:
         self.starts: list[tuple[int, int | None]] = []
         """For each start of an engine its instant, and that of the first lease after it."""
         self.seq, self.at = 0, 0
-        self.head: str = "0" * 64
+        self.hashes: list[str] = []
+        """The hash of each entry, in the order in which they stand."""
         self.last_type = ""
         self._by_id: dict[str, Story] = {}
         for line in self._lines(connection):
             self._take(line)
+
+    @property
+    def head(self) -> str:
+        """The hash that the next entry must name."""
+        return self.hashes[-1] if self.hashes else _GENESIS
 
     def by_id(self, job_id: str) -> Story | None:
         """The story of a job."""
@@ -96,7 +103,7 @@ class Journal:
             self._tell(entry)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             self.say(f"entry {self.seq} cannot be read: {type(error).__name__}: {error}")
-        self.head = hashlib.sha256(line).hexdigest()
+        self.hashes.append(hashlib.sha256(line).hexdigest())
         self.seq += 1
 
     def _check_chain(self, entry: dict[str, Any]) -> None:

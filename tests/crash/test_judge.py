@@ -17,8 +17,10 @@ import pytest
 import sheratan
 from crash.effects import note_effect
 from crash.history import History
-from crash.judge import judge
+from crash.judge import judge, read_head
 from crash.packed import body_of
+from crash.storage_check import check_database
+from crash.storage_world import Notes
 from sheratan import Context, job
 
 JOBS = 6
@@ -142,6 +144,10 @@ def _fork_chain(world: World) -> None:
 
 def _drop_page(world: World) -> None:
     world.run("DELETE FROM page WHERE first_seq = (SELECT max(first_seq) FROM page)")
+
+
+def _drop_shard(world: World) -> None:
+    world.run("DELETE FROM shard")
 
 
 def _turn_time_back(world: World) -> None:
@@ -270,6 +276,7 @@ DAMAGE: dict[Callable[[World], None], str] = {
     _flip_entry: "does not name the hash of the entry before it",
     _fork_chain: "stands where",
     _drop_page: "the shard goes on at entry",
+    _drop_shard: "0 shards instead of one",
     _turn_time_back: "time runs backwards",
     _two_places: "is in 2 places",
     _no_place: "is in 0 places",
@@ -301,6 +308,32 @@ def test_damage_is_noticed(world: World, damage: Callable[[World], None]) -> Non
     damage(world)
     found = world.judge()
     assert any(DAMAGE[damage] in text for text in found), found
+
+
+CHAIN = (_flip_entry, _fork_chain, _drop_page, _drop_shard, _turn_time_back)
+
+
+def check(world: World, seq: int, head: str) -> list[str]:
+    """What the check of storage finds by its own reading, given the end of the journal that a caller was told."""
+    notes = Notes()
+    notes.history = world.history
+    notes.note_end(seq, head)
+    return [text for text in check_database(world.database, notes) if not text.startswith("verify")]
+
+
+@pytest.mark.parametrize("damage", CHAIN, ids=lambda damage: damage.__name__.strip("_"))
+def test_the_check_of_storage_notices_a_broken_chain(world: World, damage: Callable[[World], None]) -> None:
+    end = read_head(world.database)
+    assert check(world, *end) == []
+    damage(world)
+    found = check(world, *end)
+    assert any(DAMAGE[damage] in text for text in found), found
+
+
+def test_the_check_of_storage_misses_an_entry_that_was_acknowledged(world: World) -> None:
+    seq, head = read_head(world.database)
+    assert check(world, seq + 1, head) == [f"{seq + 1} entries were acknowledged, {seq} are there"]
+    assert check(world, seq - 1, head) == [f"entry {seq - 2} is not the one that was acknowledged"]
 
 
 def test_a_call_without_an_answer_may_have_been_obeyed_or_not(world: World) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import crash.cases
 from crash.__main__ import load_cases, main
 from crash.case import Case, Outcome, Run
 
@@ -56,5 +57,7 @@ def test_a_case_that_this_machine_cannot_run_is_not_good(capsys: pytest.CaptureF
 
 def test_every_case_has_an_id_of_its_own_a_promise_and_a_control() -> None:
     cases = load_cases()
+    files = {file.stem for folder in crash.cases.__path__ for file in Path(folder).glob("t*.py")}
+    assert {f"{found.id}_{found.name}".lower().replace("-", "_") for found in cases.values()} == files
     assert {name for name, found in cases.items() if not (found.promise and found.control_does)} == set()
     assert all(name.startswith("T") for name in cases)

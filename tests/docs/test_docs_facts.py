@@ -17,6 +17,7 @@ from sheratan.kernel.rules import registered_rules
 from sheratan.settings import setting_names
 from tests.docs.pages import blocks, file_name, pages, text_of
 from tests.support import run_cli
+from tools.check_dependencies import read_wanted
 from tools.source_tree import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -24,6 +25,7 @@ SOURCE = ROOT / "src" / "sheratan"
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`([^`\n]+)`")
 _PLACE = re.compile(r"([\w/.]+\.(?:py|sql|toml))(?::(\w+(?:\.\w+)?))?")
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 def _all_pages() -> list[Path]:
@@ -137,6 +139,13 @@ def test_the_make_targets_that_pages_name_exist() -> None:
 def test_the_changelog_tells_of_this_version() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     assert re.search(rf"^## \[{re.escape(version)}\] - ", text_of(ROOT / "CHANGELOG.md"), re.MULTILINE)
+
+
+def test_the_readme_names_and_counts_the_packages_that_sheratan_needs() -> None:
+    needed = [requirement.name for requirement in read_wanted(ROOT)[""]]
+    count = _NUMBERS[len(needed)]
+    readme = " ".join(text_of(ROOT / "README.md").split())
+    assert f"It needs {count} packages: {', '.join(needed)} (" in readme
 
 
 def test_every_decision_has_its_four_parts() -> None:

@@ -20,12 +20,12 @@ from sheratan.engine.decider import Decider
 from sheratan.engine.engine import Engine
 from sheratan.engine.prepare import prepare, prepare_reports
 from sheratan.store.sqlite.store import SqliteStore, open_reader, open_store
-from tests.engine.world import KINDS, PERSON, limit_pages
+from tests.engine.world import KINDS, PERSON, OnDisk
 
 __all__ = ["Running", "running_engine"]
 
 
-class Running:
+class Running(OnDisk):
     """An engine that runs, and short ways to ask it."""
 
     def __init__(self, engine: Engine, store: SqliteStore) -> None:
@@ -33,14 +33,6 @@ class Running:
         self.store = store
         for name in KINDS:
             engine.kinds.declare(KindDescription(name=name), None)
-
-    def fill_disk(self) -> None:
-        """From now on the database may not grow."""
-        limit_pages(self.store, full=True)
-
-    def free_disk(self) -> None:
-        """From now on the database may grow again."""
-        limit_pages(self.store, full=False)
 
     def submission(self, kind: str = "work", value: Any = None, **options: Any) -> commands.Submit:
         """A checked submission of one job."""

@@ -32,7 +32,7 @@ from sheratan.store.rows import Location
 from sheratan.store.sqlite.store import SqliteStore, open_store
 from sheratan.store.unit import state_of
 
-__all__ = ["BIG", "PERSON", "SECOND", "Answer", "World", "check_chain", "limit_pages"]
+__all__ = ["BIG", "PERSON", "SECOND", "Answer", "OnDisk", "World", "check_chain", "limit_pages"]
 
 SECOND = 1_000_000
 PERSON = Principal(actor="local:tester", auth="embedded", on_behalf_of="local:tester")
@@ -69,7 +69,21 @@ class Answer:
         return self._value
 
 
-class World:
+class OnDisk:
+    """Who has a store, on a disk that can be filled."""
+
+    store: SqliteStore
+
+    def fill_disk(self) -> None:
+        """From now on the database may not grow."""
+        limit_pages(self.store, full=True)
+
+    def free_disk(self) -> None:
+        """From now on the database may grow again."""
+        limit_pages(self.store, full=False)
+
+
+class World(OnDisk):
     """A decider over a SQLite store, driven as `engine.driver` drives it."""
 
     def __init__(self, path: Path | None = None, *, limits: Limits | None = None, seed: int = 1) -> None:
@@ -81,7 +95,7 @@ class World:
         for name in KINDS:
             self.registry.declare(KindDescription(name=name), None)
         self.signals: list[Signal] = []
-        self.store: SqliteStore = open_store(self.path, self.clock.now_us())
+        self.store = open_store(self.path, self.clock.now_us())
         self.start()
 
     # ---------------------------------------------------------------------------------------------------------------
@@ -160,14 +174,6 @@ class World:
         for pending, value, error in batch.answers:
             pending.answer(value, error)
         self.signals += [signal for _, signal in batch.signals]
-
-    def fill_disk(self) -> None:
-        """From now on the database may not grow."""
-        limit_pages(self.store, full=True)
-
-    def free_disk(self) -> None:
-        """From now on the database may grow again."""
-        limit_pages(self.store, full=False)
 
     # ---------------------------------------------------------------------------------------------------------------
     # What callers ask

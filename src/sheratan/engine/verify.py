@@ -7,7 +7,7 @@ from itertools import islice
 
 import msgspec
 
-from sheratan.ambient.pause import collector_paused
+from sheratan.ambient.collector import collector_paused
 from sheratan.contracts.errors import CorruptData
 from sheratan.contracts.journal import Entry
 from sheratan.engine.compare import FinalRows

@@ -1,4 +1,4 @@
-"""The collector's pause does not outlast the call that made it."""
+"""A pause of the collector does not outlast the call that made it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sheratan.ambient.pause import collector_paused
+from sheratan.ambient.collector import collector_paused
 from sheratan.engine.verify import verify
 from tests.journal.world import World
 

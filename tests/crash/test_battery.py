@@ -1,4 +1,4 @@
-"""A slice of each case of the crash battery that kills processes, and of its control, which must break the promise.
+"""A slice of each case of the crash battery, and of its control, which must break the promise.
 
 `SEED=n` in the environment repeats the draws of a run; `python -m crash CASE --seed n` does the same outside of pytest.
 """
@@ -10,27 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from crash.__main__ import load_cases
 from crash.case import Case, Run
-from crash.cases import (
-    t01_kill_loop,
-    t09_oom,
-    t16_append_storm,
-    t25_same_key_stampede,
-    t40_sigterm,
-    t41_poison,
-)
 
-CASES = [
-    module.CASE
-    for module in (
-        t01_kill_loop,
-        t09_oom,
-        t16_append_storm,
-        t25_same_key_stampede,
-        t40_sigterm,
-        t41_poison,
-    )
-]
+CASES = load_cases().values()
 
 
 def slice_of(case: Case, folder: Path) -> Run:
