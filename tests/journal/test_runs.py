@@ -35,7 +35,7 @@ def pages() -> Pages:
 
 def runs_of(pages: Sequence[Sequence[bytes]], entry_type: str) -> list[Run]:
     trail = Trail([])
-    parts = [part for page in pages for part in trail.take_page(b"\n".join(page), len(page)) or []]
+    parts = [part for page in pages for part in trail.take_page([*page]) or []]
     return [part for part in parts if isinstance(part, Run) and part.stencil.entry.type == entry_type]
 
 

@@ -53,7 +53,7 @@ def short_way(pages: Sequence[Sequence[bytes]], fold_type: type[Fold] = Fold) ->
     trail, fold = Trail(violations), fold_type(violations)
     in_runs = 0
     for page in pages:
-        parts = trail.take_page(b"\n".join(page), len(page))
+        parts = trail.take_page([*page])
         if parts is None:
             for line in page:
                 entry = trail.read(line)

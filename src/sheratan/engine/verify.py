@@ -93,7 +93,7 @@ def verify_lines(
     trail, fold = Trail(violations, known), Fold(violations)
     source = iter(lines)
     while chunk := [line.rstrip(b"\r\n") for line in islice(source, _LINES_AT_ONCE)]:
-        parts = trail.take_page(PAGE_SEPARATOR.join(chunk), len(chunk))
+        parts = trail.take_page(chunk)
         if parts is not None:
             _apply(fold, parts)
         else:
@@ -213,25 +213,27 @@ class Verifier:
         self._rows.flush()
 
     def _read_pages(self, pages: list[_Page]) -> None:
-        first_seq = self._trail.seq
-        for start, count, body in pages:
-            if start != first_seq or count != body.count(PAGE_SEPARATOR) + 1:
+        lines: list[bytes] = []
+        for first_seq, count, body in pages:
+            page = split_page(body)
+            if first_seq != self._trail.seq + len(lines) or count != len(page):
                 break
-            first_seq += count
+            lines += page
         else:
-            body = PAGE_SEPARATOR.join([body for _, _, body in pages])
-            parts = self._trail.take_page(body, first_seq - self._trail.seq) if pages else []
+            parts = self._trail.take_page(lines) if lines else []
             if parts is not None:
                 _apply(self._fold, parts)
                 self._take_facts()
                 return
-        for page in pages:
-            self._read_page(*page)
+        for first_seq, count, body in pages:
+            self._read_page(first_seq, count, body)
 
     def _read_page(self, first_seq: int, count: int, body: bytes) -> None:
-        parts = self._trail.take_page(body, count) if first_seq == self._trail.seq else None
+        lines = split_page(body)
+        is_next = first_seq == self._trail.seq and count == len(lines)
+        parts = self._trail.take_page(lines) if is_next else None
         if parts is None:
-            self._read_lines(first_seq, count, body)
+            self._read_lines(first_seq, count, lines)
         else:
             _apply(self._fold, parts)
         self._take_facts()
@@ -241,14 +243,13 @@ class Verifier:
         self._problems.take(self._violations)
         self._violations.clear()
 
-    def _read_lines(self, first_seq: int, count: int, body: bytes) -> None:
+    def _read_lines(self, first_seq: int, count: int, lines: list[bytes]) -> None:
         """Read a page with a fault, or with something unusual, entry by entry."""
-        lines = split_page(body)
         if len(lines) != count:
             text = f"the page says that it holds {count} entries, it holds {len(lines)}"
             self._problems.add("J1", text, seq=first_seq, row=f"page {first_seq}")
         # No pattern spans lines, so one look at the page spares a look at each of its lines.
-        may_hold_secret = find_secret(body) is not None
+        may_hold_secret = find_secret(PAGE_SEPARATOR.join(lines)) is not None
         for index, line in enumerate(lines):
             entry = self._trail.read(line, may_hold_secret=may_hold_secret)
             if entry is None:

@@ -7,6 +7,7 @@ entry by entry (`kernel/trail.py`), which says the same of a page without a faul
 from __future__ import annotations
 
 import hashlib
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
@@ -76,11 +77,8 @@ class PageForm(msgspec.Struct, frozen=True, gc=False):
         return _piece(self.hashes, index)
 
 
-def prove_page(body: bytes, count: int, start: Head, stencils: Stencils) -> PageForm | None:
-    """A page of so many entries that goes on from `start` in perfect form; None at the slightest doubt."""
-    lines = body.split(PAGE_SEPARATOR)
-    if len(lines) != count:
-        return None
+def prove_page(lines: list[bytes], start: Head, stencils: Stencils) -> PageForm | None:
+    """A page's entries that go on from `start` in perfect form; None at the slightest doubt."""
     proof = _Proof(lines, start, stencils)
     return PageForm(proof.parts, proof.hashes, proof.end) if proof.run() else None
 
@@ -90,7 +88,8 @@ class _Proof:
 
     def __init__(self, lines: list[bytes], start: Head, stencils: Stencils) -> None:
         self.parts: list[list[Entry] | Run] = []
-        self.hashes = b"".join([hashlib.sha256(line).digest() for line in lines]).hex()
+        sha256 = hashlib.sha256
+        self.hashes = b"".join([sha256(line).digest() for line in lines]).hex()
         self.end = start
         self._lines = lines
         self._start = start
@@ -102,13 +101,9 @@ class _Proof:
 
     def run(self) -> bool:
         """Whether the page is without a fault."""
-        lines = self._lines
-        lengths = list(map(len, lines))
-        index, count = 0, len(lines)
-        while index < count:
-            stop = index + 1
-            while stop < count and lengths[stop] == lengths[index]:
-                stop += 1
+        index, count = 0, len(self._lines)
+        for _, same in groupby(map(len, self._lines)):
+            stop = index + len([*same])
             run = self._fit(index, stop) if stop - index >= _RUN_MIN else None
             if run is not None:
                 if not self._decode_until(index):

@@ -51,11 +51,11 @@ class Trail:
         """The end of the journal as far as it was read."""
         return Head(self.seq, self.hash or "", self.at_us)
 
-    def take_page(self, body: bytes, count: int) -> list[list[Entry] | Run] | None:
-        """The next page, of `count` entries, when nothing is wrong with its form; None when it is to be `read`."""
+    def take_page(self, lines: list[bytes]) -> list[list[Entry] | Run] | None:
+        """The next entries, when nothing is wrong with their form; None when they are to be `read` one by one."""
         if self.hash is None or self._doubt is not None:
             return None
-        form = prove_page(body, count, Head(self.seq, self.hash, self.at_us), self._stencils)
+        form = prove_page(lines, Head(self.seq, self.hash, self.at_us), self._stencils)
         if form is None or not self._fits_known(form):
             return None
         self.seq, self.hash, self.at_us = form.end.seq, form.end.hash, form.end.at
