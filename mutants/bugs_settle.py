@@ -128,7 +128,7 @@ BUGS = (
         "the end of an attempt links to its lease, past what came in between",
         "explanation",
         "J14",
-        (Change(_SETTLE, "previous = held.lease.entry", "previous = held.lease.fence"),),
+        (Change(_SETTLE, "previous=held.lease.entry", "previous=held.lease.fence"),),
     ),
     Bug(
         "lost-cancelled-job-goes-on",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 import sheratan.kernel
 from sheratan.contracts.errors import NotFound
@@ -38,7 +39,7 @@ def hurried(given: dict[str, Any]) -> Verdict:
     verdict = find_rule("retry.backoff@1")(given)
     if verdict.chosen["action"] != "retry":
         return verdict
-    return verdict._replace(chosen={"action": "retry", "delay_us": 0})
+    return replace(verdict, chosen={"action": "retry", "delay_us": 0})
 
 
 def test_a_changed_rule_is_found_at_the_first_decision_that_it_changes(
@@ -62,7 +63,7 @@ def test_a_changed_rule_is_found_at_the_first_decision_that_it_changes(
 
 def test_a_rule_that_only_explains_itself_otherwise_differs_too(reader: SqliteReader) -> None:
     def curt(given: dict[str, Any]) -> Verdict:
-        return find_rule("job.settle@1")(given)._replace(because="Because.")
+        return replace(find_rule("job.settle@1")(given), because="Because.")
 
     found = replay(reader, {"job.settle@1": curt})
     assert {difference.text for difference in found.differences} == {"because differs"}
@@ -71,7 +72,7 @@ def test_a_rule_that_only_explains_itself_otherwise_differs_too(reader: SqliteRe
 
 def test_a_rule_that_rejects_otherwise_differs_too(reader: SqliteReader) -> None:
     def silent(given: dict[str, Any]) -> Verdict:
-        return find_rule("dispatch.order@1")(given)._replace(rejected=None)
+        return replace(find_rule("dispatch.order@1")(given), rejected=None)
 
     found = replay(reader, {"dispatch.order@1": silent})
     assert {difference.text for difference in found.differences} == {"rejected differs"}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from sheratan.engine.replay import Replayer, replay
 from sheratan.engine.verify import Verifier, verify
@@ -159,7 +160,7 @@ def test_a_step_reads_what_is_new_and_what_is_open(tmp_path: Path) -> None:
 
 def test_a_replayer_tells_of_each_difference_once_it_was_recorded(world: World) -> None:
     def other(given: dict[str, object]) -> Verdict:
-        return find_rule("job.settle@1")(given)._replace(because="Because.")
+        return replace(find_rule("job.settle@1")(given), because="Because.")
 
     replayer = Replayer(world.store, {"job.settle@1": other})
     assert replayer.step() == []

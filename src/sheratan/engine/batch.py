@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from sheratan.ambient.randomness import Randomness
 from sheratan.contracts.errors import NotFound, SheratanError
 from sheratan.contracts.ids import JobId, format_job_id, look_up_job_id
@@ -29,6 +31,8 @@ class Batch:
         self.unit = unit
         self.randomness = randomness
         self.monotonic_us = monotonic_us
+        self.at_us = unit.at_us
+        """The recorded instant of everything in this batch."""
         self.answers: list[tuple[Pending, Any, SheratanError | None]] = []
         self.signals: list[tuple[Session, Signal]] = []
         self.ended: list[tuple[JobRow, Result]] = []
@@ -38,11 +42,6 @@ class Batch:
         """Whether timers rang, so that the earliest one has to be looked up again."""
         self._new_jobs: dict[int, JobRow] = {}
         self._new_ids: dict[int, JobId] = {}
-
-    @property
-    def at_us(self) -> int:
-        """The recorded instant of everything in this batch."""
-        return self.unit.at_us
 
     def add_job(self, job: JobRow) -> JobId:
         """Take up a new job, which still has to be placed, and return its id."""
@@ -145,7 +144,7 @@ class Batch:
                 asked_us = known.asked_us
                 if asked_us is None and after.cancel_us:
                     asked_us = self.monotonic_us
-                state.hold(known._replace(lease=after, asked_us=asked_us))
+                state.hold(replace(known, lease=after, asked_us=asked_us))
         elif type(after) is Result:
             self.ended.append((job, after))
             state.cached.pop(after.number, None)

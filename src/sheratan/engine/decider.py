@@ -107,7 +107,7 @@ class Decider:
         batch = self._begin()
         done = 0
         for pending in commands:
-            self._decide_one(batch, pending)
+            _decide_one(batch, pending)
             if done < len(batch.ended):
                 done = follow(batch, done)
         timers.ring(batch)
@@ -192,31 +192,32 @@ class Decider:
         else:
             session.held.add(lease.number)
 
-    def _decide_one(self, batch: Batch, pending: Pending) -> None:
-        try:
-            answer = self._route(batch, pending)
-        except SheratanError as error:
-            batch.answers.append((pending, None, error))
-        else:
-            if type(pending.command) is not LeaseJobs:
-                batch.answers.append((pending, answer, None))
 
-    def _route(self, batch: Batch, pending: Pending) -> Any:
-        return _HANDLERS[type(pending.command)](batch, pending, pending.command, pending.by)
+def _decide_one(batch: Batch, pending: Pending) -> None:
+    command = pending.command
+    try:
+        if type(command) is LeaseJobs:
+            # Answered once there is work, or none to come.
+            workers.wait_for_jobs(batch, pending, command)
+            return
+        answer = _HANDLERS[type(command)](batch, command, pending.by)
+    except SheratanError as error:
+        batch.answers.append((pending, None, error))
+    else:
+        batch.answers.append((pending, answer, None))
 
 
-_Handler = Callable[[Batch, Pending, Any, Principal], Any]
+_Handler = Callable[[Batch, Any, Principal], Any]
 
 _HANDLERS: Final[dict[type[Command], _Handler]] = {
-    Submit: lambda batch, _, command, by: intake.submit(batch, command, by),
-    Settle: lambda batch, _, command, by: settle.settle_reports(batch, command, by),
-    LeaseJobs: lambda batch, pending, command, _: workers.wait_for_jobs(batch, pending, command),
-    RegisterWorker: lambda batch, _, command, by: workers.register(batch, command, by),
-    Heartbeat: lambda batch, _, command, by: workers.heartbeat(batch, command),
-    EndSession: lambda batch, _, command, by: workers.end_session(batch, command, by),
-    Cancel: lambda batch, _, command, by: control.cancel(batch, command, by),
-    RetryJob: lambda batch, _, command, by: control.retry(batch, command, by),
-    PauseQueue: lambda batch, _, command, by: control.pause(batch, command, by),
-    ResumeQueue: lambda batch, _, command, by: control.resume(batch, command, by),
-    StartDraining: lambda batch, _, command, by: control.start_draining(batch, command, by),
+    Submit: intake.submit,
+    Settle: settle.settle_reports,
+    RegisterWorker: workers.register,
+    Heartbeat: workers.heartbeat,
+    EndSession: workers.end_session,
+    Cancel: control.cancel,
+    RetryJob: control.retry,
+    PauseQueue: control.pause,
+    ResumeQueue: control.resume,
+    StartDraining: control.start_draining,
 }

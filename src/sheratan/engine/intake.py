@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+import msgspec
 
 from sheratan.contracts.errors import IdempotencyConflict, LimitReached, LostLease, Unavailable
 from sheratan.contracts.ids import SALT_BITS, parse_job_id
@@ -26,20 +29,17 @@ from sheratan.store.rows import (
 
 __all__ = ["Receipt", "submit", "submit_one"]
 
-_FIRST_OPTION = JobRow._fields.index("attempts_max")
-
 Receipt = tuple[str, bool]
 """The job's id, and whether it existed already under the same idempotency key."""
 
 
-class _Planned:
+class _Plan(msgspec.Struct, frozen=True, gc=False):
     """A job that may come in, once all jobs of the call may."""
 
-    def __init__(self, new: NewJob, parents: dict[int, Location], given: dict[str, Any]) -> None:
-        self.new = new
-        self.parents = parents
-        self.given = given
-        self.verdict: Verdict = admit(given)
+    new: NewJob
+    parents: Sequence[int]
+    given: dict[str, Any]
+    verdict: Verdict
 
 
 def submit(batch: Batch, command: Submit, by: Principal) -> list[Receipt]:
@@ -79,9 +79,9 @@ def _count_fan_out(batch: Batch, by_job: int, jobs: int) -> None:
     state.fan_out[by_job] = submitted
 
 
-def _plan_all(batch: Batch, jobs: tuple[NewJob, ...], by: Principal) -> list[_Planned | str]:
+def _plan_all(batch: Batch, jobs: tuple[NewJob, ...], by: Principal) -> list[_Plan | str]:
     """For each job its plan, or the id of the job that its key made before."""
-    planned: list[_Planned | str] = []
+    planned: list[_Plan | str] = []
     coming: dict[str, int] = {}
     for new in jobs:
         existing = _find_existing(batch, new, by)
@@ -176,16 +176,8 @@ def _other_field(batch: Batch, job: JobRow, new: NewJob) -> str:
     return next((name for name, (old, wanted) in pairs.items() if old != wanted), "delay_us")
 
 
-def _plan(batch: Batch, new: NewJob, by: Principal, coming: int) -> _Planned:
+def _plan(batch: Batch, new: NewJob, by: Principal, coming: int) -> _Plan:
     state = batch.state
-    parents: dict[int, Location] = {}
-    failed: list[str] = []
-    for parent_id in new.after:
-        parent = batch.find_job(parent_id)
-        location = batch.locate(parent)
-        parents[parent.number] = location
-        if type(location) is Result and location.state != "succeeded":
-            failed.append(parent_id)
     given: dict[str, Any] = {
         "queue": new.queue,
         "depth": state.depth(by.tenant, new.queue) + coming,
@@ -194,15 +186,28 @@ def _plan(batch: Batch, new: NewJob, by: Principal, coming: int) -> _Planned:
     }
     if new.delay_us:
         given["delay_us"] = new.delay_us
-    if parents:
-        given["waits_for"] = sum(type(location) is not Result for location in parents.values())
+    parents = _parents(batch, new, given) if new.after else ()
+    return _Plan(new, parents, given, admit(given))
+
+
+def _parents(batch: Batch, new: NewJob, given: dict[str, Any]) -> list[int]:
+    """The jobs to run after, in the order in which they were named; what admission has to know of them is added."""
+    parents: dict[int, Location] = {}
+    failed: list[str] = []
+    for parent_id in new.after:
+        parent = batch.find_job(parent_id)
+        location = batch.locate(parent)
+        parents[parent.number] = location
+        if type(location) is Result and location.state != "succeeded":
+            failed.append(parent_id)
+    given["waits_for"] = sum(type(location) is not Result for location in parents.values())
     if failed:
         given["failed_after"] = failed
         given["after_failure"] = new.after_failure
-    return _Planned(new, parents, given)
+    return list(parents)
 
 
-def _refuse(batch: Batch, plan: _Planned, by: Principal) -> None:
+def _refuse(batch: Batch, plan: _Plan, by: Principal) -> None:
     record = decision(ADMISSION, plan.given, plan.verdict)
     data = {"kind": plan.new.kind, "queue": plan.new.queue, "input": plan.new.digest}
     batch.unit.record("job.refused", f"queue:{plan.new.queue}", data, by, decision=record)
@@ -211,7 +216,7 @@ def _refuse(batch: Batch, plan: _Planned, by: Principal) -> None:
     raise LimitReached(f"{plan.verdict.because} (limits.queue_jobs_max)", field="queue")
 
 
-def _take_in(batch: Batch, plan: _Planned, by: Principal, by_job: int | None, origin: int | None) -> Receipt:
+def _take_in(batch: Batch, plan: _Plan, by: Principal, by_job: int | None, origin: int | None) -> Receipt:
     new, unit = plan.new, batch.unit
     inline = len(new.input) <= batch.state.limits.inline_bytes_max
     payload = None if inline else bytes.fromhex(new.digest)
@@ -238,7 +243,10 @@ def _take_in(batch: Batch, plan: _Planned, by: Principal, by_job: int | None, or
     if new.key is not None:
         request = bytes.fromhex(digest(_request_digest(new)))
         unit.keys[(by.tenant, new.key)] = KeyRow(by.tenant, new.key, request, job.number)
-    unit.after.extend(AfterRow(job.number, ordinal, parent) for ordinal, parent in enumerate(plan.parents))
+    if plan.parents:
+        unit.after.extend(
+            AfterRow(job.number, ordinal, parent) for ordinal, parent in enumerate(plan.parents)
+        )
     entry = unit.record(
         "job.submitted",
         public_id,
@@ -251,14 +259,16 @@ def _take_in(batch: Batch, plan: _Planned, by: Principal, by_job: int | None, or
 
 
 def _lane(batch: Batch, new: NewJob, by: Principal) -> Lane:
-    lane, is_new = batch.state.lane(by.tenant, new.queue, new.kind)
-    if is_new:
+    key = (by.tenant, new.queue, new.kind)
+    lane = batch.state.lanes.get(key)
+    if lane is None:
+        lane = batch.state.add_lane(*key)
         batch.unit.lanes.append(lane)
     return lane
 
 
 def _submitted_data(
-    batch: Batch, plan: _Planned, job: JobRow, by_job: int | None, origin: int | None
+    batch: Batch, plan: _Plan, job: JobRow, by_job: int | None, origin: int | None
 ) -> dict[str, Any]:
     new = plan.new
     data: dict[str, Any] = {
@@ -267,8 +277,13 @@ def _submitted_data(
         "queue": new.queue,
         "priority": new.priority,
         "input": new.digest,
-        # In order: attempts_max, backoff_base_us, backoff_cap_us, run_timeout_us, queue_timeout_us.
-        "options": list(job[_FIRST_OPTION : _FIRST_OPTION + 5]),
+        "options": [
+            new.attempts_max,
+            new.backoff_base_us,
+            new.backoff_cap_us,
+            new.run_timeout_us,
+            new.queue_timeout_us,
+        ],
     }
     if new.after_failure != "cancel":
         data["after_failure"] = new.after_failure
@@ -284,7 +299,7 @@ def _submitted_data(
     return data
 
 
-def _place_new(batch: Batch, plan: _Planned, job: JobRow, entry: int) -> None:
+def _place_new(batch: Batch, plan: _Plan, job: JobRow, entry: int) -> None:
     at_us, due_us = batch.at_us, batch.at_us + plan.new.delay_us
     chosen = plan.verdict.chosen
     location: Location

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -68,7 +68,7 @@ def _given(report: Ending, lease: Lease | None) -> dict[str, Any]:
     }
 
 
-class Said(NamedTuple):
+class Said(msgspec.Struct, frozen=True, gc=False):
     """What an entry says: its data, the decision, who caused it, and an entry that led to it."""
 
     data: dict[str, Any]
@@ -165,9 +165,15 @@ def lose(
 
 
 def _write(batch: Batch, held: Held, entry_type: str, said: Said) -> int:
-    data, record, by, cause = said
-    previous = held.lease.entry
-    return batch.unit.record(entry_type, held.id, data, by, decision=record, previous=previous, cause=cause)
+    return batch.unit.record(
+        entry_type,
+        held.id,
+        said.data,
+        said.by,
+        decision=said.decision,
+        previous=held.lease.entry,
+        cause=said.cause,
+    )
 
 
 def _succeed(batch: Batch, held: Held, output: bytes, record: dict[str, Any], by: Principal) -> None:

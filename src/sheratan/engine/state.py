@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 from sheratan.contracts.limits import Limits
 from sheratan.engine.commands import Pending
@@ -19,7 +19,7 @@ CANCEL_GRACE_US = 10_000_000
 _CACHED_JOBS_MAX = 8_192
 
 
-class Held(NamedTuple):
+class Held(msgspec.Struct, frozen=True, gc=False):
     """A lease, the job it is for, its public id, when the attempt began and when it was asked to stop (None: never).
 
     The instants are on the monotonic clock, so no clock change shortens a lease.
@@ -112,17 +112,13 @@ class State:
                 window.refill(self.store.ready_page(lane, window.edge, REFILL_JOBS))
         self.dry.clear()
 
-    def lane(self, tenant: str, queue: str, kind: str) -> tuple[Lane, bool]:
-        """The lane of a kind in a queue, and whether it is new."""
-        key = (tenant, queue, kind)
-        known = self.lanes.get(key)
-        if known is not None:
-            return known, False
-        lane = Lane(len(self.lanes) + 1, *key)
-        self.lanes[key] = lane
+    def add_lane(self, tenant: str, queue: str, kind: str) -> Lane:
+        """A lane for the first job of a kind in a queue."""
+        lane = Lane(len(self.lanes) + 1, tenant, queue, kind)
+        self.lanes[tenant, queue, kind] = lane
         self.lane_by_number[lane.lane] = lane
         self.windows[lane.lane] = self._window(lane, 0)
-        return lane, True
+        return lane
 
     def add_ready(self, row: Ready) -> None:
         """A job has become ready."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec.structs import replace
 
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.principal import ENGINE
@@ -125,4 +126,4 @@ def _overdue(batch: Batch, held: Held) -> None:
     noted = lease._replace(entry=entry)
     batch.place(job, lease, noted)
     error = JobError(error_class="timeout", type="RunTimeout", message=verdict.because)
-    decide_again(batch, held._replace(lease=noted), error)
+    decide_again(batch, replace(held, lease=noted), error)

@@ -46,7 +46,7 @@ def wait_for_jobs(batch: Batch, pending: Pending, command: LeaseJobs) -> None:
     session.waiting, session.free_slots = pending, command.slots
 
 
-def heartbeat(batch: Batch, command: Heartbeat) -> None:
+def heartbeat(batch: Batch, command: Heartbeat, by: Principal) -> None:
     """A worker is alive."""
     session_of(batch, command.session)
 

@@ -125,16 +125,17 @@ class Api:
     async def _run(self, request: api.RunJob, by: Principal) -> JobRecord:
         job = prepare_job(request.job, self._engine.kinds, self._engine.limits)
         public_id, ended = await self._engine.run(commands.Submit(jobs=(job,)), by, request.timeout_seconds)
-        return await self._ended(public_id, ended, by)
+        return self._at_hand(public_id, ended) or await self._get(api.GetJob(id=public_id), by)
 
-    async def _ended(self, public_id: str, ended: tuple[JobRow, Result] | None, by: Principal) -> JobRecord:
-        """The record of a job that has ended, from its rows where they say it all."""
-        if ended is not None:
-            job, result = ended
-            # An error, or a large output, is kept apart from these rows.
-            if result.state == "succeeded" and result.payload is None:
-                return ended_record(public_id, job, self._engine.state.lane_by_number[job.lane], result)
-        return await self._get(api.GetJob(id=public_id), by)
+    def _at_hand(self, public_id: str, ended: tuple[JobRow, Result] | None) -> JobRecord | None:
+        """The record of a job that has just ended, where its rows say it all."""
+        if ended is None:
+            return None
+        job, result = ended
+        # An error, or a large output, is kept apart from these rows.
+        if result.state != "succeeded" or result.payload is not None:
+            return None
+        return ended_record(public_id, job, self._engine.state.lane_by_number[job.lane], result)
 
     async def _get(self, request: api.GetJob, by: Principal) -> JobRecord:
         return await self._read(lambda: job_record(self._reader, find_view(self._reader, request.id)))
@@ -142,7 +143,7 @@ class Api:
     async def _wait(self, request: api.WaitForJob, by: Principal) -> JobRecord:
         address = look_up_job_id(request.id)
         ended = await self._engine.wait_end(address, request.timeout_seconds)
-        return await self._ended(request.id, ended, by)
+        return self._at_hand(request.id, ended) or await self._get(api.GetJob(id=request.id), by)
 
     async def _list(self, request: api.ListJobs, by: Principal) -> api.JobPage:
         return await self._read(lambda: list_records(self._reader, request, self._engine.limits))

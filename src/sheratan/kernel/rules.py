@@ -8,14 +8,16 @@ derived again; a changed rule is a new version and the old versions stay.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+import msgspec
 
 from sheratan.contracts.errors import InternalError, NotFound
 
 __all__ = ["Rule", "Verdict", "decision", "find_rule", "registered_rules", "rule"]
 
 
-class Verdict(NamedTuple):
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """What a rule says: the option `chosen`, one sentence `because`, and the options that lost with their reasons."""
 
     chosen: Any

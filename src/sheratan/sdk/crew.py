@@ -123,6 +123,7 @@ class Crew:
             attempt.task.cancel()
 
     async def _lease_loop(self) -> None:
+        create_task = asyncio.get_running_loop().create_task
         while True:
             while self._busy >= self._slots:
                 self._freed.clear()
@@ -139,7 +140,7 @@ class Crew:
             for assignment in assignments:
                 attempt = _Attempt(assignment)
                 self._attempts[assignment.number, assignment.fence] = attempt
-                attempt.task = asyncio.create_task(self._run(attempt))
+                attempt.task = create_task(self._run(attempt))
 
     async def _heartbeat_loop(self, seconds: float) -> None:
         while True:
