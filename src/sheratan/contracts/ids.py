@@ -62,7 +62,8 @@ def format_job_id(milliseconds: int, shard: int, number: int, salt: int) -> JobI
 
 def number_of(job_id: JobId | str) -> int:
     """The job number in an id that we made ourselves."""
-    return (int(job_id[len(_PREFIX) :], 16) >> SALT_BITS) & JOB_NUMBER_MAX
+    # The salt is the last five digits; a number is parsed in half the time when it fits into a machine word.
+    return int(job_id[-16:-5], 16) & JOB_NUMBER_MAX
 
 
 def look_up_job_id(text: str) -> JobAddress:

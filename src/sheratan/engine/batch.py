@@ -12,7 +12,7 @@ from sheratan.contracts.ids import JobId, format_job_id, look_up_job_id
 from sheratan.contracts.worker import Signal
 from sheratan.engine.commands import Pending
 from sheratan.engine.state import Held, Session, State
-from sheratan.store.rows import Blocked, JobRow, Lease, Location, Ready, Result, Timer
+from sheratan.store.rows import Blocked, JobRow, Lease, Location, Ready, Result, Timer, make_ready
 from sheratan.store.unit import Unit
 
 __all__ = ["Batch", "job_id"]
@@ -102,7 +102,7 @@ class Batch:
 
     def queue_first(self, job: JobRow, before: Location | None, since_us: int, entry: int) -> None:
         """Put a job into its queue for the first time: from now on its limit on waiting counts."""
-        self.place(job, before, Ready(job.lane, job.priority, job.number, 1, 0, since_us, entry))
+        self.place(job, before, make_ready((job.lane, job.priority, job.number, 1, 0, since_us, entry)))
         if job.queue_timeout_us:
             self.set_alarm(job.number, since_us + job.queue_timeout_us)
 

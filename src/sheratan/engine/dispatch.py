@@ -12,7 +12,7 @@ from sheratan.engine.batch import Batch
 from sheratan.engine.state import Session
 from sheratan.kernel.routing import ORDER, choose_jobs
 from sheratan.kernel.rules import decision
-from sheratan.store.rows import JobRow, Lane, Lease, Ready
+from sheratan.store.rows import JobRow, Lane, Ready, make_lease
 
 __all__ = ["dispatch"]
 
@@ -128,7 +128,7 @@ def _without_hopeless(heads: list[list[int]], places: int) -> list[list[int]]:
 
 
 def _lease(batch: Batch, session: Session, row: Ready, job: JobRow, fence: int) -> Assignment:
-    lease = Lease(row.number, row.attempt, row.losses, fence, session.number, batch.at_us, 0, fence)
+    lease = make_lease((row.number, row.attempt, row.losses, fence, session.number, batch.at_us, 0, fence))
     batch.place(job, row, lease)
     session.held.add(row.number)
     lane = batch.state.lane_by_number[job.lane]

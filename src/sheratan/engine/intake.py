@@ -25,6 +25,7 @@ from sheratan.store.rows import (
     Location,
     Result,
     Timer,
+    make_job,
 )
 
 __all__ = ["Receipt", "submit", "submit_one"]
@@ -222,22 +223,24 @@ def _take_in(batch: Batch, plan: _Plan, by: Principal, by_job: int | None, origi
     payload = None if inline else bytes.fromhex(new.digest)
     if payload is not None:
         unit.payloads[payload] = new.input
-    job = JobRow(
-        unit.take_number(),
-        batch.randomness.bits("salt", SALT_BITS),
-        _lane(batch, new, by).lane,
-        new.priority,
-        batch.at_us,
-        new.attempts_max,
-        new.backoff_base_us,
-        new.backoff_cap_us,
-        new.run_timeout_us,
-        new.queue_timeout_us,
-        new.after_failure,
-        by_job,
-        origin,
-        new.input if inline else None,
-        payload,
+    job = make_job(
+        (
+            unit.take_number(),
+            batch.randomness.bits("salt", SALT_BITS),
+            _lane(batch, new, by).lane,
+            new.priority,
+            batch.at_us,
+            new.attempts_max,
+            new.backoff_base_us,
+            new.backoff_cap_us,
+            new.run_timeout_us,
+            new.queue_timeout_us,
+            new.after_failure,
+            by_job,
+            origin,
+            new.input if inline else None,
+            payload,
+        )
     )
     public_id = batch.add_job(job)
     if new.key is not None:

@@ -15,7 +15,7 @@ from sheratan.kernel.canonical import digest
 from sheratan.kernel.outcome import SETTLE, settle
 from sheratan.kernel.retry import BACKOFF, backoff
 from sheratan.kernel.rules import Verdict, decision
-from sheratan.store.rows import TIMER_RETRY, FailureRow, Lease, Ready, Result, Timer
+from sheratan.store.rows import TIMER_RETRY, FailureRow, Lease, Ready, Timer, make_result
 
 __all__ = ["Said", "decide_again", "end", "lose", "settle_reports"]
 
@@ -95,7 +95,7 @@ def end(
         batch.unit.payloads[payload] = output
         output = None
     losses = lease.losses if losses is None else losses
-    finished = Result(job.number, state, lease.attempt, losses, batch.at_us, output, payload, entry)
+    finished = make_result((job.number, state, lease.attempt, losses, batch.at_us, output, payload, entry))
     batch.place(job, lease, finished)
     return entry
 

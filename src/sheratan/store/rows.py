@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final, NamedTuple
 
 __all__ = [
@@ -19,6 +21,10 @@ __all__ = [
     "Ready",
     "Result",
     "Timer",
+    "make_job",
+    "make_lease",
+    "make_ready",
+    "make_result",
 ]
 
 TIMER_DELAY: Final = 1
@@ -119,6 +125,20 @@ class Result(NamedTuple):
 
 
 Location = Ready | Timer | Lease | Blocked | Result
+
+# Every job needs one of each, and a named tuple's own constructor takes twice as long. Fields as they are declared.
+_Bytes = bytes | None
+_Options = tuple[int, int, int, int, int, str]
+make_job: Final[
+    Callable[[tuple[int, int, int, int, int, *_Options, int | None, int | None, _Bytes, _Bytes]], JobRow]
+] = partial(tuple.__new__, JobRow)
+make_ready: Final[Callable[[tuple[int, int, int, int, int, int, int]], Ready]] = partial(tuple.__new__, Ready)
+make_lease: Final[Callable[[tuple[int, int, int, int, int, int, int, int]], Lease]] = partial(
+    tuple.__new__, Lease
+)
+make_result: Final[Callable[[tuple[int, str, int, int, int, _Bytes, _Bytes, int]], Result]] = partial(
+    tuple.__new__, Result
+)
 
 
 class AfterRow(NamedTuple):
