@@ -24,6 +24,7 @@ from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.journal import Entry
 from sheratan.kernel.chain import decode_entry, split_page
 from sheratan.store.sqlite import store
+from sheratan.store.sqlite.log import LOG_PAGES, lay_out_log
 from sheratan.store.sqlite.pages import PageReader
 
 __all__ = ["Commit", "commits_of", "replay", "schema_of"]
@@ -133,6 +134,7 @@ def replay(path: Path, schema: Sequence[str], before: Iterable[Commit], timed: S
         for statement in schema:
             connection.execute(statement)
         connection.execute("INSERT INTO shard VALUES (0, 1, 0, ?, 0, 1, 0, NULL, 1)", ("0" * 64,))
+        lay_out_log(connection, path, LOG_PAGES)
         for commit in before:
             _write(connection, commit)
         began = time.perf_counter()

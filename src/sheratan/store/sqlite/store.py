@@ -15,6 +15,7 @@ from sheratan.kernel.chain import PAGE_SEPARATOR
 from sheratan.store.port import Shard
 from sheratan.store.rows import Blocked, Lease, Location, Ready, Result, Timer
 from sheratan.store.sqlite.library import check_library
+from sheratan.store.sqlite.log import LOG_PAGES, lay_out_log
 from sheratan.store.sqlite.migrate import apply_migrations
 from sheratan.store.sqlite.pages import PageWriter
 from sheratan.store.sqlite.reader import SqliteReader
@@ -33,7 +34,7 @@ _WRITER_PRAGMAS = (
     "journal_mode = WAL",
     # Nothing is acknowledged before it would survive a power cut. Group commit hides the cost.
     "synchronous = FULL",
-    "wal_autocheckpoint = 4000",
+    f"wal_autocheckpoint = {LOG_PAGES}",
     "cache_size = -65536",
     "temp_store = MEMORY",
 )
@@ -50,19 +51,24 @@ _KEY_COLUMNS: Final[dict[type[Location], int]] = {Ready: 3, Timer: 2, Lease: 1, 
 """How many of a location's first columns are its key."""
 
 
-def open_store(path: Path, now_us: int, *, vfs: str | None = None) -> SqliteStore:
+def open_store(path: Path, now_us: int, *, vfs: str | None = None, log_pages: int = 0) -> SqliteStore:
     """Open, create or migrate a database for its owner; `:memory:` works too."""
-    return SqliteStore(connect_owner(path, now_us, vfs=vfs))
+    return SqliteStore(connect_owner(path, now_us, vfs=vfs, log_pages=log_pages))
 
 
-def connect_owner(path: Path, now_us: int, *, vfs: str | None = None) -> apsw.Connection:
-    """The connection of a database's owner, with every migration applied. `vfs` names another file system."""
+def connect_owner(path: Path, now_us: int, *, vfs: str | None = None, log_pages: int = 0) -> apsw.Connection:
+    """The connection of a database's owner, with every migration applied, and its log laid out for so many pages.
+
+    `vfs` names another file system.
+    """
     check_library()
     connection = apsw.Connection(str(path), vfs=vfs, statementcachesize=300)
     try:
         for pragma in _WRITER_PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").fetchall()
         apply_migrations(connection, now_us)
+        if log_pages:
+            lay_out_log(connection, path, log_pages)
     except (apsw.FullError, apsw.BusyError) as error:
         connection.close()
         raise _unavailable(error) from error
