@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from sheratan.contracts.errors import CorruptData, Unavailable
-from sheratan.contracts.worker import Registration
+from sheratan.contracts.errors import CorruptData, DataDirectoryInUse, Unavailable
+from sheratan.contracts.worker import Assignment, Registration
 from sheratan.engine.commands import Cancel, EndSession, LeaseJobs, PauseQueue, RegisterWorker, StartDraining
 from sheratan.engine.timers import SESSION_SILENCE_US_MAX
 from tests.engine.world import BIG, SECOND, World
@@ -241,3 +243,50 @@ def test_memory_that_disagrees_with_the_rows_is_found_at_the_commit_and_nothing_
     world.store._connection.execute("INSERT INTO ready VALUES (1, 5, 1, 1, 0, 1700000000000000, 2)")
     world.crash()
     assert world.state_of(other) == "queued"
+
+
+class TwoOwners(NamedTuple):
+    """An engine that stood still while another one took over, as when its lock was lost; a job runs in the other."""
+
+    deposed: World
+    owner: World
+    given: Assignment
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[TwoOwners]:
+    path = tmp_path / "sheratan.db"
+    deposed = World(path)
+    deposed.register()
+    owner = World(path)
+    owner.submit()
+    [given] = owner.lease(owner.register())
+    yield TwoOwners(deposed, owner, given)
+    owner.check()
+    deposed.close()
+    owner.close()
+
+
+def test_a_deposed_engine_is_told_so_whatever_runs_in_the_one_that_took_over(two: TwoOwners) -> None:
+    before = two.owner.store.shard()
+    for _ in range(2):
+        [refused] = two.deposed.batch(two.deposed.submission())
+        assert isinstance(refused.error, DataDirectoryInUse)
+        assert two.deposed.state.orphans == [two.given.number]
+    assert two.owner.store.shard() == before
+
+
+def test_a_deposed_engine_that_was_only_told_to_wait_finds_out_at_once(two: TwoOwners) -> None:
+    two.owner.store._connection.execute("BEGIN IMMEDIATE")
+    [refused] = two.deposed.batch(two.deposed.submission())
+    two.owner.store._connection.execute("ROLLBACK")
+    assert isinstance(refused.error, Unavailable)
+    assert "another program writes" in str(refused.error)
+    before = two.owner.store.shard()
+    assert two.deposed.decider.next_wake_us() == 0
+    unit = two.deposed.decider.decide([]).unit
+    assert not unit.is_empty
+    with pytest.raises(DataDirectoryInUse):
+        two.deposed.store.commit(unit)
+    assert two.owner.store.shard() == before
+    assert two.owner.settle(two.given, output="done")

@@ -9,7 +9,6 @@ from typing import Any
 
 import apsw
 import pytest
-import zstandard
 
 from sheratan.contracts.errors import CorruptData
 from sheratan.engine.problems import PROBLEMS_MAX
@@ -247,13 +246,6 @@ def test_a_page_in_a_form_that_nobody_knows_is_found_and_ends_every_other_readin
     with pytest.raises(CorruptData):
         reader.entry_line(first_seq)
     reader.close()
-
-
-def test_a_page_that_says_it_is_enormous_is_given_no_memory(data: Path, hands: Hands) -> None:
-    [[first_seq]] = hands.run("SELECT max(first_seq) FROM page WHERE codec = 1")
-    frame = zstandard.ZstdCompressor().compress(b"x" * (1 << 29))
-    hands.run("UPDATE page SET body = ? WHERE first_seq = ?", frame, first_seq)
-    assert not checked(data).ok
 
 
 def test_a_guard_that_was_dropped_is_found(data: Path) -> None:

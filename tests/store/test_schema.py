@@ -64,6 +64,10 @@ def test_migrations_are_numbered_without_gaps_and_all_tables_are_strict() -> Non
     [
         "INSERT INTO migration VALUES (99, 'from_the_future', 'abc', 1)",
         "UPDATE migration SET checksum = 'changed'",
+        "UPDATE migration SET checksum = 'changed' WHERE version = 2",
+        "UPDATE migration SET name = 'changed'",
+        "UPDATE migration SET name = 'changed' WHERE version = 2",
+        "UPDATE migration SET version = 3 WHERE version = 2",
     ],
 )
 def test_a_database_of_another_release_is_refused_unchanged(tmp_path: Path, change: str) -> None:
@@ -71,7 +75,7 @@ def test_a_database_of_another_release_is_refused_unchanged(tmp_path: Path, chan
     store._connection.execute(change)
     before = table_rows(store._connection)
     store.close()
-    with pytest.raises(CorruptData, match="migration"):
+    with pytest.raises(CorruptData, match=r"has migration \d+ \(\w+\), which this release does not know"):
         open_store(tmp_path / "a.db", 1)
     connection = apsw.Connection(str(tmp_path / "a.db"))
     assert table_rows(connection) == before
@@ -97,6 +101,18 @@ def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path)
     with pytest.raises(CorruptData, match=r"a\.db"):
         open_reader(path, clock=lambda: 0)
     assert path.read_bytes() == b"not a database" * 1_000
+
+
+@pytest.mark.parametrize("column", ["name", "checksum"])
+def test_a_database_whose_text_is_no_text_is_refused_by_its_path(tmp_path: Path, column: str) -> None:
+    path = tmp_path / "a.db"
+    store = opened(path)
+    store._connection.execute(f"UPDATE migration SET {column} = CAST(x'ff' || {column} AS TEXT)")
+    store.close()
+    before = path.read_bytes()
+    with pytest.raises(CorruptData, match=r"a\.db is not a usable database: .*utf-8"):
+        open_store(path, 1)
+    assert path.read_bytes() == before
 
 
 def test_reading_a_database_that_does_not_exist_creates_none(tmp_path: Path) -> None:

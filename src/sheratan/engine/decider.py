@@ -188,6 +188,7 @@ class Decider:
         state.hold(Held(lease, job, job_id(job), now_us, now_us if lease.cancel_us else None))
         session = state.sessions.get(lease.session)
         if session is None:
+            # After a failed commit every worker of this engine is on duty again, so another engine's holds it.
             state.orphans.append(lease.number)
         else:
             session.held.add(lease.number)

@@ -99,7 +99,10 @@ class State:
         self.next_deadline_us: int | None = None
         """No running attempt's time is up before this instant of the monotonic clock."""
         self.orphans: list[int] = []
-        """Running jobs whose worker is not on duty any more."""
+        """Running jobs whose worker is on duty elsewhere: another engine has taken over, and this one does not know.
+
+        What is decided about them can only be refused, and that is how it finds out.
+        """
         self.cached: dict[int, JobRow] = {}
         self.blocked = store.blocked_count()
         self.next_due_us = store.next_due_us()

@@ -18,6 +18,7 @@ from sheratan.engine.verify import Verifier
 from sheratan.kernel.chain import Head
 from sheratan.simulation.clock import SimulatedClock
 from sheratan.simulation.coverage import Coverage
+from sheratan.simulation.memory import memory_faults
 from sheratan.simulation.model import Model
 from sheratan.simulation.model_jobs import Refused
 from sheratan.simulation.model_state import ModelJob
@@ -247,24 +248,12 @@ class Auditor:
 
     def _check_memory(self, decider: Decider) -> None:
         """What the engine remembers is what it would read from the database, and what the model says of workers."""
-        mine, fresh = decider.state, State(decider.state.store, decider.state.limits)
-        for name, kept, read in (*_remembered(mine, fresh), self._workers(mine), *self._attempts(mine)):
-            if kept != read:
-                self._blame(f"{name}: {kept} in memory, {read} was to be expected")
-        # A timer that was cancelled may still wake the engine, too early; never too late.
-        if fresh.next_due_us is not None and (
-            mine.next_due_us is None or mine.next_due_us > fresh.next_due_us
-        ):
-            self._blame(f"the next timer: {mine.next_due_us} in memory, {fresh.next_due_us} in the database")
-        self._check_windows(mine, fresh)
-
-    def _check_windows(self, mine: State, fresh: State) -> None:
-        for lane, window in mine.windows.items():
-            rows = fresh.store.ready_page(lane, (-1, -1), 100_000)
-            if window.depth != len(rows) or window.head(100_000) != rows[: len(window)]:
-                self._blame(f"the ready jobs of lane {lane} in memory are not those in the database")
-            if len(window) != len(rows) and window.whole:
-                self._blame(f"lane {lane} is held to be whole in memory, and is not")
+        mine = decider.state
+        for fault in memory_faults(mine):
+            self._blame(fault)
+        for name, kept, said in (self._workers(mine), *self._attempts(mine)):
+            if kept != said:
+                self._blame(f"{name}: {kept} in memory, {said} was to be expected")
 
     def _attempts(self, mine: State) -> list[tuple[str, Any, Any]]:
         running = [self.model.jobs[number] for number in self.model.running]
@@ -330,21 +319,6 @@ def observed(auditor: Auditor, limits: Limits, reader: SqliteReader) -> type[Dec
             return waited
 
     return Observed
-
-
-def _remembered(mine: State, fresh: State) -> list[tuple[str, Any, Any]]:
-    leases = {held.lease for held in mine.held.values()}
-    return [
-        ("the end of the journal", mine.head, fresh.head),
-        ("the next number", mine.next_number, fresh.next_number),
-        ("the leases", leases, set(fresh.store.leases())),
-        ("the number of blocked jobs", mine.blocked, fresh.blocked),
-        ("the lanes", mine.lanes, fresh.lanes),
-        ("the lanes with ready jobs", mine.busy_lanes, fresh.busy_lanes),
-        ("the queues", mine.queues, fresh.queues),
-        ("the policy", mine.policy, fresh.policy),
-        ("the last entry about the engine", mine.engine_entry, fresh.engine_entry),
-    ]
 
 
 def _seeds(batch: Batch) -> dict[int, int]:

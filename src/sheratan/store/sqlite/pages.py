@@ -43,7 +43,8 @@ class PageReader:
     """Unpacks pages, one after the other."""
 
     def __init__(self) -> None:
-        self._decompress = zstandard.ZstdDecompressor(max_window_size=_BODY_BYTES_MAX).decompress
+        # A whole frame is unpacked straight into its body. For one that is cut short zstd's own bound on memory holds.
+        self._decompress = zstandard.ZstdDecompressor().decompress
 
     def body(self, first_seq: int, stored: bytes, codec: int) -> bytes:
         """The body of a page; CorruptData when what is stored is not what its codec says."""

@@ -1,0 +1,69 @@
+"""What an engine remembers must be what it would read from the database: said once, for the auditor and the tests."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sheratan.engine.state import State
+
+__all__ = ["memory_faults"]
+
+_ALL: Final = 100_000
+"""More ready jobs than any lane has where this is asked."""
+
+
+def memory_faults(mine: State) -> list[str]:
+    """In what a memory differs from what is stored, between two batches; empty when it does not."""
+    fresh = State(mine.store, mine.limits)
+    faults = [
+        f"{name}: {kept} in memory, {read} was to be expected"
+        for name, kept, read in [*_kept_and_read(mine, fresh), *_depths(mine, fresh), *_held(mine)]
+        if kept != read
+    ]
+    # A timer that was cancelled may still wake the engine, too early; never too late.
+    if fresh.next_due_us is not None and (mine.next_due_us is None or mine.next_due_us > fresh.next_due_us):
+        faults.append(f"the next timer: {mine.next_due_us} in memory, {fresh.next_due_us} in the database")
+    return faults + _window_faults(mine)
+
+
+def _kept_and_read(mine: State, fresh: State) -> list[tuple[str, Any, Any]]:
+    leases = {held.lease for held in mine.held.values()}
+    return [
+        ("the end of the journal", mine.head, fresh.head),
+        ("the next number", mine.next_number, fresh.next_number),
+        ("the leases", leases, set(mine.store.leases())),
+        ("the number of blocked jobs", mine.blocked, fresh.blocked),
+        ("the lanes", mine.lanes, fresh.lanes),
+        ("the lanes with ready jobs", mine.busy_lanes, fresh.busy_lanes),
+        ("the queues", mine.queues, fresh.queues),
+        ("the policy", mine.policy, fresh.policy),
+        ("the last entry about the engine", mine.engine_entry, fresh.engine_entry),
+    ]
+
+
+def _depths(mine: State, fresh: State) -> list[tuple[str, int, int]]:
+    queues = dict.fromkeys((lane.tenant, lane.queue) for lane in fresh.lanes.values())
+    return [(f"the ready jobs of queue {key[1]}", mine.depth(*key), fresh.depth(*key)) for key in queues]
+
+
+def _held(mine: State) -> list[tuple[str, set[int], set[int]]]:
+    """A worker on duty holds exactly the leases that name it."""
+    return [
+        (
+            f"the jobs of {session.subject}",
+            session.held,
+            {number for number, held in mine.held.items() if held.lease.session == session.number},
+        )
+        for session in mine.sessions.values()
+    ]
+
+
+def _window_faults(mine: State) -> list[str]:
+    faults: list[str] = []
+    for lane, window in mine.windows.items():
+        rows = mine.store.ready_page(lane, (-1, -1), _ALL)
+        if window.depth != len(rows) or window.head(_ALL) != rows[: len(window)]:
+            faults.append(f"the ready jobs of lane {lane} in memory are not those in the database")
+        if len(window) != len(rows) and window.whole:
+            faults.append(f"lane {lane} is held to be whole in memory, and is not")
+    return faults
