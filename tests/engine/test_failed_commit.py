@@ -12,6 +12,7 @@ from sheratan.contracts.errors import CorruptData, DataDirectoryInUse, Unavailab
 from sheratan.contracts.worker import Assignment, Registration
 from sheratan.engine.commands import Cancel, EndSession, LeaseJobs, PauseQueue, RegisterWorker, StartDraining
 from sheratan.engine.timers import SESSION_SILENCE_US_MAX
+from sheratan.engine.window import LOW_JOBS, REFILL_JOBS
 from tests.engine.world import BIG, SECOND, World
 
 
@@ -243,6 +244,29 @@ def test_memory_that_disagrees_with_the_rows_is_found_at_the_commit_and_nothing_
     world.store._connection.execute("INSERT INTO ready VALUES (1, 5, 1, 1, 0, 1700000000000000, 2)")
     world.crash()
     assert world.state_of(other) == "queued"
+
+
+def test_a_read_that_fails_before_a_batch_undoes_nothing_of_the_batch_before(world: World) -> None:
+    for _ in range(REFILL_JOBS + 1):
+        world.submit()
+    world.restart()
+    stays, goes = world.register("stays", slots=REFILL_JOBS), world.register("goes")
+    while len(world.state.held) < REFILL_JOBS - LOW_JOBS - 1:
+        world.lease(stays, REFILL_JOBS - LOW_JOBS - 1 - len(world.state.held))
+    wanted = RegisterWorker(registration=Registration(name="comes", kinds=(), slots=1), local=True)
+    batch = (LeaseJobs(session=stays, slots=1), wanted, EndSession(session=goes))
+    comes = world.batch(*batch)[1].value
+
+    def fail(cursor: object, text: str, bindings: object) -> bool:
+        if "FROM ready WHERE lane" in text:
+            raise MemoryError
+        return True
+
+    world.store._connection.exec_trace = fail
+    with pytest.raises(MemoryError):
+        world.submit()
+    world.store._connection.exec_trace = None
+    assert set(world.state.sessions) == {stays, comes}
 
 
 class TwoOwners(NamedTuple):

@@ -103,8 +103,9 @@ class Decider:
 
     def decide(self, commands: Sequence[Pending]) -> Batch:
         """Decide commands in order, then whatever time has brought, then who gets work."""
-        self.state.refill()
+        # First, so that a refill that fails does not undo the batch before, which is committed.
         batch = self._begin()
+        self.state.refill()
         done = 0
         for pending in commands:
             _decide_one(batch, pending)
