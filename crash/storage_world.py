@@ -188,9 +188,8 @@ async def workshop(
 ) -> AsyncGenerator[Workshop]:
     """Run an engine on a database until the block ends. Small logs make it checkpoint often."""
     clock = VirtualClock(_instant_after(path))
-    store = SqliteStore(connect_owner(path, clock.now_us(), vfs=vfs))
+    store = SqliteStore(connect_owner(path, clock.now_us(), vfs=vfs, log_pages=log_pages))
     try:
-        store._connection.execute(f"PRAGMA wal_autocheckpoint = {log_pages}").fetchall()
         # With a clock that stands still every commit is made on the loop, so one connection serves both sides.
         engine = Engine(Decider(store, clock, SeededRandomness(seed), Limits()), store, version="battery")
         await engine.start()

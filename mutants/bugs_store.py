@@ -25,6 +25,13 @@ BUGS = (
         (Change(_STORE, '"synchronous = FULL"', '"synchronous = NORMAL"'),),
     ),
     Bug(
+        "log-not-written-anew",
+        "who starts after a failed sync builds on what memory still shows of the log",
+        "safety",
+        "E1",
+        (Change(_STORE, "        write_log_anew(path, vfs)\n", ""),),
+    ),
+    Bug(
         "no-transaction",
         "BEGIN and COMMIT are gone: each statement commits by itself",
         "safety",

@@ -16,6 +16,7 @@ from sheratan.simulation.campaign import options_of, run_campaign
 from sheratan.simulation.choices import Choices
 from sheratan.simulation.coverage import FAULTS, SOMETIMES, Coverage
 from sheratan.simulation.shrink import shrink
+from sheratan.simulation.unsynced import UnsyncedFile, Write
 from sheratan.simulation.world import simulate
 from tests.support import run_cli
 
@@ -64,6 +65,17 @@ def test_a_draw_that_is_added_to_one_stream_shifts_no_other() -> None:
     plain, more = Choices(9), Choices(9)
     more.draw("new", 1000)
     assert [plain.draw("old", 1000) for _ in range(20)] == [more.draw("old", 1000) for _ in range(20)]
+
+
+def test_what_a_failed_sync_gave_up_arrives_only_when_it_is_written_again() -> None:
+    file = UnsyncedFile(b"aaaa")
+    file.pending += [Write(0, b"bb"), Write(2, b"cc")]
+    file.fail_sync(lambda change: [change] if change == Write(2, b"cc") else [])
+    file.sync()
+    assert file.image(lambda change: ()) == b"aacc"
+    file.pending.append(Write(1, b"dd"))
+    file.sync()
+    assert file.image(lambda change: ()) == b"addc"
 
 
 def test_a_fault_that_nobody_declared_is_a_mistake() -> None:

@@ -21,6 +21,10 @@ from tests.store.support import add_job, new_unit, table_rows
 PAGES = 64
 
 
+def _laid_out(path: Path, vfs: str | None = None) -> SqliteStore:
+    return SqliteStore(connect_owner(path, 1, vfs=vfs, log_pages=PAGES, is_laid_out=True))
+
+
 def _log_bytes(path: Path) -> int:
     return path.with_name(path.name + "-wal").stat().st_size
 
@@ -38,7 +42,7 @@ def _fill(store: SqliteStore, commits: int) -> None:
 
 
 def test_the_log_does_not_grow_while_commits_fit_into_it(tmp_path: Path) -> None:
-    store = open_store(tmp_path / "a.db", 1, log_pages=PAGES)
+    store = _laid_out(tmp_path / "a.db")
     before = _log_bytes(tmp_path / "a.db")
     assert before > PAGES * 4_096
     _fill(store, 5)
@@ -47,7 +51,7 @@ def test_the_log_does_not_grow_while_commits_fit_into_it(tmp_path: Path) -> None
 
 
 def test_what_fills_the_log_is_in_no_table_and_not_in_the_database(tmp_path: Path) -> None:
-    plain, laid_out = open_store(tmp_path / "a.db", 1), open_store(tmp_path / "b.db", 1, log_pages=PAGES)
+    plain, laid_out = open_store(tmp_path / "a.db", 1), _laid_out(tmp_path / "b.db")
     assert table_rows(laid_out._connection).keys() == table_rows(plain._connection).keys()
     assert laid_out._connection.pragma("cache_size") == plain._connection.pragma("cache_size")
     plain.close()
@@ -56,7 +60,7 @@ def test_what_fills_the_log_is_in_no_table_and_not_in_the_database(tmp_path: Pat
 
 
 def test_after_a_kill_every_commit_and_nothing_else_is_read_from_the_log(tmp_path: Path) -> None:
-    store = open_store(tmp_path / "a.db", 1, log_pages=PAGES)
+    store = _laid_out(tmp_path / "a.db")
     _fill(store, 5)
     killed = tmp_path / "killed"
     killed.mkdir()
@@ -64,14 +68,14 @@ def test_after_a_kill_every_commit_and_nothing_else_is_read_from_the_log(tmp_pat
         shutil.copy(file, killed / file.name)
     expected = table_rows(store._connection)
     store.close()
-    again = open_store(killed / "a.db", 2, log_pages=PAGES)
+    again = _laid_out(killed / "a.db")
     assert table_rows(again._connection) == expected
     again.close()
 
 
 def test_a_disk_with_little_room_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", _little_room)
-    open_owner = connect_owner(tmp_path / "a.db", 1, log_pages=PAGES)
+    open_owner = _laid_out(tmp_path / "a.db")
     assert _log_bytes(tmp_path / "a.db") < PAGES * 4_096
     open_owner.close()
 
@@ -82,7 +86,7 @@ def test_an_owner_starts_on_a_disk_that_fills_up_meanwhile() -> None:
         path = disk.folder / "a.db"
         open_store(path, 1, vfs=disk.name).close()
         disk.is_full = True
-        store = open_store(path, 1, vfs=disk.name, log_pages=PAGES)
+        store = _laid_out(path, disk.name)
         disk.is_full = False
         _fill(store, 1)
         store.close()
@@ -104,7 +108,7 @@ def test_a_reader_beside_it_sees_what_is_committed(tmp_path: Path) -> None:
     reader = open_reader(tmp_path / "a.db", clock=lambda: 0)
     with reader.snapshot():
         expected = list(reader.locations())
-        second = connect_owner(tmp_path / "a.db", 2, log_pages=PAGES)
+        second = _laid_out(tmp_path / "a.db")
         assert list(reader.locations()) == expected
         second.close()
     reader.close()

@@ -1,5 +1,8 @@
 """A disk whose unsynced writes can be lost or torn, that fills up and whose syncs fail: a VFS under the real SQLite.
 
+A sync that fails makes nothing durable later either: what it was to save is lost or kept then and there, and the next
+one knows nothing of it. So a process that starts anew reads what no power cut will leave.
+
 The files lie in a folder of the host, which is never synced; what a power cut would leave of them is kept beside.
 """
 
@@ -28,7 +31,8 @@ class SimulatedDisk:
     def __init__(self, choices: Choices, coverage: Coverage) -> None:
         self.name = f"simulated-{next(_serial)}"
         self.is_full = False
-        self.sync_fails: Callable[[], bool] = lambda: False
+        self.sync_fails: Callable[[bool], bool] = lambda is_log: False
+        """Asked at each sync of the log or of the database: whether it fails."""
         self.dies: Callable[[], bool] = lambda: False
         """Asked before each write: whether the process is killed here."""
         self.is_dead = False
@@ -38,6 +42,10 @@ class SimulatedDisk:
         self._root = Path(tempfile.mkdtemp(prefix="sheratan-simulation-"))
         self._generation = 0
         self._files: dict[str, UnsyncedFile] = {}
+        self._forsaken_in: int | None = None
+        """The generation in which a failed sync last gave something up; None since the power was cut."""
+        self._is_built_upon = False
+        """Whether a later process has synced something since."""
         self._vfs = _Vfs(self)
         self.folder.mkdir()
 
@@ -69,7 +77,7 @@ class SimulatedDisk:
             path = self.folder / place.name
             file = known.get(str(place))
             if power and file is not None:
-                path.write_bytes(file.image(self._arrives))
+                path.write_bytes(file.image(self._arrives_in_time))
                 continue
             shutil.copyfile(place, path)
             if file is not None:
@@ -77,6 +85,9 @@ class SimulatedDisk:
                 self._files[str(path)] = file
         if power:
             self._coverage.hit("power.cut")
+            if self._is_built_upon:
+                self._coverage.hit("power.after_forsaken")
+            self._forsaken_in, self._is_built_upon = None, False
         self.is_dead = False
 
     def remove(self) -> None:
@@ -84,15 +95,37 @@ class SimulatedDisk:
         self._vfs.unregister()
         shutil.rmtree(self._root, ignore_errors=True)
 
-    def _arrives(self, change: Change) -> Iterable[Change]:
-        fate = self._choices.pick("power", ("kept", "lost", "torn"))
+    def sync(self, file: UnsyncedFile, *, is_log: bool) -> None:
+        """Make a file durable, unless the disk fails: then what has not arrived by now is forsaken."""
+        if self.sync_fails(is_log):
+            file.fail_sync(self._arrives_at_all)
+            raise apsw.IOError("the simulated sync failed")
+        file.sync()
+        if self._forsaken_in is not None and self._forsaken_in < self._generation:
+            self._is_built_upon = True
+
+    def _arrives_in_time(self, change: Change) -> Iterable[Change]:
+        fate, arrived = self._draw_fate("power", change)
+        if fate != "kept":
+            self._coverage.hit(f"power.{fate}_write")
+        return arrived
+
+    def _arrives_at_all(self, change: Change) -> Iterable[Change]:
+        fate, arrived = self._draw_fate("sync", change)
+        if fate != "kept":
+            self._coverage.hit("disk.forsaken_write")
+            self._forsaken_in = self._generation
+        return arrived
+
+    def _draw_fate(self, stream: str, change: Change) -> tuple[str, Iterable[Change]]:
+        fate = self._choices.pick(stream, ("kept", "lost", "torn"))
         if fate == "lost":
-            self._coverage.hit("power.lost_write")
-            return ()
+            return fate, ()
         if fate == "kept" or isinstance(change, Truncation):
-            return (change,)
-        self._coverage.hit("power.torn_write")
-        return [piece for piece in sectors(change) if self._choices.pick("power.sector", (True, False))]
+            return "kept", (change,)
+        return fate, [
+            piece for piece in sectors(change) if self._choices.pick(f"{stream}.sector", (True, False))
+        ]
 
 
 class _Vfs(apsw.VFS):
@@ -136,8 +169,7 @@ class _File(apsw.VFSFile):
         if disk.dies():
             disk.is_dead = True
             raise apsw.IOError("the process is killed here")
-        # SQLite bears a checkpoint that finds the disk full, but an exception from here would come out all the same.
-        if disk.is_full and self._is_log and offset + len(data) > self.xFileSize():
+        if disk.is_full and offset + len(data) > self.xFileSize():
             raise apsw.FullError("the simulated disk is full")
         super().xWrite(data, offset)
         self._file.pending.append(Write(offset, bytes(data)))
@@ -151,9 +183,7 @@ class _File(apsw.VFSFile):
     def xSync(self, flags: int) -> None:  # noqa: N802 - apsw's name
         """Sync: what was written is safe from now on, unless the disk fails."""
         self._must_live()
-        if self._disk.sync_fails():
-            raise apsw.IOError("the simulated sync failed")
-        self._file.sync()
+        self._disk.sync(self._file, is_log=self._is_log)
 
     def _must_live(self) -> None:
         if self._disk.is_dead or self._folder != self._disk.folder:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
+
+import apsw
 
 from sheratan.contracts.errors import Unavailable
 from sheratan.contracts.limits import Limits
@@ -52,6 +55,7 @@ class Hosts:
         self._limits: Limits | None = None
         self._started = 0
         self._deposed: Server | None = None
+        self._reading: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start a server and wait until it serves or is killed."""
@@ -82,6 +86,7 @@ class Hosts:
             await self._maybe_stand_still()
             self._maybe_set_clock()
             self._maybe_fill_disk()
+            self._maybe_read_long()
             await asyncio.sleep(_TURN_SECONDS)
 
     async def mend(self) -> None:
@@ -92,11 +97,11 @@ class Hosts:
             self._story.tell(f"{server.node} has halted: {server.engine.halted}")
             if not self._storage.has_failed_sync:
                 self._story.blame(f"an engine has halted without a cause: {server.engine.halted}")
-            server.kill()
+            self._end_halted(server)
         while self.server is None or self.server.is_over:
             if self.server is not None and self.server.was_killed:
                 self._end_deposed()
-                self._storage.crash(power=self._may("crash.power"))
+                self._storage.crash(power=self._power_fails(self.server))
             await asyncio.sleep(self._choices.pick("restart.after", (0.1, 3.0, 45.0)))
             self._maybe_fill_disk()
             await self.start()
@@ -119,6 +124,20 @@ class Hosts:
                 self._coverage.hit("policy.changed")
             self._limits = changed
         return self._limits
+
+    def _end_halted(self, server: Server) -> None:
+        """Whoever watches over it kills it or stops it in order."""
+        if self._choices.pick("halt.end", ("killed", "stopped")) == "stopped":
+            self._coverage.hit("engine.halted_then_stopped")
+            server.close()
+        server.kill()
+
+    def _power_fails(self, server: Server) -> bool:
+        """With an engine that has halted mostly not: what comes of a failed sync shows when somebody goes on."""
+        has_halted = server.engine is not None and server.engine.halted is not None
+        return self._choices.chance(
+            "crash.power", self._options.rate("crash.power") // (4 if has_halted else 1)
+        )
 
     async def _maybe_end(self) -> None:
         server = self.server
@@ -192,6 +211,22 @@ class Hosts:
             self._coverage.hit("disk.full")
             self._story.tell("the disk is full")
             disk.is_full = True
+
+    def _maybe_read_long(self) -> None:
+        if self._storage.disk is not None and self._reading is None and self._may("disk.long_read"):
+            self._coverage.hit("disk.long_read")
+            self._reading = asyncio.create_task(self._read_long())
+
+    async def _read_long(self) -> None:
+        """Read from a snapshot for a while, as `sheratan journal verify` may: checkpoints cannot go beyond it."""
+        # When the host crashes the reader is gone, too.
+        with suppress(apsw.Error):
+            reader = self._storage.long_reader()
+            with reader.snapshot():
+                reader.shard()
+                await asyncio.sleep(self._choices.pick("disk.long_read_seconds", (0.5, 3.0, 20.0)))
+            reader.close()
+        self._reading = None
 
     def _may(self, fault: str) -> bool:
         return self._choices.chance(fault, self._options.rate(fault))

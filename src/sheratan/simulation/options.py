@@ -22,7 +22,9 @@ _RATES: Final[dict[str, tuple[int, ...]]] = {
     "crash.power": (0, 500, 1000),
     "restart.clean": (0, 10, 50),
     "disk.full": (0, 0, 40),
-    "disk.sync_failed": (0, 0, 3),
+    "disk.sync_failed": (0, 0, 3, 30),
+    "disk.checkpoint_failed": (0, 0, 100),
+    "disk.long_read": (0, 50, 300),
     "disk.slow": (0, 30, 200),
     "disk.busy": (0, 0, 20, 100),
     "network.request_lost": (0, 5, 30),
@@ -73,7 +75,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     think_us: int
     work_us: int
     small_windows: bool
-    checkpoint_pages: int
+    log_pages: int
+    is_log_laid_out: bool
     fail_permille: int
     spawn_permille: int
     rates: dict[str, int]
@@ -88,6 +91,7 @@ def draw_options(choices: Choices) -> Options:
     """Draw a world."""
     rates = {name: choices.pick(f"options.{name}", _RATES[name]) for name in _RATES}
     weights = {name: choices.between(f"options.weight.{name}", 0, most) for name, most in _WEIGHTS.items()}
+    log_pages = choices.pick("options.log_pages", (1000, 4, 30))
     return Options(
         storage=choices.pick("options.storage", ("memory", "disk", "disk")),
         schedule=choices.pick("options.schedule", ("fifo", "uniform", "ranks")),
@@ -99,7 +103,9 @@ def draw_options(choices: Choices) -> Options:
         think_us=choices.pick("options.think", (0, 1_000, 100_000, 2_000_000)),
         work_us=choices.pick("options.work", (0, 10_000, 1_000_000, 20_000_000)),
         small_windows=choices.pick("options.small_windows", (False, True, True)),
-        checkpoint_pages=choices.pick("options.checkpoint_pages", (1000, 4, 30)),
+        log_pages=log_pages,
+        # A large one takes so many writes that a process that may be killed at each would never come to its end.
+        is_log_laid_out=log_pages < 100 and choices.pick("options.is_log_laid_out", (False, True)),
         fail_permille=choices.pick("options.fail", (0, 100, 500)),
         spawn_permille=choices.pick("options.spawn", (0, 100, 300)),
         rates=rates,

@@ -106,9 +106,15 @@ class Server:
             # The process ends all the same, and nothing of it goes on.
             self.kill()
             return
+        self.close()
         self.is_over = True
         self.news.set()
         self.on_end(self.node)
+
+    def close(self) -> None:
+        """Give the database back, as the last step of a stop; SQLite moves its log into the database then."""
+        if self._store is not None:
+            self._storage.close_in_order(self._store)
 
     def kill(self) -> None:
         """End it now, from outside."""

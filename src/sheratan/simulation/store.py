@@ -41,6 +41,8 @@ class SimulatedStorage:
         self._open: list[SqliteReader] = []
         self.has_failed_sync = False
         """Whether a sync has failed since the store was opened: the one thing that an engine may halt on."""
+        if self.disk is not None:
+            self.disk.sync_fails = self._sync_fails
 
     def open(self, now_us: int, kill: Callable[[], None]) -> tuple[SimulatedStore, SqliteReader]:
         """The store of an engine that starts, and a reader beside it. `kill` is called where the process ends."""
@@ -50,13 +52,34 @@ class SimulatedStorage:
                 self._memory = connect_owner(Path(":memory:"), now_us)
             store = SimulatedStore(self._memory, self, kill)
             return store, store
-        path = self.disk.folder / DATABASE_NAME
-        connection = connect_owner(path, now_us, vfs=self.disk.name)
-        connection.execute(f"PRAGMA wal_autocheckpoint = {self.options.checkpoint_pages}").fetchall()
+        connection = self._connect(self.disk, now_us, kill)
         store = SimulatedStore(connection, self, kill)
         reader = self.reader()
         self._open += [store, reader]
         return store, reader
+
+    def _connect(self, disk: SimulatedDisk, now_us: int, kill: Callable[[], None]) -> apsw.Connection:
+        def dies() -> bool:
+            """Whether the process is killed before this write."""
+            is_over = self.choices.chance("crash.inside_open", self.options.rate("crash.inside_commit"))
+            if is_over:
+                self.coverage.hit("crash.inside_open")
+                kill()
+            return is_over
+
+        disk.dies = dies
+        try:
+            return connect_owner(
+                disk.folder / DATABASE_NAME,
+                now_us,
+                vfs=disk.name,
+                log_pages=self.options.log_pages,
+                is_laid_out=self.options.is_log_laid_out,
+            )
+        except SheratanError:
+            if disk.is_dead:
+                raise Killed from None
+            raise
 
     def reader(self) -> SqliteReader:
         """A connection of its own that reads what is committed; give it back."""
@@ -64,12 +87,29 @@ class SimulatedStorage:
             assert self._memory is not None
             return SqliteReader(self._memory)
         path = self.disk.folder / DATABASE_NAME
-        return SqliteReader(apsw.Connection(str(path), vfs=self.disk.name))
+        return SqliteReader(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY, vfs=self.disk.name))
 
     def give_back(self, reader: SqliteReader) -> None:
         """Close a reader; in memory its connection is the only one."""
         if self.disk is not None:
             reader.close()
+
+    def long_reader(self) -> SqliteReader:
+        """A reader of another program, which is gone at the next crash."""
+        reader = self.reader()
+        self._open.append(reader)
+        return reader
+
+    def close_in_order(self, store: SimulatedStore) -> None:
+        """Close what a process has open, its own connection last."""
+        if self.disk is None:
+            return
+        at = self._open.index(store)
+        with suppress(apsw.Error):
+            # SQLite bears it when it cannot tidy up here; what the disk raised comes out all the same.
+            self._open[at + 1].close()
+            store.close()
+        del self._open[at : at + 2]
 
     def crash(self, *, power: bool) -> None:
         """The process that had the store open is gone."""
@@ -89,6 +129,14 @@ class SimulatedStorage:
             self._memory.close()
         if self.disk is not None:
             self.disk.remove()
+
+    def _sync_fails(self, is_log: bool) -> bool:
+        fault = "disk.sync_failed" if is_log else "disk.checkpoint_failed"
+        if self.choices.chance(fault, self.options.rate(fault)):
+            self.coverage.hit(fault)
+            self.has_failed_sync = True
+            return True
+        return False
 
     def _close_all(self) -> None:
         if self.disk is not None:
@@ -115,7 +163,6 @@ class SimulatedStore(SqliteStore):
         connection.exec_trace = self._before_statement
         if storage.disk is not None:
             storage.disk.dies = self._dies_inside
-            storage.disk.sync_fails = self._sync_fails
 
     def commit(self, unit: Unit) -> None:
         """Commit, unless the process ends before, within, or right after."""
@@ -171,14 +218,6 @@ class SimulatedStore(SqliteStore):
             storage.coverage.hit("crash.inside_commit")
             self.is_over = True
             self._kill()
-            return True
-        return False
-
-    def _sync_fails(self) -> bool:
-        storage = self._storage
-        if storage.choices.chance("disk.sync_failed", storage.options.rate("disk.sync_failed")):
-            storage.coverage.hit("disk.sync_failed")
-            storage.has_failed_sync = True
             return True
         return False
 

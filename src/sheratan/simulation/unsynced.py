@@ -43,6 +43,15 @@ class UnsyncedFile:
             _apply(self._durable, change)
         self.pending.clear()
 
+    def fail_sync(self, arrives: Callable[[Change], Iterable[Change]]) -> None:
+        """A sync has failed, and the machine takes its changes for written: what has not arrived by now never will.
+
+        Whatever syncs come later, only what is written again arrives. Who reads goes on seeing it until the power goes
+        (Rebello et al., "Can Applications Recover from fsync Failures?", 2020).
+        """
+        self._durable = bytearray(self.image(arrives))
+        self.pending.clear()
+
     def image(self, arrives: Callable[[Change], Iterable[Change]]) -> bytes:
         """What a machine finds that starts anew; `arrives` says of each pending change what of it reached the disk."""
         content = bytearray(self._durable)

@@ -25,7 +25,6 @@ from sheratan.sdk.client import Client
 from sheratan.sdk.kind import Kind, find_kinds
 from sheratan.sdk.worker import SLOTS_DEFAULT, Worker
 from sheratan.settings import Settings, WorkerSettings
-from sheratan.store.sqlite.log import LOG_PAGES
 from sheratan.store.sqlite.owner import Holder, OwnerLock
 from sheratan.store.sqlite.store import DATABASE_NAME, open_store
 from sheratan.wiring.program import import_module, open_offline, version
@@ -42,7 +41,7 @@ class Server:
         self._worker_settings = worker
         self._lock = OwnerLock(data, Holder(pid=os.getpid(), program=program, since_us=clock.now_us()))
         path = data / DATABASE_NAME
-        self._store = open_store(path, clock.now_us(), log_pages=LOG_PAGES)
+        self._store = open_store(path, clock.now_us(), is_laid_out=True)
         self._readers = [open_offline(data), open_offline(data)]
         decider = Decider(self._store, clock, SystemRandomness(), limits)
         self.engine = Engine(decider, self._readers[0], version=version())

@@ -15,7 +15,7 @@ from sheratan.kernel.chain import PAGE_SEPARATOR
 from sheratan.store.port import Shard
 from sheratan.store.rows import Blocked, Lease, Location, Ready, Result, Timer
 from sheratan.store.sqlite.library import check_library
-from sheratan.store.sqlite.log import LOG_PAGES, lay_out_log
+from sheratan.store.sqlite.log import LOG_PAGES, checkpoint_at, lay_out_log, leave_log, write_log_anew
 from sheratan.store.sqlite.migrate import apply_migrations
 from sheratan.store.sqlite.pages import PageWriter
 from sheratan.store.sqlite.reader import SqliteReader
@@ -34,7 +34,6 @@ _WRITER_PRAGMAS = (
     "journal_mode = WAL",
     # Nothing is acknowledged before it would survive a power cut. Group commit hides the cost.
     "synchronous = FULL",
-    f"wal_autocheckpoint = {LOG_PAGES}",
     "cache_size = -65536",
     "temp_store = MEMORY",
 )
@@ -51,38 +50,48 @@ _KEY_COLUMNS: Final[dict[type[Location], int]] = {Ready: 3, Timer: 2, Lease: 1, 
 """How many of a location's first columns are its key."""
 
 
-def open_store(path: Path, now_us: int, *, vfs: str | None = None, log_pages: int = 0) -> SqliteStore:
+def open_store(path: Path, now_us: int, *, vfs: str | None = None, is_laid_out: bool = False) -> SqliteStore:
     """Open, create or migrate a database for its owner; `:memory:` works too."""
-    return SqliteStore(connect_owner(path, now_us, vfs=vfs, log_pages=log_pages))
+    return SqliteStore(connect_owner(path, now_us, vfs=vfs, is_laid_out=is_laid_out))
 
 
-def connect_owner(path: Path, now_us: int, *, vfs: str | None = None, log_pages: int = 0) -> apsw.Connection:
-    """The connection of a database's owner, with every migration applied, and its log laid out for so many pages.
+def connect_owner(
+    path: Path,
+    now_us: int,
+    *,
+    vfs: str | None = None,
+    log_pages: int = LOG_PAGES,
+    is_laid_out: bool = False,
+) -> apsw.Connection:
+    """The connection of a database's owner, with every migration applied. `vfs` names another file system.
 
-    `vfs` names another file system.
+    `log_pages` is the size at which the log is begun anew; with `is_laid_out` it has that size from the start.
     """
     check_library()
-    connection = apsw.Connection(str(path), vfs=vfs, statementcachesize=300)
     try:
-        for pragma in _WRITER_PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}").fetchall()
-        apply_migrations(connection, now_us)
-        if log_pages:
-            lay_out_log(connection, path, log_pages)
+        write_log_anew(path, vfs)
+        connection = apsw.Connection(str(path), vfs=vfs, statementcachesize=300)
+        try:
+            connection.set_wal_hook(checkpoint_at(log_pages))
+            for pragma in _WRITER_PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}").fetchall()
+            apply_migrations(connection, now_us)
+            if is_laid_out:
+                lay_out_log(connection, path, log_pages)
+        except BaseException as error:
+            if isinstance(error, apsw.Error):
+                leave_log(connection)
+            connection.close()
+            raise
     except (apsw.FullError, apsw.BusyError) as error:
-        connection.close()
         raise _unavailable(error) from error
     except (apsw.Error, UnicodeDecodeError) as error:
-        connection.close()
         raise CorruptData(f"{path} is not a usable database: {error}") from error
-    except BaseException:
-        connection.close()
-        raise
     return connection
 
 
 @contextmanager
-def _told_apart() -> Generator[None]:
+def _told_apart(connection: apsw.Connection) -> Generator[None]:
     """Within it, what passes by itself is Unavailable, and what does not is CorruptData."""
     try:
         yield
@@ -90,6 +99,7 @@ def _told_apart() -> Generator[None]:
         raise _unavailable(error) from error
     except apsw.Error as error:
         # After a failed sync nobody knows what the disk holds, so trying again would prove nothing.
+        leave_log(connection)
         raise CorruptData(f"the database cannot be written: {error}") from error
 
 
@@ -149,7 +159,7 @@ class SqliteStore(SqliteReader):
 
     def take_over(self) -> Shard:
         """Become the owner: raise the epoch, so that an earlier owner can write no more."""
-        with _told_apart():
+        with _told_apart(self._connection):
             self._connection.execute(sql("take_over"))
         shard = self.shard()
         self._epoch = shard.epoch
@@ -158,7 +168,7 @@ class SqliteStore(SqliteReader):
     def commit(self, unit: Unit) -> None:
         """Write a unit, all of it or nothing, and return only when it is durable."""
         connection = self._connection
-        with _told_apart():
+        with _told_apart(self._connection):
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 self._advance(unit)
