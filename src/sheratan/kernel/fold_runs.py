@@ -6,6 +6,7 @@ at; what is not taken is decoded and goes its way entry by entry.
 
 from __future__ import annotations
 
+import struct
 from functools import partial
 from itertools import count, repeat
 from typing import Final
@@ -20,7 +21,7 @@ __all__ = ["RunFold"]
 _ended = partial(tuple.__new__, Ended)
 _OPTIONS: Final = 5
 _SALT_MASK: Final = (1 << SALT_BITS) - 1
-_ID_AT: Final = len("job_")
+_HALF_AT: Final = len("job_") + 16
 
 
 class RunFold(SmoothFold):
@@ -33,13 +34,14 @@ class RunFold(SmoothFold):
         if entry.decision is None or len(data["options"]) != _OPTIONS or not self._are_next(numbers):
             return False
         # The digits are lower-case hexadecimal, so the same value is the same text.
-        values = [int(text, 16) for text in run.columns["id"]]
-        if [value >> SALT_BITS for value in values] != _addresses(instants, numbers[0]):
+        highs, lows = _halves(run.columns["id"])
+        base = _low(numbers[0])
+        if highs != _highs(instants) or [low >> SALT_BITS for low in lows] != list(range(base, base + size)):
             return False
         self._open_all(run, numbers)
         plain = self.new.plain
         plain.numbers.extend(numbers)
-        plain.salts.extend([value & _SALT_MASK for value in values])
+        plain.salts.extend([low & _SALT_MASK for low in lows])
         plain.lanes.extend([(entry.tenant, data["queue"], data["kind"])] * size)
         plain.priorities.extend([data["priority"]] * size)
         plain.created_us.extend(instants)
@@ -113,14 +115,23 @@ def _are_as_said(jobs: list[OpenJob], run: Run, attempt: int) -> bool:
     )
 
 
-def _addresses(instants: list[int], first: int) -> list[int]:
-    """What stands in the ids of consecutive jobs of shard 0 before their salt. Instants ascend."""
-    oldest = instants[0]
-    if instants[-1] == oldest:
-        base = _address(oldest) + first
-        return list(range(base, base + len(instants)))
-    return [_address(instant) + number for number, instant in enumerate(instants, first)]
+def _halves(ids: tuple[bytes, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The first and the last 64 bits of each id, which has 32 hexadecimal digits."""
+    halves = struct.unpack(f">{2 * len(ids)}Q", bytes.fromhex(b"".join(ids).decode()))
+    return halves[::2], halves[1::2]
 
 
-def _address(instant: int) -> int:
-    return int(format_job_id(instant // 1000, 0, 0, 0)[_ID_AT:], 16) >> SALT_BITS
+def _highs(instants: list[int]) -> tuple[int, ...]:
+    """The first half of the ids of jobs of shard 0. Instants ascend."""
+    if instants[-1] == instants[0]:
+        return (_high(instants[0]),) * len(instants)
+    return tuple(map(_high, instants))
+
+
+def _high(instant: int) -> int:
+    return int(format_job_id(instant // 1000, 0, 0, 0)[:_HALF_AT].removeprefix("job_"), 16)
+
+
+def _low(number: int) -> int:
+    """The last half of a job's id before its salt."""
+    return int(format_job_id(0, 0, number, 0)[_HALF_AT:], 16) >> SALT_BITS

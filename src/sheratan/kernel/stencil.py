@@ -12,6 +12,8 @@ import re
 import struct
 from typing import Final, NamedTuple
 
+import msgspec
+
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.values import INTEGER_MAX
 from sheratan.kernel.chain import decode_entry
@@ -44,6 +46,7 @@ _FORESEEN: Final = frozenset({"prev", "seq"})
 """What must stand in these places is known, digit by digit."""
 _HEX_DIGITS: Final = b"0123456789abcdef"
 _DIGITS_MAX: Final = len(str(INTEGER_MAX)) - 1
+_decode_integers: Final = msgspec.json.Decoder(list[int]).decode
 _UNBOUNDED: Final = _HEXADECIMAL | {"at"}
 """What need not be short: digests, and instants, which are compared with the bound."""
 _PER_LENGTH_MAX: Final = 4
@@ -65,7 +68,7 @@ class Run(NamedTuple):
 
     def integers(self, name: str) -> list[int]:
         """A column of numbers."""
-        return list(map(int, self.columns[name]))
+        return _integers(self.columns[name])
 
     def texts(self, name: str) -> list[str]:
         """A column of text."""
@@ -158,4 +161,9 @@ def _is_sound(name: str, column: tuple[bytes, ...]) -> bool:
 def _instants(column: tuple[bytes, ...]) -> list[int]:
     if column.count(column[0]) == len(column):
         return [int(column[0])] * len(column)
-    return list(map(int, column))
+    return _integers(column)
+
+
+def _integers(column: tuple[bytes, ...]) -> list[int]:
+    """Digits without a leading zero are JSON, and one decoder reads them all in a fraction of the time of `int`."""
+    return _decode_integers(b"[" + b",".join(column) + b"]")
