@@ -9,9 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import msgspec
-
 from crash.case import Case, Outcome, Run
+from crash.child import ask
 from crash.storage_check import check_database
 from crash.storage_sweep import DATABASE, Found, Order
 from crash.storage_world import Notes
@@ -41,13 +40,7 @@ def _control(run: Run) -> Outcome:
 
 
 def _sweep(order: Order) -> Outcome:
-    done = subprocess.run(
-        [sys.executable, "-m", "crash.storage_sweep"],
-        input=msgspec.json.encode(order),
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    found = msgspec.json.decode(done.stdout, type=Found)
+    found = ask("crash.storage_sweep", order, Found)
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(found.kinds.items()))
     return Outcome(
         {"operations": f"{found.operations} ({kinds})", "killed before": found.kills}, found.violations

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
-import msgspec
-
 from crash.case import Case, Outcome, Run
+from crash.child import ask
 from crash.storage_migrate import Found, Order
 
 __all__ = ["CASE"]
@@ -18,13 +14,7 @@ def _run(run: Run, *, without_transaction: bool = False) -> Outcome:
     order = Order(
         folder=str(run.folder), seed=run.seed, stride=stride, without_transaction=without_transaction
     )
-    done = subprocess.run(
-        [sys.executable, "-m", "crash.storage_migrate"],
-        input=msgspec.json.encode(order),
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    found = msgspec.json.decode(done.stdout, type=Found)
+    found = ask("crash.storage_migrate", order, Found)
     return Outcome(dict(found.kills), found.violations)
 
 

@@ -15,7 +15,9 @@ from sheratan.engine import settle
 from sheratan.simulation.campaign import options_of, run_campaign
 from sheratan.simulation.choices import Choices
 from sheratan.simulation.coverage import FAULTS, SOMETIMES, Coverage
+from sheratan.simulation.loop import SimulatedLoop
 from sheratan.simulation.shrink import shrink
+from sheratan.simulation.story import Story
 from sheratan.simulation.unsynced import UnsyncedFile, Write
 from sheratan.simulation.world import simulate
 from tests.support import run_cli
@@ -41,6 +43,19 @@ def test_a_seed_gives_the_same_digest_in_another_process_with_other_hashes() -> 
         for hashes in ("0", "1", "4711")
     }
     assert digests == {simulate(5).digest + "\n"}
+
+
+def test_a_server_that_could_not_start_tells_the_same_in_each_run() -> None:
+    told = "could not start: 0/sheratan.db is not a usable database"
+    failed = next(run for run in map(simulate, range(100)) if any(told in line for line in run.story))
+    assert simulate(failed.seed).digest == failed.digest
+
+
+def test_a_story_holds_no_folder_of_the_host(tmp_path: Path) -> None:
+    story = Story(SimulatedLoop(Choices(1), "fifo"))
+    story.hide(tmp_path)
+    story.tell(f"{tmp_path}/0/sheratan.db is gone")
+    assert story.lines == ["0.000000 world: 0/sheratan.db is gone"]
 
 
 def test_a_job_that_is_retried_and_cancelled_in_one_batch_is_understood() -> None:

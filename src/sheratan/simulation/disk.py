@@ -39,7 +39,8 @@ class SimulatedDisk:
         """Nothing is written any more: the process that wrote is gone."""
         self._choices = choices
         self._coverage = coverage
-        self._root = Path(tempfile.mkdtemp(prefix="sheratan-simulation-"))
+        self.root = Path(tempfile.mkdtemp(prefix="sheratan-simulation-"))
+        """The folder of the host that it keeps everything in."""
         self._generation = 0
         self._files: dict[str, UnsyncedFile] = {}
         self._forsaken_in: int | None = None
@@ -52,7 +53,7 @@ class SimulatedDisk:
     @property
     def folder(self) -> Path:
         """Where the files lie now."""
-        return self._root / str(self._generation)
+        return self.root / str(self._generation)
 
     def file(self, path: str) -> UnsyncedFile:
         """A file as the disk has it; one that was there before it was first asked for is durable as it is."""
@@ -93,7 +94,7 @@ class SimulatedDisk:
     def remove(self) -> None:
         """Give the host its folder back."""
         self._vfs.unregister()
-        shutil.rmtree(self._root, ignore_errors=True)
+        shutil.rmtree(self.root, ignore_errors=True)
 
     def sync(self, file: UnsyncedFile, *, is_log: bool) -> None:
         """Make a file durable, unless the disk fails: then what has not arrived by now is forsaken."""

@@ -69,8 +69,7 @@ class Hosts:
         if server.is_over:
             self._coverage.hit("crash.at_start")
         elif isinstance(task.exception(), Unavailable) or "simulated" in str(task.exception()):
-            # Without its folder, whose name another run of the same seed would not have.
-            self._story.tell(f"could not start: {str(task.exception()).rpartition(': ')[2]}")
+            self._story.tell(f"could not start: {task.exception()}")
             server.kill()
         elif task.exception() is not None:
             self._story.blame(f"a server could not start: {task.exception()!r}")

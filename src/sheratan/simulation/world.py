@@ -87,6 +87,8 @@ class _World:
         self.story = Story(self.loop)
         self.clock = SimulatedClock(self.loop)
         self.storage = SimulatedStorage(self.loop, choices, self.coverage, options)
+        if self.storage.disk is not None:
+            self.story.hide(self.storage.disk.root)
         self.auditor = Auditor(self.clock, self.coverage, self.story, short_windows=options.small_windows)
         self.network = Network(self.loop, choices, self.coverage, options)
         self.hosts = Hosts(self.network, self.storage, self.clock, self.auditor, self.story)
@@ -102,13 +104,13 @@ class _World:
         try:
             self.loop.run(self._live())
         except (Violation, Deadlock, TooManySteps) as error:
-            violation = f"{type(error).__name__}: {error}"
+            violation = self.story.without_host(f"{type(error).__name__}: {error}")
         finally:
             model, head = self.auditor.model, self.auditor.head
             self.loop.bury()
             self.storage.close()
         if violation is None and self.loop.accidents:
-            violation = f"an error that nobody saw: {self.loop.accidents[0]}"
+            violation = self.story.without_host(f"an error that nobody saw: {self.loop.accidents[0]}")
         return Outcome(
             seed=self.choices.seed,
             options=self.options,

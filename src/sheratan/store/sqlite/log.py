@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -35,11 +36,10 @@ def lay_out_log(connection: apsw.Connection, path: Path, pages: int) -> None:
     connection.pragma("cache_size", 10)
     connection.execute("BEGIN IMMEDIATE")
     try:
-        connection.execute("CREATE TABLE filling (body BLOB) STRICT")
-        connection.execute("INSERT INTO filling VALUES (zeroblob(?))", (pages * page_size,))
-    except apsw.FullError:
-        # Then it is smaller, and grows as it is needed.
-        pass
+        # On a full disk it is smaller, and grows as it is needed.
+        with suppress(apsw.FullError):
+            connection.execute("CREATE TABLE filling (body BLOB) STRICT")
+            connection.execute("INSERT INTO filling VALUES (zeroblob(?))", (pages * page_size,))
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
@@ -85,11 +85,9 @@ def checkpoint_at(pages_max: int) -> Callable[[apsw.Connection, str, int], int]:
 
     def checkpoint(connection: apsw.Connection, name: str, pages: int) -> int:
         if pages >= pages_max:
-            try:
+            # When it cannot be done now the commit is durable where it is; a later one tries again.
+            with suppress(apsw.BusyError, apsw.FullError):
                 connection.wal_checkpoint(name, apsw.SQLITE_CHECKPOINT_PASSIVE)
-            except (apsw.BusyError, apsw.FullError):
-                # The commit is durable where it is; a later one tries again.
-                return apsw.SQLITE_OK
         return apsw.SQLITE_OK
 
     return checkpoint

@@ -71,23 +71,30 @@ def connect_owner(
     try:
         write_log_anew(path, vfs)
         connection = apsw.Connection(str(path), vfs=vfs, statementcachesize=300)
-        try:
+        with _closed_unless_ready(connection):
             connection.set_wal_hook(checkpoint_at(log_pages))
             for pragma in _WRITER_PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}").fetchall()
             apply_migrations(connection, now_us)
             if is_laid_out:
                 lay_out_log(connection, path, log_pages)
-        except BaseException as error:
-            if isinstance(error, apsw.Error):
-                leave_log(connection)
-            connection.close()
-            raise
     except (apsw.FullError, apsw.BusyError) as error:
         raise _unavailable(error) from error
     except (apsw.Error, UnicodeDecodeError) as error:
         raise CorruptData(f"{path} is not a usable database: {error}") from error
     return connection
+
+
+@contextmanager
+def _closed_unless_ready(connection: apsw.Connection) -> Generator[None]:
+    """Whatever goes wrong within it, the connection is closed."""
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, apsw.Error):
+            leave_log(connection)
+        connection.close()
+        raise
 
 
 @contextmanager
