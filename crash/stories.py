@@ -15,7 +15,7 @@ import apsw
 
 from crash.packed import body_of
 
-__all__ = ["ENDS", "Journal", "Story", "number_in"]
+__all__ = ["ENDS", "Journal", "Outage", "Story", "number_in"]
 
 _GENESIS = "0" * 64
 ENDS = {"job.succeeded": "succeeded", "job.failed": "failed", "job.cancelled": "cancelled"}
@@ -58,6 +58,15 @@ class Story:
     fenced_off: set[int] = field(default_factory=set)
 
 
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A time in which the engine could commit nothing, as it tells of it: from when to when, in µs, and refusals."""
+
+    since: int
+    until: int
+    refused: int
+
+
 class Journal:
     """A journal as read from a database: `violations` says what is wrong with it, `stories` what it tells."""
 
@@ -67,6 +76,7 @@ class Journal:
         self.counts: dict[str, int] = {}
         self.starts: list[tuple[int, int | None]] = []
         """For each start of an engine its instant, and that of the first lease after it."""
+        self.outages: list[Outage] = []
         self.seq, self.at = 0, 0
         self.hashes: list[str] = []
         """The hash of each entry, in the order in which they stand."""
@@ -130,6 +140,8 @@ class Journal:
             self._changed(entry)
         elif kind == "engine.started":
             self.starts.append((entry["at"], None))
+        elif kind == "engine.resumed":
+            self.outages.append(Outage(entry["data"]["since"], entry["at"], entry["data"]["refused"]))
 
     def _submitted(self, entry: dict[str, Any]) -> None:
         data, job_id = entry["data"], entry["subject"]

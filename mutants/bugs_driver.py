@@ -33,14 +33,14 @@ BUGS = (
         (
             Change(
                 _DRIVER,
-                "            await self._commit(batch)\n        except BaseException:\n",
+                "            await self._commit(batch)\n        except BaseException as error:\n",
                 "            try:\n"
                 "                await self._commit(batch)\n"
                 "            except Unavailable:\n"
                 "                for pending, value, error in batch.answers:\n"
                 "                    pending.answer(value, error)\n"
                 "                raise\n"
-                "        except BaseException:\n",
+                "        except BaseException as error:\n",
             ),
         ),
     ),
@@ -52,6 +52,27 @@ BUGS = (
         (Change(_DRIVER, "            waiting = self._decider.failed()\n", "            waiting = []\n"),),
     ),
     Bug(
+        "outage-not-recorded",
+        "that nothing could be written for a while is not recorded",
+        "explanation",
+        "J9",
+        (Change(_DECIDER, "        if self.outage is not None:\n", "        if self.outage is ...:\n"),),
+    ),
+    Bug(
+        "outage-never-over",
+        "that nothing could be written is recorded again with every batch",
+        "explanation",
+        "J9",
+        (Change(_DECIDER, "        self.outage = None\n        self.state.head", "        self.state.head"),),
+    ),
+    Bug(
+        "outage-counts-anew",
+        "of the requests that were refused only the last ones are recorded",
+        "explanation",
+        "J9",
+        (Change(_DECIDER, "before + refused", "refused"),),
+    ),
+    Bug(
         "goes-on-after-io-error",
         "an I/O error is treated as a disk that is full: the engine tries again",
         "safety",
@@ -59,7 +80,9 @@ BUGS = (
         (
             Change(
                 _DRIVER,
+                "            self._answer_all(commands, error)\n"
                 "            if isinstance(error, Unavailable):\n",
+                "            self._answer_all(commands, error)\n"
                 "            if isinstance(error, Unavailable | CorruptData):\n",
             ),
         ),

@@ -7,10 +7,11 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from crash.case import Case, Outcome, Run
 from crash.history import History
-from crash.judge import judge
+from crash.judge import judge, read_journal
 from crash.server import Server
 from crash.storage_disk import SmallDisk, can_mount, small_disk
 from crash.storage_limits import SWALLOW_FULL
@@ -21,7 +22,7 @@ __all__ = ["CASE"]
 
 _PAYLOAD = 64 * 1_024
 _PER_SECOND = 200
-_REFUSED_WITHIN, _RESUMES_WITHIN = 2.0, 10.0
+_REFUSED_WITHIN, _SAYS_SO_WITHIN, _RESUMES_WITHIN = 2.0, 2.0, 10.0
 _FULL_SECONDS_MAX = 120.0
 
 
@@ -32,6 +33,7 @@ class _Load:
     client: Client
     history: History
     number: int = 0
+    last_id: str = ""
     slowest_refusal: float = 0.0
     codes: Counter[str] = field(default_factory=Counter)
     refused: asyncio.Event = field(default_factory=asyncio.Event)
@@ -65,6 +67,7 @@ class _Load:
             self.refused.set()
             return False
         self.history.acknowledge(call, handle.id)
+        self.last_id = handle.id
         self.codes["acknowledged"] += 1
         return True
 
@@ -89,6 +92,7 @@ def _run(run: Run, *, broken: bool = False) -> Outcome:
             if server.stop() != 0:
                 outcome.violations.append(f"the server did not stop cleanly: {server.last_words()[-300:]}")
             outcome.violations += judge(data / "sheratan.db", history)
+            outcome.violations += _find_untold(data / "sheratan.db", outcome)
             outcome.violations += server.second_opinion()
         finally:
             server.close()
@@ -111,17 +115,24 @@ async def _fill(disk: SmallDisk, server: Server, plan: _Plan, outcome: Outcome) 
             outcome.violations.append("the disk never was full")
             return
         outcome.figures["acknowledged until full"] = load.codes["acknowledged"]
-        await load.run(asyncio.Event(), plan.full_seconds)
+        told, _ = await asyncio.gather(
+            _only_reads(client, load), load.run(asyncio.Event(), plan.full_seconds)
+        )
         disk.free()
         freed = time.monotonic()
         resumed = await _resumes(load, freed, plan.patience)
         outcome.figures["seconds until it resumed"] = round(resumed, 2)
         await load.run(asyncio.Event(), 0.5)
+        if not (await client.status()).ready:
+            outcome.violations.append("it takes jobs in again and says that it is not ready")
     refusals = {code: count for code, count in load.codes.items() if code != "acknowledged"}
     outcome.figures |= {
         "refusals": dict(refusals),
         "slowest refusal, seconds": round(load.slowest_refusal, 2),
+        "seconds until it said that it only reads": round(told, 2),
     }
+    if told > _SAYS_SO_WITHIN:
+        outcome.violations.append(f"{told:.1f} s after the first refusal it did not say that it only reads")
     outcome.violations += _find_broken(load, refusals, resumed, plan.patience)
     if server.number != process or not server.is_alive:
         outcome.violations.append("the server's process has ended")
@@ -136,6 +147,31 @@ def _find_broken(load: _Load, refusals: dict[str, int], resumed: float, patience
     if resumed > patience:
         found.append(f"{resumed:.1f} s after there was room it still took nothing in")
     return found
+
+
+async def _only_reads(client: Client, load: _Load) -> float:
+    """Seconds until the server says of itself that nothing can be written, while it still answers what only reads."""
+    began = time.monotonic()
+    while time.monotonic() - began <= _SAYS_SO_WITHIN:
+        status = await client.status()
+        if status.state == "degraded_critical" and not status.ready:
+            await client.job(load.last_id)
+            break
+        await asyncio.sleep(0.02)
+    return time.monotonic() - began
+
+
+def _find_untold(database: Path, outcome: Outcome) -> list[str]:
+    """The journal tells of the fault itself, and of no fewer refusals than the clients have seen."""
+    outages = read_journal(database).outages
+    seen = sum(outcome.figures.get("refusals", {}).values())
+    told = sum(outage.refused for outage in outages)
+    outcome.figures["times without a commit in the journal"] = (
+        f"{len(outages)}, the longest of {max((one.until - one.since for one in outages), default=0) / 1e6:.1f} s"
+    )
+    return (
+        [] if outages and told >= seen else [f"the journal tells of {told} refusals, the clients saw {seen}"]
+    )
 
 
 async def _resumes(load: _Load, since: float, patience: float) -> float:
@@ -153,9 +189,9 @@ CASE = Case(
     id="T07",
     name="disk-full",
     promise=(
-        "a full disk under 200 submissions of 64 KB a second: refusals are `unavailable` and take 2 s at most, nothing"
-        " acknowledged is lost or half written, and it resumes within 10 s of having room, without a restart"
-        " (still to come, with the states of the system: READ_ONLY within 2 s, and the fault itself in the journal)"
+        "a full disk under 200 submissions of 64 KB a second: refusals are `unavailable` and take 2 s at most, within"
+        " 2 s it says of itself that it only reads, nothing acknowledged is lost or half written, it resumes within"
+        " 10 s of having room, without a restart, and the journal tells of the fault and of every refusal"
     ),
     run=_run,
     control=lambda run: _run(run, broken=True),

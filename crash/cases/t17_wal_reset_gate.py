@@ -38,7 +38,7 @@ def _run(run: Run) -> Outcome:
         server.wait_ready()
         _try_second_owner(server, outcome)
         history = History()
-        asyncio.run(_hammer(server, run.size(slice=1, full=240), history, outcome))
+        asyncio.run(_hammer(server, run.size(slice=1, full=3_600), history, outcome))
         if server.stop() != 0:
             outcome.violations.append(f"the server did not stop cleanly: {server.last_words()[-300:]}")
         outcome.violations += judge(server.data / "sheratan.db", history)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,14 @@ from sheratan.store.sqlite.store import SqliteStore, open_reader, open_store
 from tests.engine.world import KINDS, PERSON, OnDisk
 
 __all__ = ["Running", "running_engine"]
+
+
+async def _turns_until(is_so: Callable[[], bool]) -> None:
+    loop = asyncio.get_running_loop()
+    while not is_so():
+        turn = asyncio.Event()
+        loop.call_soon(turn.set)
+        await turn.wait()
 
 
 class Running(OnDisk):
@@ -63,11 +71,11 @@ class Running(OnDisk):
 
     async def until_halted(self) -> None:
         """Wait until the engine has given up."""
-        loop = asyncio.get_running_loop()
-        while self.engine.halted is None:
-            turn = asyncio.Event()
-            loop.call_soon(turn.set)
-            await turn.wait()
+        await _turns_until(lambda: self.engine.halted is not None)
+
+    async def until_it_can_commit(self) -> None:
+        """Wait until the engine has found out that it can commit again."""
+        await _turns_until(lambda: self.engine.outage is None)
 
     async def settle(self, given: Assignment, output: Any = None) -> bool:
         """An attempt has succeeded."""

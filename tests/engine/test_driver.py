@@ -158,6 +158,21 @@ def test_a_full_disk_is_told_to_callers_and_passes_without_a_restart(tmp_path: P
     asyncio.run(scenario())
 
 
+def test_an_engine_finds_out_by_itself_that_it_can_commit_again(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running_engine(tmp_path) as running:
+            running.fill_disk()
+            with pytest.raises(Unavailable):
+                await running.submit(value=BIG)
+            running.free_disk()
+            async with asyncio.timeout(SECONDS_MAX):
+                await running.until_it_can_commit()
+            assert running.engine.problems == []
+            assert check_chain(running.store)[-1].type == "engine.resumed"
+
+    asyncio.run(scenario())
+
+
 def test_a_large_batch_that_does_not_fit_fails_as_a_whole(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with running_engine(tmp_path) as running:

@@ -46,6 +46,22 @@ def test_the_engine_goes_on_without_a_restart_once_there_is_room_again(world: Wo
     assert world.state_of(job) == "succeeded"
 
 
+def test_a_time_without_commits_is_written_down_once_it_is_over(world: World) -> None:
+    world.submit()
+    began = world.clock.now_us()
+    world.fill_disk()
+    world.batch(world.submission(value=BIG), world.submission())
+    world.clock.advance(5 * SECOND)
+    world.batch(world.submission(value=BIG))
+    world.free_disk()
+    world.submit()
+    world.submit()
+    entry = world.last("engine.resumed")
+    assert entry.data == {"reason": "the disk is full; nothing was written", "since": began, "refused": 3}
+    assert entry.at == began + 5 * SECOND
+    assert world.types("engine") == ["engine.started", "engine.resumed"]
+
+
 def test_an_attempt_that_runs_meanwhile_still_settles(world: World) -> None:
     job = world.submit()
     [given] = world.lease(world.register())
@@ -152,7 +168,7 @@ def test_a_drain_that_could_not_be_written_is_not_in_force(world: World) -> None
     world.free_disk()
     world.submit()
     world.ask(StartDraining(reason="r"))
-    assert world.types("engine") == ["engine.started", "engine.draining"]
+    assert world.types("engine") == ["engine.started", "engine.resumed", "engine.draining"]
 
 
 def test_a_drain_outlives_a_failed_commit(world: World) -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from sheratan.ambient.clock import VirtualClock
 from sheratan.ambient.randomness import SeededRandomness
-from sheratan.contracts.errors import SheratanError
+from sheratan.contracts.errors import SheratanError, Unavailable
 from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.jobs import ErrorClass, JobError, JobRecord, KindDescription, Options, Submission
 from sheratan.contracts.journal import GENESIS, Entry
@@ -144,6 +144,8 @@ class World(OnDisk):
                     waited.answer([], None)
             if not isinstance(error, SheratanError):
                 raise
+            if isinstance(error, Unavailable):
+                self.decider.suffer(str(error), len(pending))
             for one in pending:
                 one.answer(None, error)
             return answers

@@ -220,6 +220,8 @@ def _pauses(world: World) -> None:
     world.ask(ResumeQueue(queue="other"))
     world.clock.step(5 * SECOND_US)
     world.tick()
+    world.decider.suffer("the disk is full; nothing was written", 3)
+    world.tick(2)
 
 
 def _losses(world: World) -> None:

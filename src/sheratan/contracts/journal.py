@@ -15,6 +15,7 @@ GENESIS = "0" * 64
 EntryType = Literal[
     "engine.started",
     "engine.draining",
+    "engine.resumed",
     "engine.stopped",
     "policy.set",
     "clock.stepped",

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from sheratan.ambient.clock import Clock
 from sheratan.ambient.randomness import Randomness
 from sheratan.contracts.errors import SheratanError
+from sheratan.contracts.journal import EntryType
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import ENGINE, Principal
 from sheratan.engine import control, intake, settle, startup, timers, workers
@@ -34,9 +35,17 @@ from sheratan.store.port import Store
 from sheratan.store.rows import JobRow, Lease
 from sheratan.store.unit import Unit
 
-__all__ = ["Decider"]
+__all__ = ["Decider", "Outage"]
 
 _CLOCK_STEP_US_MAX = 1_000_000
+
+
+class Outage(NamedTuple):
+    """A time in which no batch could be committed: why, since when, how many commands were refused for it."""
+
+    reason: str
+    since_us: int
+    refused: int
 
 
 class _Undo(NamedTuple):
@@ -71,6 +80,8 @@ class Decider:
         self._randomness = randomness
         self.limits = limits
         self.state = State(store, limits)
+        self.outage: Outage | None = None
+        """What has kept the last batch from being committed, and passes by itself; None once one is committed."""
         self._at_us = max(clock.now_us(), self.state.head.at)
         self._monotonic_us = clock.monotonic_us()
         self._offset_us = clock.now_us() - self._monotonic_us
@@ -94,9 +105,7 @@ class Decider:
             workers.lose_worker(batch, session, reason="the engine stopped")
         follow(batch, 0)
         data = {"running": len(self.state.held)}
-        self.state.engine_entry = batch.unit.record(
-            "engine.stopped", "engine", data, ENGINE, previous=self.state.engine_entry
-        )
+        self._note(batch.unit, "engine.stopped", data)
         batch.unit.clean = True
         batch.unit.engine_entry = self.state.engine_entry
         return batch
@@ -119,6 +128,7 @@ class Decider:
 
     def committed(self, batch: Batch) -> None:
         """The batch is durable: go on from its end."""
+        self.outage = None
         self.state.head = batch.unit.end
         self.state.next_number = batch.unit.next_number
         if batch.rang:
@@ -144,6 +154,11 @@ class Decider:
         for lease in leases:
             self._restore_lease(lease, jobs[lease.number])
         return waited
+
+    def suffer(self, reason: str, refused: int) -> None:
+        """The batch that failed was kept from being written by something that passes; so many commands were refused."""
+        since_us, before = (self.outage.since_us, self.outage.refused) if self.outage else (self._at_us, 0)
+        self.outage = Outage(reason, since_us, before + refused)
 
     def next_wake_us(self) -> int | None:
         """Microseconds until time brings something, 0 when it is overdue, None when nothing is set."""
@@ -176,11 +191,18 @@ class Decider:
         step_us = offset_us - self._offset_us
         if abs(step_us) > _CLOCK_STEP_US_MAX:
             self._offset_us = offset_us
-            data = {"step_us": step_us}
-            state.engine_entry = unit.record(
-                "clock.stepped", "engine", data, ENGINE, previous=state.engine_entry
-            )
+            self._note(unit, "clock.stepped", {"step_us": step_us})
+        if self.outage is not None:
+            # It is over with this batch, or this entry is not written either.
+            reason, since_us, refused = self.outage
+            self._note(unit, "engine.resumed", {"reason": reason, "since": since_us, "refused": refused})
         return batch
+
+    def _note(self, unit: Unit, entry_type: EntryType, data: dict[str, Any]) -> None:
+        """Write down what has befallen the engine."""
+        self.state.engine_entry = unit.record(
+            entry_type, "engine", data, ENGINE, previous=self.state.engine_entry
+        )
 
     def _restore_lease(self, lease: Lease, job: JobRow) -> None:
         """Watch over an attempt again. It gets its whole time limit anew: a lease is never shortened."""

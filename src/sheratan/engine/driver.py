@@ -25,8 +25,9 @@ the loop, so a thread does it."""
 _MOVE_US: Final = 10
 """What a move adds to a commit, roughly; the rest is the disk's."""
 
-
 _AGAIN_SECONDS: Final = 0.1
+_PROBE_US: Final = 1_000_000
+"""How often an engine that could not commit tries to, when nobody asks for anything."""
 
 
 class Driver:
@@ -44,8 +45,6 @@ class Driver:
         self._commit_us = 200
         self._alarm: asyncio.TimerHandle | None = None
         self.halted: str | None = None
-        self.trouble: str | None = None
-        """Why the last commit failed; None once one has succeeded."""
         self.on_commit: Callable[[Batch], None] = lambda batch: None
         self.on_halt: Callable[[str], None] = lambda reason: None
 
@@ -100,6 +99,8 @@ class Driver:
         wake_us = self._decider.next_wake_us() if self.halted is None else None
         if wake_us == 0:
             return
+        if self._decider.outage is not None:
+            wake_us = min(wake_us or _PROBE_US, _PROBE_US)
         if wake_us is not None:
             self._set_alarm(asyncio.get_running_loop(), wake_us / 1_000_000)
         await self._wake.wait()
@@ -127,7 +128,6 @@ class Driver:
         except SheratanError as error:
             self._answer_all(commands, error)
             if isinstance(error, Unavailable):
-                self.trouble = str(error)
                 # A full disk may have room again soon; until then there is no point in trying all the time.
                 await asyncio.sleep(_AGAIN_SECONDS)
             else:
@@ -156,8 +156,10 @@ class Driver:
         try:
             batch = self._decider.decide(commands)
             await self._commit(batch)
-        except BaseException:
+        except BaseException as error:
             self._forget(commands)
+            if isinstance(error, Unavailable):
+                self._decider.suffer(str(error), len(commands))
             raise
         return batch.more
 
@@ -178,7 +180,6 @@ class Driver:
                 self._write(unit)
             else:
                 await asyncio.get_running_loop().run_in_executor(self._writer, self._write, unit)
-            self.trouble = None
         self._decider.committed(batch)
         for pending, value, error in batch.answers:
             pending.answer(value, error)

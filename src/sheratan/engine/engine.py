@@ -94,8 +94,14 @@ class Engine:
     @property
     def problems(self) -> list[str]:
         """What keeps the engine from being ready, apart from a halt."""
-        trouble = self._driver.trouble
-        return [*self.kinds.problems, *([trouble] if trouble else [])]
+        outage = self.outage
+        return [*self.kinds.problems, *([outage] if outage else [])]
+
+    @property
+    def outage(self) -> str | None:
+        """Why nothing can be committed at the moment; None once something was."""
+        outage = self._decider.outage
+        return outage.reason if outage is not None else None
 
     async def start(self) -> None:
         """Take over the shard, record it, and begin to decide."""

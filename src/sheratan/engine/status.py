@@ -29,6 +29,7 @@ class Facts(NamedTuple):
     workers: list[str]
     limits: Limits | None
     halted: str | None = None
+    outage: str | None = None
 
 
 def status(reader: Reader, facts: Facts) -> EngineStatus:
@@ -60,6 +61,8 @@ def _state(facts: Facts, clean: bool) -> str:
         return "stopped" if clean else "interrupted"
     if facts.halted:
         return "halted"
+    if facts.outage:
+        return "degraded_critical"
     return "operational" if facts.ready else "starting or draining"
 
 
@@ -111,6 +114,11 @@ def _alternative(state: str, counts: dict[str, int]) -> str:
     open_jobs = sum(count for name, count in counts.items() if name != "result")
     if state == "halted":
         return "Stop the server, keep a copy of its data directory, and run `sheratan journal verify` on it."
+    if state == "degraded_critical":
+        return (
+            "Make room on the disk, or end the other program: the engine then goes on by itself. What is stored can be"
+            " read meanwhile."
+        )
     if state in ("stopped", "interrupted"):
         return f"Leave it stopped: {open_jobs} open jobs are kept and go on at the next `sheratan up`."
     return (

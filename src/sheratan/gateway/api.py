@@ -202,6 +202,7 @@ class Api:
             workers,
             engine.limits,
             engine.halted,
+            engine.outage,
         )
         return await self._read(lambda: status(self._reader, facts))
 

@@ -131,6 +131,7 @@ class Fold(RunFold):
 _HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
     "engine.started": Fold._started,
     "engine.draining": Fold._engine,
+    "engine.resumed": Fold._engine,
     "engine.stopped": Fold._engine,
     "clock.stepped": Fold._engine,
     "policy.set": Fold._policy_set,

@@ -78,6 +78,11 @@ def _stepped(entry: Entry) -> str:
     return f"The wall clock was set by {seconds(entry.data['step_us'])}; leases are not affected."
 
 
+def _resumed(entry: Entry) -> str:
+    lasted, refused = seconds(entry.at - entry.data["since"]), count(entry.data["refused"], "request")
+    return f"For {lasted} nothing could be committed ({entry.data['reason']}); {refused} had to be refused."
+
+
 def _fenced_off(entry: Entry) -> str:
     return f"A late report ({entry.data['outcome']}) came with a stale fence and changed nothing."
 
@@ -89,6 +94,7 @@ def _who(entry: Entry) -> str:
 _TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     "engine.started": _started,
     "engine.draining": _with_reason("began to drain the engine"),
+    "engine.resumed": _resumed,
     "engine.stopped": lambda entry: f"The engine stopped with {count(entry.data['running'], 'job')} running.",
     "policy.set": lambda entry: f"The limits in force were set (digest {entry.data['digest'][:12]}).",
     "clock.stepped": _stepped,

@@ -22,7 +22,7 @@ from sheratan.simulation.memory import memory_faults
 from sheratan.simulation.model import Model
 from sheratan.simulation.model_jobs import Refused
 from sheratan.simulation.model_state import ModelJob
-from sheratan.simulation.records import CLOCK_STEP_US, record_faults
+from sheratan.simulation.records import CLOCK_STEP_US, Befallen, record_faults
 from sheratan.simulation.store import Killed
 from sheratan.simulation.story import Story
 from sheratan.store.rows import Blocked, Lease, Location, Ready, Result, Timer
@@ -39,7 +39,7 @@ class _Decided(NamedTuple):
     abandoned: set[int]
     batch: Batch
     limits: Limits
-    step_us: int = 0
+    befallen: Befallen = Befallen()
 
 
 class Auditor:
@@ -59,6 +59,9 @@ class Auditor:
         self._doubted: _Decided | None = None
         self._found: Batch | None = None
         self._failed_us = 0
+        self._since_us: int | None = None
+        """When nothing could be written for the first time; None when the last batch was."""
+        self._refused = 0
         self._owed: list[Pending] = []
         """Lease calls of a batch that was not written: they are to be answered before the next one is decided."""
         self._last_at_us = 0
@@ -81,6 +84,7 @@ class Auditor:
         lost = self._decided or self._doubted
         self._owner, self._reader = decider, reader
         self._decided = self._doubted = None
+        self._since_us, self._refused = None, 0
         self._owed = []
         if lost is not None and not lost.batch.unit.is_empty and found == lost.batch.unit.end != self.head:
             self._coverage.hit("commit.unknown_but_durable")
@@ -112,7 +116,7 @@ class Auditor:
         self._offset_before_us, step_us = self._offset_us, now_us - monotonic_us - self._offset_us
         if abs(step_us) > CLOCK_STEP_US:
             self._offset_us += step_us
-        decided = decided._replace(step_us=step_us)
+        decided = decided._replace(befallen=Befallen(step_us, self._since_us, self._refused))
         if self._doubted is not None:
             # The engine goes on, so it knows that nothing was written.
             lost = self._doubted
@@ -129,6 +133,7 @@ class Auditor:
         decided, self._decided = self._decided, None
         assert decided is not None
         assert decided.batch is batch
+        self._since_us, self._refused = None, 0
         self._apply(decided)
         self._check_store()
         self._check_memory(decider)
@@ -143,6 +148,8 @@ class Auditor:
         # After a failed sync it is in doubt until the next engine finds it or does not; the one that failed halts.
         self._decided, self._doubted = None, decided
         self._failed_us = self._clock.monotonic_us()
+        self._since_us = decided.batch.unit.at_us if self._since_us is None else self._since_us
+        self._refused += len(decided.commands)
         self._offset_us = self._offset_before_us
 
     def finish(self, reader: SqliteReader) -> None:
@@ -169,13 +176,15 @@ class Auditor:
                 model.decide(decided.commands, decided.abandoned)
         except Refused as refusal:
             self._blame(f"the engine gave an answer that no rule allows: {refusal.code} was to be expected")
+        if decided.befallen.since_us is not None:
+            self._coverage.hit("engine.resumed")
         if not batch.unit.is_empty:
             self.head = batch.unit.end
             self._tell(batch)
         if self._story.violation is None:
             self._compare_answers(actual, batch)
             self._compare_jobs(batch)
-            for fault in record_faults(batch, decided.commands, model.noted, decided.step_us):
+            for fault in record_faults(batch, decided.commands, model.noted, decided.befallen):
                 self._blame(fault)
 
     def _tell(self, batch: Batch) -> None:

@@ -53,6 +53,7 @@ SOMETIMES: Final[dict[str, str]] = {
     "commit.in_a_thread": "a commit is handed to the writer's thread",
     "commit.failed": "a commit fails and everybody in it is told",
     "owner.deposed": "a deposed owner's commit is refused",
+    "engine.resumed": "an engine says that nothing could be written for a while",
     "engine.halted": "an engine halts on an I/O error",
     "engine.halted_then_stopped": "an engine that has halted is stopped in order",
     "power.after_forsaken": "the power fails after a new process went on from what a failed sync had given up",

@@ -6,14 +6,14 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import ENGINE
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Pending
 
-__all__ = ["CLOCK_STEP_US", "record_faults"]
+__all__ = ["CLOCK_STEP_US", "Befallen", "record_faults"]
 
 CLOCK_STEP_US: Final = 1_000_000
 """A step of the wall clock by more than this is an entry (docs/explanation/delivery-guarantees.md)."""
@@ -30,10 +30,18 @@ _CHOSEN: Final[dict[str, tuple[str, ...]]] = {
 """What must have been chosen where an entry of this type says what was done."""
 
 
+class Befallen(NamedTuple):
+    """What has befallen the engine before a batch: a step of its clock, and a time in which nothing was written."""
+
+    step_us: int = 0
+    since_us: int | None = None
+    refused: int = 0
+
+
 def record_faults(
-    batch: Batch, commands: Sequence[Pending], noted: Mapping[str, int], step_us: int
+    batch: Batch, commands: Sequence[Pending], noted: Mapping[str, int], befallen: Befallen
 ) -> Iterator[str]:
-    """What is wrong with the entries of a batch. `noted` are those that must be there, `step_us` the clock's step."""
+    """What is wrong with the entries of a batch. `noted` are those that must be there besides what has befallen it."""
     yield from _form(batch)
     whom = {ENGINE.on_behalf_of, *(pending.by.on_behalf_of for pending in commands)}
     subjects = {entry.seq: entry.subject for entry in batch.unit.entries}
@@ -41,16 +49,26 @@ def record_faults(
         if entry.on_behalf_of not in whom:
             yield f"entry {entry.seq} was made on behalf of {entry.on_behalf_of}, who asked for nothing"
         yield from _decided(entry, subjects)
-    yield from _counted(batch.unit.entries, noted, step_us)
+    yield from _counted(batch.unit.entries, noted)
+    yield from _befallen(batch.unit.entries, befallen)
 
 
-def _counted(entries: Sequence[Entry], noted: Mapping[str, int], step_us: int) -> Iterator[str]:
+def _counted(entries: Sequence[Entry], noted: Mapping[str, int]) -> Iterator[str]:
     counts = Counter(entry.type for entry in entries)
     if any(counts[name] != noted.get(name, 0) for name in _NOTED):
         yield f"{dict(counts)} were recorded; the model says {dict(noted)}"
+
+
+def _befallen(entries: Sequence[Entry], befallen: Befallen) -> Iterator[str]:
+    step_us, since_us, refused = befallen
     steps = [entry.data["step_us"] for entry in entries if entry.type == "clock.stepped"]
     if steps != ([step_us] if abs(step_us) > CLOCK_STEP_US else []):
         yield f"steps of the clock: {steps} were recorded, {step_us} has happened"
+    said = [
+        (entry.data["since"], entry.data["refused"]) for entry in entries if entry.type == "engine.resumed"
+    ]
+    if said != ([] if since_us is None else [(since_us, refused)]):
+        yield f"outages: {said} were recorded; one since {since_us} has happened, with {refused} refused"
 
 
 def _decided(entry: Entry, subjects: Mapping[int, str]) -> Iterator[str]:
