@@ -157,9 +157,10 @@ async def _verify_again(data: Path, until: float, outcome: Outcome) -> int:
 async def _read_again(path: Path, until: float) -> int:
     """Each opening and closing takes and gives back the locks that a reset of the log looks at."""
     code = (
-        "import apsw, sys, time\n"
+        "import apsw, os, sys, time\n"
+        "parent = os.getppid()\n"
         "path, until, times = sys.argv[1], time.monotonic() + float(sys.argv[2]), 0\n"
-        "while time.monotonic() < until:\n"
+        "while time.monotonic() < until and os.getppid() == parent:\n"
         "    connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)\n"
         "    connection.set_busy_timeout(1000)\n"
         "    connection.execute('SELECT count(*), max(first_seq) FROM page').fetchall()\n"

@@ -179,6 +179,8 @@ class SimulatedStore(SqliteStore):
             raise
         finally:
             self._commits = False
+            if self.is_over:
+                self._let_go()
         if storage.choices.chance("crash.after_commit", storage.options.rate("crash.after_commit")):
             storage.coverage.hit("crash.after_commit")
             self._die()
@@ -188,6 +190,14 @@ class SimulatedStore(SqliteStore):
         self._connection.exec_trace = None
         if self._storage.disk is not None:
             super().close()
+
+    def _let_go(self) -> None:
+        """The process died within a transaction, and the kernel takes its locks back: another may go on beside it."""
+        trace, self._connection.exec_trace = self._connection.exec_trace, None
+        with suppress(apsw.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        self._connection.exec_trace = trace
 
     def _latency_us(self) -> int:
         storage = self._storage
