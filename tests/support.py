@@ -85,6 +85,8 @@ def started_cli(*arguments: str, data: Path) -> Generator[subprocess.Popen[str]]
         text=True,
         env=clean_environment(SHERATAN_DATA=str(data)),
         cwd=ROOT,
+        # Who runs the tests in a shell's background has Ctrl-C ignored, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     with process:
         try:
