@@ -60,10 +60,10 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A time in which the engine could commit nothing, as it tells of it: from when to when, in µs, and refusals."""
+    """A time in which the engine could commit nothing, as it tells of it: from when to when, and refusals."""
 
-    since: int
-    until: int
+    since_us: int
+    until_us: int
     refused: int
 
 
@@ -141,7 +141,7 @@ class Journal:
         elif kind == "engine.started":
             self.starts.append((entry["at"], None))
         elif kind == "engine.resumed":
-            self.outages.append(Outage(entry["data"]["since"], entry["at"], entry["data"]["refused"]))
+            self.outages.append(Outage(entry["data"]["since_us"], entry["at"], entry["data"]["refused"]))
 
     def _submitted(self, entry: dict[str, Any]) -> None:
         data, job_id = entry["data"], entry["subject"]

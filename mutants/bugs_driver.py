@@ -56,7 +56,13 @@ BUGS = (
         "that nothing could be written for a while is not recorded",
         "explanation",
         "J9",
-        (Change(_DECIDER, "        if self.outage is not None:\n", "        if self.outage is ...:\n"),),
+        (
+            Change(
+                _DECIDER,
+                "        if self.outage is not None:\n            # It is over",
+                "        if self.outage is ...:\n            # It is over",
+            ),
+        ),
     ),
     Bug(
         "outage-never-over",

@@ -12,7 +12,7 @@ OPTIONAL = {"reason", "error", "attempt"}
 """What `data.get` finds: the fuller of two sentences is shown."""
 
 
-NUMBERS = {"step_us": 3_600_000_000, "held": 2, "running": 2, "refused": 2, "since": -12_000_000}
+NUMBERS = {"step_us": 3_600_000_000, "held": 2, "running": 2, "refused": 2, "since_us": -12_000_000}
 """Values that the sentence counts with."""
 
 

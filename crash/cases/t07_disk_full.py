@@ -166,12 +166,13 @@ def _find_untold(database: Path, outcome: Outcome) -> list[str]:
     outages = read_journal(database).outages
     seen = sum(outcome.figures.get("refusals", {}).values())
     told = sum(outage.refused for outage in outages)
+    longest_us = max((one.until_us - one.since_us for one in outages), default=0)
     outcome.figures["times without a commit in the journal"] = (
-        f"{len(outages)}, the longest of {max((one.until - one.since for one in outages), default=0) / 1e6:.1f} s"
+        f"{len(outages)}, the longest of {longest_us / 1e6:.1f} s"
     )
-    return (
-        [] if outages and told >= seen else [f"the journal tells of {told} refusals, the clients saw {seen}"]
-    )
+    if not outages or told < seen:
+        return [f"the journal tells of {told} refusals in {len(outages)} outages, the clients saw {seen}"]
+    return []
 
 
 async def _resumes(load: _Load, since: float, patience: float) -> float:

@@ -129,6 +129,8 @@ def test_a_lone_command_that_trips_over_a_bug_changes_nothing(tmp_path: Path) ->
                 await running.ask(PauseQueue(queue=[], reason=""))  # type: ignore[arg-type]
             assert running.store.shard() == before
             await running.submit()
+            types = [entry.type for entry in check_chain(running.store)]
+            assert "engine.resumed" not in types, "a bug is no outage"
 
     asyncio.run(scenario())
 

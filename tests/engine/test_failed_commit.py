@@ -57,7 +57,7 @@ def test_a_time_without_commits_is_written_down_once_it_is_over(world: World) ->
     world.submit()
     world.submit()
     entry = world.last("engine.resumed")
-    assert entry.data == {"reason": "the disk is full; nothing was written", "since": began, "refused": 3}
+    assert entry.data == {"reason": "the disk is full; nothing was written", "since_us": began, "refused": 3}
     assert entry.at == began + 5 * SECOND
     assert world.types("engine") == ["engine.started", "engine.resumed"]
 

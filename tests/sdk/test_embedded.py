@@ -501,3 +501,24 @@ def test_a_halted_engine_still_stops_although_a_job_runs(
             assert (status.ready, status.state) == (False, "halted")
 
     asyncio.run(run())
+
+
+def test_while_nothing_can_be_written_the_status_says_so_and_what_is_stored_is_read(tmp_path: Path) -> None:
+    async def scenario(client: Client) -> None:
+        handle = await client.submit(kinds.echo, 1)
+        await handle.result()
+        other = apsw.Connection(str(tmp_path / "data" / "sheratan.db"))
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable, match="another program writes"):
+            await client.submit(kinds.echo, 2)
+        status = await client.status()
+        assert (status.ready, status.state) == (False, "degraded_critical")
+        assert "another program writes" in status.problems[0]
+        assert "goes on by itself" in status.safe_alternative
+        assert (await client.job(handle.id)).output == 1
+        other.close()
+        assert await client.run(kinds.echo, 3) == 3
+        status = await client.status()
+        assert (status.ready, status.state, status.problems) == (True, "operational", [])
+
+    embedded(tmp_path, scenario)

@@ -15,7 +15,9 @@ from sheratan.contracts.errors import CorruptData
 from sheratan.simulation.choices import Choices
 from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.disk import SimulatedDisk
+from sheratan.store.sqlite import migrate
 from sheratan.store.sqlite.log import checkpoint_at
+from sheratan.store.sqlite.migrate import Migration, known_migrations
 from sheratan.store.sqlite.store import DATABASE_NAME, SqliteStore, connect_owner
 from tests.store.support import add_job, new_unit, opened
 
@@ -206,3 +208,46 @@ def test_a_checkpoint_that_finds_the_disk_full_is_made_later(machine: Callable[.
     host.crash(power=True)
     host.start()
     assert host.jobs() == 82
+
+
+def test_a_server_that_fails_while_it_opens_writes_nothing_more(
+    machine: Callable[..., Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = machine(sync=LOST, power=[])
+    host.add(30)
+    host.crash(power=False)
+    more = Migration(1_000, "more", "CREATE TABLE more (number INTEGER) STRICT;", "checksum")
+    migrations = [*known_migrations(), more]
+    monkeypatch.setattr(migrate, "known_migrations", lambda: migrations)
+    logs_synced = count()
+    written_since_failure: list[str] = []
+    has_failed = False
+
+    def fails(is_log: bool) -> bool:
+        """The log that is written anew is synced, the migration is not; what comes later would be."""
+        nonlocal has_failed
+        is_migration = is_log and next(logs_synced) == 1
+        has_failed |= is_migration
+        return is_migration
+
+    def dies() -> bool:
+        if has_failed:
+            written_since_failure.append("a write")
+        return False
+
+    host.disk.sync_fails, host.disk.dies = fails, dies
+    with pytest.raises(CorruptData, match="sync failed"):
+        host.start()
+    assert has_failed
+    assert written_since_failure == []
+
+
+def test_a_database_that_cannot_be_opened_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    store = opened(path)
+    store._connection.execute("UPDATE migration SET checksum = 'changed'")
+    store.close()
+    with pytest.raises(CorruptData, match="does not know") as refusal:
+        connect_owner(path, 1)
+    held = [str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    assert not [name for name in held if name.startswith(str(tmp_path))], refusal

@@ -38,6 +38,8 @@ from sheratan.store.unit import Unit
 __all__ = ["Decider", "Outage"]
 
 _CLOCK_STEP_US_MAX = 1_000_000
+_PROBE_US: Final = 1_000_000
+"""How often an engine that could not commit tries to, when nobody asks for anything."""
 
 
 class Outage(NamedTuple):
@@ -173,6 +175,8 @@ class Decider:
         for session in self.state.sessions.values():
             if not session.local:
                 waits.append(session.heard_us + timers.SESSION_SILENCE_US_MAX + 1 - monotonic_us)
+        if self.outage is not None:
+            waits.append(_PROBE_US)
         return max(0, min(waits)) if waits else None
 
     def _now(self) -> int:
@@ -195,7 +199,7 @@ class Decider:
         if self.outage is not None:
             # It is over with this batch, or this entry is not written either.
             reason, since_us, refused = self.outage
-            self._note(unit, "engine.resumed", {"reason": reason, "since": since_us, "refused": refused})
+            self._note(unit, "engine.resumed", {"reason": reason, "since_us": since_us, "refused": refused})
         return batch
 
     def _note(self, unit: Unit, entry_type: EntryType, data: dict[str, Any]) -> None:

@@ -26,8 +26,6 @@ _MOVE_US: Final = 10
 """What a move adds to a commit, roughly; the rest is the disk's."""
 
 _AGAIN_SECONDS: Final = 0.1
-_PROBE_US: Final = 1_000_000
-"""How often an engine that could not commit tries to, when nobody asks for anything."""
 
 
 class Driver:
@@ -99,8 +97,6 @@ class Driver:
         wake_us = self._decider.next_wake_us() if self.halted is None else None
         if wake_us == 0:
             return
-        if self._decider.outage is not None:
-            wake_us = min(wake_us or _PROBE_US, _PROBE_US)
         if wake_us is not None:
             self._set_alarm(asyncio.get_running_loop(), wake_us / 1_000_000)
         await self._wake.wait()

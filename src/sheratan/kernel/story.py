@@ -79,7 +79,7 @@ def _stepped(entry: Entry) -> str:
 
 
 def _resumed(entry: Entry) -> str:
-    lasted, refused = seconds(entry.at - entry.data["since"]), count(entry.data["refused"], "request")
+    lasted, refused = seconds(entry.at - entry.data["since_us"]), count(entry.data["refused"], "request")
     return f"For {lasted} nothing could be committed ({entry.data['reason']}); {refused} had to be refused."
 
 

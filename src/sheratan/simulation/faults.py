@@ -68,7 +68,7 @@ class Hosts:
         await _ended(task, server)
         if server.is_over:
             self._coverage.hit("crash.at_start")
-        elif isinstance(task.exception(), Unavailable) or "simulated" in str(task.exception()):
+        elif isinstance(task.exception(), Unavailable) or self._storage.has_failed_sync:
             self._story.tell(f"could not start: {task.exception()}")
             server.kill()
         elif task.exception() is not None:

@@ -65,7 +65,7 @@ def _befallen(entries: Sequence[Entry], befallen: Befallen) -> Iterator[str]:
     if steps != ([step_us] if abs(step_us) > CLOCK_STEP_US else []):
         yield f"steps of the clock: {steps} were recorded, {step_us} has happened"
     said = [
-        (entry.data["since"], entry.data["refused"]) for entry in entries if entry.type == "engine.resumed"
+        (entry.data["since_us"], entry.data["refused"]) for entry in entries if entry.type == "engine.resumed"
     ]
     if said != ([] if since_us is None else [(since_us, refused)]):
         yield f"outages: {said} were recorded; one since {since_us} has happened, with {refused} refused"

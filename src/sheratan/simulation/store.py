@@ -118,8 +118,6 @@ class SimulatedStorage:
             self.disk.crash(power=power)
         elif self._memory is not None:
             self._memory.exec_trace = None
-            if self._memory.in_transaction:
-                self._memory.execute("ROLLBACK")
 
     def close(self) -> None:
         """Give everything back."""

@@ -68,7 +68,7 @@ def connect_owner(
     `log_pages` is the size at which the log is begun anew; with `is_laid_out` it has that size from the start.
     """
     check_library()
-    try:
+    with _told_apart(f"{path} is not a usable database"):
         write_log_anew(path, vfs)
         connection = apsw.Connection(str(path), vfs=vfs, statementcachesize=300)
         with _closed_unless_ready(connection):
@@ -78,11 +78,7 @@ def connect_owner(
             apply_migrations(connection, now_us)
             if is_laid_out:
                 lay_out_log(connection, path, log_pages)
-    except (apsw.FullError, apsw.BusyError) as error:
-        raise _unavailable(error) from error
-    except (apsw.Error, UnicodeDecodeError) as error:
-        raise CorruptData(f"{path} is not a usable database: {error}") from error
-    return connection
+        return connection
 
 
 @contextmanager
@@ -98,22 +94,16 @@ def _closed_unless_ready(connection: apsw.Connection) -> Generator[None]:
 
 
 @contextmanager
-def _told_apart(connection: apsw.Connection) -> Generator[None]:
-    """Within it, what passes by itself is Unavailable, and what does not is CorruptData."""
+def _told_apart(wrong: str) -> Generator[None]:
+    """Within it, what passes by itself is Unavailable, and what does not is CorruptData, which begins with `wrong`."""
     try:
         yield
-    except (apsw.FullError, apsw.BusyError) as error:
-        raise _unavailable(error) from error
-    except apsw.Error as error:
-        # After a failed sync nobody knows what the disk holds, so trying again would prove nothing.
-        leave_log(connection)
-        raise CorruptData(f"the database cannot be written: {error}") from error
-
-
-def _unavailable(error: apsw.Error) -> Unavailable:
-    if isinstance(error, apsw.FullError):
-        return Unavailable("the disk is full; nothing was written")
-    return Unavailable("another program writes to the database; nothing was written")
+    except apsw.FullError as error:
+        raise Unavailable("the disk is full; nothing was written") from error
+    except apsw.BusyError as error:
+        raise Unavailable("another program writes to the database; nothing was written") from error
+    except (apsw.Error, UnicodeDecodeError) as error:
+        raise CorruptData(f"{wrong}: {error}") from error
 
 
 def open_reader(path: Path, *, seconds_max: int = READ_SECONDS_MAX, clock: Callable[[], int]) -> SqliteReader:
@@ -164,9 +154,21 @@ class SqliteStore(SqliteReader):
         self._epoch = 0
         self._pages = PageWriter()
 
+    @contextmanager
+    def _writing(self) -> Generator[None]:
+        with _told_apart("the database cannot be written"):
+            try:
+                yield
+            except (apsw.FullError, apsw.BusyError):
+                raise
+            except apsw.Error:
+                # After a failed sync nobody knows what the disk holds, so trying again would prove nothing.
+                leave_log(self._connection)
+                raise
+
     def take_over(self) -> Shard:
         """Become the owner: raise the epoch, so that an earlier owner can write no more."""
-        with _told_apart(self._connection):
+        with self._writing():
             self._connection.execute(sql("take_over"))
         shard = self.shard()
         self._epoch = shard.epoch
@@ -175,7 +177,7 @@ class SqliteStore(SqliteReader):
     def commit(self, unit: Unit) -> None:
         """Write a unit, all of it or nothing, and return only when it is durable."""
         connection = self._connection
-        with _told_apart(self._connection):
+        with self._writing():
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 self._advance(unit)
