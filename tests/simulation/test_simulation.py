@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +24,7 @@ from sheratan.simulation.shrink import shrink
 from sheratan.simulation.story import Story
 from sheratan.simulation.unsynced import UnsyncedFile, Write
 from sheratan.simulation.world import simulate
-from tests.support import run_cli
+from tests.support import SECONDS_MAX, clean_environment, run_cli
 
 
 def test_a_campaign_keeps_every_promise_and_repeats_itself() -> None:
@@ -145,3 +149,33 @@ def test_the_command_gives_a_campaign_as_json() -> None:
     assert found["seeds"] == 4
     assert found["failures"] == []
     assert found["coverage"]
+
+
+def test_a_campaign_that_is_killed_takes_its_processes_along() -> None:
+    campaign = subprocess.Popen(
+        [sys.executable, "-m", "sheratan", "dev", "simulate", "--seeds", "100000", "--processes", "2"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=clean_environment(),
+    )
+    until = time.monotonic() + SECONDS_MAX
+    while len(children := children_of(campaign.pid)) < 3 and time.monotonic() < until:
+        assert campaign.poll() is None
+    watched = [os.pidfd_open(child) for child in children]
+    campaign.kill()
+    campaign.wait()
+    for child in watched:
+        assert select.select([child], [], [], SECONDS_MAX)[0], "a process goes on without its campaign"
+        os.close(child)
+
+
+def children_of(parent: int) -> list[int]:
+    """The processes that another one has started."""
+    found = []
+    for place in Path("/proc").iterdir():
+        if place.name.isdecimal():
+            with suppress(OSError):
+                after_name = (place / "stat").read_text("utf-8").rpartition(")")[2]
+                if int(after_name.split()[1]) == parent:
+                    found.append(int(place.name))
+    return found

@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple
 
 from sheratan.sdk.errors import HandlerError
 
-__all__ = ["ProcessDied", "ProcessPool"]
+__all__ = ["ProcessDied", "ProcessPool", "end_with_parent"]
 
 _NICENESS: Final = 5
 """Handlers get a quarter of a CPU that the engine wants, too; alone they get all of it."""
@@ -100,7 +100,7 @@ def _serve(pipe: Connection, path: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.path[:] = path
     _stand_back()
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    end_with_parent()
     while True:
         try:
             message = pipe.recv_bytes()
@@ -114,6 +114,11 @@ def _stand_back() -> None:
     os.nice(_NICENESS)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(_FIRST_TO_GO), "ascii")
+
+
+def end_with_parent() -> None:
+    """Have this process end when the one that started it does, however that ends."""
+    threading.Thread(target=_die_with_parent, daemon=True).start()
 
 
 def _die_with_parent() -> None:

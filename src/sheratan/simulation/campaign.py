@@ -12,6 +12,7 @@ import msgspec
 
 from sheratan.ambient.clock import Clock
 from sheratan.contracts.simulation import Campaign, SimulatedRun
+from sheratan.sdk.processes import end_with_parent
 from sheratan.simulation.choices import Choices
 from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.options import draw_options
@@ -85,7 +86,7 @@ def _runs(seeds: Sequence[int], processes: int) -> Iterator[SimulatedRun]:
         return
     # Fresh interpreters: nothing of this process leaks in, and their hashes are seeded anew.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=end_with_parent) as pool:
         try:
             yield from pool.map(_run_one, seeds, chunksize=4)
         finally:
