@@ -49,10 +49,11 @@ def _run_jobs(run: Run, count: int, hog: str, seconds_max: float) -> Outcome:
             jobs = _jobs(run, count, hog)
             plan: Running = {"name": "client", "callers": 8, "per_second": 0.0, "jobs": jobs}
             client = nursery.start("crash.clients:run_list", str(server.data), str(log), plan)
-            if not _wait(server, client, seconds_max):
-                outcome.violations.append(f"the jobs had not ended after {seconds_max:g} s")
-            if not server.is_alive:
+            have_ended = _wait(server, client, seconds_max)
+            if server.wait(0):
                 outcome.violations.append(f"the server ended with code {server.lives[0].code}")
+            elif not have_ended:
+                outcome.violations.append(f"the jobs had not ended after {seconds_max:g} s")
             outcome.figures |= {"jobs": count, "kills by the kernel": group.kills}
             server.stop()
             client.kill()

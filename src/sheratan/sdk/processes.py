@@ -81,8 +81,15 @@ class ProcessPool:
         ours, theirs = self._spawn.Pipe()
         process = self._spawn.Process(target=_serve, args=(theirs, list(sys.path)), daemon=True)
         process.start()
+        _put_first(process)
         theirs.close()
         return _Child(process, ours)
+
+
+def _put_first(process: BaseProcess) -> None:
+    """A handler that takes all memory must not end the engine; said before the process has grown to its own size."""
+    with suppress(OSError):
+        Path(f"/proc/{process.pid}/oom_score_adj").write_text(str(_FIRST_TO_GO), "ascii")
 
 
 def _ask(child: _Child, message: tuple[str, str, list[Any]]) -> tuple[bool, Any]:
@@ -99,7 +106,7 @@ def _serve(pipe: Connection, path: list[str]) -> None:
     """The child's main loop. Ctrl-C is for the parent, which decides what happens to running jobs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.path[:] = path
-    _stand_back()
+    os.nice(_NICENESS)
     end_with_parent()
     while True:
         try:
@@ -107,13 +114,6 @@ def _serve(pipe: Connection, path: list[str]) -> None:
         except EOFError:
             return
         pipe.send_bytes(_pack(*_call(message)))
-
-
-def _stand_back() -> None:
-    """A handler that computes must not keep the engine from answering, nor one that takes all memory end it."""
-    os.nice(_NICENESS)
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(str(_FIRST_TO_GO), "ascii")
 
 
 def end_with_parent() -> None:
