@@ -27,6 +27,7 @@ from sheratan.contracts.errors import (
 from sheratan.contracts.jobs import Submission
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
+from sheratan.gateway import socket as gateway_socket
 from sheratan.gateway.socket import SocketServer
 from sheratan.sdk.socket import connect
 from tests.gateway.served import SECONDS_MAX, Connections, ask_raw, served
@@ -253,10 +254,44 @@ def test_a_frame_that_is_too_long_is_refused_with_the_name_of_the_limit(tmp_path
             await client.submit("echo", "x" * 1_000)
         assert await client.run("echo", 1) == 1
         for size in (80_000, 3_000_000):
-            client = await connections.client()
             with pytest.raises(TooLarge, match=r"limits\.payload_bytes_max"):
                 await client.submit("echo", "x" * size)
+            assert await client.run("echo", 1) == 1
         assert await connections.local.run("echo", 1) == 1
+
+    served(tmp_path, scenario, limits=Limits(payload_bytes_max=500))
+
+
+def test_what_is_asked_beside_a_frame_that_is_too_long_is_answered(tmp_path: Path) -> None:
+    async def scenario(connections: Connections) -> None:
+        client = await connections.client()
+        long = [client.submit("echo", "x" * size) for size in (70_000, 1_000_000)]
+        beside = [client.run("echo", number) for number in range(20)]
+        told = await asyncio.gather(
+            beside[0], long[0], *beside[1:10], long[1], *beside[10:], return_exceptions=True
+        )
+        assert [type(one) for one in told if not isinstance(one, int)] == [TooLarge, TooLarge]
+        assert [one for one in told if isinstance(one, int)] == list(range(20))
+
+    served(tmp_path, scenario, limits=Limits(payload_bytes_max=500))
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"method": "status", "id": 1, "params": "%s"}\n', b'{"id": 1, "params": "%s']
+)
+def test_a_frame_that_is_too_long_and_has_no_number_or_no_end_is_hung_up_on(
+    tmp_path: Path, line: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway_socket, "_SKIP_SECONDS_MAX", 0.05)
+
+    async def scenario(connections: Connections) -> None:
+        reader, writer = await connections.raw()
+        writer.write(line % (b"x" * 100_000))
+        answer = json.loads(await reader.readline())
+        assert (answer["id"], answer["error"]["code"]) == (-1, "too_large")
+        assert await reader.read() == b""
+        writer.close()
+        await writer.wait_closed()
 
     served(tmp_path, scenario, limits=Limits(payload_bytes_max=500))
 

@@ -114,3 +114,29 @@ def test_an_engine_inside_a_program_leaves_the_collector_alone(tmp_path: Path) -
             assert gc.get_threshold() == before
 
     asyncio.run(scenario())
+
+
+def test_an_output_that_is_too_long_for_the_socket_fails_its_attempt_and_no_other(tmp_path: Path) -> None:
+    @job(attempts_max=1)
+    async def gives(size: int) -> str:
+        return "x" * size
+
+    async def scenario() -> None:
+        server = Server(tmp_path, Limits(), WorkerSettings(), program="a test")
+        await server.start([])
+        async with await Client.connect(tmp_path) as client, await Client.connect(tmp_path) as connection:
+            worker = Worker(connection, [gives], name="elsewhere")
+            await worker.start()
+            # Their outputs are reported together, and together they are longer than a request may be.
+            many = await asyncio.gather(*(client.run(gives, 900_000) for _ in range(4)))
+            assert [len(one) for one in many] == [900_000] * 4
+            handle = await client.submit(gives, 3_000_000)
+            ended = await client.wait(handle.id)
+            assert ended.error is not None
+            assert (ended.error.error_class, ended.error.type) == ("bug", "InvalidOutput")
+            assert "longer than any payload" in ended.error.message
+            assert await client.run(gives, 3) == "xxx"
+            await worker.stop()
+        await server.stop(0.0, "the test is over")
+
+    asyncio.run(scenario())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
+import re
 import resource
 import socket
 import struct
@@ -53,6 +54,10 @@ _CROWD_SECONDS_MAX = 1
 
 _SKIP_SECONDS_MAX = 5
 """How long the rest of a request that is too long is read and thrown away."""
+
+_ID_BYTES = 40
+_BEGINS_WITH_ID = re.compile(rb'\s*\{\s*"id"\s*:\s*(\d{1,18})\s*,')
+"""A request that is too long to be read is known by its number, where it begins with that as ours do."""
 
 _decode_frame = msgspec.json.Decoder(RequestFrame).decode
 _encode = msgspec.json.Encoder().encode
@@ -146,15 +151,40 @@ class _Connection:
         """Answer until the caller hangs up."""
         while True:
             try:
-                line = await self._reader.readline()
-            except ValueError:
-                limit = "the request is longer than any payload may be (limits.payload_bytes_max)"
-                await self.refuse(TooLarge(limit))
-                await self.skip_rest(_SKIP_SECONDS_MAX)
+                line = await self._reader.readuntil(b"\n")
+            except asyncio.LimitOverrunError:
+                if not await self._refuse_too_long():
+                    return
+            except asyncio.IncompleteReadError:
+                # What it has not sent to its end it has not asked.
                 return
-            if not line:
+            else:
+                await self._take(line, by)
+
+    async def _refuse_too_long(self) -> bool:
+        """Refuse a request that is longer than any may be, and pass over it; False when that takes too long."""
+        error = TooLarge("the request is longer than any payload may be (limits.payload_bytes_max)")
+        begins = _BEGINS_WITH_ID.match(await self._reader.readexactly(_ID_BYTES))
+        try:
+            async with asyncio.timeout(_SKIP_SECONDS_MAX):
+                await self._pass_line()
+        except TimeoutError:
+            begins = None
+        if begins is None:
+            # Without its number nobody can be told which request it was.
+            await self.refuse(error)
+            return False
+        self._send(AnswerFrame(id=int(begins[1]), error=error.to_wire()))
+        return True
+
+    async def _pass_line(self) -> None:
+        while True:
+            try:
+                await self._reader.readuntil(b"\n")
+            except asyncio.LimitOverrunError as error:
+                await self._reader.readexactly(error.consumed)
+            else:
                 return
-            await self._take(line, by)
 
     async def _take(self, line: bytes, by: Principal) -> None:
         """Begin to answer a request, or end one that nobody waits for any more before the next is read."""
