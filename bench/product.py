@@ -13,7 +13,9 @@ import apsw
 import sheratan
 from bench.noop import PAYLOAD, noop, nothing, stamp
 from sheratan import Client
+from sheratan.ambient.clock import SystemClock
 from sheratan.contracts.jobs import Submission
+from sheratan.store.sqlite.store import open_reader
 
 __all__ = [
     "NULL",
@@ -39,6 +41,9 @@ SUBMIT_JOBS = 1_000
 
 SETTLING = 512
 """Jobs that can be in flight at once, and some: when the last so many have ended, so have all before them."""
+
+COUNT_SECONDS_MAX = 600
+"""Ten million rows take longer to count than a read of the product may take."""
 
 
 @asynccontextmanager
@@ -86,13 +91,11 @@ def expect_ended(folder: Path, jobs: int) -> None:
 
 def ended_jobs(folder: Path) -> int:
     """How many jobs have ended, the one that warmed the engine up included."""
-    # Without the product's cap on the time of a read: ten million rows may take longer to count.
-    connection = apsw.Connection(str(database(folder)), flags=apsw.SQLITE_OPEN_READONLY)
+    reader = open_reader(database(folder), seconds_max=COUNT_SECONDS_MAX, clock=SystemClock().monotonic_us)
     try:
-        [[count]] = connection.execute("SELECT count(*) FROM result").fetchall()
-        return int(count)
+        return reader.counts()["result"]
     finally:
-        connection.close()
+        reader.close()
 
 
 def stored_bytes(folder: Path) -> int:

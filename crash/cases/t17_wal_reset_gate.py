@@ -15,6 +15,7 @@ import apsw
 from crash.case import Case, Outcome, Run
 from crash.history import History
 from crash.judge import judge
+from crash.nursery import Nursery
 from crash.server import Server, clean_environment
 from sheratan import Client
 from sheratan.ambient.clock import VirtualClock
@@ -27,6 +28,8 @@ __all__ = ["CASE"]
 _UNSAFE = ("3.7.0", "3.7.17", "3.40.1", "3.44.5", "3.45.0", "3.50.6", "3.51.0", "3.51.2")
 _SAFE = ("3.44.6", "3.50.7", "3.51.3", "3.52.0", "3.54.1", "4.0.0")
 _CALLERS = 8
+_READ_SECONDS_MAX = 30
+"""How long one reading may take on a machine that is busy."""
 
 
 def _run(run: Run) -> Outcome:
@@ -38,7 +41,8 @@ def _run(run: Run) -> Outcome:
         server.wait_ready()
         _try_second_owner(server, outcome)
         history = History()
-        asyncio.run(_hammer(server, run.size(slice=1, full=3_600), history, outcome))
+        with Nursery(__name__) as nursery:
+            asyncio.run(_hammer(server, nursery, run.size(slice=1, full=3_600), history, outcome))
         if server.stop() != 0:
             outcome.violations.append(f"the server did not stop cleanly: {server.last_words()[-300:]}")
         outcome.violations += judge(server.data / "sheratan.db", history)
@@ -112,11 +116,13 @@ def _try_second_owner(server: Server, outcome: Outcome) -> None:
         outcome.violations.append(f"a second server ended with {done.returncode}: {done.stderr[-300:]}")
 
 
-async def _hammer(server: Server, seconds: int, history: History, outcome: Outcome) -> None:
+async def _hammer(server: Server, nursery: Nursery, seconds: int, history: History, outcome: Outcome) -> None:
     """Write as fast as callers can, with two processes beside that open the database for reading again and again."""
     until = time.monotonic() + seconds
     checks = [asyncio.create_task(_verify_again(server.data, until, outcome))]
-    reads = asyncio.create_task(_read_again(server.data / "sheratan.db", until))
+    reads = asyncio.create_task(
+        asyncio.to_thread(_read_again, nursery, server.data, server.data.with_name("readings"), until)
+    )
     async with await Client.connect(server.data) as client:
         await asyncio.gather(*(_call(client, number, until, history) for number in range(_CALLERS)))
     outcome.figures |= {
@@ -154,26 +160,25 @@ async def _verify_again(data: Path, until: float, outcome: Outcome) -> int:
     return times
 
 
-async def _read_again(path: Path, until: float) -> int:
-    """Each opening and closing takes and gives back the locks that a reset of the log looks at."""
-    code = (
-        "import apsw, os, sys, time\n"
-        "parent = os.getppid()\n"
-        "path, until, times = sys.argv[1], time.monotonic() + float(sys.argv[2]), 0\n"
-        "while time.monotonic() < until and os.getppid() == parent:\n"
-        "    connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)\n"
-        "    connection.set_busy_timeout(1000)\n"
-        "    connection.execute('SELECT count(*), max(first_seq) FROM page').fetchall()\n"
-        "    connection.close()\n"
-        "    times += 1\n"
-        "print(times)\n"
-    )
-    left = str(max(0.1, until - time.monotonic()))
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", code, str(path), left, stdout=subprocess.PIPE
-    )
-    said, _ = await process.communicate()
-    return int(said or 0)
+def _read_again(nursery: Nursery, data: Path, log: Path, until: float) -> int:
+    child = nursery.start(f"{__name__}:read_again", str(data / "sheratan.db"), str(log), until)
+    child.wait(until - time.monotonic() + _READ_SECONDS_MAX)
+    return int(log.read_text())
+
+
+def read_again(path: str, log: str, until: float) -> None:
+    """A process that opens and closes the database until that moment of the monotonic clock, and logs how often.
+
+    Each time takes and gives back the locks that a reset of the log looks at.
+    """
+    times = 0
+    while time.monotonic() < until or not times:
+        connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+        connection.set_busy_timeout(1_000)
+        connection.execute("SELECT count(*), max(first_seq) FROM page").fetchall()
+        connection.close()
+        times += 1
+    Path(log).write_text(str(times))
 
 
 CASE = Case(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import math
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -10,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import sheratan
@@ -294,6 +296,45 @@ def test_a_frame_that_is_too_long_and_has_no_number_or_no_end_is_hung_up_on(
         await writer.wait_closed()
 
     served(tmp_path, scenario, limits=Limits(payload_bytes_max=500))
+
+
+@pytest.mark.parametrize("size", [100_000, 200_000])
+def test_a_caller_that_hangs_up_within_a_frame_that_is_too_long_leaves_nothing_behind(
+    tmp_path: Path, size: int
+) -> None:
+    unhandled: list[dict[str, Any]] = []
+
+    async def scenario(connections: Connections) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
+        reader, writer = await connections.raw()
+        writer.write(b'{"id": 1, "params": "' + b"x" * size)
+        writer.write_eof()
+        answer = json.loads(await reader.readline())
+        assert (answer["id"], answer["error"]["code"]) == (-1, "too_large")
+        assert await reader.read() == b""
+        writer.close()
+        await writer.wait_closed()
+        gc.collect()
+
+    served(tmp_path, scenario, limits=Limits(payload_bytes_max=500))
+    assert unhandled == []
+
+
+@pytest.mark.parametrize(("end", "jobs"), [(b"", 0), (b"\n", 1)])
+def test_a_request_that_has_not_come_to_its_end_is_not_done(tmp_path: Path, end: bytes, jobs: int) -> None:
+    async def scenario(connections: Connections) -> None:
+        reader, writer = await connections.raw()
+        params = msgspec.json.encode(api.SubmitJobs(jobs=(Submission(kind="echo", input=1),)))
+        writer.write(b'{"id": 1, "method": "job.submit", "params": ' + params + b"}" + end)
+        if jobs:
+            assert json.loads(await reader.readline())["id"] == 1
+        writer.write_eof()
+        assert await reader.read() == b""
+        assert len((await connections.local.jobs()).items) == jobs
+        writer.close()
+        await writer.wait_closed()
+
+    served(tmp_path, scenario)
 
 
 def test_connections_above_their_limit_are_refused_and_a_place_that_is_given_back_is_free(

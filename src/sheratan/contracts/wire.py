@@ -3,6 +3,9 @@
 A request has an `id` of the caller's choice; its answers carry the same. `value` is the answer or a stream's next
 item, `error` a refusal, `done` the last frame of that id. The method `cancel` names an earlier `id` that nobody waits
 for any more; neither is answered then, and what the earlier one has changed stays so.
+
+A request longer than twice `limits.payload_bytes_max` and `FRAME_BYTES_SPARE` is refused unread: under its own `id`
+when the object begins with that, else under -1, and then the connection ends.
 """
 
 from __future__ import annotations

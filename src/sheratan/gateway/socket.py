@@ -48,7 +48,6 @@ _DESCRIPTORS_SPARE = 40
 _REQUESTS_AT_ONCE = 1_024
 """Requests of one connection that are being answered; further ones stay in the socket until one is done."""
 
-_SKIP_BYTES = 65_536
 _CROWD_SECONDS_MAX = 1
 """How long the first request of a caller too many is waited for; it holds a descriptor meanwhile."""
 
@@ -162,29 +161,15 @@ class _Connection:
                 await self._take(line, by)
 
     async def _refuse_too_long(self) -> bool:
-        """Refuse a request that is longer than any may be, and pass over it; False when that takes too long."""
+        """Refuse a request that is longer than any may be, and pass over it; False when that can't be done."""
         error = TooLarge("the request is longer than any payload may be (limits.payload_bytes_max)")
         begins = _BEGINS_WITH_ID.match(await self._reader.readexactly(_ID_BYTES))
-        try:
-            async with asyncio.timeout(_SKIP_SECONDS_MAX):
-                await self._pass_line()
-        except TimeoutError:
-            begins = None
-        if begins is None:
-            # Without its number nobody can be told which request it was.
+        if begins is None or not await self.skip_rest(_SKIP_SECONDS_MAX):
+            # Without its number nobody can be told which request it was; without its end there is no next one.
             await self.refuse(error)
             return False
         self._send(AnswerFrame(id=int(begins[1]), error=error.to_wire()))
         return True
-
-    async def _pass_line(self) -> None:
-        while True:
-            try:
-                await self._reader.readuntil(b"\n")
-            except asyncio.LimitOverrunError as error:
-                await self._reader.readexactly(error.consumed)
-            else:
-                return
 
     async def _take(self, line: bytes, by: Principal) -> None:
         """Begin to answer a request, or end one that nobody waits for any more before the next is read."""
@@ -203,12 +188,21 @@ class _Connection:
         self._tasks[frame.id] = task
         task.add_done_callback(lambda done: self._done(frame.id, done))
 
-    async def skip_rest(self, seconds: float) -> None:
-        """Read on for a while: hung up on while it is still sending, a caller would not see the refusal."""
-        with suppress(TimeoutError):
+    async def skip_rest(self, seconds: float) -> bool:
+        """Read to the end of a request and throw it away; False when that end did not come in so many seconds.
+
+        Hung up on while it is still sending, a caller would not see a refusal.
+        """
+        with suppress(TimeoutError, asyncio.IncompleteReadError):
             async with asyncio.timeout(seconds):
-                while b"\n" not in (chunk := await self._reader.read(_SKIP_BYTES)) and chunk:
-                    pass
+                while True:
+                    try:
+                        await self._reader.readuntil(b"\n")
+                    except asyncio.LimitOverrunError as error:
+                        await self._reader.readexactly(error.consumed)
+                    else:
+                        return True
+        return False
 
     def _done(self, number: int, done: asyncio.Task[None]) -> None:
         self._places.release()
