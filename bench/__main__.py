@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import callers, claim, decider_alone, disk, drain, growth, latency, memory, one_caller
+from bench import callers, claim, decider_alone, disk, drain, durable, growth, latency, memory, one_caller
 from bench.harness import Bench, Section, say
 from bench.machine import ROOT, SYNCS, facts, load, sync_us
 from bench.page import write_page
@@ -20,6 +20,7 @@ __all__ = ["main"]
 MEASUREMENTS: dict[str, Callable[[Bench], Section]] = {
     "drain": drain.measure,
     "callers": callers.measure,
+    "durable": durable.measure,
     "one": one_caller.measure,
     "latency": latency.measure,
     "claim": claim.measure,

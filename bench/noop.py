@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from typing import Final
 
-from sheratan import job
+from sheratan import Context, job
 
-__all__ = ["PAYLOAD", "noop", "nothing", "stamp", "started"]
+__all__ = ["PAYLOAD", "STEPS", "noop", "nothing", "stamp", "started", "ten_steps"]
 
 PAYLOAD = "x" * 98
 """100 bytes as JSON."""
@@ -29,3 +30,17 @@ async def nothing() -> None:
 async def stamp(text: str) -> None:
     """Take down when it started."""
     started.append(time.perf_counter())
+
+
+STEPS: Final = 10
+
+
+async def _act() -> str:
+    return "done"
+
+
+@job
+async def ten_steps(ctx: Context) -> None:
+    """Take ten steps."""
+    for _ in range(STEPS):
+        await ctx.step("act", _act)

@@ -44,6 +44,7 @@ _INSERT = {
     "ready": "INSERT INTO ready VALUES :rows",
     "lease": "INSERT INTO lease VALUES :rows",
     "result": "INSERT INTO result VALUES :rows",
+    "step": "INSERT INTO step VALUES :rows",
 }
 
 
@@ -63,6 +64,7 @@ class _Story:
     def __init__(self, connection: apsw.Connection) -> None:
         self._jobs = {row[0]: row for row in connection.execute("SELECT * FROM job")}
         self._results = {row[0]: row for row in connection.execute("SELECT * FROM result")}
+        self._steps = {row[7]: row for row in connection.execute("SELECT * FROM step")}
         self._where: dict[int, Where] = {}
         self._body = PageReader().body
 
@@ -74,6 +76,8 @@ class _Story:
         for line in split_page(self._body(first_seq, stored, codec)):
             entry = decode_entry(line)
             commit.types.add(entry.type)
+            if entry.seq in self._steps:
+                commit.inserts.setdefault("step", []).append(self._steps[entry.seq])
             for number, after in self._moves(entry):
                 before = moves[number][0] if number in moves else self._where.get(number)
                 moves[number] = (before, after)
@@ -91,12 +95,12 @@ class _Story:
         if entry.type == "job.submitted":
             number: int = entry.data["number"]
             job = self._jobs[number]
-            yield number, ("ready", (job[2], job[3], number, 1, 0, entry.at, entry.seq))
+            yield number, ("ready", (job[2], job[3], number, 1, 0, entry.at, entry.seq, 0))
         elif entry.type == "worker.leased":
             for number, *_ in entry.data["jobs"]:
                 yield (
                     number,
-                    ("lease", (number, 1, 0, entry.seq, entry.previous or 0, entry.at, 0, entry.seq)),
+                    ("lease", (number, 1, 0, entry.seq, entry.previous or 0, entry.at, 0, entry.seq, 0)),
                 )
         elif entry.type == "job.succeeded":
             number = parse_job_id(entry.subject).number

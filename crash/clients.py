@@ -28,6 +28,9 @@ __all__ = [
     "work",
 ]
 
+_IN_STEPS_EVERY = 4
+"""Every so many jobs is one of durable steps."""
+
 _AGAIN_SECONDS = 0.02
 """A client that finds no server asks again after so long."""
 
@@ -151,12 +154,12 @@ async def _call(line: Line, numbers: Iterator[int], plan: Plan, began_ns: int) -
     for number in numbers:
         await _until(began_ns + int((number - plan["first"]) / plan["per_second"] * 1e9))
         given = {"left": number, "right": 1, "pause_ms": _pause_ms(plan, number)}
-        key = f"job {number}"
+        key, kind = f"job {number}", "add" if number % _IN_STEPS_EVERY else "add_in_steps"
 
-        def submit(client: Client, given: Any = given, key: str = key) -> Awaitable[str]:
-            return _id(client.submit("add", given, key=key))
+        def submit(client: Client, kind: str = kind, given: Any = given, key: str = key) -> Awaitable[str]:
+            return _id(client.submit(kind, given, key=key))
 
-        answer = await line.insist("submit", {"kind": "add", "input": given}, key, submit)
+        answer = await line.insist("submit", {"kind": kind, "input": given}, key, submit)
         if answer is not None:
             ids.append(answer)
     for job_id in ids:

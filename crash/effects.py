@@ -13,14 +13,17 @@ __all__ = ["EFFECTS_VARIABLE", "Effect", "note_effect", "read_effects"]
 EFFECTS_VARIABLE = "CRASH_EFFECTS"
 """The environment names the file: a handler learns it in whatever process it runs."""
 
-What = Literal["begin", "end"]
+What = Literal["begin", "step", "end"]
 
 _FILES: dict[str, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """The beginning or the end of an attempt, as its handler saw it. `at_us`: microseconds, monotonic."""
+    """The beginning or the end of an attempt, or a step of it, as its handler saw it.
+
+    `job` is the job's id, and with a step `id/name`. `at_us`: microseconds, monotonic.
+    """
 
     what: What
     job: str
@@ -47,10 +50,6 @@ def read_effects(path: Path) -> list[Effect]:
         return found
     for line in path.read_text("ascii").split("\n")[:-1]:
         what, job, attempt, fence, at_us, process = line.split(" ")
-        assert what in ("begin", "end")
-        found.append(
-            Effect(
-                "begin" if what == "begin" else "end", job, int(attempt), int(fence), int(at_us), int(process)
-            )
-        )
+        assert what == "begin" or what == "step" or what == "end"
+        found.append(Effect(what, job, int(attempt), int(fence), int(at_us), int(process)))
     return found

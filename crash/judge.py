@@ -16,6 +16,7 @@ import apsw
 
 from crash.effects import Effect, read_effects
 from crash.history import Call, History
+from crash.judge_steps import steps_as_done, steps_as_kept
 from crash.stories import Journal, Story
 
 __all__ = ["VIOLATIONS_MAX", "judge", "read_head", "read_journal"]
@@ -40,9 +41,12 @@ def judge(database: Path, history: History, effects: Path | None = None) -> list
             found += _places(connection, journal)
             found += _keys(connection, journal)
             found += _payloads(connection, journal)
+            found += steps_as_kept(connection, journal)
             found += _claims(journal, history, connection)
             if effects is not None:
-                found += _effects(journal, read_effects(effects))
+                done = read_effects(effects)
+                found += _effects(journal, [effect for effect in done if effect.what != "step"])
+                found += steps_as_done(journal, [effect for effect in done if effect.what == "step"])
     except (apsw.Error, ValueError) as error:
         found.append(f"the database cannot be read: {type(error).__name__}: {error}")
     finally:

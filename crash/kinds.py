@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from crash.effects import note_effect
 from sheratan import Context, job
 
-__all__ = ["Sum", "add", "tick"]
+__all__ = ["Sum", "add", "add_in_steps", "tick"]
 
 
 class Sum(BaseModel):
@@ -28,6 +28,25 @@ async def add(ctx: Context, given: Sum) -> int:
         await asyncio.sleep(given.pause_ms / 1_000)
     note_effect("end", ctx.job_id, ctx.attempt, ctx.fence)
     return given.left + given.right
+
+
+@job(attempts_max=100, backoff_base_seconds=0.01, backoff_max_seconds=0.1)
+async def add_in_steps(ctx: Context, given: Sum) -> int:
+    """The same in durable steps, two of them beside each other, and a sleep; each step writes that it was done."""
+    note_effect("begin", ctx.job_id, ctx.attempt, ctx.fence)
+
+    async def fetch(name: str, number: int) -> int:
+        note_effect("step", f"{ctx.job_id}/{name}", ctx.attempt, ctx.fence)
+        await asyncio.sleep(given.pause_ms / 3_000)
+        return number
+
+    left, right = await asyncio.gather(
+        ctx.step("left", fetch, "left", given.left), ctx.step("right", fetch, "right", given.right)
+    )
+    await ctx.sleep(given.pause_ms / 1_000)
+    total = int(await ctx.step("sum", fetch, "sum", left + right))
+    note_effect("end", ctx.job_id, ctx.attempt, ctx.fence)
+    return total
 
 
 @job(attempts_max=100)

@@ -32,11 +32,11 @@ from sheratan.contracts.errors import (
 from sheratan.contracts.jobs import JobError, KindDescription, Options, Submission
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
-from sheratan.contracts.worker import Assignment, Registration, Report
+from sheratan.contracts.worker import Assignment, Registration, Report, StepReport, Wait
 from sheratan.engine import commands
 from sheratan.engine.decider import Decider
 from sheratan.engine.engine import Engine
-from sheratan.engine.prepare import prepare, prepare_reports
+from sheratan.engine.prepare import prepare, prepare_reports, prepare_signal, prepare_steps
 from sheratan.kernel.chain import Head
 from sheratan.store.sqlite.store import SqliteStore, connect_owner
 
@@ -143,7 +143,7 @@ class Workshop:
         """A worker comes on duty."""
         registration = Registration(name="hands", kinds=(_KIND,), slots=64)
         self.session = await self.ask(commands.RegisterWorker(registration=registration, local=True))
-        self.engine.open_signals(self.session)
+        self.engine.open_stops(self.session)
 
     async def submit(self, key: str, value: Any, **options: Any) -> str:
         """Submit a job under a key."""
@@ -176,6 +176,30 @@ class Workshop:
         told = {"number": given.number, "fence": given.fence, "outcome": outcome}
         self.settled = given
         await self.tell("settle", told, commands.Settle(session=self.session, reports=reports))
+
+    async def step(self, given: Assignment, name: str, output: Any) -> None:
+        """Record a step of an attempt, the next one that its job has."""
+        report = StepReport(
+            number=given.number,
+            fence=given.fence,
+            step=given.steps + 1,
+            name=name,
+            output=msgspec.Raw(msgspec.json.encode(output)),
+        )
+        await self.ask(commands.RecordSteps(steps=prepare_steps([report], self.engine.limits)))
+
+    async def park(self, given: Assignment, seconds: float) -> None:
+        """An attempt gives its slot back, and waits for a signal, or for so long."""
+        occurrence = given.steps + 1
+        wait = Wait(name="wait:signal:go", occurrence=occurrence, what="signal", key="go", seconds=seconds)
+        report = Report(number=given.number, fence=given.fence, outcome="waiting", waits=(wait,))
+        reports = prepare_reports([report], self.engine.limits)
+        await self.ask(commands.Settle(session=self.session, reports=reports))
+
+    async def signal(self, job: str, name: str, value: Any) -> None:
+        """Send a signal to a job."""
+        data = prepare_signal(value, self.engine.limits)
+        await self.ask(commands.SendSignal(id=job, name=name, value=data))
 
     async def cancel(self, job: str) -> None:
         """Cancel a job."""
@@ -254,7 +278,11 @@ async def _submit_after(shop: Workshop, number: int, draw: random.Random) -> Non
 async def _work_off(shop: Workshop, number: int, draw: random.Random) -> None:
     leased = await shop.lease(draw.randrange(1, 5))
     for given in leased:
-        if draw.random() < 0.25:
+        if draw.random() < 0.3:
+            await shop.step(given, f"step-{number}", "z" * draw.choice((0, 20, 4_000)))
+        if draw.random() < 0.15:
+            await shop.park(given, draw.randrange(1, 60))
+        elif draw.random() < 0.25:
             error = JobError(error_class="retryable", type="Boom", message=f"step {number}")
             await shop.settle(given, None, error=error)
         elif draw.random() < 0.9:
@@ -265,6 +293,13 @@ async def _report_again(shop: Workshop, number: int, draw: random.Random) -> Non
     """A worker that is too late: its report must change nothing, and be told of."""
     if shop.settled is not None:
         await shop.settle(shop.settled, f"too late in step {number}")
+
+
+async def _signal(shop: Workshop, number: int, draw: random.Random) -> None:
+    """To a job that waits, to one that will, or to one that never does."""
+    if shop.notes.jobs:
+        value = {"step": number, "text": "v" * draw.choice((0, 20, 4_000))}
+        await shop.signal(draw.choice(shop.notes.jobs), draw.choice(("go", "other")), value)
 
 
 async def _cancel(shop: Workshop, number: int, draw: random.Random) -> None:
@@ -282,7 +317,8 @@ async def _resume(shop: Workshop, number: int, draw: random.Random) -> None:
 
 _STEPS = (
     _submit, _submit, _submit, _submit_for_later, _submit_with_limit, _submit_after,
-    _work_off, _work_off, _work_off, _work_off, _report_again, _cancel, _pause, _resume,
+    _work_off, _work_off, _work_off, _work_off, _report_again, _signal, _signal, _cancel, _pause,
+    _resume,
 )  # fmt: skip
 
 

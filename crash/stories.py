@@ -15,20 +15,30 @@ import apsw
 
 from crash.packed import body_of
 
-__all__ = ["ENDS", "Journal", "Outage", "Story", "number_in"]
+__all__ = ["ENDS", "Journal", "Outage", "Step", "Story", "number_in"]
 
 _GENESIS = "0" * 64
 ENDS = {"job.succeeded": "succeeded", "job.failed": "failed", "job.cancelled": "cancelled"}
-_LEAVES_LEASE = frozenset({"job.retried", "job.requeued"})
-_NEEDS_LEASE = frozenset(
-    {"job.succeeded", "job.retried", "job.requeued", "job.timed_out", "job.cancel_requested"}
-)
-_OTHERS = frozenset({"job.due", "job.unblocked", "job.timed_out", "job.cancel_requested"})
+_LEAVES_LEASE = frozenset({"job.retried", "job.requeued", "job.waiting"})
+_NEEDS_LEASE = _LEAVES_LEASE | {"job.succeeded", "job.timed_out", "job.cancel_requested"}
+_OTHERS = frozenset({"job.due", "job.unblocked", "job.timed_out", "job.cancel_requested", "job.woken"})
 
 
 def number_in(job_id: str) -> int:
     """The job number that an id carries: 42 bits above the 20 bits of its salt."""
     return (int(job_id.removeprefix("job_"), 16) >> 20) & ((1 << 42) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step that a job has recorded, under which fence, and the SHA-256 of what it gave or failed with."""
+
+    step: int
+    name: str
+    failed: bool
+    digest: str
+    fence: int
+    entry: int
 
 
 @dataclass(slots=True)
@@ -54,6 +64,9 @@ class Story:
     end: int | None = None
     end_fence: int | None = None
     output: str | None = None
+    steps: list[Step] = field(default_factory=list)
+    waits: dict[str, int] = field(default_factory=dict)
+    """What its handler waits for, and until when, in microseconds since the epoch."""
     cancel_requested: bool = False
     fenced_off: set[int] = field(default_factory=set)
 
@@ -136,6 +149,8 @@ class Journal:
             story = self._known(entry, entry["data"]["job"])
             if story is not None:
                 story.fenced_off.add(entry["decision"]["input"]["fence"])
+        elif kind in ("step.succeeded", "step.failed"):
+            self._stepped(entry)
         elif kind in ENDS or kind in _LEAVES_LEASE or kind in _OTHERS:
             self._changed(entry)
         elif kind == "engine.started":
@@ -176,6 +191,18 @@ class Journal:
             story.state, story.attempt, story.fence = "leased", attempt, self.seq
             story.leases[self.seq] = attempt
 
+    def _stepped(self, entry: dict[str, Any]) -> None:
+        story, data = self._known(entry, entry["subject"]), entry["data"]
+        if story is None:
+            return
+        if story.waits.pop(data["name"], None) is None and story.state != "leased":
+            self.say(f"entry {self.seq} records a step of {story.id}, which is {story.state}")
+        if data["step"] != len(story.steps) + 1:
+            self.say(f"entry {self.seq} is step {data['step']} of {story.id}, after {len(story.steps)}")
+        failed = entry["type"] == "step.failed"
+        digest = data["error"]["digest"] if failed else data["output"]
+        story.steps.append(Step(data["step"], data["name"], failed, digest, story.fence, self.seq))
+
     def _changed(self, entry: dict[str, Any]) -> None:
         kind, story = entry["type"], self._known(entry, entry["subject"])
         if story is None:
@@ -195,6 +222,7 @@ class Journal:
             story.state = "open"
             # An attempt that failed or was lost is over; one that was handed back will be begun anew.
             story.attempt += "error" in entry["data"]
+            story.waits |= {wait["name"]: wait["due_us"] for wait in entry["data"].get("begun", ())}
         elif kind == "job.cancel_requested":
             story.cancel_requested = True
 

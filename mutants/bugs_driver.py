@@ -227,7 +227,11 @@ BUGS = (
                 "    batch.unit._hash, batch.unit._seq = batch.unit.entries.pop().prev, entry\n"
                 "    entry = result.entry\n",
             ),
-            Change(_UNIT, "            check_transition(source", "            0 and check_transition(source"),
+            Change(
+                _UNIT,
+                "            check_transition(state_of(before)",
+                "            0 and check_transition(state_of(before)",
+            ),
         ),
     ),
     Bug(
@@ -262,13 +266,15 @@ BUGS = (
         ),
     ),
     Bug(
-        "signals-not-sent",
+        "stops-not-sent",
         "attempts are not told to stop",
         "liveness",
         "E12",
         (
             Change(
-                "engine/engine.py", "                queue.put_nowait(signal)\n", "                continue\n"
+                "engine/engine.py",
+                "                queue.put_nowait(request)\n",
+                "                continue\n",
             ),
         ),
     ),

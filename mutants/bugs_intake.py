@@ -131,7 +131,8 @@ BUGS = (
         (
             Change(
                 _CONTROL,
-                '        batch.signal(asked, Signal(number=job.number, fence=location.fence, reason="cancel"))\n',
+                "        batch.ask_to_stop(asked, StopRequest(number=job.number, fence=location.fence,"
+                ' reason="cancel"))\n',
                 "",
             ),
         ),

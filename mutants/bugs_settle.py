@@ -105,8 +105,8 @@ BUGS = (
         (
             Change(
                 _SETTLE,
-                "job.priority, job.number, lease.attempt, lease.losses,",
-                "job.priority, job.number, lease.attempt + 1, lease.losses,",
+                "attempt, losses, steps = lease.attempt, lease.losses,",
+                "attempt, losses, steps = lease.attempt + 1, lease.losses,",
             ),
         ),
     ),
@@ -118,7 +118,7 @@ BUGS = (
         (
             Change(
                 _SETTLE,
-                "        _keep_evidence(batch, report, given, verdict, by)\n",
+                "        keep_evidence(batch, report, by)\n",
                 "",
             ),
         ),

@@ -8,8 +8,10 @@ from mutants import (
     bugs_intake,
     bugs_kernel,
     bugs_settle,
+    bugs_steps,
     bugs_store,
     bugs_time,
+    bugs_waits,
 )
 from mutants.bug import Bug
 
@@ -23,6 +25,8 @@ BUGS: dict[str, Bug] = {
         bugs_intake,
         bugs_dispatch,
         bugs_settle,
+        bugs_steps,
+        bugs_waits,
         bugs_time,
         bugs_driver,
     )

@@ -31,7 +31,7 @@ class Slot(str):
     __slots__ = ()
 
     def __iter__(self) -> Iterator[str]:
-        return iter((str(self),))
+        return iter((self,))
 
     def __getitem__(self, key: Any) -> Slot:
         return self

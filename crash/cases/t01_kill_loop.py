@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,15 +161,19 @@ def _judge(world: World, outcome: Outcome) -> None:
     found += [f"a process of the server ended by itself with code {life.code}" for life in ended]
     outcome.violations += found
     effects = read_effects(world.effects)
-    begun = sum(effect.what == "begin" for effect in effects)
+    count = Counter(effect.what for effect in effects)
+    steps = {effect.job for effect in effects if effect.what == "step"}
     outcome.figures |= {
         "kills": world.given.kills,
         "of the server": len(world.server.lives) - 1,
         "jobs": len(acknowledged),
         "submissions without an answer": history.count("submit", "unknown"),
-        "attempts": begun,
-        "attempts cut off": begun - (len(effects) - begun),
-        "ends repeated": len(effects) - begun - len({e.job for e in effects if e.what == "end"}),
+        "attempts": count["begin"],
+        "attempts cut off": count["begin"] - count["end"],
+        "ends repeated": count["end"] - len({e.job for e in effects if e.what == "end"}),
+        "steps": len(steps),
+        "steps repeated": count["step"] - len(steps),
+        "recorded steps done again": sum("done again under" in text for text in found),
         "acknowledged and lost": sum("does not exist" in text for text in found),
         "effective twice": sum("its handler ended" in text for text in found),
         "first claim after a start, p99 s": p99(claims),

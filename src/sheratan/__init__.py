@@ -9,13 +9,14 @@ if TYPE_CHECKING:
     from sheratan.contracts.limits import Limits
     from sheratan.sdk.client import Client, JobHandle
     from sheratan.sdk.context import Context, Ended
-    from sheratan.sdk.errors import Fatal, RateLimited, Retryable
+    from sheratan.sdk.errors import CodeChanged, Fatal, RateLimited, Retryable, StepFailed, WaitTimedOut
     from sheratan.sdk.kind import Kind, job
     from sheratan.sdk.worker import Worker
     from sheratan.wiring.server import open_engine as open
 
 __all__ = [
     "Client",
+    "CodeChanged",
     "Context",
     "Ended",
     "Fatal",
@@ -26,6 +27,8 @@ __all__ = [
     "RateLimited",
     "Retryable",
     "SheratanError",
+    "StepFailed",
+    "WaitTimedOut",
     "Worker",
     "job",
     "open",

@@ -17,7 +17,7 @@ import pytest
 import sheratan
 from crash.effects import note_effect
 from crash.history import History
-from crash.judge import judge, read_head
+from crash.judge import judge, read_head, read_journal
 from crash.packed import body_of
 from crash.storage_check import check_database
 from crash.storage_world import Notes
@@ -28,9 +28,11 @@ JOBS = 6
 
 @job(attempts_max=1)
 async def twice(ctx: Context, number: int) -> int:
-    """Double a number; four is too much for it."""
+    """Double a number; four is too much for it, and three takes a step."""
     if number == 4:
         raise ValueError("four")
+    if number == 3:
+        return int(await ctx.step("double", lambda: number * 2))
     return number * 2
 
 
@@ -98,8 +100,10 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> World:
     world = World(folder / "data" / "sheratan.db", History(), folder / "effects", [])
     asyncio.run(fill(folder / "data", world))
     for number, job_id in enumerate(world.ids[:JOBS]):
-        fence = int(world.run("SELECT entry FROM result WHERE number = ?", number + 1)[0][0]) - 1
+        [fence] = read_journal(world.database).stories[number + 1].leases
         note_effect("begin", job_id, 1, fence, str(world.effects))
+        if number == 3:
+            note_effect("step", f"{job_id}/double", 1, fence, str(world.effects))
         note_effect("end", job_id, 1, fence, str(world.effects))
     return world
 
@@ -158,7 +162,7 @@ def _turn_time_back(world: World) -> None:
 
 
 def _two_places(world: World) -> None:
-    world.run("INSERT INTO ready VALUES (1, 5, 1, 1, 0, 0, 0)")
+    world.run("INSERT INTO ready VALUES (1, 5, 1, 1, 0, 0, 0, 0)")
 
 
 def _no_place(world: World) -> None:
@@ -265,6 +269,45 @@ def _unleased_effect(world: World) -> None:
     note_effect("begin", world.ids[0], 2, 1, str(world.effects))
 
 
+def _step_at(world: World, fence: int) -> None:
+    note_effect("step", f"{world.ids[3]}/double", 1, fence, str(world.effects))
+
+
+def _step_done_again(world: World) -> None:
+    _step_at(world, 1_000)
+
+
+def _step_done_twice(world: World) -> None:
+    _step_at(world, next(iter(read_journal(world.database).stories[4].leases)))
+
+
+def _step_never_done(world: World) -> None:
+    lines = world.effects.read_text().splitlines(keepends=True)
+    world.effects.write_text("".join(line for line in lines if not line.startswith("step ")))
+
+
+def _step_lost(world: World) -> None:
+    world.run("DELETE FROM step")
+
+
+def _step_changed(world: World) -> None:
+    world.run("UPDATE step SET output = x'37'")
+
+
+def _step_out_of_turn(world: World) -> None:
+    def change(entries: list[dict[str, Any]]) -> None:
+        next(entry for entry in entries if entry["type"] == "step.succeeded")["data"]["step"] = 2
+
+    world.rewrite(change)
+
+
+def _step_of_nobody(world: World) -> None:
+    def change(entries: list[dict[str, Any]]) -> None:
+        next(entry for entry in entries if entry["type"] == "step.succeeded")["subject"] = world.ids[0]
+
+    world.rewrite(change)
+
+
 def _damaged_file(world: World) -> None:
     data = bytearray(world.database.read_bytes())
     data[4096:8192] = bytes(4096)
@@ -299,6 +342,13 @@ DAMAGE: dict[Callable[[World], None], str] = {
     _double_effect: "2 times",
     _missing_effect: "its handler ended 0 times",
     _unleased_effect: "no such lease",
+    _step_done_again: "and done again under 1000",
+    _step_done_twice: "was done 2 times under fence",
+    _step_never_done: "under which nobody did it",
+    _step_lost: "has the steps []",
+    _step_changed: "by its story",
+    _step_out_of_turn: "is step 2 of",
+    _step_of_nobody: "which is succeeded",
     _damaged_file: "malformed",
 }
 

@@ -61,7 +61,7 @@ class Running(OnDisk):
         kinds = tuple(KindDescription(name=kind) for kind in KINDS)
         registration = Registration(name="w", kinds=kinds, slots=10)
         session: int = await self.ask(commands.RegisterWorker(registration=registration, local=local))
-        self.engine.open_signals(session)
+        self.engine.open_stops(session)
         return session
 
     async def lease(self, session: int, slots: int = 1) -> list[Assignment]:

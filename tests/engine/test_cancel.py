@@ -56,7 +56,7 @@ def test_a_running_job_is_asked_to_stop_and_ends_when_its_worker_says_so(world: 
     [given] = world.lease(world.register())
     assert world.cancel(job) == "requested"
     assert world.state_of(job) == "running"
-    assert [(one.number, one.fence, one.reason) for one in world.signals] == [
+    assert [(one.number, one.fence, one.reason) for one in world.stops] == [
         (given.number, given.fence, "cancel")
     ]
     assert world.settle(given, "cancelled")

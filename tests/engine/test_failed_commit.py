@@ -257,7 +257,7 @@ def test_memory_that_disagrees_with_the_rows_is_found_at_the_commit_and_nothing_
     [answer] = world.batch(Cancel(id=job, reason=""))
     assert isinstance(answer.error, CorruptData)
     assert world.store.shard() == before
-    world.store._connection.execute("INSERT INTO ready VALUES (1, 5, 1, 1, 0, 1700000000000000, 2)")
+    world.store._connection.execute("INSERT INTO ready VALUES (1, 5, 1, 1, 0, 1700000000000000, 2, 0)")
     world.crash()
     assert world.state_of(other) == "queued"
 

@@ -221,7 +221,7 @@ def test_an_attempt_that_runs_too_long_is_taken_away_and_tried_again(world: Worl
     assert world.state_of(job) == "running"
     world.tick(0.1)
     assert world.state_of(job) == "queued"
-    assert [(signal.number, signal.fence, signal.reason) for signal in world.signals] == [
+    assert [(one.number, one.fence, one.reason) for one in world.stops] == [
         (given.number, given.fence, "timeout")
     ]
     assert world.why(job)[-3:] == ["job.timed_out", "job.retried", "job.due"]

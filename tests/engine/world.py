@@ -11,20 +11,35 @@ import msgspec
 
 from sheratan.ambient.clock import VirtualClock
 from sheratan.ambient.randomness import SeededRandomness
+from sheratan.contracts.api import ListSteps
 from sheratan.contracts.errors import SheratanError, Unavailable
 from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.jobs import ErrorClass, JobError, JobRecord, KindDescription, Options, Submission
 from sheratan.contracts.journal import GENESIS, Entry
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
-from sheratan.contracts.worker import Assignment, Outcome, Registration, Report, Signal
+from sheratan.contracts.worker import (
+    Assignment,
+    Outcome,
+    Registration,
+    Report,
+    StepReport,
+    StopRequest,
+    Wait,
+)
 from sheratan.engine import commands
 from sheratan.engine.batch import Batch
 from sheratan.engine.decider import Decider
 from sheratan.engine.explain import story
-from sheratan.engine.prepare import KindRegistry, prepare, prepare_reports
+from sheratan.engine.prepare import (
+    KindRegistry,
+    prepare,
+    prepare_reports,
+    prepare_signal,
+    prepare_steps,
+)
 from sheratan.engine.state import State
-from sheratan.engine.views import find_view, job_record
+from sheratan.engine.views import find_view, job_record, step_records
 from sheratan.kernel.chain import Head, decode_entry
 from sheratan.kernel.replay import RULE_MODULES
 from sheratan.kernel.rules import find_rule
@@ -95,7 +110,7 @@ class World(OnDisk):
         self.registry = KindRegistry()
         for name in KINDS:
             self.registry.declare(KindDescription(name=name), None)
-        self.signals: list[Signal] = []
+        self.stops: list[StopRequest] = []
         self.store = open_store(self.path, self.clock.now_us())
         self.start()
 
@@ -176,7 +191,7 @@ class World(OnDisk):
         self.decider.committed(batch)
         for pending, value, error in batch.answers:
             pending.answer(value, error)
-        self.signals += [signal for _, signal in batch.signals]
+        self.stops += [request for _, request in batch.stops]
 
     # ---------------------------------------------------------------------------------------------------------------
     # What callers ask
@@ -239,6 +254,45 @@ class World(OnDisk):
         settlement = self.settlement(given, outcome, output=output, error=error, session=session)
         [counted] = self.ask(settlement)
         return bool(counted)
+
+    def steps(self, given: Assignment, *steps: tuple[int, str, Any], occurrence: int = 1) -> list[bool]:
+        """An attempt records steps; says of each whether it counted."""
+        found: list[bool] = self.ask(self.step_command(given, *steps, occurrence=occurrence))
+        return found
+
+    def step_command(
+        self, given: Assignment, *steps: tuple[int, str, Any], occurrence: int = 1
+    ) -> commands.RecordSteps:
+        """Checked steps of an attempt: (step, name, output), where a JobError is a failure."""
+        reports = [
+            StepReport(
+                number=given.number,
+                fence=given.fence,
+                step=step,
+                name=name,
+                occurrence=occurrence,
+                output=msgspec.Raw(msgspec.json.encode(None if isinstance(output, JobError) else output)),
+                error=output if isinstance(output, JobError) else None,
+            )
+            for step, name, output in steps
+        ]
+        return commands.RecordSteps(steps=prepare_steps(reports, self.limits))
+
+    def park(self, given: Assignment, *waits: Wait) -> bool:
+        """An attempt gives its slot back and waits."""
+        report = Report(number=given.number, fence=given.fence, outcome="waiting", waits=waits)
+        [counted] = self.ask(commands.Settle(session=0, reports=prepare_reports([report], self.limits)))
+        return bool(counted)
+
+    def send(self, job: str, name: str, value: Any = None) -> int:
+        """Send a signal to a job."""
+        data = prepare_signal(value, self.limits)
+        return int(self.ask(commands.SendSignal(id=job, name=name, value=data)))
+
+    def recorded(self, job: str) -> list[tuple[int, str, Any]]:
+        """The steps of a job as the next attempt would get them."""
+        records = step_records(self.store, ListSteps(id=job))
+        return [(one.step, one.name, one.error or msgspec.json.decode(one.output)) for one in records]
 
     def fail(
         self, given: Assignment, error_class: ErrorClass = "retryable", *, after: float | None = None

@@ -13,7 +13,7 @@ import pytest
 from sheratan.contracts.journal import GENESIS
 from sheratan.engine.verify import Verification, verify_lines
 from sheratan.kernel.canonical import canonical
-from sheratan.kernel.facts import Outcomes
+from sheratan.kernel.outcomes import Outcomes
 from tests.journal.tamper import Entry, Hands, rechained
 from tests.journal.world import SECOND_US, World, new
 

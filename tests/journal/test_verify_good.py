@@ -80,7 +80,9 @@ def test_limits_on_waiting_verify_at_every_moment_of_a_wait() -> None:
             world.settle(session, held)
         world.tick(1)
         assert verify(world.store).problems == [], moment
-    assert world.store.counts() == {"ready": 0, "timer": 0, "lease": 0, "blocked": 0, "result": 3}
+    assert world.store.counts() == {
+        "ready": 0, "timer": 0, "waiting": 0, "lease": 0, "blocked": 0, "result": 3,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("whole_engine", [False, True])

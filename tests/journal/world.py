@@ -15,7 +15,7 @@ from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.jobs import ErrorClass, JobError, KindDescription
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
-from sheratan.contracts.worker import Assignment, Outcome, Registration
+from sheratan.contracts.worker import Assignment, Outcome, Registration, Wait
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import (
     Cancel,
@@ -24,11 +24,14 @@ from sheratan.engine.commands import (
     EndSession,
     LeaseJobs,
     NewJob,
+    NewStep,
     PauseQueue,
     Pending,
+    RecordSteps,
     RegisterWorker,
     ResumeQueue,
     RetryJob,
+    SendSignal,
     Settle,
     StartDraining,
     Submit,
@@ -118,6 +121,32 @@ class World:
         counted: list[bool] = self.ask(Settle(session=session, reports=(ending,)))
         return counted[0]
 
+    def step(self, assignment: Assignment, step: int, output: bytes, *, has_failed: bool = False) -> bool:
+        """Record a step of a running attempt."""
+        error = JobError(error_class="fatal", type="Oops", message="it broke") if has_failed else None
+        recorded = NewStep(
+            number=assignment.number,
+            fence=assignment.fence,
+            step=step,
+            name="part",
+            occurrence=step,
+            output=output,
+            error=error,
+        )
+        counted: list[bool] = self.ask(RecordSteps(steps=(recorded,)))
+        return counted[0]
+
+    def park(self, session: int, assignment: Assignment, *waits: Wait) -> bool:
+        """An attempt gives its slot back and waits."""
+        ending = Ending(number=assignment.number, fence=assignment.fence, outcome="waiting", waits=waits)
+        counted: list[bool] = self.ask(Settle(session=session, reports=(ending,)))
+        return counted[0]
+
+    def signal(self, job: str, name: str, value: bytes = b"1") -> int:
+        """Send a signal to a job."""
+        entry: int = self.ask(SendSignal(id=job, name=name, value=value))
+        return entry
+
     def settle_all(self, session: int, assignments: Sequence[Assignment], output: bytes = b"1") -> None:
         """Report that attempts succeeded, all in one batch."""
         endings = tuple(
@@ -166,6 +195,9 @@ def eventful(world: World) -> World:
     plain, keyed = world.submit(new(), new(key="once"))
     assert world.submit(new(key="once")) == [keyed]
     first, second = world.lease(session)
+    assert world.step(second, 1, b'"' + b"z" * 5_000 + b'"')
+    assert world.step(second, 2, b"", has_failed=True)
+    assert world.step(second, 3, b'"' + b"w" * 5_000 + b'"')
     world.settle(session, first, output=b'"' + b"x" * 5_000 + b'"')
     # A person tries again what has ended; a late report changes nothing.
     world.ask(RetryJob(id=plain))
@@ -184,6 +216,7 @@ def eventful(world: World) -> World:
     world.tick(10)
     _stops(world, session)
     _pauses(world)
+    _waits(world, session)
     _losses(world)
     _leaves_open(world)
     return world
@@ -224,6 +257,28 @@ def _pauses(world: World) -> None:
     world.tick(2)
 
 
+def _waits(world: World, session: int) -> None:
+    """Handlers that sleep, get signals, early, late and never, and one that is cancelled meanwhile."""
+    asleep, signalled, late, unwanted, stays = world.submit(new(), new(), new(), new(), new())
+    held = {one.id: one for one in world.lease(session)}
+    sleep = Wait(name="wait:sleep", occurrence=1, what="sleep", seconds=3)
+    go = Wait(name="wait:signal:go", occurrence=1, what="signal", key="go")
+    world.signal(signalled, "go", b'"' + b"v" * 5_000 + b'"')
+    world.signal(signalled, "never")
+    world.park(session, held[asleep], sleep)
+    world.park(session, held[signalled], go)
+    world.park(
+        session, held[late], Wait(name="wait:signal:go", occurrence=1, what="signal", key="go", seconds=2)
+    )
+    world.park(session, held[unwanted], go, sleep)
+    world.park(session, held[stays], go)
+    world.signal(stays, "other")
+    world.ask(Cancel(id=unwanted, reason="nobody waits for it"))
+    world.tick(5)
+    for one in world.lease(session):
+        world.settle(session, one)
+
+
 def _losses(world: World) -> None:
     """A worker goes with its jobs, then a whole engine."""
     lost = world.worker(name="gone")
@@ -247,4 +302,7 @@ def _leaves_open(world: World) -> None:
     (held,) = world.lease(session, 1)
     world.submit(new(after=(held.id,), delay_us=SECOND_US), new(after=(held.id,), after_failure="run"))
     world.submit(new(priority=0))
+    waiting = world.submit(new(priority=1))[0]
+    world.signal(waiting, "early")
+    assert world.step(held, 1, b"1")
     world.ask(Cancel(id=held.id, reason="last words"))

@@ -222,7 +222,9 @@ def test_moves_of_one_job_in_one_unit_are_written_once_where_it_ends_up() -> Non
     lease = Lease(row.number, 1, 0, fence, 1, 1, 0, fence)
     unit.move(row, lease)
     store.commit(unit)
-    assert store.counts() == {"ready": 0, "timer": 0, "lease": 1, "blocked": 0, "result": 0}
+    assert store.counts() == {
+        "ready": 0, "timer": 0, "waiting": 0, "lease": 1, "blocked": 0, "result": 0,
+    }  # fmt: skip
 
 
 def test_time_in_a_unit_never_runs_backwards() -> None:

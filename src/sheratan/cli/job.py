@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import click
 
-from sheratan.cli.job_tables import draw_job, draw_page, write_pages
+from sheratan.cli.job_tables import draw_job, draw_page, draw_steps, write_pages
 from sheratan.cli.job_watch import watch_all, watch_job
 from sheratan.cli.output import emit, line, talk
 from sheratan.cli.reach import ask, checked, request
@@ -15,6 +15,7 @@ from sheratan.cli.values import DURATION, read_json
 from sheratan.contracts import api
 from sheratan.contracts.errors import JobFailed
 from sheratan.contracts.jobs import AFTER_FAILURE, JobRecord, JobState, Options
+from sheratan.contracts.worker import StepRecord
 
 __all__ = ["job"]
 
@@ -102,6 +103,22 @@ def show(session: Session, job_id: str) -> None:
 
 @job.command()
 @click.argument("job_id", metavar="ID")
+@command_options
+def steps(session: Session, job_id: str) -> None:
+    """Show the steps that a job has recorded, in their order, with what each gave."""
+
+    async def work(transport: api.Transport) -> list[StepRecord]:
+        found: list[StepRecord] = []
+        while page := await transport.call(request(api.ListSteps, id=job_id, after=len(found))):
+            found += page
+        return found
+
+    records: list[StepRecord] = ask(session, work, offline=True)
+    emit(session, records, lambda: draw_steps(records))
+
+
+@job.command()
+@click.argument("job_id", metavar="ID")
 @click.option("--reason", default="", help="Why; it goes into the journal.")
 @command_options
 def cancel(session: Session, job_id: str, reason: str) -> None:
@@ -109,6 +126,18 @@ def cancel(session: Session, job_id: str, reason: str) -> None:
     wanted = request(api.CancelJob, id=job_id, reason=reason)
     outcome: str = ask(session, lambda transport: transport.call(wanted))
     emit(session, {"id": job_id, "outcome": outcome}, lambda: line(outcome))
+
+
+@job.command()
+@click.argument("job_id", metavar="ID")
+@click.argument("name")
+@click.argument("value", required=False, default="null")
+@command_options
+def signal(session: Session, job_id: str, name: str, value: str) -> None:
+    """Send the signal NAME to a job whose handler waits for it, now or later. VALUE is JSON."""
+    wanted = request(api.SignalJob, id=job_id, name=name, value=read_json(value, "VALUE"))
+    entry: int = ask(session, lambda transport: transport.call(wanted))
+    emit(session, {"id": job_id, "entry": entry}, lambda: line(f"entry {entry}"))
 
 
 @job.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -11,10 +11,13 @@ from sheratan.cli.session import Session
 from sheratan.cli.text import instant
 from sheratan.contracts.api import JobPage, ListJobs, Transport
 from sheratan.contracts.jobs import JobRecord
+from sheratan.contracts.worker import StepRecord
 
-__all__ = ["draw_job", "draw_page", "write_pages"]
+__all__ = ["draw_job", "draw_page", "draw_steps", "write_pages"]
 
 _HEADERS = ("ID", "KIND", "QUEUE", "STATE", "ATTEMPT", "CREATED", "WAITS FOR")
+_STEP_HEADERS = ("STEP", "NAME", "OCCURRENCE", "ENTRY", "OUTPUT")
+_OUTCOME_LENGTH_MAX = 80
 _encode = msgspec.json.Encoder().encode
 
 
@@ -46,10 +49,6 @@ def _pairs(record: JobRecord) -> Iterator[tuple[str, object]]:
     yield "queue", f"{record.queue}, priority {record.priority}"
     yield "state", f"{record.state} (entry {record.entry})"
     yield "attempt", f"{record.attempt} of {record.attempts_max}"
-    if record.worker_losses:
-        yield "worker losses", record.worker_losses
-    if record.waiting_for:
-        yield "waits for", record.waiting_for
     for name, at_us in (
         ("created", record.created_us),
         ("due", record.due_us),
@@ -58,17 +57,37 @@ def _pairs(record: JobRecord) -> Iterator[tuple[str, object]]:
     ):
         if at_us is not None:
             yield name, instant(at_us)
-    if record.after:
-        yield "after", "\n".join(record.after)
-    if record.origin:
-        yield "runs again", record.origin
-    if record.submitted_by_job:
-        yield "submitted by", record.submitted_by_job
+    yield from ((name, value) for name, value in _relations(record) if value)
     yield "input", _encode(record.input).decode()
     if record.state == "succeeded":
         yield "output", _encode(record.output).decode()
     if record.error:
         yield "error", f"{record.error.type} ({record.error.error_class}): {record.error.message}"
+
+
+def _relations(record: JobRecord) -> Iterator[tuple[str, object]]:
+    """What few jobs have."""
+    yield "steps", f"{record.steps} (sheratan job steps {record.id})" if record.steps else None
+    yield "worker losses", record.worker_losses
+    yield "waits for", record.waiting_for
+    yield "after", "\n".join(record.after)
+    yield "runs again", record.origin
+    yield "submitted by", record.submitted_by_job
+
+
+def draw_steps(records: Sequence[StepRecord]) -> None:
+    """Draw the steps of a job."""
+    draw_table(_STEP_HEADERS, [_step(record) for record in records])
+
+
+def _step(record: StepRecord) -> tuple[str, ...]:
+    if record.error is None:
+        outcome = bytes(record.output).decode()
+    else:
+        outcome = f"failed: {record.error.type} ({record.error.error_class}): {record.error.message}"
+    if len(outcome) > _OUTCOME_LENGTH_MAX:
+        outcome = f"{outcome[:_OUTCOME_LENGTH_MAX]}…"
+    return str(record.step), record.name, str(record.occurrence), str(record.entry), outcome
 
 
 async def write_pages(session: Session, transport: Transport, first: ListJobs) -> None:

@@ -11,7 +11,7 @@ from sheratan.contracts.errors import Unavailable
 from sheratan.contracts.jobs import JobRecord, QueueRecord
 from sheratan.engine.explain import story
 from sheratan.engine.status import Facts, status
-from sheratan.engine.views import find_view, job_record, list_records
+from sheratan.engine.views import find_view, job_record, list_records, step_records
 from sheratan.kernel.lifecycle import TERMINAL_STATES
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class OfflineTransport:
             api.GetJob: self._job,
             api.WaitForJob: self._ended,
             api.ListJobs: lambda request: list_records(reader, request, settings.limits),
+            api.ListSteps: lambda request: step_records(reader, request),
             api.ListQueues: self._queues,
             api.TellWhy: lambda request: story(reader, request.id),
             api.GetStatus: self._status,

@@ -9,7 +9,7 @@ import msgspec
 
 from sheratan.contracts.jobs import JobRecord, JobState, KindDescription, Name, QueueRecord, Submission
 from sheratan.contracts.limits import Limits
-from sheratan.contracts.worker import Assignment, Registration, Report, Signal
+from sheratan.contracts.worker import Assignment, Registration, Report, StepRecord, StepReport, StopRequest
 
 __all__ = [
     "METHODS",
@@ -28,21 +28,24 @@ __all__ = [
     "ListJobs",
     "ListKinds",
     "ListQueues",
+    "ListSteps",
     "PauseQueue",
     "Receipt",
+    "RecordSteps",
     "RegisterWorker",
     "Request",
     "ResumeQueue",
     "RetryJob",
     "RunJob",
     "SettleJobs",
+    "SignalJob",
     "Story",
     "StoryLine",
     "SubmitJobs",
     "TellWhy",
     "Transport",
     "WaitForJob",
-    "WaitForSignals",
+    "WaitForStops",
     "WatchEntries",
     "WatchedEntry",
     "WorkerSession",
@@ -113,6 +116,14 @@ class CancelJob(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     id: str
     reason: Reason = ""
+
+
+class SignalJob(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Send a signal to a job, for its handler to wait for; answered with the entry that records it."""
+
+    id: str
+    name: Name
+    value: Any = None
 
 
 class RetryJob(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -259,7 +270,22 @@ class SettleJobs(Request, frozen=True, forbid_unknown_fields=True, kw_only=True,
     reports: tuple[Report, ...]
 
 
-class WaitForSignals(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class RecordSteps(Request, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):
+    """Steps of running attempts have ended; answered for each with whether it counted. Of a job, in their order."""
+
+    session: int
+    steps: tuple[StepReport, ...]
+
+
+class ListSteps(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The steps that a job has recorded, in their order, after step `after`."""
+
+    id: str
+    after: Annotated[int, msgspec.Meta(ge=0)] = 0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 500
+
+
+class WaitForStops(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Wait for requests to stop attempts."""
 
     session: int
@@ -285,6 +311,8 @@ METHODS: Final[dict[str, tuple[type[Request], Any]]] = {
     "job.list": (ListJobs, JobPage),
     "job.cancel": (CancelJob, str),
     "job.retry": (RetryJob, Receipt),
+    "job.signal": (SignalJob, int),
+    "job.steps": (ListSteps, list[StepRecord]),
     "job.after_results": (AfterResults, list[AfterResult]),
     "queue.list": (ListQueues, list[QueueRecord]),
     "queue.pause": (PauseQueue, bool),
@@ -296,7 +324,8 @@ METHODS: Final[dict[str, tuple[type[Request], Any]]] = {
     "worker.register": (RegisterWorker, WorkerSession),
     "worker.lease": (LeaseJobs, list[Assignment]),
     "worker.settle": (SettleJobs, list[bool]),
-    "worker.signals": (WaitForSignals, list[Signal]),
+    "worker.steps": (RecordSteps, list[bool]),
+    "worker.stops": (WaitForStops, list[StopRequest]),
     "worker.heartbeat": (HeartbeatWorker, None),
     "worker.end": (EndWorker, None),
 }

@@ -22,7 +22,7 @@ __all__ = [
     "Submission",
 ]
 
-JobState = Literal["blocked", "scheduled", "queued", "running", "succeeded", "failed", "cancelled"]
+JobState = Literal["blocked", "scheduled", "queued", "running", "waiting", "succeeded", "failed", "cancelled"]
 """Where a job is. The last three are terminal and never change."""
 
 ErrorClass = Literal["retryable", "fatal", "rate_limited", "timeout", "lost_lease", "bug"]
@@ -105,6 +105,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     worker_losses: int
     created_us: int
     entry: int
+    steps: int = 0
     due_us: int | None = None
     leased_us: int | None = None
     finished_us: int | None = None

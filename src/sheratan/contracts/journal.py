@@ -36,6 +36,11 @@ EntryType = Literal[
     "job.cancel_requested",
     "job.cancelled",
     "job.fenced_off",
+    "job.waiting",
+    "job.woken",
+    "signal.sent",
+    "step.succeeded",
+    "step.failed",
 ]
 ENTRY_TYPES: tuple[str, ...] = get_args(EntryType)
 

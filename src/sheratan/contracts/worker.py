@@ -1,4 +1,4 @@
-"""The worker protocol: register, lease, report, signals, heartbeat, end. In-process and on the wire alike."""
+"""The worker protocol: register, lease, report, stop, heartbeat, end. In-process and on the wire alike."""
 
 from __future__ import annotations
 
@@ -8,9 +8,24 @@ import msgspec
 
 from sheratan.contracts.jobs import JobError, KindDescription, Name
 
-__all__ = ["Assignment", "Outcome", "Registration", "Report", "Signal"]
+__all__ = [
+    "Assignment",
+    "Outcome",
+    "Registration",
+    "Report",
+    "StepRecord",
+    "StepReport",
+    "StopRequest",
+    "Wait",
+    "What",
+]
 
-Outcome = Literal["succeeded", "failed", "cancelled", "released"]
+SECONDS_MAX = 3_155_760_000.0
+"""The longest wait: a hundred years."""
+
+Outcome = Literal["succeeded", "failed", "cancelled", "released", "waiting"]
+
+What = Literal["sleep", "signal"]
 
 
 class Registration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -35,19 +50,66 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     input: msgspec.Raw
     run_timeout_us: int
     created_us: int
+    steps: int = 0
+    """How many steps earlier attempts have recorded."""
+
+
+class Wait(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):
+    """What a handler waits for: an instant, or a signal with the name `key`; at most until `until_us` or so long.
+
+    When it is over it is a step of the job: `name` and `occurrence` are that step's.
+    """
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    occurrence: Annotated[int, msgspec.Meta(ge=1)]
+    what: What
+    key: str = ""
+    until_us: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=SECONDS_MAX)] | None = None
+    """Counted from the instant at which the engine hears of it first."""
 
 
 class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):
-    """How an attempt ended. `output` is a JSON value; `error` goes with the outcome `failed`."""
+    """How an attempt ended. `output` is a JSON value; `error` goes with the outcome `failed`, `waits` with `waiting`.
+
+    An attempt that waits is not over: it goes on, from its beginning and with its steps, once something has come.
+    """
 
     number: int
     fence: int
     outcome: Outcome
     output: Any = None
     error: JobError | None = None
+    waits: tuple[Wait, ...] = ()
 
 
-class Signal(msgspec.Struct, frozen=True, kw_only=True):
+class StepReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):
+    """A step of a running attempt has ended: it gave `output`, a JSON value, or failed with `error`.
+
+    `step` is its place among the steps of the job, from 1; `occurrence` counts those of the same name, from 1.
+    """
+
+    number: int
+    fence: int
+    step: Annotated[int, msgspec.Meta(ge=1)]
+    name: Name
+    occurrence: Annotated[int, msgspec.Meta(ge=1)] = 1
+    output: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
+    error: JobError | None = None
+
+
+class StepRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A step that is recorded: every later attempt gets its output, or its error, and does not run it again."""
+
+    step: int
+    name: str
+    occurrence: int
+    entry: int
+    output: msgspec.Raw = msgspec.Raw(b"null")
+    error: JobError | None = None
+
+
+class StopRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The engine asks a worker to stop an attempt: it is to be cancelled, or its lease is over."""
 
     number: int

@@ -9,11 +9,23 @@ from msgspec.structs import replace
 from sheratan.ambient.randomness import Randomness
 from sheratan.contracts.errors import NotFound, SheratanError
 from sheratan.contracts.ids import JobId, format_job_id, look_up_job_id
-from sheratan.contracts.worker import Signal
+from sheratan.contracts.worker import StopRequest
 from sheratan.engine.commands import Pending
 from sheratan.engine.state import Held, Session, State
-from sheratan.store.rows import Blocked, JobRow, Lease, Location, Ready, Result, Timer, make_ready
-from sheratan.store.unit import Unit
+from sheratan.kernel.canonical import digest
+from sheratan.store.rows import (
+    Blocked,
+    JobRow,
+    Lease,
+    Location,
+    Ready,
+    Result,
+    SignalRow,
+    Timer,
+    WaitRow,
+    make_ready,
+)
+from sheratan.store.unit import Unit, state_of
 
 __all__ = ["Batch", "job_id"]
 
@@ -34,7 +46,7 @@ class Batch:
         self.at_us = unit.at_us
         """The recorded instant of everything in this batch."""
         self.answers: list[tuple[Pending, Any, SheratanError | None]] = []
-        self.signals: list[tuple[Session, Signal]] = []
+        self.stops: list[tuple[Session, StopRequest]] = []
         self.ended: list[tuple[JobRow, Result]] = []
         self.more = False
         """Whether there is more to do as soon as this batch is committed."""
@@ -96,13 +108,15 @@ class Batch:
     def place(self, job: JobRow, before: Location | None, after: Location) -> None:
         """Take a job from one location to another: in the unit, and in memory."""
         self.unit.move(before, after)
+        if type(after) is Result and self._may_wait(before, after.number):
+            self._forget_waits(after.number)
         if before is not None:
             self._leave(before, after)
         self._enter(job, after)
 
     def queue_first(self, job: JobRow, before: Location | None, since_us: int, entry: int) -> None:
         """Put a job into its queue for the first time: from now on its limit on waiting counts."""
-        self.place(job, before, make_ready((job.lane, job.priority, job.number, 1, 0, since_us, entry)))
+        self.place(job, before, make_ready((job.lane, job.priority, job.number, 1, 0, since_us, entry, 0)))
         if job.queue_timeout_us:
             self.set_alarm(job.number, since_us + job.queue_timeout_us)
 
@@ -111,11 +125,45 @@ class Batch:
         self.unit.alarms.append((due_us, number))
         self.state.note_due(due_us)
 
-    def signal(self, lease: Lease, signal: Signal) -> None:
+    def waits(self, number: int) -> list[WaitRow]:
+        """What the handler of a job waits for, as of this batch."""
+        changed = self.unit.waits
+        rows = [row for row in self.state.store.waits(number) if changed.get(row, True)]
+        return rows + [row for row, stays in changed.items() if stays and row.number == number]
+
+    def signals_of(self, number: int) -> list[SignalRow]:
+        """The signals that a job has not received, as of this batch."""
+        changed = self.unit.signals
+        rows = [row for row in self.state.store.signals(number) if changed.get(row, True)]
+        return rows + [row for row, stays in changed.items() if stays and row.number == number]
+
+    def keep(self, body: bytes) -> tuple[bytes | None, bytes | None]:
+        """What a row says of a value: the value or, when it is large, the SHA-256 under which it is kept apart."""
+        if len(body) <= self.state.limits.inline_bytes_max:
+            return body, None
+        payload = bytes.fromhex(digest(body))
+        self.unit.payloads[payload] = body
+        return None, payload
+
+    def ask_to_stop(self, lease: Lease, request: StopRequest) -> None:
         """Tell the worker that holds a lease, once this batch is committed."""
         session = self.state.sessions.get(lease.session)
         if session is not None:
-            self.signals.append((session, signal))
+            self.stops.append((session, request))
+
+    def _may_wait(self, before: Location | None, number: int) -> bool:
+        """Whether there may be waits or signals of a job: a handler that was woken has recorded what it waited for."""
+        if number in self.state.signalled or state_of(before) == "waiting":
+            return True
+        return bool(getattr(before, "steps", 0))
+
+    def _forget_waits(self, number: int) -> None:
+        """A job has ended: what its handler waited for, and signals that it has not received, are of no use."""
+        for wait in self.waits(number):
+            self.unit.waits[wait] = False
+        for sent in self.signals_of(number):
+            self.unit.signals[sent] = False
+        self.state.signalled.discard(number)
 
     def _leave(self, before: Location, after: Location) -> None:
         state = self.state

@@ -9,7 +9,7 @@ import msgspec
 from sheratan.contracts.errors import SheratanError
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.principal import Principal
-from sheratan.contracts.worker import Outcome, Registration
+from sheratan.contracts.worker import Outcome, Registration, Wait
 
 __all__ = [
     "Cancel",
@@ -19,12 +19,15 @@ __all__ = [
     "Heartbeat",
     "LeaseJobs",
     "NewJob",
+    "NewStep",
     "PauseQueue",
     "Pending",
+    "RecordSteps",
     "RegisterWorker",
     "Reply",
     "ResumeQueue",
     "RetryJob",
+    "SendSignal",
     "Settle",
     "StartDraining",
     "Submit",
@@ -74,6 +77,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     outcome: Outcome
     output: bytes = b"null"
     error: JobError | None = None
+    waits: tuple[Wait, ...] = ()
 
 
 class Settle(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -81,6 +85,26 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     session: int
     reports: tuple[Ending, ...]
+
+
+class NewStep(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A step that has ended, checked: `output` is canonical JSON within its limit, or it failed with `error`."""
+
+    number: int
+    fence: int
+    step: int
+    name: str
+    occurrence: int
+    output: bytes = b"null"
+    error: JobError | None = None
+    outcome: str = "step"
+    """What came, where a report may also be the end of an attempt."""
+
+
+class RecordSteps(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Steps of running attempts have ended."""
+
+    steps: tuple[NewStep, ...]
 
 
 class RegisterWorker(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +132,14 @@ class Cancel(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     reason: str
+
+
+class SendSignal(msgspec.Struct, frozen=True, kw_only=True):
+    """A job gets a signal; `value` is canonical JSON within its limit."""
+
+    id: str
+    name: str
+    value: bytes
 
 
 class RetryJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,11 +171,13 @@ Command = (
     Submit
     | LeaseJobs
     | Settle
+    | RecordSteps
     | RegisterWorker
     | Heartbeat
     | EndSession
     | Cancel
     | RetryJob
+    | SendSignal
     | PauseQueue
     | ResumeQueue
     | StartDraining

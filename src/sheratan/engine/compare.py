@@ -13,11 +13,11 @@ from sheratan.engine.batch import job_id
 from sheratan.engine.problems import Problems
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.chain import decode_entry
-from sheratan.kernel.facts import Ended, FailureFact, NewFacts, PlainJobs, no_facts
+from sheratan.kernel.facts import Ended, FailureFact, NewFacts, PlainJobs, StepFact, no_facts
 from sheratan.store.port import Reader
-from sheratan.store.rows import JobRow, Lane, Result
+from sheratan.store.rows import JobRow, Lane, Result, StepRow
 
-__all__ = ["FactCount", "FinalRows"]
+__all__ = ["FactCount", "FinalRows", "kept_digest"]
 
 _JOBS_AT_ONCE: Final = 1_000
 _first = itemgetter(0)
@@ -33,6 +33,7 @@ class FactCount(NamedTuple):
 
     after: int = 0
     failures: int = 0
+    steps: int = 0
 
 
 class FinalRows:
@@ -59,6 +60,7 @@ class FinalRows:
         waiting.submitted.extend(facts.submitted)
         waiting.ended.extend(facts.ended)
         waiting.failures.extend(facts.failures)
+        waiting.steps.extend(facts.steps)
         self._read_to = read_to
         if max(map(len, (waiting.plain.numbers, *waiting[1:]))) >= _JOBS_AT_ONCE:
             self.flush()
@@ -76,6 +78,8 @@ class FinalRows:
             read_to = self._read_to if chunk[-1] is waiting.failures[-1] else chunk[-1].entry + 1
             self._compare_failures(chunk, range(self._compared_to, read_to))
             self._compared_to = read_to
+        for steps in _chunks(waiting.steps):
+            self._compare_steps(steps)
         self._compared_to = self._read_to
 
     def _compare_plain(self, facts: PlainJobs) -> None:
@@ -138,7 +142,7 @@ class FinalRows:
             row.after_failure,
             row.submitted_by,
             row.origin,
-            _digest_of(row.input, row.payload),
+            kept_digest(row.input, row.payload),
         )
         if said != stands:
             self._differ(entry.seq, f"job {row.number}", _JOB_FACTS, said, stands)
@@ -195,16 +199,33 @@ class FinalRows:
                 self._problems.add("J5", text, row=f"failure {number}/{entry}")
             self._expect_failures(len(strays))
 
+    def _compare_steps(self, facts: list[StepFact]) -> None:
+        """Compare recorded steps; that there are no others is seen where rows are counted."""
+        self.expected = self.expected._replace(steps=self.expected.steps + len(facts))
+        with self._problems.reading("step"):
+            found = self._reader.step_rows([(fact.number, fact.step) for fact in facts])
+            rows = {(row.number, row.step): row for row in found}
+            for fact in facts:
+                row = rows.get((fact.number, fact.step))
+                name = f"step {fact.number}/{fact.step}"
+                if row is None:
+                    text = f"step {fact.step} of job {fact.number} has no row"
+                    self._problems.add("J5", text, seq=fact.entry, row=name)
+                else:
+                    stands = StepFact(*row[:5], kept_digest(row.output, row.payload), row.entry)
+                    self._differ(fact.entry, name, StepFact._fields, fact, stands)
+            self._check_kept("step", found)
+
     def _expect_failures(self, count: int) -> None:
         self.expected = self.expected._replace(failures=self.expected.failures + count)
 
-    def _check_kept(self, table: str, rows: Iterable[JobRow | Result]) -> None:
+    def _check_kept(self, table: str, rows: Iterable[JobRow | Result | StepRow]) -> None:
         """Payloads apart from the rows must be there; that each is what its digest says is checked for all at once."""
-        kept = {row.number: row.payload for row in rows if row.payload is not None}
+        kept = [(row.number, row.payload) for row in rows if row.payload is not None]
         if not kept:
             return
-        known = self._reader.known_payloads(sorted(set(kept.values())))
-        for number, payload in kept.items():
+        known = self._reader.known_payloads(sorted({payload for _, payload in kept}))
+        for number, payload in kept:
             if payload not in known:
                 text = f"its payload {payload.hex()} is not kept"
                 self._problems.add("J5", text, row=f"{table} {number}")
@@ -278,7 +299,7 @@ def _digests_of(
     digests = _Digests()
     of_nothing = None if absent is None else digest(absent)
     return [
-        _digest_of(value, payload) if payload is not None else of_nothing if value is None else digests[value]
+        kept_digest(value, payload) if payload is not None else of_nothing if value is None else digests[value]
         for value, payload in zip(inline, payloads, strict=True)
     ]  # fmt: skip
 
@@ -294,10 +315,11 @@ def _number_in(data: dict[str, Any], name: str) -> int | None:
 
 
 def _output_of(output: bytes | None, payload: bytes | None) -> str | None:
-    return None if output is None and payload is None else _digest_of(output, payload)
+    return None if output is None and payload is None else kept_digest(output, payload)
 
 
-def _digest_of(inline: bytes | None, payload: bytes | None) -> str:
+def kept_digest(inline: bytes | None, payload: bytes | None) -> str:
+    """The SHA-256 of a value that is kept in its row or, under that digest, apart from it."""
     if inline is not None and payload is not None:
         return "two values at once"
     return payload.hex() if payload is not None else digest(inline or b"")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sheratan.contracts.errors import AlreadyEnded, Conflict, InvalidInput, LimitReached
 from sheratan.contracts.principal import Principal
-from sheratan.contracts.worker import Signal
+from sheratan.contracts.worker import StopRequest
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Cancel, NewJob, PauseQueue, ResumeQueue, RetryJob, StartDraining
 from sheratan.engine.intake import submit_one
@@ -36,7 +36,7 @@ def cancel(batch: Batch, command: Cancel, by: Principal) -> str:
         )
         asked = location._replace(cancel_us=location.cancel_us or batch.at_us, entry=entry)
         batch.place(job, location, asked)
-        batch.signal(asked, Signal(number=job.number, fence=location.fence, reason="cancel"))
+        batch.ask_to_stop(asked, StopRequest(number=job.number, fence=location.fence, reason="cancel"))
         return "requested"
     entry = batch.unit.record("job.cancelled", command.id, data, by, decision=record, previous=location.entry)
     batch.place(job, location, _cancelled(batch, job, location, entry))
@@ -45,7 +45,10 @@ def cancel(batch: Batch, command: Cancel, by: Principal) -> str:
 
 def _cancelled(batch: Batch, job: JobRow, location: Location, entry: int) -> Result:
     attempt, losses = getattr(location, "attempt", 1), getattr(location, "losses", 0)
-    return Result(job.number, "cancelled", attempt - 1, losses, batch.at_us, None, None, entry)
+    if state_of(location) != "waiting":
+        # The attempt that it waited for never ran.
+        attempt -= 1
+    return Result(job.number, "cancelled", attempt, losses, batch.at_us, None, None, entry)
 
 
 def retry(batch: Batch, command: RetryJob, by: Principal) -> str:

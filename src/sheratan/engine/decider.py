@@ -11,7 +11,7 @@ from sheratan.contracts.errors import SheratanError
 from sheratan.contracts.journal import EntryType
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import ENGINE, Principal
-from sheratan.engine import control, intake, settle, startup, timers, workers
+from sheratan.engine import control, intake, settle, startup, steps, timers, waits, workers
 from sheratan.engine.batch import Batch, job_id
 from sheratan.engine.commands import (
     Cancel,
@@ -21,16 +21,18 @@ from sheratan.engine.commands import (
     LeaseJobs,
     PauseQueue,
     Pending,
+    RecordSteps,
     RegisterWorker,
     ResumeQueue,
     RetryJob,
+    SendSignal,
     Settle,
     StartDraining,
     Submit,
 )
 from sheratan.engine.dispatch import dispatch
 from sheratan.engine.follow import follow
-from sheratan.engine.state import Held, Session, State
+from sheratan.engine.state import Held, Session, State, newest_leases
 from sheratan.store.port import Store
 from sheratan.store.rows import JobRow, Lease
 from sheratan.store.unit import Unit
@@ -147,7 +149,7 @@ class Decider:
         self.state.intake = intake
         self.state.sessions = sessions
         self.state.fan_out = fan_out
-        leases = self.store.leases()
+        leases = newest_leases(self.store)
         jobs = {job.number: job for job in self.store.jobs([lease.number for lease in leases])}
         for session in sessions.values():
             session.held.clear()
@@ -240,11 +242,13 @@ _Handler = Callable[[Batch, Any, Principal], Any]
 _HANDLERS: Final[dict[type[Command], _Handler]] = {
     Submit: intake.submit,
     Settle: settle.settle_reports,
+    RecordSteps: steps.record_steps,
     RegisterWorker: workers.register,
     Heartbeat: workers.heartbeat,
     EndSession: workers.end_session,
     Cancel: control.cancel,
     RetryJob: control.retry,
+    SendSignal: waits.signal,
     PauseQueue: control.pause,
     ResumeQueue: control.resume,
     StartDraining: control.start_draining,

@@ -128,7 +128,9 @@ def _without_hopeless(heads: list[list[int]], places: int) -> list[list[int]]:
 
 
 def _lease(batch: Batch, session: Session, row: Ready, job: JobRow, fence: int) -> Assignment:
-    lease = make_lease((row.number, row.attempt, row.losses, fence, session.number, batch.at_us, 0, fence))
+    lease = make_lease(
+        (row.number, row.attempt, row.losses, fence, session.number, batch.at_us, 0, fence, row.steps)
+    )
     batch.place(job, row, lease)
     session.held.add(row.number)
     lane = batch.state.lane_by_number[job.lane]
@@ -144,6 +146,7 @@ def _lease(batch: Batch, session: Session, row: Ready, job: JobRow, fence: int) 
         input=msgspec.Raw(_input(batch, job)),
         run_timeout_us=job.run_timeout_us,
         created_us=job.created_us,
+        steps=row.steps,
     )
 
 

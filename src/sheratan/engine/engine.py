@@ -10,7 +10,7 @@ from sheratan.contracts.errors import TimedOut, Unavailable
 from sheratan.contracts.ids import JobAddress, look_up_job_id, number_of
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import ENGINE, Principal
-from sheratan.contracts.worker import Signal
+from sheratan.contracts.worker import StopRequest
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Command, EndSession, Pending, StartDraining, Submit
 from sheratan.engine.decider import Decider
@@ -76,7 +76,7 @@ class Engine:
         self._driver.on_commit = self._on_commit
         self._driver.on_halt = self._give_up_waiting
         self._ends: Ends = {}
-        self._signals: dict[int, asyncio.Queue[Signal]] = {}
+        self._stops: dict[int, asyncio.Queue[StopRequest]] = {}
         self._watchers: set[Watcher] = set()
         self._idle = asyncio.Event()
         self._loop_task: asyncio.Task[None] | None = None
@@ -189,18 +189,18 @@ class Engine:
             if not waiting and self._ends.get(number) is waiting:
                 del self._ends[number]
 
-    def open_signals(self, session: int) -> None:
-        """A worker came on duty; keep its signals until it asks for them."""
-        self._signals[session] = asyncio.Queue()
+    def open_stops(self, session: int) -> None:
+        """A worker came on duty; keep what it is asked to stop until it asks for them."""
+        self._stops[session] = asyncio.Queue()
 
     async def close_session(self, session: int, by: Principal) -> None:
         """A worker goes off duty."""
-        self._signals.pop(session, None)
+        self._stops.pop(session, None)
         await self.ask(EndSession(session=session), by)
 
-    async def wait_signals(self, session: int) -> list[Signal]:
-        """The next signals for a worker."""
-        queue = self._signals.get(session)
+    async def wait_stops(self, session: int) -> list[StopRequest]:
+        """What a worker is asked to stop next."""
+        queue = self._stops.get(session)
         if queue is None:
             return []
         found = [await queue.get()]
@@ -236,10 +236,10 @@ class Engine:
             for future in self._ends.pop(ended[1].number, ()):
                 if not future.done():
                     future.set_result(ended)
-        for session, signal in batch.signals:
-            queue = self._signals.get(session.number)
+        for session, request in batch.stops:
+            queue = self._stops.get(session.number)
             if queue is not None:
-                queue.put_nowait(signal)
+                queue.put_nowait(request)
         if not self.state.held:
             self._idle.set()
         if self._watchers:

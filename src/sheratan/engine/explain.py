@@ -8,7 +8,7 @@ from sheratan.contracts.api import Story, StoryLine
 from sheratan.contracts.errors import CorruptData, NotFound
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.journal import Entry
-from sheratan.engine.views import find_view
+from sheratan.engine.views import find_view, newest_entry
 from sheratan.kernel.chain import decode_entry
 from sheratan.kernel.story import tell
 from sheratan.store.port import Reader
@@ -32,7 +32,7 @@ def story(reader: Reader, subject: str) -> Story:
 def _job_story(reader: Reader, subject: str) -> Story:
     view = find_view(reader, subject)
     number = view.job.number
-    lines = _walk(reader, view.location.entry, number)
+    lines = _walk(reader, newest_entry(reader, view.location), number)
     for seq in reader.mentions(number):
         lines.append(_line(read_entry(reader, seq)))
     errors = reader.failures(number)

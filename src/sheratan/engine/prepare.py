@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
 from sheratan.contracts.errors import InvalidInput, SheratanError, TooLarge, UnknownKind
 from sheratan.contracts.ids import parse_job_id
-from sheratan.contracts.jobs import NO_OPTIONS, JobError, KindDescription, Options, Submission
+from sheratan.contracts.jobs import NO_OPTIONS, JobError, KindDescription, Name, Options, Submission
 from sheratan.contracts.limits import Limits
-from sheratan.contracts.values import convert
-from sheratan.contracts.worker import Report
-from sheratan.engine.commands import Ending, NewJob
+from sheratan.contracts.values import check_json, convert, misfit
+from sheratan.contracts.worker import Report, StepReport, Wait
+from sheratan.engine.commands import Ending, NewJob, NewStep
 from sheratan.kernel.canonical import canonical, digest
 
-__all__ = ["Kind", "KindRegistry", "prepare", "prepare_job", "prepare_reports"]
+__all__ = [
+    "Kind",
+    "KindRegistry",
+    "prepare",
+    "prepare_job",
+    "prepare_reports",
+    "prepare_signal",
+    "prepare_steps",
+]
 
 Check = Callable[[bytes], None]
 """Raises InvalidInput when a kind does not accept an input: the JSON that its handler would be given."""
@@ -206,9 +215,11 @@ def prepare_reports(reports: Sequence[Report], limits: Limits) -> tuple[Ending, 
 
 def _prepare_report(report: Report, limits: Limits) -> Ending:
     number, fence = report.number, report.fence
+    if report.outcome == "waiting":
+        _check_waits(report.waits)
     if report.outcome != "succeeded":
         error = _shorten(_writable(report.error), limits) if report.error else None
-        return Ending(number=number, fence=fence, outcome=report.outcome, error=error)
+        return Ending(number=number, fence=fence, outcome=report.outcome, error=error, waits=report.waits)
     try:
         output = canonical(report.output, field="output")
         if len(output) > limits.result_bytes_max:
@@ -218,6 +229,65 @@ def _prepare_report(report: Report, limits: Limits) -> Ending:
         error = JobError(error_class="bug", type=type(refusal).__name__, message=str(refusal))
         return Ending(number=number, fence=fence, outcome="failed", error=error)
     return Ending(number=number, fence=fence, outcome="succeeded", output=output)
+
+
+def _check_waits(waits: tuple[Wait, ...]) -> None:
+    if not waits:
+        raise InvalidInput("an attempt that waits names what it waits for", field="waits")
+    if len({(wait.name, wait.occurrence) for wait in waits}) < len(waits):
+        raise InvalidInput("two waits have the same name and occurrence", field="waits")
+    for wait in waits:
+        if wait.what == "sleep" and wait.until_us is None and wait.seconds is None:
+            raise InvalidInput(
+                f"{wait.name} is a sleep without an end; give until_us or seconds", field="waits"
+            )
+
+
+def prepare_signal(value: Any, limits: Limits) -> bytes:
+    """The value of a signal as canonical JSON; one that is too large is refused."""
+    data = canonical(value, field="value")
+    if len(data) > limits.result_bytes_max:
+        most = f"at most {limits.result_bytes_max} (limits.result_bytes_max)"
+        raise TooLarge(f"{len(data)} bytes of JSON; {most}", field="value")
+    return data
+
+
+def prepare_steps(reports: Sequence[StepReport], limits: Limits) -> tuple[NewStep, ...]:
+    """Checked steps; an output that is no JSON value or too large is refused, and names its step."""
+    return tuple(_prepare_step(report, limits) for report in reports)
+
+
+def _check_text(output: bytes) -> None:
+    try:
+        check_json(msgspec.json.decode(output), "output")
+    except msgspec.MsgspecError as error:
+        raise InvalidInput(f"this is not JSON: {error}", field="output") from error
+
+
+def _prepare_step(report: StepReport, limits: Limits) -> NewStep:
+    output, error = b"null", report.error
+    try:
+        msgspec.convert(report.name, Name)
+    except msgspec.ValidationError as invalid:
+        raise misfit(invalid) from invalid
+    if error is not None:
+        error = _shorten(_writable(error), limits)
+    else:
+        # Kept as it came: what its handler got was made of these very bytes, and so is what later attempts get.
+        output = bytes(report.output)
+        _check_text(output)
+        if len(output) > limits.result_bytes_max:
+            most = f"at most {limits.result_bytes_max} (limits.result_bytes_max)"
+            raise TooLarge(f"step {report.name} gave {len(output)} bytes of JSON; {most}", field="output")
+    return NewStep(
+        number=report.number,
+        fence=report.fence,
+        step=report.step,
+        name=report.name,
+        occurrence=report.occurrence,
+        output=output,
+        error=error,
+    )
 
 
 def _writable(error: JobError) -> JobError:

@@ -9,15 +9,16 @@ import msgspec
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.principal import ENGINE, Principal
 from sheratan.engine.batch import Batch, job_id
-from sheratan.engine.commands import Ending, Settle
+from sheratan.engine.commands import Ending, NewStep, Settle
 from sheratan.engine.state import Held
+from sheratan.engine.waits import park
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.outcome import SETTLE, settle
 from sheratan.kernel.retry import BACKOFF, backoff
-from sheratan.kernel.rules import Verdict, decision
+from sheratan.kernel.rules import decision
 from sheratan.store.rows import TIMER_RETRY, FailureRow, Lease, Ready, Timer, make_result
 
-__all__ = ["Said", "decide_again", "end", "lose", "settle_reports"]
+__all__ = ["Said", "decide_again", "end", "keep_evidence", "lose", "settle_reports"]
 
 _SEED_BITS = 52
 """Seeds are JSON integers, so they stay below 2^53."""
@@ -41,7 +42,7 @@ def _settle_report(batch: Batch, report: Ending, by: Principal) -> bool:
     given = _given(report, held.lease if held else None)
     verdict = settle(given)
     if held is None or verdict.chosen == "fenced_off":
-        _keep_evidence(batch, report, given, verdict, by)
+        keep_evidence(batch, report, by)
         return False
     record = decision(SETTLE, given, verdict)
     if verdict.chosen == "succeeded":
@@ -50,6 +51,8 @@ def _settle_report(batch: Batch, report: Ending, by: Principal) -> bool:
         end(batch, held, "cancelled", Said({"attempt": held.lease.attempt}, record, by))
     elif verdict.chosen == "released":
         _hand_back(batch, held, record, by)
+    elif verdict.chosen == "waiting":
+        park(batch, held, report.waits, record, by)
     else:
         error = report.error or JobError(
             error_class="bug", type="UnknownError", message="the worker gave no error"
@@ -58,7 +61,7 @@ def _settle_report(batch: Batch, report: Ending, by: Principal) -> bool:
     return True
 
 
-def _given(report: Ending, lease: Lease | None) -> dict[str, Any]:
+def _given(report: Ending | NewStep, lease: Lease | None) -> dict[str, Any]:
     return {
         "outcome": report.outcome,
         "attempt": lease.attempt if lease else None,
@@ -136,11 +139,15 @@ def decide_again(
     elif action == "retry":
         entry = _write(batch, held, "job.retried", said)
         due_us = batch.at_us + verdict.chosen["delay_us"]
-        timer = Timer(due_us, job.number, TIMER_RETRY, lease.attempt + 1, losses, batch.at_us, entry)
+        timer = Timer(
+            due_us, job.number, TIMER_RETRY, lease.attempt + 1, losses, batch.at_us, entry, lease.steps
+        )
         batch.place(job, lease, timer)
     else:
         entry = _write(batch, held, "job.requeued", said)
-        ready = Ready(job.lane, job.priority, job.number, lease.attempt + 1, losses, batch.at_us, entry)
+        ready = Ready(
+            job.lane, job.priority, job.number, lease.attempt + 1, losses, batch.at_us, entry, lease.steps
+        )
         batch.place(job, lease, ready)
     batch.unit.failures.append(FailureRow(job.number, entry, text))
 
@@ -185,19 +192,19 @@ def _hand_back(batch: Batch, held: Held, record: dict[str, Any], by: Principal) 
     """The attempt was not finished through no fault of the job: it goes back with the same attempt number."""
     lease, job = held.lease, held.job
     entry = _write(batch, held, "job.requeued", Said({"attempt": lease.attempt}, record, by))
-    ready = Ready(job.lane, job.priority, job.number, lease.attempt, lease.losses, batch.at_us, entry)
+    attempt, losses, steps = lease.attempt, lease.losses, lease.steps
+    ready = Ready(job.lane, job.priority, job.number, attempt, losses, batch.at_us, entry, steps)
     batch.place(job, lease, ready)
 
 
-def _keep_evidence(
-    batch: Batch, report: Ending, given: dict[str, Any], verdict: Verdict, by: Principal
-) -> None:
+def keep_evidence(batch: Batch, report: Ending | NewStep, by: Principal) -> None:
     """A stale report changes no state; that it came is written down, beside the job's own story."""
     if not 0 < report.number < batch.unit.next_number:
         return
-    job = batch.job(report.number)
+    job, held = batch.job(report.number), batch.state.held.get(report.number)
     data = {"job": job_id(job), "outcome": report.outcome, "output": digest(report.output)}
-    record = decision(SETTLE, given, verdict)
+    given = _given(report, held.lease if held else None)
+    record = decision(SETTLE, given, settle(given))
     entry = batch.unit.record(
         "job.fenced_off", by.actor, data, by, decision=record, cause=_cause(batch, report.fence)
     )

@@ -6,12 +6,23 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final
 
+from sheratan.engine.compare import kept_digest
 from sheratan.engine.problems import Problems
 from sheratan.kernel.facts import OpenJob
 from sheratan.kernel.fold import Fold
 from sheratan.kernel.lifecycle import TERMINAL_STATES
 from sheratan.store.port import Reader, Shard
-from sheratan.store.rows import TIMER_DELAY, TIMER_RETRY, Blocked, JobRow, Lease, Location, Ready, Timer
+from sheratan.store.rows import (
+    TIMER_DELAY,
+    TIMER_RETRY,
+    TIMER_WAIT,
+    Blocked,
+    JobRow,
+    Lease,
+    Location,
+    Ready,
+    Timer,
+)
 
 __all__ = ["compare_standing"]
 
@@ -28,6 +39,12 @@ def compare_standing(reader: Reader, fold: Fold, problems: Problems) -> None:
         _compare_locations(reader, fold, problems)
     with problems.reading("queue"):
         _compare_queues(reader, fold, problems)
+    with problems.reading("wait"):
+        stands = {row[:3]: row[3:] for row in reader.all_waits()}
+        said = {wait[:3]: wait[3:] for job in fold.open.values() for wait in job.waits}
+        problems.differ("wait", said, stands)
+    with problems.reading("signal"):
+        _compare_signals(reader, fold, problems)
     with problems.reading("alarm"):
         _compare_alarms(reader, fold, problems)
 
@@ -96,12 +113,15 @@ def _compare_locations(reader: Reader, fold: Fold, problems: Problems) -> None:
 def _expected(job: OpenJob, lane: int) -> Location:
     number, attempt, losses = job.number, job.attempt, job.losses
     if job.state == "queued":
-        return Ready(lane, job.priority, number, attempt, losses, job.since_us, job.entry)
+        return Ready(lane, job.priority, number, attempt, losses, job.since_us, job.entry, job.steps)
     if job.state == "scheduled":
         what = TIMER_RETRY if job.retrying else TIMER_DELAY
-        return Timer(job.due_us, number, what, attempt, losses, job.since_us, job.entry)
+        return Timer(job.due_us, number, what, attempt, losses, job.since_us, job.entry, job.steps)
+    if job.state == "waiting":
+        return Timer(job.due_us, number, TIMER_WAIT, attempt, losses, job.since_us, job.entry, job.steps)
     if job.state == "running":
-        return Lease(number, attempt, losses, job.fence, job.session, job.since_us, job.cancel_us, job.entry)
+        asked_us, (entry, steps) = job.cancel_us, job.placed or (job.entry, job.steps)
+        return Lease(number, attempt, losses, job.fence, job.session, job.since_us, asked_us, entry, steps)
     return Blocked(number, job.missing, job.parents_failed, job.due_us, job.since_us, job.entry)
 
 
@@ -111,6 +131,12 @@ def _say_fields(row: Location, expected: Location, name: str, problems: Problems
             problems.add(
                 "J14", f"{field} is {stands}; by the journal it is {said}", seq=expected.entry, row=name
             )
+
+
+def _compare_signals(reader: Reader, fold: Fold, problems: Problems) -> None:
+    stands = {row[:2]: (row.name, kept_digest(row.output, row.payload)) for row in reader.all_signals()}
+    said = {fact[:2]: fact[2:] for job in fold.open.values() for fact in job.signals}
+    problems.differ("signal", said, stands)
 
 
 def _compare_queues(reader: Reader, fold: Fold, problems: Problems) -> None:

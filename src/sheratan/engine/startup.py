@@ -11,7 +11,7 @@ from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import ENGINE
 from sheratan.engine.batch import Batch, job_id
 from sheratan.engine.settle import lose
-from sheratan.engine.state import Held
+from sheratan.engine.state import Held, newest_leases
 from sheratan.kernel.canonical import canonical, digest
 from sheratan.kernel.recovery import RECOVERY, decide_recovery
 from sheratan.kernel.rules import decision
@@ -22,7 +22,7 @@ __all__ = ["set_policy", "start"]
 def start(batch: Batch, version: str, epoch: int, limits: Limits) -> None:
     """Record the start and its decision; each attempt that was lost with the last engine is decided on its own."""
     state = batch.state
-    leases = state.store.leases()
+    leases = newest_leases(state.store)
     given = {"entries": state.head.seq, "clean": state.clean, "leases": len(leases)}
     verdict = decide_recovery(given)
     set_policy(batch, limits)

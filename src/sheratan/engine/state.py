@@ -11,7 +11,7 @@ from sheratan.kernel.chain import Head
 from sheratan.store.port import Store
 from sheratan.store.rows import JobRow, Lane, Lease, QueueRow, Ready
 
-__all__ = ["CANCEL_GRACE_US", "Held", "Session", "State"]
+__all__ = ["CANCEL_GRACE_US", "Held", "Session", "State", "newest_leases"]
 
 CANCEL_GRACE_US = 10_000_000
 """How long a running attempt has to stop after it was asked to; then its lease is taken away."""
@@ -41,6 +41,17 @@ class Held(msgspec.Struct, frozen=True, gc=False):
         """When its time is up: to run or, once it was asked to, to stop."""
         run_due_us = self.began_us + self.job.run_timeout_us
         return run_due_us if self.asked_us is None else min(run_due_us, self.asked_us + CANCEL_GRACE_US)
+
+
+def newest_leases(store: Store) -> list[Lease]:
+    """Every lease as of its last step: a step leaves the lease's row as it is."""
+    leases = store.leases()
+    last = store.last_steps([lease.number for lease in leases])
+    return [_newest(lease, *last.get(lease.number, (0, 0))) for lease in leases]
+
+
+def _newest(lease: Lease, steps: int, entry: int) -> Lease:
+    return lease._replace(steps=steps, entry=entry) if entry > lease.entry else lease
 
 
 class Session:
@@ -104,6 +115,8 @@ class State:
         What is decided about them can only be refused, and that is how it finds out.
         """
         self.cached: dict[int, JobRow] = {}
+        self.signalled: set[int] = {row.number for row in store.all_signals()}
+        """Jobs that may have signals which their handlers have not received."""
         self.blocked = store.blocked_count()
         self.next_due_us = store.next_due_us()
 

@@ -7,15 +7,16 @@ from msgspec.structs import replace
 
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.principal import ENGINE
-from sheratan.contracts.worker import Signal
+from sheratan.contracts.worker import StopRequest
 from sheratan.engine.batch import Batch, job_id
 from sheratan.engine.settle import Said, decide_again, end, lose
 from sheratan.engine.state import CANCEL_GRACE_US, Held
+from sheratan.engine.waits import wake
 from sheratan.engine.workers import lose_worker
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.outcome import TIMEOUT, decide_timeout
 from sheratan.kernel.rules import decision
-from sheratan.store.rows import TIMER_DELAY, FailureRow, JobRow, Ready, Result, Timer
+from sheratan.store.rows import TIMER_DELAY, TIMER_WAIT, FailureRow, JobRow, Ready, Result, Timer
 
 __all__ = ["SESSION_SILENCE_US_MAX", "ring"]
 
@@ -61,12 +62,16 @@ def _timers(batch: Batch) -> None:
 def _due(batch: Batch, job: JobRow, timer: Timer) -> None:
     # A timer fires once and never before it is due.
     assert timer.due_us <= batch.at_us
+    if timer.what == TIMER_WAIT:
+        wake(batch, job, timer)
+        return
     data = {"due_us": timer.due_us, "attempt": timer.attempt}
     entry = batch.unit.record("job.due", job_id(job), data, ENGINE, previous=timer.entry)
     if timer.what == TIMER_DELAY:
         batch.queue_first(job, timer, timer.due_us, entry)
         return
-    ready = Ready(job.lane, job.priority, job.number, timer.attempt, timer.losses, timer.due_us, entry)
+    attempt, losses, steps = timer.attempt, timer.losses, timer.steps
+    ready = Ready(job.lane, job.priority, job.number, attempt, losses, timer.due_us, entry, steps)
     batch.place(job, timer, ready)
 
 
@@ -117,7 +122,7 @@ def _overdue(batch: Batch, held: Held) -> None:
     assert verdict.chosen == "expire"
     record = decision(TIMEOUT, given, verdict)
     reason = "cancel" if lease.cancel_us else "timeout"
-    batch.signal(lease, Signal(number=job.number, fence=lease.fence, reason=reason))
+    batch.ask_to_stop(lease, StopRequest(number=job.number, fence=lease.fence, reason=reason))
     data = {"attempt": lease.attempt}
     if lease.cancel_us:
         end(batch, held, "cancelled", Said(data, record, ENGINE))

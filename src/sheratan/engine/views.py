@@ -4,17 +4,41 @@ from __future__ import annotations
 
 import msgspec
 
-from sheratan.contracts.api import AfterResult, AfterResults, JobPage, ListJobs
+from sheratan.contracts.api import AfterResult, AfterResults, JobPage, ListJobs, ListSteps
 from sheratan.contracts.errors import InvalidInput, NotFound
 from sheratan.contracts.ids import JOB_NUMBER_MAX, look_up_job_id, parse_job_id
 from sheratan.contracts.jobs import JobError, JobRecord
 from sheratan.contracts.limits import Limits
+from sheratan.contracts.worker import StepRecord
 from sheratan.engine.batch import job_id
 from sheratan.store.port import JobView, Reader
-from sheratan.store.rows import Blocked, JobRow, Lane, Location, Ready, Result, Timer
+from sheratan.store.rows import (
+    NEVER_US,
+    Blocked,
+    JobRow,
+    Lane,
+    Lease,
+    Location,
+    Ready,
+    Result,
+    StepRow,
+    Timer,
+    WaitRow,
+)
 from sheratan.store.unit import state_of
 
-__all__ = ["after_results", "ended_record", "find_view", "job_record", "list_records"]
+__all__ = [
+    "after_results",
+    "ended_record",
+    "find_view",
+    "job_record",
+    "list_records",
+    "newest_entry",
+    "step_records",
+]
+
+_PAGE_BYTES_MAX = 1 << 22
+"""A page of steps ends here: whoever asks for the rest begins after the last one that it got."""
 
 
 def find_view(reader: Reader, text: str) -> JobView:
@@ -40,11 +64,11 @@ def job_record(reader: Reader, view: JobView, *, whole: bool = True) -> JobRecor
         attempts_max=job.attempts_max,
         worker_losses=losses,
         created_us=job.created_us,
-        entry=location.entry,
-        due_us=getattr(location, "due_us", None) or None,
+        entry=newest_entry(reader, location),
+        due_us=_due_us(location),
         leased_us=getattr(location, "leased_us", None),
         finished_us=getattr(location, "finished_us", None),
-        waiting_for=_waiting_for(location),
+        waiting_for=_waiting_for(reader, location),
     )
     if not whole:
         return record
@@ -53,6 +77,7 @@ def job_record(reader: Reader, view: JobView, *, whole: bool = True) -> JobRecor
         input=_decode(_input(reader, job)),
         output=_decode(_output(reader, location)),
         error=_last_error(reader, job, location),
+        steps=reader.last_steps([job.number]).get(job.number, (0, 0))[0],
         after=[job_id(parent) for parent in _parents(reader, job)],
         origin=_id_of(reader, job.origin),
         submitted_by_job=_id_of(reader, job.submitted_by),
@@ -109,23 +134,64 @@ def after_results(reader: Reader, request: AfterResults) -> list[AfterResult]:
     return found
 
 
+def step_records(reader: Reader, request: ListSteps) -> list[StepRecord]:
+    """The steps that a job has recorded, in their order; fewer than asked for where they are large."""
+    view = find_view(reader, request.id)
+    found: list[StepRecord] = []
+    size = 0
+    for row in reader.steps(view.job.number, request.after, request.limit):
+        record = _step(reader, row)
+        size += len(bytes(record.output))
+        if found and size > _PAGE_BYTES_MAX:
+            break
+        found.append(record)
+    return found
+
+
+def _step(reader: Reader, row: StepRow) -> StepRecord:
+    body = reader.payload(row.payload) if row.payload else row.output or b"null"
+    record = StepRecord(step=row.step, name=row.name, occurrence=row.occurrence, entry=row.entry)
+    if row.failed:
+        return msgspec.structs.replace(record, error=msgspec.json.decode(body, type=JobError))
+    return msgspec.structs.replace(record, output=msgspec.Raw(body))
+
+
+def newest_entry(reader: Reader, location: Location) -> int:
+    """The newest entry in the story of a job. While it runs that may be a step, which leaves its row as it is."""
+    if type(location) is not Lease:
+        return location.entry
+    _, entry = reader.last_steps([location.number]).get(location.number, (0, 0))
+    return max(entry, location.entry)
+
+
 def _attempts(location: Location) -> tuple[int, int]:
     """The attempt that runs, ran last, or comes next counts only once it has started."""
     if type(location) is Blocked:
         return 0, 0
-    if type(location) in (Ready, Timer):
+    if type(location) in (Ready, Timer) and state_of(location) != "waiting":
         return location.attempt - 1, location.losses  # type: ignore[union-attr]
     return location.attempt, location.losses  # type: ignore[union-attr]
 
 
-def _waiting_for(location: Location) -> str | None:
+def _waiting_for(reader: Reader, location: Location) -> str | None:
     if type(location) is Blocked:
         return f"{location.missing} other jobs to end"
+    if state_of(location) == "waiting":
+        return " or ".join(_awaited(row) for row in reader.waits(location.number))
     if type(location) is Timer:
         return "the end of its delay" if location.what == 1 else "the end of its backoff"
     if type(location) is Ready:
         return "a free worker"
     return None
+
+
+def _due_us(location: Location) -> int | None:
+    due_us = getattr(location, "due_us", None) or None
+    return None if due_us == NEVER_US else due_us
+
+
+def _awaited(row: WaitRow) -> str:
+    return "the end of its sleep" if row.what == "sleep" else f"the signal {row.key}"
 
 
 def _input(reader: Reader, job: JobRow) -> bytes | None:

@@ -14,14 +14,28 @@ from sheratan.contracts.ids import look_up_job_id
 from sheratan.contracts.jobs import JobRecord, QueueRecord
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import Principal
-from sheratan.contracts.worker import Assignment
+from sheratan.contracts.worker import Assignment, StepRecord
 from sheratan.engine import commands
 from sheratan.engine.engine import Engine
 from sheratan.engine.explain import story
-from sheratan.engine.prepare import Check, prepare, prepare_job, prepare_reports
+from sheratan.engine.prepare import (
+    Check,
+    prepare,
+    prepare_job,
+    prepare_reports,
+    prepare_signal,
+    prepare_steps,
+)
 from sheratan.engine.status import Facts, status
 from sheratan.engine.timers import SESSION_SILENCE_US_MAX
-from sheratan.engine.views import after_results, ended_record, find_view, job_record, list_records
+from sheratan.engine.views import (
+    after_results,
+    ended_record,
+    find_view,
+    job_record,
+    list_records,
+    step_records,
+)
 from sheratan.kernel.story import tell
 from sheratan.store.port import Reader
 from sheratan.store.rows import JobRow, Result
@@ -54,6 +68,8 @@ class Api:
             api.ListJobs: self._list,
             api.CancelJob: self._cancel,
             api.RetryJob: self._retry,
+            api.SignalJob: self._signal,
+            api.ListSteps: self._steps,
             api.AfterResults: self._after_results,
             api.ListQueues: self._queues,
             api.PauseQueue: self._pause,
@@ -65,7 +81,8 @@ class Api:
             api.RegisterWorker: self._register,
             api.LeaseJobs: self._lease,
             api.SettleJobs: self._settle,
-            api.WaitForSignals: self._signals,
+            api.RecordSteps: self._record_steps,
+            api.WaitForStops: self._stops,
             api.HeartbeatWorker: self._heartbeat,
             api.EndWorker: self._end,
         }
@@ -154,6 +171,13 @@ class Api:
     async def _retry(self, request: api.RetryJob, by: Principal) -> api.Receipt:
         return api.Receipt(id=await self._engine.ask(commands.RetryJob(id=request.id), by))
 
+    async def _signal(self, request: api.SignalJob, by: Principal) -> Any:
+        value = prepare_signal(request.value, self._engine.limits)
+        return await self._engine.ask(commands.SendSignal(id=request.id, name=request.name, value=value), by)
+
+    async def _steps(self, request: api.ListSteps, by: Principal) -> list[StepRecord]:
+        return await self._read(lambda: step_records(self._reader, request))
+
     async def _after_results(self, request: api.AfterResults, by: Principal) -> list[api.AfterResult]:
         return await self._read(lambda: after_results(self._reader, request))
 
@@ -215,7 +239,7 @@ class Api:
         local = by.auth == "embedded"
         command = commands.RegisterWorker(registration=request.registration, local=local)
         session: int = await self._engine.ask(command, by)
-        self._engine.open_signals(session)
+        self._engine.open_stops(session)
         subject = f"worker:{request.registration.name}/{session}"
         self._workers[session] = Principal(
             actor=subject, auth=by.auth, on_behalf_of=by.on_behalf_of, tenant=by.tenant
@@ -240,8 +264,13 @@ class Api:
         reports = prepare_reports(request.reports, self._engine.limits)
         return await self._engine.ask(commands.Settle(session=request.session, reports=reports), worker)
 
-    async def _signals(self, request: api.WaitForSignals, by: Principal) -> Any:
-        return await self._engine.wait_signals(request.session)
+    async def _record_steps(self, request: api.RecordSteps, by: Principal) -> Any:
+        worker = self._worker(request.session)
+        steps = prepare_steps(request.steps, self._engine.limits)
+        return await self._engine.ask(commands.RecordSteps(steps=steps), worker)
+
+    async def _stops(self, request: api.WaitForStops, by: Principal) -> Any:
+        return await self._engine.wait_stops(request.session)
 
     async def _heartbeat(self, request: api.HeartbeatWorker, by: Principal) -> None:
         await self._engine.ask(commands.Heartbeat(session=request.session), self._worker(request.session))

@@ -1,9 +1,8 @@
-"""What a journal says about jobs: the open ones in full, the ended ones in one byte each."""
+"""What a journal says about jobs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -16,9 +15,11 @@ __all__ = [
     "Mention",
     "NewFacts",
     "OpenJob",
-    "Outcomes",
     "QueueFact",
+    "SignalFact",
+    "StepFact",
     "Violation",
+    "WaitFact",
 ]
 
 
@@ -28,6 +29,28 @@ class Violation(NamedTuple):
     seq: int
     invariant: str
     text: str
+
+
+class WaitFact(NamedTuple):
+    """What a handler waits for, and the entry that says so first."""
+
+    number: int
+    entry: int
+    ordinal: int
+    name: str
+    occurrence: int
+    what: str
+    key: str
+    due_us: int
+
+
+class SignalFact(NamedTuple):
+    """A signal that was not received yet: `digest` is the SHA-256 of its value."""
+
+    number: int
+    entry: int
+    name: str
+    digest: str
 
 
 class OpenJob(msgspec.Struct, gc=False):
@@ -60,6 +83,12 @@ class OpenJob(msgspec.Struct, gc=False):
     session: int = -1
     cancel_us: int = 0
     retrying: bool = False
+    steps: int = 0
+    waits: tuple[WaitFact, ...] = ()
+    signals: tuple[SignalFact, ...] = ()
+    """What its handler waits for, and what was sent to it that it has not received."""
+    placed: tuple[int, int] | None = None
+    """The entry and the number of steps that its row names, where steps came after: they change no row."""
 
 
 class Ended(NamedTuple):
@@ -80,6 +109,18 @@ class FailureFact(NamedTuple):
     number: int
     entry: int
     digest: str
+
+
+class StepFact(NamedTuple):
+    """A step that was recorded: `digest` is the SHA-256 of its output or, when it failed, of its error."""
+
+    number: int
+    step: int
+    name: str
+    occurrence: int
+    failed: int
+    digest: str
+    entry: int
 
 
 class Mention(NamedTuple):
@@ -146,82 +187,9 @@ class NewFacts(NamedTuple):
     submitted: list[Entry]
     ended: list[Ended]
     failures: list[FailureFact]
+    steps: list[StepFact]
 
 
 def no_facts() -> NewFacts:
     """Room for facts."""
-    return NewFacts(PlainJobs([], [], [], [], [], [], [], []), [], [], [])
-
-
-_BITS: Final = 12
-_MASK: Final = (1 << _BITS) - 1
-_STATES: Final = ("", "open", "succeeded", "failed", "cancelled")
-_OPEN: Final = 1
-_NOTHING: Final = bytes(1 << _BITS)
-_CODES: Final = {state: code for code, state in enumerate(_STATES)}
-
-
-class Outcomes:
-    """What became of each job number: `open`, a terminal state, or nothing. A byte per job, for millions of them."""
-
-    def __init__(self) -> None:
-        self._chunks: dict[int, bytearray] = {}
-        self.count = 0
-        self.newest = 0
-
-    def get(self, number: int) -> str:
-        """`open`, `succeeded`, `failed`, `cancelled`, or the empty text for a number that was never given."""
-        chunk = self._chunks.get(number >> _BITS)
-        return _STATES[chunk[number & _MASK]] if chunk is not None else ""
-
-    def unless(self, numbers: list[int], states: Iterable[str]) -> list[int]:
-        """Those of these numbers, which ascend, of which something else became, or nothing."""
-        first, last = numbers[0], numbers[-1]
-        if last - first == len(numbers) - 1:
-            # One after the other: one look at all of them, which as a rule is the end of it.
-            became: set[int] = set()
-            for block in range(first >> _BITS, (last >> _BITS) + 1):
-                start, stop = max(first - (block << _BITS), 0), last + 1 - (block << _BITS)
-                became.update(self._chunks.get(block, _NOTHING)[start:stop])
-            if became <= {_CODES[state] for state in states}:
-                return []
-        wanted = frozenset(states)
-        return [number for number in numbers if self.get(number) not in wanted]
-
-    def come_in(self, number: int) -> bool:
-        """Note a new job; False, and nothing is noted, when its number was given before."""
-        chunk = self._chunks.get(number >> _BITS)
-        if chunk is None or chunk[number & _MASK] or number <= self.newest:
-            if self.get(number):
-                return False
-            self.put(number, "open")
-            return True
-        chunk[number & _MASK] = _OPEN
-        self.count += 1
-        self.newest = number
-        return True
-
-    def put_open(self, first: int, count: int) -> None:
-        """Note new jobs with consecutive numbers, all above the newest: so none of them was given before."""
-        for block in range(first >> _BITS, ((first + count - 1) >> _BITS) + 1):
-            chunk = self._chunks.setdefault(block, bytearray(1 << _BITS))
-            start, stop = max(first - (block << _BITS), 0), min(first + count - (block << _BITS), 1 << _BITS)
-            chunk[start:stop] = bytes([_OPEN]) * (stop - start)
-        self.count += count
-        self.newest = first + count - 1
-
-    def put_all(self, numbers: list[int], state: str) -> None:
-        """Note what became of jobs that came in before."""
-        chunks, code = self._chunks, _CODES[state]
-        for number in numbers:
-            chunks[number >> _BITS][number & _MASK] = code
-
-    def put(self, number: int, state: str) -> None:
-        """Note what became of a job."""
-        chunk = self._chunks.get(number >> _BITS)
-        if chunk is None:
-            chunk = self._chunks[number >> _BITS] = bytearray(1 << _BITS)
-        if not chunk[number & _MASK]:
-            self.count += 1
-            self.newest = max(self.newest, number)
-        chunk[number & _MASK] = _CODES[state]
+    return NewFacts(PlainJobs([], [], [], [], [], [], [], []), [], [], [], [])

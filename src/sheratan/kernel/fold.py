@@ -119,6 +119,10 @@ class Fold(RunFold):
         if decision_of(entry)["chosen"] != "refuse":
             self.say(entry, "E14", "it was not refused by its decision")
 
+    def _signalled(self, entry: Entry) -> None:
+        self._check_previous(entry, None)
+        self.signalled(entry)
+
     def _fenced_off(self, entry: Entry) -> None:
         self._check_previous(entry, None)
         self.fenced_off(entry)
@@ -151,5 +155,10 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
     "job.requeued": JobFold.changed,
     "job.cancel_requested": JobFold.changed,
     "job.cancelled": JobFold.changed,
+    "job.waiting": JobFold.changed,
+    "job.woken": JobFold.changed,
     "job.fenced_off": Fold._fenced_off,
+    "signal.sent": Fold._signalled,
+    "step.succeeded": JobFold.stepped,
+    "step.failed": JobFold.stepped,
 }

@@ -6,13 +6,22 @@ from typing import Any, Final
 
 from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.journal import Entry
-from sheratan.kernel.facts import Ended, KeyFact, Mention, NewFacts, OpenJob, Outcomes, Violation, no_facts
+from sheratan.kernel.facts import Ended, KeyFact, Mention, NewFacts, OpenJob, Violation, no_facts
 from sheratan.kernel.lifecycle import JOB_TRANSITIONS, TERMINAL_STATES
+from sheratan.kernel.outcomes import Outcomes
 
 __all__ = ["ENDS", "JobBook", "decision_of"]
 
 ENDS: Final = {"job.succeeded": "succeeded", "job.failed": "failed", "job.cancelled": "cancelled"}
 """Entry types that end a job, each with the state that it ends in."""
+
+_SETTLED: Final = {
+    "succeeded": "job.succeeded",
+    "cancelled": "job.cancelled",
+    "released": "job.requeued",
+    "waiting": "job.waiting",
+}
+"""What reports have been settled as, each with the entry type that says so."""
 
 
 class JobBook:
@@ -60,6 +69,12 @@ class JobBook:
             self.say(entry, "E4", f"job {job.number} may not go from {job.state} to {target} by {entry.type}")
         job.state = target
 
+    def follows(self, entry: Entry, job: OpenJob) -> None:
+        """An entry names the last one of its job's story."""
+        if entry.previous != job.entry:
+            text = f"entry {job.entry} came last in this story, it names {entry.previous}"
+            self.say(entry, "previous", text)
+
     def gone(self, entry: Entry, number: int) -> None:
         """An entry about a job that is not open under this id."""
         outcome = self.outcomes.get(number)
@@ -88,6 +103,15 @@ class JobBook:
         if entry.seq <= job.fence:
             self.say(entry, "E3", f"fence {entry.seq} of job {number} is not above its last, {job.fence}")
         self.check_attempt(entry, job, attempt)
+
+    def check_fence(self, entry: Entry, job: OpenJob, decided: dict[str, Any]) -> None:
+        """A report counts under the fence of the lease alone, and for what was decided about it."""
+        given = decided["input"]
+        if job.state != "running" or not given["fence"] == given["fence_current"] == job.fence:
+            text = f"it was settled under fence {given['fence']}; the lease in its story has {job.fence}"
+            self.say(entry, "E3", text)
+        if _SETTLED.get(decided["chosen"]) != entry.type:
+            self.say(entry, "E14", f"{decided['chosen']} was chosen, and {entry.type} was done")
 
     def leave(self, entry: Entry, job: OpenJob, state: str, output: str | None) -> None:
         """The job has ended: forget it, but for its outcome and those that wait for it."""

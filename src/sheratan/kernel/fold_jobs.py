@@ -8,7 +8,8 @@ from typing import Any, Final
 from sheratan.contracts.ids import format_job_id, parse_job_id
 from sheratan.contracts.journal import Entry
 from sheratan.kernel.facts import FailureFact, KeyFact, Mention, OpenJob
-from sheratan.kernel.fold_book import ENDS, JobBook, decision_of
+from sheratan.kernel.fold_book import ENDS, decision_of
+from sheratan.kernel.fold_steps import StepFold
 from sheratan.kernel.lifecycle import TERMINAL_STATES
 
 __all__ = ["JobFold"]
@@ -16,10 +17,9 @@ __all__ = ["JobFold"]
 _SALT_MASK: Final = (1 << 20) - 1
 _ADMITTED: Final = {"queue": "queued", "schedule": "scheduled", "block": "blocked", "cancel": "cancelled"}
 _AGAIN: Final = {"retry": "job.retried", "requeue": "job.requeued", "fail": "job.failed"}
-_SETTLED: Final = {"succeeded": "job.succeeded", "cancelled": "job.cancelled", "released": "job.requeued"}
 
 
-class JobFold(JobBook):
+class JobFold(StepFold):
     """What each entry about a job does, and what it must fit."""
 
     def submitted(self, entry: Entry) -> None:
@@ -86,12 +86,10 @@ class JobFold(JobBook):
             number = parse_job_id(entry.subject).number
             self.gone(entry, number)
             return
-        if entry.previous != job.entry:
-            self.say(
-                entry, "previous", f"entry {job.entry} came last in this story, it names {entry.previous}"
-            )
+        self.follows(entry, job)
         _CHANGES[entry.type](self, entry, job)
         job.entry = entry.seq
+        job.placed = None
 
     def fenced_off(self, entry: Entry) -> None:
         """A stale report: it must not have been the owner's."""
@@ -152,14 +150,14 @@ class JobFold(JobBook):
         if rule.startswith("retry."):
             self._count_failure(entry, job, decided)
         elif rule.startswith("job.settle@"):
-            self._check_fence(entry, job, decided)
+            self.check_fence(entry, job, decided)
         elif "error" in entry.data:
             # It waited too long to be started; how it ended is kept like a failure.
             self.check_time(entry, job, decided)
             self._keep_failure(entry, job)
-        state = ENDS[entry.type]
+        state, has_run = ENDS[entry.type], job.state in ("running", "waiting")
         self.go(entry, job, state)
-        if not running:
+        if not has_run:
             # The attempt that it waited for never ran.
             job.attempt -= 1
         self.leave(entry, job, state, entry.data["output"] if state == "succeeded" else None)
@@ -188,7 +186,7 @@ class JobFold(JobBook):
                 )
             job.attempt += 1
         else:
-            self._check_fence(entry, job, decided)
+            self.check_fence(entry, job, decided)
         self.go(entry, job, "queued")
         job.since_us = entry.at
 
@@ -224,14 +222,6 @@ class JobFold(JobBook):
     def _keep_failure(self, entry: Entry, job: OpenJob) -> None:
         self.new.failures.append(FailureFact(job.number, entry.seq, entry.data["error"]["digest"]))
 
-    def _check_fence(self, entry: Entry, job: OpenJob, decided: dict[str, Any]) -> None:
-        given = decided["input"]
-        if job.state != "running" or not given["fence"] == given["fence_current"] == job.fence:
-            text = f"it was settled under fence {given['fence']}; the lease in its story has {job.fence}"
-            self.say(entry, "E3", text)
-        if _SETTLED.get(decided["chosen"]) != entry.type:
-            self.say(entry, "E14", f"{decided['chosen']} was chosen, and {entry.type} was done")
-
 
 _CHANGES: Final = {
     "job.due": JobFold._due,
@@ -243,4 +233,6 @@ _CHANGES: Final = {
     "job.requeued": JobFold._requeued,
     "job.cancel_requested": JobFold._asked_to_stop,
     "job.timed_out": JobFold._timed_out,
+    "job.waiting": JobFold.parked,
+    "job.woken": JobFold.woken,
 }

@@ -16,10 +16,10 @@ TIMEOUT = "job.timeout@1"
 
 @rule("job.settle", 1)
 def settle(given: dict[str, Any]) -> Verdict:
-    """Choose `succeeded`, `cancelled`, `released`, `errored` or `fenced_off`.
+    """Choose `succeeded`, `cancelled`, `released`, `waiting`, `errored` or `fenced_off`.
 
-    Input: outcome (succeeded, failed, cancelled or released), attempt, fence (the worker's), fence_current (the
-    lease's, null when nobody holds one), cancel_requested. Exactly one report per lease can win: the first with
+    Input: outcome (succeeded, failed, cancelled, released or waiting), attempt, fence (the worker's), fence_current
+    (the lease's, null when nobody holds one), cancel_requested. Exactly one report per lease can win: the first with
     the current fence. A success that crosses a cancel request stands, since its effects have happened.
     """
     attempt = given["attempt"]
@@ -37,6 +37,8 @@ def settle(given: dict[str, Any]) -> Verdict:
         return Verdict(
             "released", f"Attempt {attempt} was handed back unfinished by a worker that is stopping."
         )
+    if outcome == "waiting":
+        return Verdict("waiting", f"Attempt {attempt} gave its slot back: its handler waits.")
     return Verdict("errored", f"Attempt {attempt} ended with an error.")
 
 

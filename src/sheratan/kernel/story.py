@@ -87,6 +87,24 @@ def _fenced_off(entry: Entry) -> str:
     return f"A late report ({entry.data['outcome']}) came with a stale fence and changed nothing."
 
 
+def _step(entry: Entry) -> str:
+    data = entry.data
+    again = f", occurrence {data['occurrence']}," if "occurrence" in data else ""
+    if entry.type == "step.succeeded":
+        return f"Step {data['step']}, {data['name']}{again} was recorded: its output has digest {data['output'][:12]}."
+    error = data["error"]
+    return f"Step {data['step']}, {data['name']}{again} was recorded as failed with {error['type']} ({error['class']})."
+
+
+def _waits(entry: Entry) -> str:
+    begun = [_awaited(wait["what"], wait["key"]) for wait in entry.data["begun"]]
+    return f"Its handler waits for {' or '.join(begun)}." if begun else "Its handler waits for the rest."
+
+
+def _awaited(what: str, key: str) -> str:
+    return f"the signal {key}" if what == "signal" else "the end of a sleep"
+
+
 def _who(entry: Entry) -> str:
     return entry.actor if entry.actor == entry.on_behalf_of else f"{entry.actor} for {entry.on_behalf_of}"
 
@@ -115,6 +133,11 @@ _TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     "job.cancel_requested": _with_reason("asked for it to be cancelled"),
     "job.cancelled": lambda entry: _cancelled(entry),
     "job.fenced_off": _fenced_off,
+    "job.waiting": _waits,
+    "job.woken": lambda entry: "What it waited for has come; it goes on in its queue.",
+    "signal.sent": lambda entry: f"{_who(entry)} sent it the signal {entry.data['name']}.",
+    "step.succeeded": _step,
+    "step.failed": _step,
 }
 
 

@@ -12,6 +12,7 @@ from sheratan.contracts import api
 from sheratan.contracts.errors import JobFailed
 from sheratan.contracts.jobs import JobRecord, KindDescription, QueueRecord, Submission
 from sheratan.contracts.values import convert
+from sheratan.contracts.worker import StepRecord
 from sheratan.sdk.kind import Kind
 from sheratan.sdk.options import SubmissionOptions, read_options
 from sheratan.sdk.socket import connect
@@ -109,6 +110,15 @@ class Client:
         record: JobRecord = await self._transport.call(api.GetJob(id=job_id))
         return record
 
+    async def steps(self, job_id: str) -> list[StepRecord]:
+        """The steps that a job has recorded, in their order."""
+        found: list[StepRecord] = []
+        while True:
+            page: list[StepRecord] = await self._transport.call(api.ListSteps(id=job_id, after=len(found)))
+            found += page
+            if not page:
+                return found
+
     async def wait(self, job_id: str, *, timeout_seconds: float | None = None) -> JobRecord:
         """A job once it has ended, however; TimedOut when that takes too long."""
         request = api.WaitForJob(id=job_id, timeout_seconds=timeout_seconds)
@@ -128,6 +138,12 @@ class Client:
     async def retry(self, job_id: str) -> JobHandle:
         """Run an ended job again, as a new job that names it as its origin."""
         return JobHandle(self, await self._transport.call(api.RetryJob(id=job_id)), None)
+
+    async def signal(self, job_id: str, name: str, value: Any = None) -> int:
+        """Send a signal to a job, for its handler to wait for; returns the journal entry that records it."""
+        wanted = convert({"id": job_id, "name": name, "value": value}, api.SignalJob)
+        entry: int = await self._transport.call(wanted)
+        return entry
 
     async def queues(self) -> list[QueueRecord]:
         """Every queue."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import traceback
 from collections.abc import Awaitable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -11,17 +10,28 @@ from contextvars import copy_context
 from typing import Any, Final
 
 from sheratan.contracts import api
-from sheratan.contracts.errors import Disconnected, InvalidInput, LimitReached, NotFound, Unavailable
-from sheratan.contracts.jobs import JobError
-from sheratan.contracts.worker import Assignment, Registration, Report, Signal
+from sheratan.contracts.errors import (
+    CorruptData,
+    Disconnected,
+    InvalidInput,
+    LimitReached,
+    NotFound,
+    Unavailable,
+)
+from sheratan.contracts.worker import Assignment, Registration, Report, StepRecord, StopRequest
 from sheratan.sdk.context import Context
-from sheratan.sdk.errors import HandlerError
+from sheratan.sdk.errors import HandlerError, InvalidOutput, describe
 from sheratan.sdk.kind import Kind, Mode
-from sheratan.sdk.processes import ProcessDied, ProcessPool
+from sheratan.sdk.processes import ProcessPool
+from sheratan.sdk.step_sender import StepSender
+from sheratan.sdk.steps import Steps, Surroundings
 
 __all__ = ["Crew"]
 
 _AGAIN_SECONDS: Final = 0.2
+_STEP_THREADS: Final = 32
+"""Threads for the steps that are plain functions. They are started when they are needed."""
+
 _GIVE_UP_SECONDS: Final = 3.0
 """How long a crew that stops tries to deliver its last reports."""
 
@@ -29,7 +39,7 @@ _GIVE_UP_SECONDS: Final = 3.0
 class _Attempt:
     """An attempt that runs here."""
 
-    __slots__ = ("assignment", "cancelled", "report", "task")
+    __slots__ = ("assignment", "cancelled", "report", "steps", "task")
 
     def __init__(self, assignment: Assignment) -> None:
         self.assignment = assignment
@@ -37,6 +47,7 @@ class _Attempt:
         self.report = True
         """Whether the engine still wants to hear how it ends."""
         self.task: asyncio.Task[None] | None = None
+        self.steps: Steps | None = None
 
 
 class Crew:
@@ -51,6 +62,7 @@ class Crew:
         self._name = name
         self._slots = slots
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix=name) if mode == "thread" else None
+        self._step_threads = ThreadPoolExecutor(_STEP_THREADS, thread_name_prefix=f"{name}-step")
         self._processes = ProcessPool(slots) if mode == "process" else None
         self._busy = 0
         self._freed = asyncio.Event()
@@ -60,6 +72,7 @@ class Crew:
         self._loops: list[asyncio.Task[None]] = []
         self._idle = asyncio.Event()
         self._session = 0
+        self._sender = StepSender(transport)
 
     async def start(self) -> None:
         """Come on duty and begin to take jobs."""
@@ -67,10 +80,10 @@ class Crew:
             name=self._name, kinds=tuple(kind.description for kind in self._kinds.values()), slots=self._slots
         )
         found: api.WorkerSession = await self._transport.call(api.RegisterWorker(registration=registration))
-        self._session = found.session
+        self._session = self._sender.session = found.session
         self._loops = [
             asyncio.create_task(self._lease_loop(), name=f"{self._name}-lease"),
-            asyncio.create_task(self._signal_loop(), name=f"{self._name}-signals"),
+            asyncio.create_task(self._stop_loop(), name=f"{self._name}-stops"),
         ]
         if found.heartbeat_seconds is not None:
             beat = self._heartbeat_loop(found.heartbeat_seconds)
@@ -99,8 +112,9 @@ class Crew:
             await self._transport.call(api.EndWorker(session=self._session))
         if self._processes is not None:
             self._processes.close()
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._step_threads):
+            if threads is not None:
+                threads.shutdown(wait=False, cancel_futures=True)
 
     async def _drain(self, seconds: float) -> None:
         self._idle.clear()
@@ -147,17 +161,17 @@ class Crew:
             await asyncio.sleep(seconds)
             await self._transport.call(api.HeartbeatWorker(session=self._session))
 
-    async def _signal_loop(self) -> None:
+    async def _stop_loop(self) -> None:
         while True:
-            signals: list[Signal] = await self._transport.call(api.WaitForSignals(session=self._session))
-            for signal in signals:
-                attempt = self._attempts.get((signal.number, signal.fence))
+            requests: list[StopRequest] = await self._transport.call(api.WaitForStops(session=self._session))
+            for request in requests:
+                attempt = self._attempts.get((request.number, request.fence))
                 if attempt is not None:
-                    self._stop_attempt(attempt, signal)
+                    self._stop_attempt(attempt, request)
 
-    def _stop_attempt(self, attempt: _Attempt, signal: Signal) -> None:
+    def _stop_attempt(self, attempt: _Attempt, request: StopRequest) -> None:
         attempt.cancelled = True
-        attempt.report = attempt.report and signal.reason == "cancel"
+        attempt.report = attempt.report and request.reason == "cancel"
         # A thread cannot be stopped from outside: its handler looks at ctx.cancelled, and its slot stays taken.
         if self._mode != "thread" and attempt.task is not None:
             attempt.task.cancel()
@@ -166,6 +180,8 @@ class Crew:
         assignment = attempt.assignment
         try:
             report = await self._outcome(attempt)
+            if attempt.steps is not None:
+                await attempt.steps.wait_ended()
         except asyncio.CancelledError:
             report = Report(number=assignment.number, fence=assignment.fence, outcome="cancelled")
         del self._attempts[assignment.number, assignment.fence]
@@ -178,24 +194,60 @@ class Crew:
 
     async def _outcome(self, attempt: _Attempt) -> Report:
         assignment = attempt.assignment
-        number, fence = assignment.number, assignment.fence
         kind = self._kinds[assignment.kind]
+        steps = None
         try:
-            output = await self._call(kind, self._arguments(kind, attempt))
+            steps = attempt.steps = await self._steps(kind, attempt)
+            output = await self._call(kind, self._arguments(kind, attempt, steps))
+            if steps is not None:
+                steps.finish()
+            value = _dump_output(kind, output)
+        except asyncio.CancelledError:
+            if steps is None or attempt.cancelled:
+                raise
+            return _stopped(assignment, steps)
         except (Exception, SystemExit) as error:
+            if steps is not None and (steps.failure or steps.is_parked):
+                return _stopped(assignment, steps)
             # A handler that exits, as some libraries do, ends its attempt and not this program.
-            return Report(number=number, fence=fence, outcome="failed", error=_describe(error))
-        try:
-            value = kind.dump_output(output)
-        except InvalidInput as error:
-            described = JobError(error_class="bug", type="InvalidOutput", message=str(error))
-            return Report(number=number, fence=fence, outcome="failed", error=described)
-        return Report(number=number, fence=fence, outcome="succeeded", output=value)
+            return _failed(assignment, error)
+        finally:
+            if steps is not None:
+                steps.close()
+        return Report(number=assignment.number, fence=assignment.fence, outcome="succeeded", output=value)
 
-    def _arguments(self, kind: Kind[Any, Any], attempt: _Attempt) -> list[Any]:
+    async def _steps(self, kind: Kind[Any, Any], attempt: _Attempt) -> Steps | None:
+        """The steps of an attempt, with those that earlier ones have recorded."""
+        if self._mode != "async" or not kind.takes_context:
+            return None
+        task = asyncio.current_task()
+        assert task is not None
+        recorded = await self._recorded(attempt.assignment)
+        around = Surroundings(self._sender.send, task.cancel, lambda: attempt.cancelled, self._step_threads)
+        return Steps(attempt.assignment, recorded, around)
+
+    async def _recorded(self, assignment: Assignment) -> list[StepRecord]:
+        """What earlier attempts have recorded; it takes as many calls as it is long."""
+        recorded: list[StepRecord] = []
+        while len(recorded) < assignment.steps:
+            try:
+                page = await self._transport.call(api.ListSteps(id=assignment.id, after=len(recorded)))
+            except Disconnected:
+                raise
+            except (Unavailable, LimitReached):
+                await asyncio.sleep(_AGAIN_SECONDS)
+                continue
+            if not page:
+                text = f"{assignment.steps} steps are recorded, and only {len(recorded)} are there"
+                raise CorruptData(text, field="steps")
+            recorded += page
+        return recorded
+
+    def _arguments(self, kind: Kind[Any, Any], attempt: _Attempt, steps: Steps | None) -> list[Any]:
         arguments: list[Any] = []
         if kind.takes_context:
-            arguments.append(Context(attempt.assignment, self._transport.call, lambda: attempt.cancelled))
+            call = self._transport.call
+            arguments.append(Context(attempt.assignment, call, lambda: attempt.cancelled, steps))
         if kind.takes_input:
             try:
                 arguments.append(kind.read_input(bytes(attempt.assignment.input)))
@@ -238,7 +290,7 @@ class Crew:
         try:
             await self._deliver(request.reports, self._transport.call(request))
         except InvalidInput as error:
-            described = JobError(error_class="bug", type="InvalidOutput", message=str(error))
+            described = describe(InvalidOutput(str(error)))
             failed = Report(number=report.number, fence=report.fence, outcome="failed", error=described)
             request = api.SettleJobs(session=self._session, reports=(failed,))
             await self._deliver(request.reports, self._transport.call(request))
@@ -262,29 +314,28 @@ class Crew:
         self._freed.set()
 
 
+def _dump_output(kind: Kind[Any, Any], output: Any) -> Any:
+    try:
+        return kind.dump_output(output)
+    except InvalidInput as error:
+        raise InvalidOutput(str(error)) from error
+
+
+def _stopped(assignment: Assignment, steps: Steps) -> Report:
+    """The report of an attempt that its steps have ended: one has failed, or it does nothing but wait."""
+    if steps.failure is not None:
+        return _failed(assignment, steps.failure)
+    if not steps.is_parked:
+        raise asyncio.CancelledError
+    waits = tuple(steps.waits.values())
+    return Report(number=assignment.number, fence=assignment.fence, outcome="waiting", waits=waits)
+
+
+def _failed(assignment: Assignment, error: Exception | SystemExit) -> Report:
+    return Report(number=assignment.number, fence=assignment.fence, outcome="failed", error=describe(error))
+
+
 class _UnreadableInput(HandlerError):
     """The stored input does not fit the handler: the kind has changed since the job was submitted."""
 
     error_class = "fatal"
-
-
-def _describe(error: Exception | SystemExit) -> JobError:
-    name = type(error).__qualname__
-    message = _writable(str(error))
-    trace = _writable("".join(traceback.format_exception(error)))
-    if isinstance(error, HandlerError):
-        return JobError(
-            error_class=error.error_class,
-            type=name.lstrip("_"),
-            message=message,
-            traceback=trace,
-            retry_after_seconds=error.retry_after_seconds,
-        )
-    if isinstance(error, ProcessDied):
-        return JobError(error_class="lost_lease", type=name, message=message)
-    return JobError(error_class="retryable", type=name, message=message, traceback=trace)
-
-
-def _writable(text: str) -> str:
-    """Text that quotes what is no valid text, such as a file name, is kept, escaped."""
-    return text.encode("utf-8", "backslashreplace").decode()

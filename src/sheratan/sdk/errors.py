@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import traceback
 from functools import partial
 from typing import Any
 
-from sheratan.contracts.jobs import ErrorClass
+import msgspec
 
-__all__ = ["Fatal", "HandlerError", "RateLimited", "Retryable"]
+from sheratan.contracts.jobs import ErrorClass, JobError
+
+__all__ = [
+    "CodeChanged",
+    "Fatal",
+    "HandlerError",
+    "InvalidOutput",
+    "NotRecorded",
+    "ProcessDied",
+    "RateLimited",
+    "Retryable",
+    "StepFailed",
+    "WaitTimedOut",
+    "describe",
+]
 
 
 class HandlerError(Exception):
@@ -41,3 +56,68 @@ class RateLimited(HandlerError):
     def __reduce__(self) -> tuple[Any, ...]:
         """The way back from another process: exceptions are otherwise made anew from their text alone."""
         return partial(type(self), retry_after_seconds=self.retry_after_seconds), self.args
+
+
+class StepFailed(HandlerError):
+    """A step of the handler has failed for good, now or in an earlier attempt; `error` says how.
+
+    Every later attempt gets the same failure. A handler that lets it through fails as the step did.
+    """
+
+    def __init__(self, name: str, error: JobError) -> None:
+        super().__init__(f"step {name!r} failed with {error.type}: {error.message}")
+        self.name = name
+        self.error = error
+        self.error_class = error.error_class
+        self.retry_after_seconds = error.retry_after_seconds
+
+
+class WaitTimedOut(StepFailed):
+    """What the handler waits for has not come in time."""
+
+
+class CodeChanged(HandlerError):
+    """The handler asks for other steps than those that earlier attempts at the job have recorded."""
+
+    error_class = "fatal"
+
+
+class InvalidOutput(HandlerError):
+    """What a handler or a step gave cannot be recorded."""
+
+    error_class = "bug"
+
+
+class NotRecorded(HandlerError):
+    """A step could not be recorded, not even as failed, as when its job has as many as it may have."""
+
+    error_class = "fatal"
+
+
+class ProcessDied(Exception):
+    """The process that ran the handler ended before it answered."""
+
+
+def describe(error: Exception | SystemExit) -> JobError:
+    """An exception as it is reported: its class decides whether the job is tried again."""
+    if isinstance(error, StepFailed):
+        return msgspec.structs.replace(error.error, message=f"in step {error.name!r}: {error.error.message}")
+    name = type(error).__qualname__
+    message = _writable(str(error))
+    trace = _writable("".join(traceback.format_exception(error)))
+    if isinstance(error, HandlerError):
+        return JobError(
+            error_class=error.error_class,
+            type=name.lstrip("_"),
+            message=message,
+            traceback=trace,
+            retry_after_seconds=error.retry_after_seconds,
+        )
+    if isinstance(error, ProcessDied):
+        return JobError(error_class="lost_lease", type=name, message=message)
+    return JobError(error_class="retryable", type=name, message=message, traceback=trace)
+
+
+def _writable(text: str) -> str:
+    """Text that quotes what is no valid text, such as a file name, is kept, escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()

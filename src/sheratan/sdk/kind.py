@@ -8,10 +8,11 @@ from types import ModuleType
 from typing import Any, Generic, Literal, TypeVar, Unpack, get_type_hints, overload
 
 import msgspec
-from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.jobs import KindDescription, Submission
+from sheratan.sdk.adapter import dump, invalid, make_adapter
 from sheratan.sdk.context import Context
 from sheratan.sdk.options import SubmissionOptions, read_options
 
@@ -35,8 +36,8 @@ class Kind(Generic[Input, Output]):
         self.takes_context, input_type, output_type = _signature(handler)
         self.takes_input = input_type is not NO_INPUT
         self._gives_nothing = output_type is type(None)
-        self._input = _adapter(input_type if self.takes_input else None)
-        self._output = _adapter(output_type)
+        self._input = make_adapter(input_type if self.takes_input else None)
+        self._output = make_adapter(output_type)
         self.description = msgspec.structs.replace(
             description,
             input_schema=self._input.json_schema(),
@@ -74,7 +75,7 @@ class Kind(Generic[Input, Output]):
         try:
             value: Input = self._validate_input(data)
         except ValidationError as error:
-            raise _invalid(error, "input") from error
+            raise invalid(error, "input") from error
         return value
 
     def dump_input(self, value: Any) -> Any:
@@ -82,13 +83,13 @@ class Kind(Generic[Input, Output]):
         if value is None or type(value) in _JSON_ALREADY:
             # The engine checks it against the kind; there is nothing to translate.
             return value
-        return _dump(self._input, value, "input")
+        return dump(self._input, value, "input")
 
     def dump_output(self, value: Any) -> Any:
         """The handler's output as a JSON value; one that is not of the declared type raises InvalidInput."""
         if value is None and self._gives_nothing:
             return None
-        return _dump(self._output, value, "output")
+        return dump(self._output, value, "output")
 
     def read_output(self, value: Any) -> Output:
         """The output from a JSON value."""
@@ -183,31 +184,3 @@ def _signature(handler: Handler) -> tuple[bool, Any, Any]:
         raise InvalidInput("a handler takes a context and one input at most", field=handler.__qualname__)
     input_type = hints.get(rest[0].name, Any) if rest else NO_INPUT
     return takes_context, input_type, hints.get("return", Any)
-
-
-def _adapter(wanted: Any) -> TypeAdapter[Any]:
-    """What checks and translates a type. NaN stays NaN, which the engine refuses by name, and does not become null."""
-    try:
-        return TypeAdapter(wanted, config=ConfigDict(ser_json_inf_nan="constants"))
-    except PydanticUserError:
-        # A model says for itself how it is written.
-        return TypeAdapter(wanted)
-
-
-def _dump(adapter: TypeAdapter[Any], value: Any, root: str) -> Any:
-    """A value of the adapter's type, or one that can be, as a JSON value."""
-    try:
-        return adapter.dump_python(adapter.validate_python(value), mode="json")
-    except ValidationError as error:
-        raise _invalid(error, root) from error
-    except ValueError as error:
-        raise InvalidInput(str(error), field=root) from error
-
-
-def _invalid(error: ValidationError, root: str) -> InvalidInput:
-    """The first thing that pydantic found wrong, by field."""
-    first = error.errors(include_url=False)[0]
-    path = "/".join(str(part) for part in first["loc"])
-    more = error.error_count() - 1
-    tail = f" (and {more} more)" if more else ""
-    return InvalidInput(f"{first['msg']}{tail}", field=f"{root}/{path}" if path else root)

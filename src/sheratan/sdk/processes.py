@@ -19,19 +19,15 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from sheratan.sdk.errors import HandlerError
+from sheratan.sdk.errors import HandlerError, ProcessDied
 
-__all__ = ["ProcessDied", "ProcessPool", "end_with_parent"]
+__all__ = ["ProcessPool", "end_with_parent"]
 
 _NICENESS: Final = 5
 """Handlers get a quarter of a CPU that the engine wants, too; alone they get all of it."""
 
 _FIRST_TO_GO: Final = 500
 """Added to a handler's badness when the kernel looks for a process to end for its memory (-1000 to 1000)."""
-
-
-class ProcessDied(Exception):
-    """The process that ran the handler ended before it answered."""
 
 
 class RemoteError(Exception):

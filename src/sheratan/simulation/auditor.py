@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sheratan.contracts.errors import SheratanError
 from sheratan.contracts.ids import number_of
 from sheratan.contracts.limits import Limits
-from sheratan.contracts.worker import Assignment
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import LeaseJobs, Pending
 from sheratan.engine.decider import Decider
@@ -23,9 +21,10 @@ from sheratan.simulation.model import Model
 from sheratan.simulation.model_jobs import Refused
 from sheratan.simulation.model_state import ModelJob
 from sheratan.simulation.records import CLOCK_STEP_US, Befallen, record_faults
+from sheratan.simulation.seen import expected, meant, said, seen
 from sheratan.simulation.store import Killed
 from sheratan.simulation.story import Story
-from sheratan.store.rows import Blocked, Lease, Location, Ready, Result, Timer
+from sheratan.store.rows import Result, StepRow
 from sheratan.store.sqlite.reader import SqliteReader
 
 __all__ = ["Auditor", "observed"]
@@ -200,9 +199,9 @@ class Auditor:
             if key not in actual:
                 self._blame(f"{name} was not answered; the model says {expected[key]!r}")
             elif key not in expected:
-                self._blame(f"{name} was answered with {_said(actual[key])}, and should not be answered yet")
-            elif _said(actual[key]) != _meant(expected[key]):
-                self._blame(f"{name}: {_said(actual[key])}; the model says {_meant(expected[key])}")
+                self._blame(f"{name} was answered with {said(actual[key])}, and should not be answered yet")
+            elif said(actual[key]) != meant(expected[key]):
+                self._blame(f"{name}: {said(actual[key])}; the model says {meant(expected[key])}")
 
     def _compare_jobs(self, batch: Batch) -> None:
         moved = set(batch.unit.moves)
@@ -210,20 +209,47 @@ class Auditor:
             self._blame(f"jobs {sorted(moved)} were changed; the model says {sorted(self.model.moved)}")
         for number in sorted(moved):
             self._compare_job(number)
-        signals = sorted((one.number, one.fence, one.reason) for _, one in batch.signals)
-        if signals != sorted(self.model.signals):
-            self._blame(f"attempts are told to stop: {signals}; the model says {self.model.signals}")
+        stops = sorted((one.number, one.fence, one.reason) for _, one in batch.stops)
+        if stops != sorted(self.model.stops):
+            self._blame(f"attempts are told to stop: {stops}; the model says {self.model.stops}")
 
     def _compare_job(self, number: int) -> None:
         assert self._reader is not None
         job, stored = self.model.jobs[number], self._reader.location(number)
-        expected = _expected(job)
-        if stored is None or _seen(stored) != expected:
-            self._blame(f"job {number} is stored as {stored}; the model says {expected}")
+        place = expected(job)
+        if stored is None or seen(stored) != place:
+            self._blame(f"job {number} is stored as {stored}; the model says {place}")
+        self._compare_steps(job)
+        self._compare_waits(job)
         if isinstance(stored, Result) and job.state == "succeeded":
             output = self._reader.payload(stored.payload) if stored.payload else stored.output
             if output != job.output:
                 self._blame(f"job {number} has the output {output!r}; {job.output!r} was reported")
+
+    def _compare_steps(self, job: ModelJob) -> None:
+        assert self._reader is not None
+        rows = self._reader.steps(job.number, 0, len(job.steps) + 1)
+        stored = [(row.name, row.occurrence, self._output_of(row)) for row in rows]
+        if stored != job.steps:
+            self._blame(f"job {job.number} has the steps {stored}; the model says {job.steps}")
+
+    def _compare_waits(self, job: ModelJob) -> None:
+        assert self._reader is not None
+        waits = [row[3:] for row in self._reader.waits(job.number)]
+        if waits != job.waits:
+            self._blame(f"job {job.number} waits for {waits}; the model says {job.waits}")
+        rows = self._reader.signals(job.number)
+        signals = [
+            (row.name, self._reader.payload(row.payload) if row.payload else row.output) for row in rows
+        ]
+        if signals != job.signals:
+            self._blame(f"job {job.number} has the signals {signals}; the model says {job.signals}")
+
+    def _output_of(self, row: StepRow) -> bytes | None:
+        assert self._reader is not None
+        if row.failed:
+            return None
+        return self._reader.payload(row.payload) if row.payload else row.output
 
     # ------------------------------------------------------------------------------------------------------------------
     # What must hold at every committed state
@@ -248,6 +274,7 @@ class Auditor:
         counts = {
             "ready": states.count("queued"),
             "timer": states.count("scheduled"),
+            "waiting": states.count("waiting"),
             "lease": states.count("running"),
         }
         counts["blocked"] = states.count("blocked")
@@ -260,9 +287,9 @@ class Auditor:
         mine = decider.state
         for fault in memory_faults(mine):
             self._blame(fault)
-        for name, kept, said in (self._workers(mine), *self._attempts(mine)):
-            if kept != said:
-                self._blame(f"{name}: {kept} in memory, {said} was to be expected")
+        for name, kept, wanted in (self._workers(mine), *self._attempts(mine)):
+            if kept != wanted:
+                self._blame(f"{name}: {kept} in memory, {wanted} was to be expected")
 
     def _attempts(self, mine: State) -> list[tuple[str, Any, Any]]:
         running = [self.model.jobs[number] for number in self.model.running]
@@ -338,43 +365,3 @@ def _seeds(batch: Batch) -> dict[int, int]:
             # By its id: within the batch the job may have moved on, and its last entry be another.
             seeds[number_of(entry.subject)] = entry.decision["input"]["seed"]
     return seeds
-
-
-def _said(answer: tuple[Any, SheratanError | None]) -> Any:
-    value, error = answer
-    if error is not None:
-        return ("refused", error.code)
-    if isinstance(value, list) and value and isinstance(value[0], Assignment):
-        return [(one.number, one.attempt, one.fence, one.kind, one.queue, bytes(one.input)) for one in value]
-    return value
-
-
-def _meant(answer: Any) -> Any:
-    return ("refused", answer.code) if isinstance(answer, Refused) else answer
-
-
-def _seen(location: Location) -> tuple[Any, ...]:
-    """A stored location in the model's words."""
-    if isinstance(location, Ready):
-        return ("queued", location.priority, location.attempt, location.losses, location.since_us)
-    if isinstance(location, Timer):
-        return ("scheduled", location.due_us, location.attempt, location.losses)
-    if isinstance(location, Lease):
-        asked = location.cancel_us > 0
-        return ("running", location.attempt, location.losses, location.fence, location.session, asked)
-    if isinstance(location, Blocked):
-        return ("blocked", location.missing, location.failed, location.due_us)
-    assert isinstance(location, Result)
-    return (location.state, location.attempt, location.losses, location.finished_us)
-
-
-def _expected(job: ModelJob) -> tuple[Any, ...]:
-    if job.state == "queued":
-        return ("queued", job.wanted.priority, job.attempt, job.losses, job.since_us)
-    if job.state == "scheduled":
-        return ("scheduled", job.due_us, job.attempt, job.losses)
-    if job.state == "running":
-        return ("running", job.attempt, job.losses, job.fence, job.worker, job.asked_us is not None)
-    if job.state == "blocked":
-        return ("blocked", len(job.missing), job.failed_parents, job.due_us)
-    return (job.state, job.ended_attempt, job.losses, job.ended_us)

@@ -19,6 +19,7 @@ __all__ = ["KINDS", "QUEUES", "Acknowledged", "Client"]
 
 KINDS = ("work", "other")
 QUEUES = ("default", "b", "c")
+SIGNALS = ("go", "go", "stop")
 _ANSWER_SECONDS = 5.0
 
 
@@ -104,6 +105,13 @@ class Client:
                 self.acknowledged.append(Acknowledged(job, "cancelled"))
             else:
                 self._coverage.hit("client.cancels_running")
+
+    async def _signal(self) -> None:
+        for job in self._some_known(6):
+            value = self._choices.pick("client.signal", (1, None, "x" * 3_000))
+            await self._ask(
+                api.SignalJob(id=job, name=self._choices.pick("client.name", SIGNALS), value=value)
+            )
 
     async def _retry(self) -> None:
         for job in self._some_known(1):

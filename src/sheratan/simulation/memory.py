@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sheratan.engine.state import State
+from sheratan.engine.state import State, newest_leases
 
 __all__ = ["memory_faults"]
 
@@ -31,7 +31,7 @@ def _kept_and_read(mine: State, fresh: State) -> list[tuple[str, Any, Any]]:
     return [
         ("the end of the journal", mine.head, fresh.head),
         ("the next number", mine.next_number, fresh.next_number),
-        ("the leases", leases, set(mine.store.leases())),
+        ("the leases", leases, set(newest_leases(mine.store))),
         ("the number of blocked jobs", mine.blocked, fresh.blocked),
         ("the lanes", mine.lanes, fresh.lanes),
         ("the lanes with ready jobs", mine.busy_lanes, fresh.busy_lanes),

@@ -42,13 +42,14 @@ class Model(ModelJobs):
         self.at_us, self.monotonic_us = at_us, monotonic_us
         self.moved.clear()
         self.noted.clear()
-        self.signals.clear()
+        self.stops.clear()
         self.answers.clear()
         self._actual, self._seeds = actual, seeds
 
     def decide(self, commands: Sequence[Pending], abandoned: set[int]) -> None:
         """Commands in order, then what time has brought, then who gets work."""
-        due = sorted((job.due_us, job.number) for job in map(self.jobs.__getitem__, self.scheduled))
+        timed = [self.jobs[number] for number in (*self.scheduled, *self.waiting)]
+        due = sorted((job.due_us, job.number) for job in timed)
         alarms = sorted(self.alarms)
         for pending in commands:
             try:
@@ -145,9 +146,9 @@ class Model(ModelJobs):
                 job.asked_us = self.monotonic_us
             self.moved.add(job.number)
             self.noted["job.cancel_requested"] += 1
-            self.signals.append((job.number, job.fence, "cancel"))
+            self.stops.append((job.number, job.fence, "cancel"))
             return "requested"
-        attempt = 0 if job.state == "blocked" else job.attempt - 1
+        attempt = 0 if job.state == "blocked" else job.attempt - (job.state != "waiting")
         if job.state == "blocked":
             job.losses = 0
         self._end(job, "cancelled", attempt)
@@ -189,6 +190,9 @@ class Model(ModelJobs):
             self._waited(self.jobs[alarm[1]])
 
     def _due(self, job: ModelJob, due_us: int) -> None:
+        if job.state == "waiting":
+            self._wake(job)
+            return
         job.since_us = due_us
         if job.attempt == 1:
             self._queue_first(job)
@@ -200,7 +204,7 @@ class Model(ModelJobs):
             if job.deadline_us > self.monotonic_us:
                 continue
             reason = "timeout" if job.asked_us is None else "cancel"
-            self.signals.append((job.number, job.fence, reason))
+            self.stops.append((job.number, job.fence, reason))
             if job.asked_us is not None:
                 self.hit("timeout.cancel")
                 self._end(job, "cancelled", job.attempt)
@@ -268,7 +272,15 @@ class Model(ModelJobs):
             job.worker, job.fence, job.began_us, job.asked_us = worker.session, fence, self.monotonic_us, None
             worker.held.add(job.number)
         self.answers[id(worker.waiting)] = [
-            (job.number, job.attempt, fence, job.wanted.kind, job.wanted.queue, job.wanted.input)
+            (
+                job.number,
+                job.attempt,
+                fence,
+                job.wanted.kind,
+                job.wanted.queue,
+                job.wanted.input,
+                len(job.steps),
+            )
             for job in chosen
         ]
         worker.waiting = None

@@ -8,23 +8,16 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from sheratan.contracts.limits import Limits
-from sheratan.engine.commands import Ending, NewJob, Pending, RetryJob, Settle, Submit
+from sheratan.engine.commands import Ending, NewJob, NewStep, Pending, RecordSteps, RetryJob, Settle, Submit
 from sheratan.simulation.model_state import TERMINAL, ModelJob, ModelWorker
+from sheratan.simulation.model_waits import ModelWaits, Refused
 
 __all__ = ["ModelJobs", "Refused"]
 
 _KEYLESS: Final[dict[str, Any]] = {"key": None}
 
 
-class Refused(Exception):
-    """The model's refusal: the code that the caller must hear."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-class ModelJobs:
+class ModelJobs(ModelWaits):
     """Jobs, and how they change."""
 
     def __init__(self, limits: Limits, hit: Callable[[str], None], *, short_windows: bool) -> None:
@@ -43,13 +36,14 @@ class ModelJobs:
         self.running: set[int] = set()
         self.ready: set[int] = set()
         self.scheduled: set[int] = set()
+        self.waiting: set[int] = set()
         self.last_fence = -1
         self.hit = hit
         # Of the batch in the making:
         self.at_us = 0
         self.monotonic_us = 0
         self.moved: set[int] = set()
-        self.signals: list[tuple[int, int, str]] = []
+        self.stops: list[tuple[int, int, str]] = []
         """Which attempts are to be told to stop: number, fence and reason."""
         self.noted: Counter[str] = Counter()
         """How many entries of a type must be there that move no job."""
@@ -204,6 +198,25 @@ class ModelJobs:
                 worker.waiting = None
         return [self._settle(report) for report in command.reports]
 
+    def _RecordSteps(self, pending: Pending, command: RecordSteps) -> list[bool]:  # noqa: N802 - the command's name
+        return [self._record(step) for step in command.steps]
+
+    def _record(self, step: NewStep) -> bool:
+        job = self.jobs.get(step.number)
+        if job is None or job.state != "running" or job.fence != step.fence:
+            self.hit("step.fenced_off")
+            self.noted["job.fenced_off"] += 1
+            return False
+        if step.step <= len(job.steps):
+            self.hit("step.came_again")
+            return True
+        if step.step != len(job.steps) + 1:
+            raise Refused("invalid_input")
+        self.hit("step.recorded")
+        self.noted["step.failed" if step.error else "step.succeeded"] += 1
+        job.steps.append((step.name, step.occurrence, None if step.error else step.output))
+        return True
+
     def _settle(self, report: Ending) -> bool:
         job = self.jobs.get(report.number)
         if job is None or job.state != "running" or job.fence != report.fence:
@@ -218,7 +231,15 @@ class ModelJobs:
         elif job.asked_us is not None:
             self.hit("settle.cancelled")
             self._end(job, "cancelled", job.attempt)
-        elif report.outcome == "released":
+        elif report.outcome == "waiting":
+            self._park(job, report.waits)
+        else:
+            self._unfinished(job, report)
+        return True
+
+    def _unfinished(self, job: ModelJob, report: Ending) -> None:
+        """Handed back, or failed."""
+        if report.outcome == "released":
             self.hit("settle.released")
             job.since_us = self.at_us
             self._move(job, "queued")
@@ -226,7 +247,6 @@ class ModelJobs:
             error = report.error
             asked = None if error is None else error.retry_after_seconds
             self._failed(job, "bug" if error is None else error.error_class, asked)
-        return True
 
     def _failed(self, job: ModelJob, error_class: str, asked_seconds: float | None = None) -> None:
         job.losses += error_class == "lost_lease"
@@ -270,6 +290,10 @@ class ModelJobs:
             self._failed(job, "lost_lease")
 
     def _end(self, job: ModelJob, state: str, attempt: int) -> None:
+        if job.signals:
+            self.hit("signal.unheard")
+        job.waits.clear()
+        job.signals.clear()
         job.ended_attempt, job.ended_us = attempt, self.at_us
         self._move(job, state)
         for number in sorted(job.children):
@@ -287,7 +311,12 @@ class ModelJobs:
                 self._release(child, delayed=child.due_us > self.at_us)
 
     def _move(self, job: ModelJob, state: str) -> None:
-        places = {"queued": self.ready, "running": self.running, "scheduled": self.scheduled}
+        places = {
+            "queued": self.ready,
+            "running": self.running,
+            "scheduled": self.scheduled,
+            "waiting": self.waiting,
+        }
         if job.state in places:
             places[job.state].discard(job.number)
         if job.state == "running" and state != "running":

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from sheratan.engine.commands import NewJob
 
-__all__ = ["GRACE_US", "SILENCE_US", "TERMINAL", "ModelJob", "ModelWorker"]
+__all__ = ["GRACE_US", "SILENCE_US", "TERMINAL", "ModelJob", "ModelWait", "ModelWorker"]
 
 TERMINAL: Final = ("succeeded", "failed", "cancelled")
 
@@ -16,6 +16,16 @@ GRACE_US: Final = 10_000_000
 
 SILENCE_US: Final = 30_000_000
 """How long a worker may be silent."""
+
+
+class ModelWait(NamedTuple):
+    """What a handler waits for, at most until an instant."""
+
+    name: str
+    occurrence: int
+    what: str
+    key: str
+    due_us: int
 
 
 @dataclass
@@ -41,6 +51,11 @@ class ModelJob:
     began_us: int = 0
     asked_us: int | None = None
     fan_out: int = 0
+    steps: list[tuple[str, int, bytes | None]] = field(default_factory=list)
+    """What it has recorded: name, occurrence and output, None for a failure."""
+    waits: list[ModelWait] = field(default_factory=list)
+    signals: list[tuple[str, bytes]] = field(default_factory=list)
+    """What was sent to it and not received: name and value."""
     output: bytes | None = None
     ended_attempt: int = 0
     ended_us: int = 0

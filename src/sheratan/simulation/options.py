@@ -57,6 +57,7 @@ _WEIGHTS: Final[dict[str, int]] = {
     "pause": 1,
     "resume": 1,
     "look": 3,
+    "signal": 8,
 }
 """What clients do, and the most weight that each thing may have against the others."""
 
@@ -79,6 +80,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     is_log_laid_out: bool
     fail_permille: int
     spawn_permille: int
+    steps: int
+    """How many steps a durable job may have; 0: no job has any."""
     rates: dict[str, int]
     weights: dict[str, int]
 
@@ -108,6 +111,7 @@ def draw_options(choices: Choices) -> Options:
         is_log_laid_out=log_pages < 100 and choices.pick("options.is_log_laid_out", (False, True)),
         fail_permille=choices.pick("options.fail", (0, 100, 500)),
         spawn_permille=choices.pick("options.spawn", (0, 100, 300)),
+        steps=choices.pick("options.steps", (0, 2, 6)),
         rates=rates,
         weights=weights | {"submit": weights["submit"] + 1},
     )

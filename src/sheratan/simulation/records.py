@@ -18,7 +18,9 @@ __all__ = ["CLOCK_STEP_US", "Befallen", "record_faults"]
 CLOCK_STEP_US: Final = 1_000_000
 """A step of the wall clock by more than this is an entry (docs/explanation/delivery-guarantees.md)."""
 
-_NOTED: Final = ("job.cancel_requested", "job.fenced_off", "job.timed_out")
+_NOTED: Final = (
+    "job.cancel_requested", "job.fenced_off", "job.timed_out", "step.succeeded", "step.failed", "signal.sent",
+)  # fmt: skip
 """Entries that move no job, so that nothing else would show that one is missing."""
 
 _CHOSEN: Final[dict[str, tuple[str, ...]]] = {

@@ -75,8 +75,8 @@ class Server:
             tell(batch)
             if not all(future.done() for future in waiting):
                 self._story.blame("who waits for the end of a job was not told")
-            for session, _ in batch.signals:
-                queue = engine._signals.get(session.number)
+            for session, _ in batch.stops:
+                queue = engine._stops.get(session.number)
                 if queue is not None and queue.empty():
                     self._story.blame(f"{session.subject} was not told that an attempt is to stop")
 

@@ -9,11 +9,12 @@ from sheratan.contracts import api
 from sheratan.contracts.errors import SheratanError
 from sheratan.contracts.jobs import ErrorClass, JobError, KindDescription, Submission
 from sheratan.contracts.worker import Assignment, Outcome, Registration, Report
+from sheratan.sdk.errors import CodeChanged, StepFailed
 from sheratan.simulation.choices import Choices
 from sheratan.simulation.clients import KINDS, Acknowledged
+from sheratan.simulation.durable import Durable, Witness
 from sheratan.simulation.network import Connection, Network
 from sheratan.simulation.options import Options
-from sheratan.simulation.story import Story
 
 __all__ = ["Worker"]
 
@@ -34,7 +35,9 @@ _CLASSES: tuple[ErrorClass, ...] = (
 class Worker:
     """One worker process, from its start until it is killed."""
 
-    def __init__(self, name: str, network: Network, choices: Choices, options: Options, story: Story) -> None:
+    def __init__(
+        self, name: str, network: Network, choices: Choices, options: Options, witness: Witness
+    ) -> None:
         self.name = name
         self.acknowledged: list[Acknowledged] = []
         self.is_healthy = False
@@ -42,7 +45,8 @@ class Worker:
         self._network = network
         self._choices = choices
         self._options = options
-        self._story = story
+        self._witness = witness
+        self._story = witness.story
         self._tasks: set[asyncio.Task[Any]] = set()
         self._asked: set[int] = set()
         self._news = asyncio.Event()
@@ -109,11 +113,11 @@ class Worker:
                     return
 
     async def _listen(self, connection: Connection, session: int) -> None:
-        """Signals to stop an attempt; a handler may heed them or not."""
+        """Requests to stop an attempt; a handler may heed them or not."""
         while not connection.is_broken:
             try:
-                for signal in await connection.call(api.WaitForSignals(session=session), _LEASE_SECONDS):
-                    self._asked.add(signal.fence)
+                for request in await connection.call(api.WaitForStops(session=session), _LEASE_SECONDS):
+                    self._asked.add(request.fence)
             except SheratanError as error:
                 if error.code != "timed_out":
                     return
@@ -136,15 +140,34 @@ class Worker:
         await asyncio.sleep(self._choices.between("worker.work", 0, most_us) / 1_000_000)
         if not self.is_healthy and self._choices.chance("worker.spawn", self._options.spawn_permille):
             await self._spawn_all(connection, given, most_us)
-        report = self._report(given)
+        report = await self._take_steps(connection, session, given, most_us)
         if await self._settle(connection, session, report) and report.outcome == "succeeded":
             self.acknowledged.append(Acknowledged(given.id, "succeeded"))
         if not self.is_healthy and self._may("worker.reports_twice"):
             await self._settle(connection, session, report)
 
-    def _report(self, given: Assignment) -> Report:
-        outcome: Outcome = "succeeded"
-        error = None
+    async def _take_steps(
+        self, connection: Connection, session: int, given: Assignment, most_us: int
+    ) -> Report:
+        """Run the handler of a durable job, if it is one; how its attempt ended."""
+        count = Durable.count(given, self._options)
+        try:
+            waits = await Durable(connection, session, given, self._choices, self._witness).run(
+                count, most_us
+            )
+        except StepFailed as error:
+            return self._report(given, error.error)
+        except CodeChanged as error:
+            self._story.blame(f"{given.id}: {error}")
+            raise
+        if waits:
+            return Report(number=given.number, fence=given.fence, outcome="waiting", waits=waits)
+        return self._report(given, None)
+
+    def _report(self, given: Assignment, error: JobError | None) -> Report:
+        outcome: Outcome = "succeeded" if error is None else "failed"
+        if error is not None:
+            return Report(number=given.number, fence=given.fence, outcome=outcome, error=error)
         if given.fence in self._asked:
             outcome = self._choices.pick("worker.asked", ("cancelled", "succeeded"))
         elif not self.is_healthy and self._choices.chance("worker.fails", self._options.fail_permille):

@@ -18,6 +18,7 @@ from sheratan.simulation.choices import Choices, Tape
 from sheratan.simulation.clients import QUEUES, Acknowledged, Client
 from sheratan.simulation.clock import SimulatedClock
 from sheratan.simulation.coverage import Coverage
+from sheratan.simulation.durable import Witness
 from sheratan.simulation.faults import Hosts
 from sheratan.simulation.lateness import find_late
 from sheratan.simulation.loop import Deadlock, SimulatedLoop, TooManySteps
@@ -85,6 +86,7 @@ class _World:
         self.coverage = Coverage()
         self.loop = SimulatedLoop(choices, options.schedule)
         self.story = Story(self.loop)
+        self.witness = Witness(self.coverage, self.story)
         self.clock = SimulatedClock(self.loop)
         self.storage = SimulatedStorage(self.loop, choices, self.coverage, options)
         if self.storage.disk is not None:
@@ -199,7 +201,7 @@ class _World:
 
     def _add_worker(self, *, healthy: bool) -> None:
         self._workers += 1
-        worker = Worker(f"worker{self._workers}", self.network, self.choices, self.options, self.story)
+        worker = Worker(f"worker{self._workers}", self.network, self.choices, self.options, self.witness)
         worker.is_healthy = healthy
         self.acknowledged.append(worker.acknowledged)
         self._crew[worker.name] = worker

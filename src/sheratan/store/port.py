@@ -19,7 +19,10 @@ from sheratan.store.rows import (
     QueueRow,
     Ready,
     Result,
+    SignalRow,
+    StepRow,
     Timer,
+    WaitRow,
 )
 from sheratan.store.unit import Unit
 
@@ -94,6 +97,22 @@ class Reader(Protocol):
         """How the attempts of a job failed, by the entry that records it: each a JobError as JSON."""
         ...
 
+    def steps(self, number: int, after: int, limit: int) -> list[StepRow]:
+        """The steps that a job has recorded, in their order, from the one after step `after` on."""
+        ...
+
+    def waits(self, number: int) -> list[WaitRow]:
+        """What the handler of a job waits for, in the order in which it asked."""
+        ...
+
+    def signals(self, number: int) -> list[SignalRow]:
+        """The signals that a job has not received yet, oldest first."""
+        ...
+
+    def last_steps(self, numbers: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """How many steps these jobs have recorded, and the entry of the last one; jobs without any are left out."""
+        ...
+
     def payload(self, digest: bytes) -> bytes:
         """A payload that is kept apart from the hot rows."""
         ...
@@ -151,6 +170,10 @@ class Reader(Protocol):
         """How attempts of these jobs failed."""
         ...
 
+    def step_rows(self, keys: Sequence[tuple[int, int]]) -> list[StepRow]:
+        """Steps by job and step; those that are not there are left out."""
+        ...
+
     def known_payloads(self, digests: Sequence[bytes]) -> set[bytes]:
         """Those of these digests under which a payload is kept."""
         ...
@@ -161,6 +184,18 @@ class Reader(Protocol):
 
     def after_keys(self, above: int | None = None) -> Iterator[tuple[int, int]]:
         """(job, ordinal) of every named predecessor, or of jobs above one, in order."""
+        ...
+
+    def step_keys(self, above: int | None = None) -> Iterator[tuple[int, int]]:
+        """(job, step) of every recorded step, or of jobs above one, in order."""
+        ...
+
+    def all_waits(self) -> Iterator[WaitRow]:
+        """What handlers wait for, by job."""
+        ...
+
+    def all_signals(self) -> Iterator[SignalRow]:
+        """The signals that were not received yet, by job."""
         ...
 
     def failure_keys(self) -> Iterator[tuple[int, int]]:

@@ -7,8 +7,10 @@ from functools import partial
 from typing import Final, NamedTuple
 
 __all__ = [
+    "NEVER_US",
     "TIMER_DELAY",
     "TIMER_RETRY",
+    "TIMER_WAIT",
     "AfterRow",
     "Blocked",
     "FailureRow",
@@ -20,7 +22,10 @@ __all__ = [
     "QueueRow",
     "Ready",
     "Result",
+    "SignalRow",
+    "StepRow",
     "Timer",
+    "WaitRow",
     "make_job",
     "make_lease",
     "make_ready",
@@ -29,6 +34,10 @@ __all__ = [
 
 TIMER_DELAY: Final = 1
 TIMER_RETRY: Final = 2
+TIMER_WAIT: Final = 3
+
+NEVER_US: Final = (1 << 53) - 1
+"""The instant of what has no time limit: the largest integer that JSON carries everywhere (RFC 8259, section 6)."""
 
 
 class Lane(NamedTuple):
@@ -72,10 +81,12 @@ class Ready(NamedTuple):
     losses: int
     since_us: int
     entry: int
+    steps: int = 0
+    """How many steps it has recorded."""
 
 
 class Timer(NamedTuple):
-    """Waits for an instant: the end of a delay or of a backoff."""
+    """Waits for an instant: the end of a delay or of a backoff; or its handler waits, at most until then."""
 
     due_us: int
     number: int
@@ -84,10 +95,14 @@ class Timer(NamedTuple):
     losses: int
     since_us: int
     entry: int
+    steps: int = 0
 
 
 class Lease(NamedTuple):
-    """Is being run. `fence` is the entry that gave the lease; a write with another fence changes nothing."""
+    """Is being run. `fence` is the entry that gave the lease; a write with another fence changes nothing.
+
+    A step that is recorded meanwhile leaves the row as it is: `entry` and `steps` are then those of the last step.
+    """
 
     number: int
     attempt: int
@@ -98,6 +113,7 @@ class Lease(NamedTuple):
     cancel_us: int
     """When it was asked to stop; 0 when it was not."""
     entry: int
+    steps: int = 0
 
 
 class Blocked(NamedTuple):
@@ -132,8 +148,10 @@ _Options = tuple[int, int, int, int, int, str]
 make_job: Final[
     Callable[[tuple[int, int, int, int, int, *_Options, int | None, int | None, _Bytes, _Bytes]], JobRow]
 ] = partial(tuple.__new__, JobRow)
-make_ready: Final[Callable[[tuple[int, int, int, int, int, int, int]], Ready]] = partial(tuple.__new__, Ready)
-make_lease: Final[Callable[[tuple[int, int, int, int, int, int, int, int]], Lease]] = partial(
+make_ready: Final[Callable[[tuple[int, int, int, int, int, int, int, int]], Ready]] = partial(
+    tuple.__new__, Ready
+)
+make_lease: Final[Callable[[tuple[int, int, int, int, int, int, int, int, int]], Lease]] = partial(
     tuple.__new__, Lease
 )
 make_result: Final[Callable[[tuple[int, str, int, int, int, _Bytes, _Bytes, int]], Result]] = partial(
@@ -155,6 +173,44 @@ class FailureRow(NamedTuple):
     number: int
     entry: int
     error: bytes
+
+
+class StepRow(NamedTuple):
+    """A step of a job, under the entry that records it: its output or, when it failed, a JobError, both as JSON."""
+
+    number: int
+    step: int
+    name: str
+    occurrence: int
+    failed: int
+    output: bytes | None
+    payload: bytes | None
+    """The SHA-256 of an output that is too large for the row."""
+    entry: int
+
+
+class WaitRow(NamedTuple):
+    """What the handler of a job waits for, under the entry that says so first and its place in that entry."""
+
+    number: int
+    entry: int
+    ordinal: int
+    name: str
+    occurrence: int
+    what: str
+    key: str
+    due_us: int
+
+
+class SignalRow(NamedTuple):
+    """A signal to a job that its handler has not received yet, under the entry that records it."""
+
+    number: int
+    entry: int
+    name: str
+    output: bytes | None
+    payload: bytes | None
+    """The SHA-256 of a value that is too large for the row."""
 
 
 class KeyRow(NamedTuple):

@@ -14,6 +14,7 @@ from sheratan.contracts.principal import Principal
 from sheratan.kernel.chain import Head, encode_entry, entry_hash
 from sheratan.kernel.lifecycle import check_transition
 from sheratan.store.rows import (
+    TIMER_WAIT,
     AfterRow,
     Blocked,
     FailureRow,
@@ -25,7 +26,10 @@ from sheratan.store.rows import (
     QueueRow,
     Ready,
     Result,
+    SignalRow,
+    StepRow,
     Timer,
+    WaitRow,
 )
 
 __all__ = ["Unit", "state_of"]
@@ -36,6 +40,7 @@ _STATES: dict[type[Location], str] = {
     Lease: "running",
     Blocked: "blocked",
 }
+"""A timer whose job has given its slot back and waits is the exception."""
 
 
 def state_of(location: Location | None) -> str:
@@ -44,6 +49,8 @@ def state_of(location: Location | None) -> str:
         return "new"
     if type(location) is Result:
         return location.state
+    if type(location) is Timer and location.what == TIMER_WAIT:
+        return "waiting"
     return _STATES[type(location)]
 
 
@@ -68,6 +75,11 @@ class Unit:
         self.queues: dict[tuple[str, str], QueueRow] = {}
         self.mentions: list[tuple[int, int]] = []
         self.failures: list[FailureRow] = []
+        self.steps: list[StepRow] = []
+        self.waits: dict[WaitRow, bool] = {}
+        """Waits that begin (True) and that are over (False)."""
+        self.signals: dict[SignalRow, bool] = {}
+        """Signals that come in (True) and that are received (False)."""
         self.alarms: list[tuple[int, int]] = []
         self.alarms_rung: list[tuple[int, int]] = []
         self.engine_entry: int | None = None
@@ -137,19 +149,24 @@ class Unit:
         number = after.number
         known = self.moves.get(number)
         # Nobody else may have moved the job in between.
-        assert known is None or known[1] is before or known[1] == before
+        assert known is None or known[1] is before or _is_same(known[1], before)
         # A terminal state never changes.
         assert type(before) is not Result
         if type(before) is not type(after):
             # A change of state without an entry of this very unit would be a change nobody can explain.
             position = after.entry - self.first_seq
             assert position >= 0
-            source = "new" if before is None else _STATES[type(before)]
-            target = after.state if type(after) is Result else _STATES[type(after)]
-            check_transition(source, target, self.entries[position].type)
+            check_transition(state_of(before), state_of(after), self.entries[position].type)
         self.moves[number] = (before if known is None else known[0], after)
 
     def location(self, number: int) -> Location | None:
         """Where this unit puts a job, or None when it does not touch it."""
         known = self.moves.get(number)
         return known[1] if known else None
+
+
+def _is_same(known: Location, before: Location | None) -> bool:
+    """Whether this is where the unit has put the job. A step that is recorded while it runs leaves its row as it is."""
+    if type(known) is Lease and type(before) is Lease:
+        return known._replace(entry=before.entry, steps=before.steps) == before
+    return known == before

@@ -11,7 +11,21 @@ import apsw
 from sheratan.contracts.errors import CorruptData
 from sheratan.kernel.chain import Head, split_page
 from sheratan.store.port import JobView, Shard
-from sheratan.store.rows import Blocked, JobRow, KeyRow, Lane, Lease, Location, QueueRow, Ready, Result, Timer
+from sheratan.store.rows import (
+    Blocked,
+    JobRow,
+    KeyRow,
+    Lane,
+    Lease,
+    Location,
+    QueueRow,
+    Ready,
+    Result,
+    SignalRow,
+    StepRow,
+    Timer,
+    WaitRow,
+)
 from sheratan.store.sqlite.pages import PageReader
 from sheratan.store.sqlite.scans import SqliteScans
 
@@ -90,6 +104,23 @@ class SqliteReader(SqliteScans):
     def failures(self, number: int) -> dict[int, bytes]:
         """How the attempts of a job failed, by the entry that records it."""
         return dict(self._rows("select_failures", (number,)))
+
+    def steps(self, number: int, after: int, limit: int) -> list[StepRow]:
+        """The steps that a job has recorded, in their order, from the one after step `after` on."""
+        return list(starmap(StepRow, self._rows("select_steps", (number, after, limit))))
+
+    def waits(self, number: int) -> list[WaitRow]:
+        """What the handler of a job waits for, in the order in which it asked."""
+        return list(starmap(WaitRow, self._rows("select_waits", (number,))))
+
+    def signals(self, number: int) -> list[SignalRow]:
+        """The signals that a job has not received yet, oldest first."""
+        return list(starmap(SignalRow, self._rows("select_signals", (number,))))
+
+    def last_steps(self, numbers: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """How many steps these jobs have recorded, and the entry of the last one; jobs without any are left out."""
+        found = self._rows("select_last_steps", (json.dumps(list(numbers)),))
+        return {number: (step, entry) for number, step, entry in found}
 
     def payload(self, digest: bytes) -> bytes:
         """A payload that is kept apart from the hot rows."""

@@ -12,7 +12,20 @@ from typing import Any, Final, TypeVar
 import apsw
 
 from sheratan.contracts.errors import CorruptData, TimedOut
-from sheratan.store.rows import AfterRow, Blocked, FailureRow, JobRow, KeyRow, Lease, Ready, Result, Timer
+from sheratan.store.rows import (
+    AfterRow,
+    Blocked,
+    FailureRow,
+    JobRow,
+    KeyRow,
+    Lease,
+    Ready,
+    Result,
+    SignalRow,
+    StepRow,
+    Timer,
+    WaitRow,
+)
 from sheratan.store.sqlite.migrate import schema_problems
 from sheratan.store.sqlite.statements import sql
 
@@ -78,6 +91,10 @@ class SqliteScans:
         """How attempts of these jobs failed."""
         return list(starmap(FailureRow, self._rows("select_failure_rows", (json.dumps(numbers),))))
 
+    def step_rows(self, keys: Sequence[tuple[int, int]]) -> list[StepRow]:
+        """Steps by job and step; those that are not there are left out."""
+        return list(starmap(StepRow, self._rows("select_step_rows", (json.dumps(keys),))))
+
     def known_payloads(self, digests: Sequence[bytes]) -> set[bytes]:
         """Those of these digests under which a payload is kept."""
         named = json.dumps([digest.hex() for digest in digests])
@@ -90,6 +107,18 @@ class SqliteScans:
     def after_keys(self, above: int | None = None) -> Iterator[tuple[int, int]]:
         """(job, ordinal) of every named predecessor, or of jobs above one, in order."""
         return self._steps("select_after_from", 2, above=above)
+
+    def step_keys(self, above: int | None = None) -> Iterator[tuple[int, int]]:
+        """(job, step) of every recorded step, or of jobs above one, in order."""
+        return self._steps("select_steps_from", 2, above=above)
+
+    def all_waits(self) -> Iterator[WaitRow]:
+        """What handlers wait for, by job."""
+        yield from starmap(WaitRow, self._steps("select_waits_from", 3))
+
+    def all_signals(self) -> Iterator[SignalRow]:
+        """The signals that were not received yet, by job."""
+        yield from starmap(SignalRow, self._steps("select_signals_from", 2))
 
     def failure_keys(self) -> Iterator[tuple[int, int]]:
         """(job, entry) of every failed attempt, in order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,7 @@ import apsw
 from sheratan.contracts.errors import CorruptData, DataDirectoryInUse, NotFound, Unavailable
 from sheratan.kernel.chain import PAGE_SEPARATOR
 from sheratan.store.port import Shard
-from sheratan.store.rows import Blocked, Lease, Location, Ready, Result, Timer
+from sheratan.store.rows import Blocked, Lease, Location, Ready, Result, SignalRow, Timer, WaitRow
 from sheratan.store.sqlite.library import check_library
 from sheratan.store.sqlite.log import LOG_PAGES, checkpoint_at, lay_out_log, leave_log, write_log_anew
 from sheratan.store.sqlite.migrate import apply_migrations
@@ -232,7 +232,23 @@ class SqliteStore(SqliteReader):
         insert_rows(connection, "insert_after", unit.after)
         insert_rows(connection, "insert_key", list(unit.keys.values()))
         insert_rows(connection, "insert_failure", unit.failures)
+        insert_rows(connection, "insert_step", unit.steps)
+        _change_rows(connection, "wait", unit.waits, 3)
+        _change_rows(connection, "signal", unit.signals, 2)
         insert_rows(connection, "insert_mention", unit.mentions)
         insert_rows(connection, "insert_alarm", unit.alarms)
         insert_rows(connection, "replace_queue", list(unit.queues.values()))
         delete_rows(connection, "delete_alarm", unit.alarms_rung)
+
+
+def _change_rows(
+    connection: apsw.Connection,
+    table: str,
+    rows: Mapping[WaitRow, bool] | Mapping[SignalRow, bool],
+    key_columns: int,
+) -> None:
+    """Insert the rows that are to be there and delete the others, by their first columns."""
+    if rows:
+        insert_rows(connection, f"insert_{table}", [row for row, stays in rows.items() if stays])
+        gone = [row[:key_columns] for row, stays in rows.items() if not stays]
+        delete_rows(connection, f"delete_{table}", gone)

@@ -10,6 +10,7 @@ WHERE job.number < ?1
         WHEN result.number IS NOT NULL THEN result.state
         WHEN lease.number IS NOT NULL THEN 'running'
         WHEN blocked.number IS NOT NULL THEN 'blocked'
+        WHEN timer.what = 3 THEN 'waiting'
         WHEN timer.number IS NOT NULL THEN 'scheduled'
         ELSE 'queued'
     END)

@@ -1,0 +1,106 @@
+"""Recorded steps on their way back to a handler, in the order in which they were recorded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from sheratan.contracts.worker import StepRecord
+from sheratan.sdk.errors import CodeChanged
+
+__all__ = ["Key", "Replay"]
+
+PATIENCE_SECONDS: Final = 30.0
+"""How long a handler that asks for something else may take to ask for the step that was recorded next."""
+
+Key = tuple[str, int]
+"""A step's name, and how often it was asked for."""
+
+
+class _Asked(NamedTuple):
+    """A step that the handler waits for and that is not its turn yet."""
+
+    key: Key
+    future: asyncio.Future[StepRecord | None]
+
+
+class Replay:
+    """Gives each record back once it is its turn, so that the handler takes the same turns in every attempt.
+
+    A step that was never recorded waits until all that were recorded have been asked for: it may be one of them under
+    another name, and what it does would be done twice.
+    """
+
+    def __init__(self, recorded: Sequence[StepRecord], give_up: Callable[[CodeChanged], object]) -> None:
+        self._recorded = recorded
+        self._places = {(record.name, record.occurrence): place for place, record in enumerate(recorded)}
+        self._give_up = give_up
+        self._next = 0
+        """The place of the record that is given back next."""
+        self._asked: dict[int, _Asked] = {}
+        self._new: list[_Asked] = []
+        self._alarm: asyncio.TimerHandle | None = None
+        self._is_giving = False
+
+    async def record(self, key: Key) -> StepRecord | None:
+        """The record of a step, once it is its turn; None for a step that is to be run."""
+        if self._next == len(self._recorded):
+            return None
+        asked = _Asked(key, asyncio.get_running_loop().create_future())
+        place = self._places.get(key)
+        if place is None:
+            self._new.append(asked)
+        else:
+            self._asked[place] = asked
+        self._give_soon()
+        return await asked.future
+
+    def check_all_given(self) -> None:
+        """Raise CodeChanged when the handler has ended and never asked for a step that was recorded."""
+        if self._next < len(self._recorded):
+            raise self._changed([])
+
+    def close(self) -> None:
+        """Nothing is asked for any more."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+    def _give_soon(self) -> None:
+        if not self._is_giving:
+            self._is_giving = True
+            asyncio.get_running_loop().call_soon(self._give_next)
+
+    def _give_next(self) -> None:
+        """Give back the next record, if it was asked for; what its handler does with it comes before the one after."""
+        self._is_giving = False
+        self.close()
+        asked = self._asked.pop(self._next, None)
+        if asked is not None:
+            record = self._recorded[self._next]
+            self._next += 1
+            if not asked.future.done():
+                asked.future.set_result(record)
+            self._give_soon()
+        elif self._next == len(self._recorded):
+            for new in self._new:
+                if not new.future.done():
+                    new.future.set_result(None)
+            self._new.clear()
+        elif self._asked or self._new:
+            self._alarm = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._lose_patience)
+
+    def _lose_patience(self) -> None:
+        waiting = [*self._asked.values(), *self._new]
+        self._give_up(self._changed([asked.key for asked in waiting]))
+
+    def _changed(self, asked: list[Key]) -> CodeChanged:
+        record = self._recorded[self._next]
+        recorded = f"step {record.step} was recorded as {_named((record.name, record.occurrence))}"
+        instead = f"asks for {', '.join(map(_named, asked))}" if asked else "ended without it"
+        return CodeChanged(f"{recorded}, and the handler {instead}: its code has changed since")
+
+
+def _named(key: Key) -> str:
+    return f"{key[0]!r}" if key[1] == 1 else f"{key[0]!r} for the {key[1]}. time"

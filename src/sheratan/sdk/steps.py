@@ -1,0 +1,297 @@
+"""The durable steps of one attempt: those that are recorded are given back, the others are run and recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor
+from contextvars import ContextVar, copy_context
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+from sheratan.contracts.errors import InvalidInput, LostLease
+from sheratan.contracts.jobs import JobError, Name
+from sheratan.contracts.values import convert
+from sheratan.contracts.worker import Assignment, StepRecord, StepReport, Wait, What
+from sheratan.sdk.errors import (
+    Fatal,
+    HandlerError,
+    InvalidOutput,
+    NotRecorded,
+    StepFailed,
+    WaitTimedOut,
+    describe,
+)
+from sheratan.sdk.step_output import StepOutput
+from sheratan.sdk.step_replay import Key, Replay
+
+__all__ = ["Parked", "Steps", "Surroundings"]
+
+QUIET_SECONDS: Final = 0.2
+"""How long a handler that waits in one branch may take in the others until it asks for a step: then it is parked."""
+
+_RUNS: Final[ContextVar[tuple[Steps, str] | None]] = ContextVar("sheratan_step", default=None)
+"""The step that runs in this task, if one does, and whose it is."""
+
+_FINAL: Final = ("fatal", "bug")
+"""The classes of errors after which no job is tried again."""
+
+_NULL: Final = msgspec.Raw(b"null")
+
+
+class Parked(Exception):
+    """The attempt has given its slot back."""
+
+
+class _FailedForNow(StepFailed):
+    """A step has failed, and another attempt may run it again."""
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What the steps of an attempt need of the worker that runs it."""
+
+    send: Callable[[StepReport], Awaitable[None]]
+    """Record a step: LostLease when the attempt was given up, InvalidInput when it was recorded as failed instead."""
+    stop: Callable[[], object]
+    """Cancel the handler."""
+    is_cancelled: Callable[[], bool]
+    """Whether the attempt was asked to stop."""
+    threads: Executor | None = None
+    """Where plain functions run; the loop's own threads when there are none."""
+
+
+class Steps:
+    """Steps and waits, as a handler asks for them.
+
+    A step that fails and may be tried again ends the attempt: its handler is stopped once the steps beside it have
+    ended, for what they did must be recorded. Only a failure that is for good is recorded, and told to the handler.
+    """
+
+    def __init__(
+        self, assignment: Assignment, recorded: Sequence[StepRecord], surroundings: Surroundings
+    ) -> None:
+        self.waits: dict[Key, Wait] = {}
+        """What the handler waits for."""
+        self.is_parked = False
+        """Whether the attempt has given its slot back, whatever its handler does; it starts no more steps."""
+        self.failure: HandlerError | None = None
+        """What the attempt has failed of, whatever its handler does; it starts no more steps."""
+        self._assignment = assignment
+        self._around = surroundings
+        self._replay = Replay(recorded, self._fail_with)
+        self._names: Counter[str] = Counter()
+        self._step = len(recorded)
+        self._running = 0
+        self._none_runs: asyncio.Event | None = None
+        self._lost: LostLease | None = None
+        self._held: list[asyncio.Future[None]] = []
+        """Branches of the handler that do not go on in this attempt."""
+        self._main = asyncio.current_task()
+        self._quiet: asyncio.TimerHandle | None = None
+        self._is_over = False
+
+    # ------------------------------------------------------------------------------------------------------------------
+    # What a handler asks for
+
+    async def run(
+        self, name: str, function: Callable[..., Any], arguments: tuple[Any, ...], *, retry: bool
+    ) -> Any:
+        """The output of a step: recorded before, or run now and recorded. Without `retry`, its failure is for good."""
+        _check_name(name)
+        kind = StepOutput.of(function)
+        key = self._take_key(name)
+        record = await self._replay.record(key)
+        if record is None:
+            data = await self._begin(lambda: self._execute(key, kind, function, arguments, retry=retry))
+        elif record.error is not None:
+            raise StepFailed(name, record.error)
+        else:
+            data = record.output
+        return kind.read(data)
+
+    async def wait(self, what: What, name: str, given: dict[str, Any]) -> Any:
+        """What a wait has given; an attempt that does nothing but wait gives its slot back."""
+        key = self._take_key(name)
+        wait = convert({"what": what, "name": name, "occurrence": key[1], **given}, Wait)
+        record = await self._replay.record(key)
+        if record is not None and record.error is not None:
+            raise WaitTimedOut(name, record.error)
+        if record is not None:
+            return msgspec.json.decode(record.output)
+        self.waits[key] = wait
+        is_alone = asyncio.current_task() is self._main and len(self.waits) == 1
+        self._park_after(0 if is_alone else QUIET_SECONDS)
+        return await self._hold()
+
+    def occurrence_of(self, name: str) -> int:
+        """How often this name was asked for."""
+        return self._names[name]
+
+    def _take_key(self, name: str) -> Key:
+        runs = _RUNS.get()
+        if runs is not None and runs[0] is self:
+            raise Fatal(f"{name!r} is asked for within step {runs[1]!r}; a step has no steps of its own")
+        if self._is_over:
+            raise LostLease(f"{name!r} is asked for after the handler has ended")
+        self._names[name] += 1
+        return name, self._names[name]
+
+    # ------------------------------------------------------------------------------------------------------------------
+    # The end of the attempt
+
+    def finish(self) -> None:
+        """The handler has given its output. Raises what the attempt has come to all the same, or CodeChanged."""
+        if self.failure is not None:
+            raise self.failure
+        if self.is_parked:
+            raise Parked
+        self._replay.check_all_given()
+
+    def close(self) -> None:
+        """The handler has ended, and asks for nothing any more."""
+        self._is_over = True
+        self._replay.close()
+        if self._quiet is not None:
+            self._quiet.cancel()
+        for held in self._held:
+            held.cancel()
+
+    async def wait_ended(self) -> None:
+        """What a handler has left running ends, and is recorded, before its attempt is over."""
+        if self._running:
+            self._none_runs = asyncio.Event()
+            await self._none_runs.wait()
+
+    def _fail_with(self, error: HandlerError) -> None:
+        """The attempt has failed; the first failure counts."""
+        self.failure = self.failure or error
+        self._stop_if_idle()
+
+    def _stop_if_idle(self) -> None:
+        if (self.failure is not None or self.is_parked) and not self._running and not self._is_over:
+            self._around.stop()
+
+    def _park_after(self, seconds: float) -> None:
+        """Give the slot back unless anything is asked for before this time is over."""
+        if self._quiet is not None:
+            self._quiet.cancel()
+            self._quiet = None
+        if self.waits and not self._running and not self._is_over:
+            self._quiet = asyncio.get_running_loop().call_later(seconds, self._park)
+
+    def _park(self) -> None:
+        if self.failure is None:
+            self.is_parked = True
+        self._stop_if_idle()
+
+    async def _hold(self) -> NoReturn:
+        """This branch does not go on in this attempt."""
+        held: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._held.append(held)
+        if self._is_over:
+            held.cancel()
+        await held
+        raise AssertionError("a branch that is held goes on")
+
+    # ------------------------------------------------------------------------------------------------------------------
+    # A step that is run
+
+    async def _begin(self, execute: Callable[[], Awaitable[bytes]]) -> bytes:
+        """Run a step, unless the attempt is about to end."""
+        if self._lost is not None:
+            raise self._lost
+        if self.failure is None and not self.is_parked and not self._is_over:
+            self._running += 1
+            self._park_after(0)
+            try:
+                return await execute()
+            except (_FailedForNow, NotRecorded) as error:
+                self.failure = self.failure or error
+            except LostLease as error:
+                self._lost = error
+                raise
+            finally:
+                self._one_less()
+        self._stop_if_idle()
+        return await self._hold()
+
+    def _one_less(self) -> None:
+        self._running -= 1
+        self._park_after(QUIET_SECONDS)
+        self._stop_if_idle()
+        if self._none_runs is not None and not self._running:
+            self._none_runs.set()
+
+    async def _execute(
+        self,
+        key: Key,
+        kind: StepOutput,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        *,
+        retry: bool,
+    ) -> bytes:
+        before = _RUNS.get()
+        _RUNS.set((self, key[0]))
+        try:
+            data = kind.dump(await self._call(function, arguments))
+        except (Exception, SystemExit) as error:
+            await self._fail(key, error, retry=retry)
+        finally:
+            _RUNS.set(before)
+        try:
+            await self._record(key, output=msgspec.Raw(data))
+        except InvalidInput as error:
+            raise StepFailed(key[0], describe(InvalidOutput(str(error)))) from error
+        return data
+
+    async def _call(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        """Call an async function here, and a plain one in a thread: it may block."""
+        if inspect.iscoroutinefunction(function):
+            return await function(*arguments)
+        run = copy_context().run
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._around.threads, run, function, *arguments)
+        return await found if inspect.isawaitable(found) else found
+
+    async def _fail(self, key: Key, error: Exception | SystemExit, *, retry: bool) -> NoReturn:
+        """A step has failed: for good, which is recorded, or for this attempt."""
+        described = describe(error)
+        given = self._assignment
+        if not retry and described.error_class not in _FINAL:
+            described = msgspec.structs.replace(described, error_class="fatal", retry_after_seconds=None)
+        is_last = given.attempt - given.worker_losses >= given.attempts_max
+        if not is_last and described.error_class not in _FINAL:
+            raise _FailedForNow(key[0], described)
+        await self._record(key, error=described)
+        raise StepFailed(key[0], described) from error
+
+    async def _record(self, key: Key, *, output: msgspec.Raw = _NULL, error: JobError | None = None) -> None:
+        self._step += 1
+        report = StepReport(
+            number=self._assignment.number,
+            fence=self._assignment.fence,
+            step=self._step,
+            name=key[0],
+            occurrence=key[1],
+            output=output,
+            error=error,
+        )
+        told = asyncio.ensure_future(self._around.send(report))
+        while True:
+            try:
+                return await asyncio.shield(told)
+            except asyncio.CancelledError:
+                if told.cancelled() or self._around.is_cancelled():
+                    raise
+                # Its handler gives up a step that is done: it counts, for the next attempt will find it.
+
+
+def _check_name(name: Any) -> None:
+    try:
+        msgspec.convert(name, Name)
+    except msgspec.ValidationError as error:
+        raise Fatal(f"{name!r:.200} is no name for a step: {error}") from error

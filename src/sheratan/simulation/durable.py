@@ -1,0 +1,185 @@
+"""A durable handler of the simulated world, over the real steps of the SDK; and a witness of what it does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sheratan.contracts import api
+from sheratan.contracts.errors import LostLease, SheratanError
+from sheratan.contracts.worker import Assignment, StepRecord, StepReport, Wait, What
+from sheratan.sdk.errors import StepFailed, WaitTimedOut
+from sheratan.sdk.steps import Steps, Surroundings
+from sheratan.simulation.choices import Choices
+from sheratan.simulation.coverage import Coverage
+from sheratan.simulation.network import Connection
+from sheratan.simulation.options import Options
+from sheratan.simulation.story import Story
+
+__all__ = ["Durable", "Witness"]
+
+_ANSWER_SECONDS: Final = 5.0
+_AGAIN_SECONDS: Final = 0.2
+_DURABLE_EVERY: Final = 2
+_STEPS_AT_ONCE: Final = 2
+"""Small, so that what is recorded takes more than one page."""
+
+
+class Witness:
+    """Sees what the handlers of all attempts do, outside the engine: what was recorded, no later attempt does again.
+
+    One that has lost its lease and does not know may: only its writes can be refused.
+    """
+
+    def __init__(self, coverage: Coverage, story: Story) -> None:
+        self.coverage = coverage
+        self.story = story
+        self._recorded: dict[tuple[int, str], Any] = {}
+        self._waited: dict[tuple[int, str], Any] = {}
+
+    def does(self, number: int, key: str, fence: int) -> None:
+        """A step of a job is about to be done."""
+        known = self._recorded.get((number, key))
+        if known is not None and fence >= known["fence"]:
+            self.story.blame(f"step {key} of job {number} is done again, and it was recorded")
+
+    def got(self, number: int, key: str, output: Any) -> None:
+        """A handler got the output of a step, or how it failed for good: so it is recorded."""
+        known = self._recorded.setdefault((number, key), output)
+        if known != output:
+            self.story.blame(f"step {key} of job {number} gave {output!r}, and {known!r} was recorded")
+
+    def waited(self, number: int, key: str, output: Any) -> None:
+        """A handler got what it waited for; every attempt gets the same."""
+        known = self._waited.setdefault((number, key), output)
+        if known != output:
+            self.story.blame(f"{key} of job {number} gave {output!r}, and {known!r} before")
+
+
+class Durable:
+    """One attempt at a durable job: as many steps as its number says, some beside each other, some that fail."""
+
+    def __init__(
+        self, connection: Connection, session: int, given: Assignment, choices: Choices, witness: Witness
+    ) -> None:
+        self._connection = connection
+        self._session = session
+        self._given = given
+        self._choices = choices
+        self._witness = witness
+        self._sending = asyncio.Lock()
+
+    @staticmethod
+    def count(given: Assignment, options: Options) -> int:
+        """How many steps a job has, in each of its attempts; 0 when it is not durable."""
+        return 0 if given.number % _DURABLE_EVERY else given.number // _DURABLE_EVERY % (options.steps + 1)
+
+    async def run(self, count: int, most_us: int) -> tuple[Wait, ...]:
+        """Take all steps; returns what the handler waits for, if it does, and raises what the attempt has failed of."""
+        recorded = await self._recorded()
+        around = Surroundings(self._send, lambda: handler.cancel(), lambda: is_stopped)
+        steps, is_stopped = Steps(self._given, recorded, around), False
+        handler = asyncio.create_task(self._handle(steps, count, most_us))
+        try:
+            await handler
+            steps.finish()
+        except asyncio.CancelledError:
+            if steps.failure is not None:
+                self._witness.coverage.hit("step.ends_attempt")
+                raise steps.failure from None
+            if not steps.is_parked:
+                is_stopped = True
+                raise
+            return tuple(steps.waits.values())
+        finally:
+            steps.close()
+        return ()
+
+    async def _handle(self, steps: Steps, count: int, most_us: int) -> None:
+        for turn in range(count):
+            if turn % 2:
+                await self._wait(steps, turn)
+            elif turn % 4 == 2:
+                self._witness.coverage.hit("step.beside_another")
+                sides = [self._step(steps, f"{side}-{turn}", most_us) for side in "ab"]
+                _raise_first(await asyncio.gather(*sides, return_exceptions=True))
+            else:
+                await self._step(steps, "turn", most_us, occurrence=turn)
+
+    async def _wait(self, steps: Steps, turn: int) -> None:
+        """Sleep, wait for a signal, or both beside each other; which, and for how long, is the code of the handler."""
+        seconds = float(self._given.number % 7)
+        sleep = self._awaited(steps, "sleep", "wait:sleep", {"seconds": seconds})
+        signal = self._awaited(steps, "signal", "wait:signal:go", {"key": "go", "seconds": 4.0 * seconds})
+        what = (self._given.number // 2 + turn) % 3
+        if what == 0:
+            signal.close()
+            await sleep
+        elif what == 1:
+            sleep.close()
+            await signal
+        else:
+            _raise_first(await asyncio.gather(sleep, signal, return_exceptions=True))
+
+    async def _awaited(self, steps: Steps, what: What, name: str, given: dict[str, Any]) -> None:
+        occurrence = steps.occurrence_of(name) + 1
+        key = f"{name}/{occurrence}"
+        try:
+            output = await steps.wait(what, name, given)
+        except WaitTimedOut as error:
+            output = error.error.message
+        self._witness.waited(self._given.number, key, output)
+
+    async def _step(self, steps: Steps, name: str, most_us: int, occurrence: int = 0) -> None:
+        key = f"{name}/{occurrence}"
+        number = self._given.number
+
+        async def act() -> Any:
+            self._witness.does(number, key, self._given.fence)
+            await asyncio.sleep(self._choices.between("worker.step", 0, most_us) / 1_000_000)
+            if self._choices.chance("worker.step_fails", 100):
+                raise ValueError(str(self._given.fence))
+            return {"key": key, "fence": self._given.fence}
+
+        try:
+            output = await steps.run(name, act, (), retry=bool(number % 4))
+        except StepFailed as error:
+            self._witness.got(number, key, {"failed": key, "fence": int(error.error.message)})
+            self._witness.coverage.hit("step.failed")
+            if number % 4:
+                raise
+            # This handler goes on: what failed stays so.
+            return
+        self._witness.got(number, key, output)
+
+    async def _recorded(self) -> list[StepRecord]:
+        found: list[StepRecord] = []
+        while len(found) < self._given.steps:
+            request = api.ListSteps(id=self._given.id, after=len(found), limit=_STEPS_AT_ONCE)
+            found += await self._call(request)
+            self._witness.coverage.hit("step.given_back")
+        return found
+
+    async def _send(self, step: StepReport) -> None:
+        # One after the other, so that none overtakes the one before it.
+        async with self._sending:
+            [counted] = await self._call(api.RecordSteps(session=self._session, steps=(step,)))
+        if not counted:
+            raise LostLease("it was given up")
+
+    async def _call(self, request: api.Request) -> Any:
+        """Ask until somebody answers: an answer may be lost on its way."""
+        while True:
+            try:
+                return await self._connection.call(request, _ANSWER_SECONDS)
+            except SheratanError as error:
+                if error.code not in ("timed_out", "unavailable"):
+                    raise
+                await asyncio.sleep(_AGAIN_SECONDS)
+
+
+def _raise_first(outcomes: Sequence[BaseException | None]) -> None:
+    for outcome in outcomes:
+        if outcome is not None:
+            raise outcome

@@ -1,0 +1,77 @@
+"""What the engine has stored and answered, in the words of the model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sheratan.contracts.errors import SheratanError
+from sheratan.contracts.worker import Assignment
+from sheratan.simulation.model_jobs import Refused
+from sheratan.simulation.model_state import ModelJob
+from sheratan.store.rows import TIMER_WAIT, Blocked, Lease, Location, Ready, Result, Timer
+
+__all__ = ["expected", "meant", "said", "seen"]
+
+
+def said(answer: tuple[Any, SheratanError | None]) -> Any:
+    """An answer of the engine in the model's words."""
+    value, error = answer
+    if error is not None:
+        return ("refused", error.code)
+    if isinstance(value, list) and value and isinstance(value[0], Assignment):
+        return [
+            (one.number, one.attempt, one.fence, one.kind, one.queue, bytes(one.input), one.steps)
+            for one in value
+        ]
+    return value
+
+
+def meant(answer: Any) -> Any:
+    """An answer of the model, as it is compared."""
+    return ("refused", answer.code) if isinstance(answer, Refused) else answer
+
+
+def seen(location: Location) -> tuple[Any, ...]:
+    """A stored location in the model's words."""
+    if isinstance(location, Ready):
+        return (
+            "queued",
+            location.priority,
+            location.attempt,
+            location.losses,
+            location.since_us,
+            location.steps,
+        )
+    if isinstance(location, Timer) and location.what == TIMER_WAIT:
+        return (
+            "waiting",
+            location.due_us,
+            location.attempt,
+            location.losses,
+            location.steps,
+            location.since_us,
+        )
+    if isinstance(location, Timer):
+        return ("scheduled", location.due_us, location.attempt, location.losses, location.steps)
+    if isinstance(location, Lease):
+        asked = location.cancel_us > 0
+        return ("running", location.attempt, location.losses, location.fence, location.session, asked)
+    if isinstance(location, Blocked):
+        return ("blocked", location.missing, location.failed, location.due_us)
+    assert isinstance(location, Result)
+    return (location.state, location.attempt, location.losses, location.finished_us)
+
+
+def expected(job: ModelJob) -> tuple[Any, ...]:
+    """Where the model says that a job is, in the same words."""
+    if job.state == "queued":
+        return ("queued", job.wanted.priority, job.attempt, job.losses, job.since_us, len(job.steps))
+    if job.state == "scheduled":
+        return ("scheduled", job.due_us, job.attempt, job.losses, len(job.steps))
+    if job.state == "waiting":
+        return ("waiting", job.due_us, job.attempt, job.losses, len(job.steps), job.since_us)
+    if job.state == "running":
+        return ("running", job.attempt, job.losses, job.fence, job.worker, job.asked_us is not None)
+    if job.state == "blocked":
+        return ("blocked", len(job.missing), job.failed_parents, job.due_us)
+    return (job.state, job.ended_attempt, job.losses, job.ended_us)

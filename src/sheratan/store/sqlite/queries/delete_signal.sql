@@ -1,0 +1,1 @@
+DELETE FROM signal WHERE (number, entry) IN (VALUES :rows)

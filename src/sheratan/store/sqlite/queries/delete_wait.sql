@@ -1,0 +1,1 @@
+DELETE FROM wait WHERE (number, entry, ordinal) IN (VALUES :rows)

@@ -1,0 +1,1 @@
+INSERT INTO step VALUES :rows

@@ -1,0 +1,1 @@
+INSERT INTO wait VALUES :rows

@@ -1,0 +1,1 @@
+SELECT * FROM signal WHERE number = ? ORDER BY entry

@@ -1,0 +1,1 @@
+SELECT * FROM wait WHERE number = ? ORDER BY entry, ordinal
