@@ -62,14 +62,6 @@ def test_a_story_holds_no_folder_of_the_host(tmp_path: Path) -> None:
     assert story.lines == ["0.000000 world: 0/sheratan.db is gone"]
 
 
-def test_a_job_that_is_retried_and_cancelled_in_one_batch_is_understood() -> None:
-    assert simulate(11467).violation is None
-
-
-def test_an_owner_that_dies_while_it_is_refused_holds_up_no_other() -> None:
-    assert simulate(7653).violation is None
-
-
 def test_seeds_draw_different_worlds() -> None:
     assert len({json.dumps(options_of(seed), sort_keys=True) for seed in range(50)}) == 50
 

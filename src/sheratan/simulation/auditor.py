@@ -27,7 +27,7 @@ from sheratan.simulation.story import Story
 from sheratan.store.rows import Result, StepRow
 from sheratan.store.sqlite.reader import SqliteReader
 
-__all__ = ["Auditor", "observed"]
+__all__ = ["Auditor", "observed", "seeds_of"]
 
 
 class _Decided(NamedTuple):
@@ -165,7 +165,7 @@ class Auditor:
     def _apply(self, decided: _Decided) -> None:
         batch, model = decided.batch, self.model
         actual = {id(pending): (value, error) for pending, value, error in batch.answers}
-        model.begin(batch.unit.at_us, batch.monotonic_us, actual, _seeds(batch))
+        model.begin(batch.unit.at_us, batch.monotonic_us, actual, seeds_of(batch))
         try:
             if decided.what == "start":
                 model.start(decided.limits)
@@ -357,7 +357,7 @@ def observed(auditor: Auditor, limits: Limits, reader: SqliteReader) -> type[Dec
     return Observed
 
 
-def _seeds(batch: Batch) -> dict[int, int]:
+def seeds_of(batch: Batch) -> dict[int, int]:
     """The seeds that a batch recorded with backoffs, by job."""
     seeds: dict[int, int] = {}
     for entry in batch.unit.entries:

@@ -107,7 +107,8 @@ class Client:
                 self._coverage.hit("client.cancels_running")
 
     async def _signal(self) -> None:
-        for job in self._some_known(6):
+        waiting = await self._ask(api.ListJobs(state="waiting", limit=6))
+        for job in (*(found.id for found in waiting.items), *self._some_known(3)):
             value = self._choices.pick("client.signal", (1, None, "x" * 3_000))
             await self._ask(
                 api.SignalJob(id=job, name=self._choices.pick("client.name", SIGNALS), value=value)

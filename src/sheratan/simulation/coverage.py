@@ -65,6 +65,7 @@ SOMETIMES: Final[dict[str, str]] = {
     "submit.by_job": "a running job submits another",
     "submit.lost_lease": "a job that has lost its lease submits another, and is refused",
     "after.blocked": "a job waits for others",
+    "after.at_once": "a job that another is to run after ends in the very batch in which that one is submitted",
     "after.released": "the last job that one waited for ends",
     "after.cancelled": "a job is cancelled because one that it waited for did not succeed",
     "after.failed_at_submit": "a job names one that has already ended without success",

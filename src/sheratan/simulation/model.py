@@ -41,6 +41,7 @@ class Model(ModelJobs):
         them: new ids and session numbers. `seeds` gives the seed that was recorded with a job's backoff."""
         self.at_us, self.monotonic_us = at_us, monotonic_us
         self.moved.clear()
+        self.known = len(self.jobs)
         self.noted.clear()
         self.stops.clear()
         self.answers.clear()

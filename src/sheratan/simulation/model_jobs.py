@@ -43,6 +43,8 @@ class ModelJobs(ModelWaits):
         self.at_us = 0
         self.monotonic_us = 0
         self.moved: set[int] = set()
+        self.known = 0
+        """How many jobs there were before it."""
         self.stops: list[tuple[int, int, str]] = []
         """Which attempts are to be told to stop: number, fence and reason."""
         self.noted: Counter[str] = Counter()
@@ -300,6 +302,8 @@ class ModelJobs(ModelWaits):
             child = self.jobs[number]
             if child.state != "blocked" or job.number not in child.missing:
                 continue
+            if number > self.known:
+                self.hit("after.at_once")
             child.missing.discard(job.number)
             child.failed_parents += state != "succeeded"
             self.moved.add(number)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from sheratan.contracts import api
 from sheratan.contracts.errors import SheratanError
 from sheratan.contracts.jobs import ErrorClass, JobError, KindDescription, Submission
+from sheratan.contracts.jobs import Options as JobOptions
 from sheratan.contracts.worker import Assignment, Outcome, Registration, Report
 from sheratan.sdk.errors import CodeChanged, StepFailed
 from sheratan.simulation.choices import Choices
@@ -134,26 +136,38 @@ class Worker:
             self._news.set()
 
     async def _attempt(self, connection: Connection, session: int, given: Assignment) -> None:
-        most_us = min(self._options.work_us, 100_000) if self.is_healthy else self._options.work_us
-        if not self.is_healthy and self._may("worker.overruns"):
-            most_us = given.run_timeout_us * 2
-        await asyncio.sleep(self._choices.between("worker.work", 0, most_us) / 1_000_000)
-        if not self.is_healthy and self._choices.chance("worker.spawn", self._options.spawn_permille):
-            await self._spawn_all(connection, given, most_us)
-        report = await self._take_steps(connection, session, given, most_us)
+        await self._toil(connection, given)
+        report = await self._take_steps(connection, session, given)
+        if self._spawns("worker.follow_up"):
+            self._start(self._follow_up(connection, given))
+            # What it asks for is on its way, and may wait for a slow commit, when this attempt ends.
+            await asyncio.sleep(self._choices.pick("worker.parting", (0.001, 0.002, 0.01)))
         if await self._settle(connection, session, report) and report.outcome == "succeeded":
             self.acknowledged.append(Acknowledged(given.id, "succeeded"))
         if not self.is_healthy and self._may("worker.reports_twice"):
             await self._settle(connection, session, report)
 
-    async def _take_steps(
-        self, connection: Connection, session: int, given: Assignment, most_us: int
-    ) -> Report:
+    async def _toil(self, connection: Connection, given: Assignment) -> None:
+        most_us = self._work_us
+        if not self.is_healthy and self._may("worker.overruns"):
+            most_us = given.run_timeout_us * 2
+        await asyncio.sleep(self._choices.between("worker.work", 0, most_us) / 1_000_000)
+        if self._spawns("worker.spawn"):
+            await self._spawn_all(connection, given, most_us)
+
+    @property
+    def _work_us(self) -> int:
+        return min(self._options.work_us, 100_000) if self.is_healthy else self._options.work_us
+
+    def _spawns(self, name: str) -> bool:
+        return not self.is_healthy and self._choices.chance(name, self._options.spawn_permille)
+
+    async def _take_steps(self, connection: Connection, session: int, given: Assignment) -> Report:
         """Run the handler of a durable job, if it is one; how its attempt ended."""
         count = Durable.count(given, self._options)
         try:
             waits = await Durable(connection, session, given, self._choices, self._witness).run(
-                count, most_us
+                count, self._work_us
             )
         except StepFailed as error:
             return self._report(given, error.error)
@@ -186,9 +200,15 @@ class Worker:
             await self._spawn(connection, given)
             await asyncio.sleep(self._choices.between("worker.spawn_pause", 0, pause_us) / 1_000_000)
 
-    async def _spawn(self, connection: Connection, given: Assignment) -> None:
+    async def _follow_up(self, connection: Connection, given: Assignment) -> None:
+        """Submit a job that is to run after this one, while this one ends."""
+        with suppress(SheratanError):
+            await self._spawn(connection, given, after=(given.id,))
+
+    async def _spawn(self, connection: Connection, given: Assignment, after: tuple[str, ...] = ()) -> None:
         count = self._choices.between("worker.spawn_count", 1, 3)
-        jobs = tuple(Submission(kind=KINDS[0], input={"child": n}) for n in range(count))
+        options = JobOptions(after=after)
+        jobs = tuple(Submission(kind=KINDS[0], input={"child": n}, options=options) for n in range(count))
         request = api.SubmitJobs(jobs=jobs, by_job=given.number, fence=given.fence)
         for receipt in await connection.call(request, _ANSWER_SECONDS):
             self.acknowledged.append(Acknowledged(receipt.id, None))
