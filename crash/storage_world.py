@@ -188,10 +188,22 @@ class Workshop:
         )
         await self.ask(commands.RecordSteps(steps=prepare_steps([report], self.engine.limits)))
 
-    async def park(self, given: Assignment, seconds: float) -> None:
-        """An attempt gives its slot back, and waits for a signal, or for so long."""
+    async def spawn(self, given: Assignment, step: int, value: Any) -> str:
+        """A running job submits another as its step of this number."""
+        jobs = prepare((Submission(kind=_KIND.name, input=value),), self.engine.kinds, self.engine.limits)
+        asked = commands.Spawn(
+            number=given.number, fence=given.fence, step=step, name="spawn:work", occurrence=step, jobs=jobs
+        )
+        [child] = await self.ask(asked)
+        self.notes.jobs.append(child)
+        return str(child)
+
+    async def park(self, given: Assignment, seconds: float, child: str | None = None) -> None:
+        """An attempt gives its slot back, and waits for a signal or for the end of a job, or for so long."""
         occurrence = given.steps + 1
         wait = Wait(name="wait:signal:go", occurrence=occurrence, what="signal", key="go", seconds=seconds)
+        if child is not None:
+            wait = Wait(name="wait:jobs", occurrence=occurrence, what="jobs", jobs=(child,), seconds=seconds)
         report = Report(number=given.number, fence=given.fence, outcome="waiting", waits=(wait,))
         reports = prepare_reports([report], self.engine.limits)
         await self.ask(commands.Settle(session=self.session, reports=reports))
@@ -278,6 +290,10 @@ async def _submit_after(shop: Workshop, number: int, draw: random.Random) -> Non
 async def _work_off(shop: Workshop, number: int, draw: random.Random) -> None:
     leased = await shop.lease(draw.randrange(1, 5))
     for given in leased:
+        if draw.random() < 0.15:
+            child = await shop.spawn(given, given.steps + 1, number)
+            await shop.park(given, draw.randrange(1, 60), child)
+            continue
         if draw.random() < 0.3:
             await shop.step(given, f"step-{number}", "z" * draw.choice((0, 20, 4_000)))
         if draw.random() < 0.15:

@@ -40,8 +40,8 @@ BUGS = (
         (
             Change(
                 _STEPS,
-                "        _write(batch, held, step, by)\n    return True\n",
-                "        _write(batch, held, step, by)\n        return True\n    return False\n",
+                "        write_step(batch, held, step, by)\n    return True\n",
+                "        write_step(batch, held, step, by)\n        return True\n    return False\n",
             ),
         ),
     ),

@@ -104,8 +104,8 @@ BUGS = (
         (
             Change(
                 _WAITS,
-                "    if type(location) is Timer and location.what == TIMER_WAIT:\n",
-                "    if type(location) is Ready:\n",
+                "    if type(location) is Timer and location.what == TIMER_WAIT:\n        wake(batch, job, location)\n",
+                "",
             ),
         ),
     ),
@@ -114,7 +114,7 @@ BUGS = (
         "a wait that is over stays, and is over again",
         "safety",
         "E6",
-        (Change(_WAITS, "    batch.unit.waits[wait] = False\n", ""),),
+        (Change(_WAITS, "    batch.end_wait(wait)\n", ""),),
     ),
     Bug(
         "waits-although-cancelled",

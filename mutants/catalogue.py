@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mutants import (
+    bugs_children,
     bugs_dispatch,
     bugs_driver,
     bugs_intake,
@@ -27,6 +28,7 @@ BUGS: dict[str, Bug] = {
         bugs_settle,
         bugs_steps,
         bugs_waits,
+        bugs_children,
         bugs_time,
         bugs_driver,
     )

@@ -7,14 +7,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sheratan.contracts.errors import JobFailed, SheratanError
     from sheratan.contracts.limits import Limits
+    from sheratan.sdk.children import Child
     from sheratan.sdk.client import Client, JobHandle
     from sheratan.sdk.context import Context, Ended
-    from sheratan.sdk.errors import CodeChanged, Fatal, RateLimited, Retryable, StepFailed, WaitTimedOut
+    from sheratan.sdk.errors import (
+        ChildFailed,
+        CodeChanged,
+        Fatal,
+        RateLimited,
+        Retryable,
+        StepFailed,
+        WaitTimedOut,
+    )
     from sheratan.sdk.kind import Kind, job
     from sheratan.sdk.worker import Worker
     from sheratan.wiring.server import open_engine as open
 
 __all__ = [
+    "Child",
+    "ChildFailed",
     "Client",
     "CodeChanged",
     "Context",
@@ -44,9 +55,9 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         from sheratan.contracts import errors as refusals  # noqa: PLC0415 - see above
         from sheratan.contracts import limits  # noqa: PLC0415 - see above
-        from sheratan.sdk import client, context, errors, kind, worker  # noqa: PLC0415 - see above
+        from sheratan.sdk import children, client, context, errors, kind, worker  # noqa: PLC0415 - see above
 
-        for module in (client, context, errors, kind, worker, refusals, limits):
+        for module in (children, client, context, errors, kind, worker, refusals, limits):
             if name in module.__all__:
                 return getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -278,11 +278,33 @@ class World(OnDisk):
         ]
         return commands.RecordSteps(steps=prepare_steps(reports, self.limits))
 
+    def spawn(self, given: Assignment, step: int, *jobs: Submission, name: str = "spawn:work") -> list[str]:
+        """A running job submits jobs as one of its steps."""
+        spawned: list[str] = self.ask(self.spawn_command(given, step, *jobs, name=name))
+        return spawned
+
+    def spawn_command(
+        self, given: Assignment, step: int, *jobs: Submission, name: str = "spawn:work"
+    ) -> commands.Spawn:
+        """A checked call of a running job that submits jobs as one of its steps."""
+        return commands.Spawn(
+            number=given.number,
+            fence=given.fence,
+            step=step,
+            name=name,
+            occurrence=1,
+            jobs=prepare(jobs, self.registry, self.limits),
+        )
+
     def park(self, given: Assignment, *waits: Wait) -> bool:
         """An attempt gives its slot back and waits."""
-        report = Report(number=given.number, fence=given.fence, outcome="waiting", waits=waits)
-        [counted] = self.ask(commands.Settle(session=0, reports=prepare_reports([report], self.limits)))
+        [counted] = self.ask(self.park_command(given, *waits))
         return bool(counted)
+
+    def park_command(self, given: Assignment, *waits: Wait) -> commands.Settle:
+        """A checked report of an attempt that waits."""
+        report = Report(number=given.number, fence=given.fence, outcome="waiting", waits=waits)
+        return commands.Settle(session=0, reports=prepare_reports([report], self.limits))
 
     def send(self, job: str, name: str, value: Any = None) -> int:
         """Send a signal to a job."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sheratan.contracts.ids import parse_job_id
 from sheratan.store.rows import NEVER_US
 from tests.journal.tamper import checked, invariants, rehash
 
@@ -60,6 +61,16 @@ def by_another_signal(entry: Entry) -> None:
         entry["cause"] -= 1
 
 
+def for_the_end_of_its_own_job(entry: Entry) -> None:
+    for wait in entry["data"]["begun"]:
+        wait.get("jobs", []).append(parse_job_id(entry["subject"]).number)
+
+
+def for_the_end_of_nobody(entry: Entry) -> None:
+    for wait in entry["data"]["begun"]:
+        wait.get("jobs", []).append(9_999)
+
+
 def of_another_name(entry: Entry) -> None:
     entry["data"]["name"] = "stop"
 
@@ -78,6 +89,8 @@ FORGERIES: list[tuple[str, Callable[[Entry], None], str]] = [
     ("job.waiting", until_another_instant, "E13"),
     ("job.waiting", under_another_fence, "E3"),
     ("job.waiting", in_another_attempt, "E10"),
+    ("job.waiting", for_the_end_of_its_own_job, "E11"),
+    ("job.waiting", for_the_end_of_nobody, "E2"),
     ("job.woken", in_another_attempt, "E10"),
     ("job.woken", with_more_steps, "E6"),
     ("signal.sent", of_another_name, "E6"),

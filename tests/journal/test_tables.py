@@ -82,6 +82,8 @@ CHANGES = [
     ("UPDATE wait SET due_us = 5", "J14", "wait"),
     ("UPDATE wait SET key = 'another'", "J14", "wait"),
     ("INSERT INTO wait VALUES (1, 1, 0, 'more', 1, 'sleep', '', 1)", "J5", "wait"),
+    ("DELETE FROM awaited", "J5", "awaited"),
+    ("INSERT INTO awaited VALUES (1, 1, 0, 2)", "J5", "awaited"),
     ("DELETE FROM signal", "J5", "signal"),
     ("UPDATE signal SET name = 'another'", "J14", "signal"),
     ("UPDATE signal SET output = x'37'", "J14", "signal"),

@@ -33,6 +33,7 @@ from sheratan.engine.commands import (
     RetryJob,
     SendSignal,
     Settle,
+    Spawn,
     StartDraining,
     Submit,
 )
@@ -136,6 +137,20 @@ class World:
         counted: list[bool] = self.ask(RecordSteps(steps=(recorded,)))
         return counted[0]
 
+    def spawn(self, assignment: Assignment, *jobs: NewJob) -> list[str]:
+        """A running job submits jobs as its first step."""
+        spawned: list[str] = self.ask(
+            Spawn(
+                number=assignment.number,
+                fence=assignment.fence,
+                step=1,
+                name="spawn:count",
+                occurrence=1,
+                jobs=jobs,
+            )
+        )
+        return spawned
+
     def park(self, session: int, assignment: Assignment, *waits: Wait) -> bool:
         """An attempt gives its slot back and waits."""
         ending = Ending(number=assignment.number, fence=assignment.fence, outcome="waiting", waits=waits)
@@ -217,6 +232,7 @@ def eventful(world: World) -> World:
     _stops(world, session)
     _pauses(world)
     _waits(world, session)
+    _children(world, session)
     _losses(world)
     _leaves_open(world)
     return world
@@ -277,6 +293,18 @@ def _waits(world: World, session: int) -> None:
     world.tick(5)
     for one in world.lease(session):
         world.settle(session, one)
+
+
+def _children(world: World, session: int) -> None:
+    """Handlers that wait for jobs which they have spawned: all of them end, or one does not."""
+    done, stuck = world.submit(new(priority=0), new(priority=0))
+    held = {one.id: one for one in world.lease(session)}
+    for job, queues in ((done, ("default", "default")), (stuck, ("default", "slow"))):
+        ids = world.spawn(held[job], *(new(queue=queue) for queue in queues))
+        world.park(session, held[job], Wait(name="wait:jobs", occurrence=1, what="jobs", jobs=tuple(ids)))
+    for _ in ("the children", "who has waited for them"):
+        for one in world.lease(session):
+            world.settle(session, one)
 
 
 def _losses(world: World) -> None:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 import sheratan
 from sheratan import Context, Limits, RateLimited, Retryable, job
+from sheratan.contracts.api import SpawnJobs
 from sheratan.contracts.errors import LostLease
 from sheratan.contracts.worker import Assignment, StepReport
 from sheratan.sdk.steps import Steps, Surroundings
@@ -303,12 +304,12 @@ class Way:
     """A way to the engine: steps are recorded when a test says so."""
 
     def __init__(self) -> None:
-        self.sent: list[StepReport] = []
+        self.sent: list[StepReport | SpawnJobs] = []
         self.was_asked = asyncio.Event()
         self.answers: asyncio.Queue[BaseException | None] = asyncio.Queue()
         self.is_cancelled = False
 
-    async def send(self, report: StepReport) -> None:
+    async def send(self, report: StepReport | SpawnJobs) -> None:
         """Wait for the test's word."""
         self.sent.append(report)
         self.was_asked.set()

@@ -23,7 +23,7 @@ from sheratan.simulation.loop import SimulatedLoop
 from sheratan.simulation.shrink import shrink
 from sheratan.simulation.story import Story
 from sheratan.simulation.unsynced import UnsyncedFile, Write
-from sheratan.simulation.world import simulate
+from sheratan.simulation.world import Outcome, simulate
 from tests.support import SECONDS_MAX, clean_environment, run_cli
 
 
@@ -111,18 +111,24 @@ def no_fences(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settle, "_given", forged)
 
 
+def _faults_drawn(run: Outcome) -> int:
+    """Draws that are not the plainest choice; a plainer world may live longer, and so draw more."""
+    return sum(draw > 0 for draws in run.tape.values() for draw in draws)
+
+
 @pytest.mark.usefixtures("no_fences")
 def test_a_planted_bug_is_found_told_and_shrunk() -> None:
     found = next(run for run in map(simulate, range(40)) if run.violation is not None)
     shrunken = shrink(found, runs_max=80)
-    assert "job.fenced_off" in (shrunken.violation or "")
-    assert sum(map(len, shrunken.tape.values())) < sum(map(len, found.tape.values()))
+    # It is seen by the entry that is missing, or by the answer that a stale report gets.
+    assert any(said in (shrunken.violation or "") for said in ("job.fenced_off", "Settle: [True]"))
+    assert _faults_drawn(shrunken) < _faults_drawn(found)
     assert any("VIOLATION" in line for line in shrunken.story)
 
 
 @pytest.mark.usefixtures("no_fences")
 def test_a_campaign_with_a_bug_is_not_ok() -> None:
-    campaign = run_campaign(0, 12, clock=SystemClock())
+    campaign = run_campaign(0, 40, clock=SystemClock())
     assert not campaign.ok
     assert campaign.failures[0].violation is not None
 

@@ -165,7 +165,7 @@ def test_a_database_of_the_first_schema_keeps_its_pages_and_goes_on(tmp_path: Pa
     for first_seq, _, body in pages:
         connection.execute("UPDATE page SET body = ? WHERE first_seq = ?", (body, first_seq))
     connection.execute("ALTER TABLE page DROP COLUMN codec")
-    for table in ("step", "wait", "signal"):
+    for table in ("step", "wait", "awaited", "signal"):
         connection.execute(f"DROP TABLE {table}")
     for table in ("ready", "timer", "lease"):
         connection.execute(f"ALTER TABLE {table} DROP COLUMN steps")

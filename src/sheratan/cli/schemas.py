@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final, get_args, get_origin
 
 import msgspec
@@ -74,8 +75,11 @@ def _plain(found: Any) -> Any:
     """The type, with any JSON value in place of raw bytes: msgspec cannot write a raw default into a schema."""
     if get_origin(found) is list:
         return list[_plain(get_args(found)[0])]  # type: ignore[misc]
-    if not (isinstance(found, type) and issubclass(found, msgspec.Struct)):
-        return found
+    return _plain_struct(found) if isinstance(found, type) and issubclass(found, msgspec.Struct) else found
+
+
+@cache
+def _plain_struct(found: type[msgspec.Struct]) -> type[msgspec.Struct]:
     fields = msgspec.structs.fields(found)
     if not any(type(field.default) is msgspec.Raw for field in fields):
         return found

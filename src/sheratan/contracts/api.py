@@ -7,23 +7,32 @@ from typing import Annotated, Any, Final, Protocol
 
 import msgspec
 
-from sheratan.contracts.jobs import JobRecord, JobState, KindDescription, Name, QueueRecord, Submission
+from sheratan.contracts.jobs import (
+    JobError,
+    JobRecord,
+    JobState,
+    KindDescription,
+    Name,
+    QueueRecord,
+    Submission,
+)
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.worker import Assignment, Registration, Report, StepRecord, StepReport, StopRequest
 
 __all__ = [
     "METHODS",
     "STREAMS",
-    "AfterResult",
     "AfterResults",
     "CancelJob",
     "EndWorker",
     "EngineStatus",
     "GetEntries",
     "GetJob",
+    "GetResults",
     "GetStatus",
     "HeartbeatWorker",
     "JobPage",
+    "JobResult",
     "LeaseJobs",
     "ListJobs",
     "ListKinds",
@@ -39,6 +48,7 @@ __all__ = [
     "RunJob",
     "SettleJobs",
     "SignalJob",
+    "SpawnJobs",
     "Story",
     "StoryLine",
     "SubmitJobs",
@@ -234,13 +244,20 @@ class AfterResults(Request, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 500
 
 
-class AfterResult(msgspec.Struct, frozen=True, kw_only=True):
-    """How a job ended: its state and, if it succeeded, its output."""
+class GetResults(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How these jobs have ended, in this order."""
+
+    ids: Annotated[tuple[str, ...], msgspec.Meta(max_length=500)]
+
+
+class JobResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How a job ended: its state and, if it succeeded, its output; if it failed, how."""
 
     id: str
     kind: str
     state: str
     output: msgspec.Raw = msgspec.Raw(b"null")
+    error: JobError | None = None
 
 
 class RegisterWorker(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -275,6 +292,21 @@ class RecordSteps(Request, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     session: int
     steps: tuple[StepReport, ...]
+
+
+class SpawnJobs(Request, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):
+    """A running job submits jobs, all or none, as its step `step`: in one commit, and once however often it is asked.
+
+    The step's output is the list of their ids. Refused with LostLease when the attempt was given up.
+    """
+
+    session: int
+    number: int
+    fence: int
+    step: Annotated[int, msgspec.Meta(ge=1)]
+    name: Annotated[str, msgspec.Meta(max_length=200, pattern="^spawn:")]
+    occurrence: Annotated[int, msgspec.Meta(ge=1)] = 1
+    jobs: tuple[Submission, ...]
 
 
 class ListSteps(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -313,7 +345,8 @@ METHODS: Final[dict[str, tuple[type[Request], Any]]] = {
     "job.retry": (RetryJob, Receipt),
     "job.signal": (SignalJob, int),
     "job.steps": (ListSteps, list[StepRecord]),
-    "job.after_results": (AfterResults, list[AfterResult]),
+    "job.after_results": (AfterResults, list[JobResult]),
+    "job.results": (GetResults, list[JobResult]),
     "queue.list": (ListQueues, list[QueueRecord]),
     "queue.pause": (PauseQueue, bool),
     "queue.resume": (ResumeQueue, bool),
@@ -325,6 +358,7 @@ METHODS: Final[dict[str, tuple[type[Request], Any]]] = {
     "worker.lease": (LeaseJobs, list[Assignment]),
     "worker.settle": (SettleJobs, list[bool]),
     "worker.steps": (RecordSteps, list[bool]),
+    "worker.spawn": (SpawnJobs, list[str]),
     "worker.stops": (WaitForStops, list[StopRequest]),
     "worker.heartbeat": (HeartbeatWorker, None),
     "worker.end": (EndWorker, None),

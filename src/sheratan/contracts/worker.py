@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from sheratan.contracts.jobs import JobError, KindDescription, Name
 
 __all__ = [
+    "SPAWN_PREFIX",
     "Assignment",
     "Outcome",
     "Registration",
@@ -20,12 +21,15 @@ __all__ = [
     "What",
 ]
 
+SPAWN_PREFIX: Final = "spawn:"
+"""Names of steps that submit jobs begin with it; no name that a handler gives can hold a colon."""
+
 SECONDS_MAX = 3_155_760_000.0
 """The longest wait: a hundred years."""
 
 Outcome = Literal["succeeded", "failed", "cancelled", "released", "waiting"]
 
-What = Literal["sleep", "signal"]
+What = Literal["sleep", "signal", "jobs"]
 
 
 class Registration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -55,7 +59,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Wait(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):
-    """What a handler waits for: an instant, or a signal with the name `key`; at most until `until_us` or so long.
+    """What a handler waits for: an instant, a signal with the name `key`, or the ends of jobs; at most so long.
 
     When it is over it is a step of the job: `name` and `occurrence` are that step's.
     """
@@ -64,6 +68,8 @@ class Wait(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     occurrence: Annotated[int, msgspec.Meta(ge=1)]
     what: What
     key: str = ""
+    jobs: tuple[str, ...] = ()
+    """The ids of the jobs that are to end, all of them."""
     until_us: Annotated[int, msgspec.Meta(ge=0)] | None = None
     seconds: Annotated[float, msgspec.Meta(ge=0, le=SECONDS_MAX)] | None = None
     """Counted from the instant at which the engine hears of it first."""
@@ -92,7 +98,7 @@ class StepReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     number: int
     fence: int
     step: Annotated[int, msgspec.Meta(ge=1)]
-    name: Name
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     occurrence: Annotated[int, msgspec.Meta(ge=1)] = 1
     output: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
     error: JobError | None = None

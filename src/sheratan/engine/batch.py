@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from msgspec.structs import replace
@@ -22,8 +23,10 @@ from sheratan.store.rows import (
     Result,
     SignalRow,
     Timer,
+    WaitKey,
     WaitRow,
     make_ready,
+    wait_key,
 )
 from sheratan.store.unit import Unit, state_of
 
@@ -48,6 +51,8 @@ class Batch:
         self.answers: list[tuple[Pending, Any, SheratanError | None]] = []
         self.stops: list[tuple[Session, StopRequest]] = []
         self.ended: list[tuple[JobRow, Result]] = []
+        self.parents_lost: set[int] = set()
+        """Jobs that ended without success, and may have spawned others."""
         self.more = False
         """Whether there is more to do as soon as this batch is committed."""
         self.rang = False
@@ -84,6 +89,11 @@ class Batch:
             found.update((job.number, job) for job in self.state.store.jobs(missing))
         return found
 
+    def has_ended(self, numbers: Collection[int]) -> set[int]:
+        """Those of these jobs that have ended, as of this batch."""
+        here = {number for number in numbers if type(self.unit.location(number)) is Result}
+        return here | self.state.store.ended(numbers)
+
     def find_job(self, text: str) -> JobRow:
         """The job with a public id, or NotFound."""
         address = look_up_job_id(text)
@@ -110,6 +120,8 @@ class Batch:
         self.unit.move(before, after)
         if type(after) is Result and self._may_wait(before, after.number):
             self._forget_waits(after.number)
+            if after.state != "succeeded":
+                self.parents_lost.add(after.number)
         if before is not None:
             self._leave(before, after)
         self._enter(job, after)
@@ -130,6 +142,37 @@ class Batch:
         changed = self.unit.waits
         rows = [row for row in self.state.store.waits(number) if changed.get(row, True)]
         return rows + [row for row, stays in changed.items() if stays and row.number == number]
+
+    def awaited_left(self, wait: WaitKey) -> int:
+        """How many of the jobs that a wait waits for have not ended, as of this batch."""
+        changes = self.unit.awaited.get(wait, {})
+        begun = sum(changes.values())
+        return self.state.store.awaited_left(wait) + begun - (len(changes) - begun)
+
+    def who_awaits(self, ended: Collection[int]) -> list[tuple[WaitKey, int]]:
+        """The waits that wait for one of these jobs, each with that job, as of this batch."""
+        changed = self.unit.awaited
+        stored = [(wait_key(row), row.awaited) for row in self.state.store.who_awaits(ended)]
+        found = [(key, number) for key, number in stored if changed.get(key, {}).get(number, True)]
+        for key, jobs in changed.items():
+            found += [(key, number) for number in jobs.keys() & set(ended) if jobs[number]]
+        return found
+
+    def await_no_more(self, wait: WaitKey, job: int) -> None:
+        """A wait does not wait for a job any more, which has ended or is of no use."""
+        changes = self.unit.awaited.setdefault(wait, {})
+        if changes.get(job):
+            del changes[job]
+        else:
+            changes[job] = False
+
+    def end_wait(self, wait: WaitRow) -> None:
+        """A wait is over, or nobody waits any more."""
+        self.unit.waits[wait] = False
+        if wait.what == "jobs":
+            key = wait_key(wait)
+            stored = [row.awaited for row in self.state.store.awaited_by(wait.number) if row[:3] == key]
+            self.unit.awaited[key] = dict.fromkeys(stored, False)
 
     def signals_of(self, number: int) -> list[SignalRow]:
         """The signals that a job has not received, as of this batch."""
@@ -160,7 +203,7 @@ class Batch:
     def _forget_waits(self, number: int) -> None:
         """A job has ended: what its handler waited for, and signals that it has not received, are of no use."""
         for wait in self.waits(number):
-            self.unit.waits[wait] = False
+            self.end_wait(wait)
         for sent in self.signals_of(number):
             self.unit.signals[sent] = False
         self.state.signalled.discard(number)

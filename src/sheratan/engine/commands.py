@@ -29,6 +29,7 @@ __all__ = [
     "RetryJob",
     "SendSignal",
     "Settle",
+    "Spawn",
     "StartDraining",
     "Submit",
 ]
@@ -107,6 +108,17 @@ class RecordSteps(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     steps: tuple[NewStep, ...]
 
 
+class Spawn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A running job submits jobs as one of its steps, all or none; answered with their ids."""
+
+    number: int
+    fence: int
+    step: int
+    name: str
+    occurrence: int
+    jobs: tuple[NewJob, ...]
+
+
 class RegisterWorker(msgspec.Struct, frozen=True, kw_only=True):
     """A worker comes on duty; answered with its session number."""
 
@@ -172,6 +184,7 @@ Command = (
     | LeaseJobs
     | Settle
     | RecordSteps
+    | Spawn
     | RegisterWorker
     | Heartbeat
     | EndSession

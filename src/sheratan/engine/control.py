@@ -5,7 +5,7 @@ from __future__ import annotations
 from sheratan.contracts.errors import AlreadyEnded, Conflict, InvalidInput, LimitReached
 from sheratan.contracts.principal import Principal
 from sheratan.contracts.worker import StopRequest
-from sheratan.engine.batch import Batch
+from sheratan.engine.batch import Batch, job_id
 from sheratan.engine.commands import Cancel, NewJob, PauseQueue, ResumeQueue, RetryJob, StartDraining
 from sheratan.engine.intake import submit_one
 from sheratan.kernel.canonical import digest
@@ -15,30 +15,38 @@ from sheratan.kernel.secret_text import find_secret
 from sheratan.store.rows import JobRow, Lease, Location, QueueRow, Result
 from sheratan.store.unit import state_of
 
-__all__ = ["cancel", "pause", "resume", "retry", "start_draining"]
+__all__ = ["cancel", "cancel_job", "pause", "resume", "retry", "start_draining"]
 
 
 def cancel(batch: Batch, command: Cancel, by: Principal) -> str:
     """Cancel a job, or ask the attempt that runs to stop; returns `cancelled` or `requested`."""
     _check_reason(command.reason)
-    job = batch.find_job(command.id)
-    location = batch.locate(job)
+    return cancel_job(batch, batch.find_job(command.id), command.reason, by)
+
+
+def cancel_job(batch: Batch, job: JobRow, reason: str, by: Principal, *, cause: int | None = None) -> str:
+    """Cancel a job, as a person asked or because of what entry `cause` says; AlreadyEnded when it has ended."""
+    location, public_id = batch.locate(job), job_id(job)
     requested = type(location) is Lease and location.cancel_us > 0
     given = {"state": state_of(location), "already_requested": requested}
     verdict = decide_cancel(given)
     if verdict.chosen == "refuse":
         raise AlreadyEnded(verdict.because, field="id")
     record = decision(CANCEL, given, verdict)
-    data = {"reason": command.reason}
+    entry = batch.unit.record(
+        "job.cancel_requested" if type(location) is Lease else "job.cancelled",
+        public_id,
+        {"reason": reason},
+        by,
+        decision=record,
+        previous=location.entry,
+        cause=cause,
+    )
     if type(location) is Lease:
-        entry = batch.unit.record(
-            "job.cancel_requested", command.id, data, by, decision=record, previous=location.entry
-        )
         asked = location._replace(cancel_us=location.cancel_us or batch.at_us, entry=entry)
         batch.place(job, location, asked)
         batch.ask_to_stop(asked, StopRequest(number=job.number, fence=location.fence, reason="cancel"))
         return "requested"
-    entry = batch.unit.record("job.cancelled", command.id, data, by, decision=record, previous=location.entry)
     batch.place(job, location, _cancelled(batch, job, location, entry))
     return "cancelled"
 

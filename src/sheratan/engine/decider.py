@@ -11,7 +11,7 @@ from sheratan.contracts.errors import SheratanError
 from sheratan.contracts.journal import EntryType
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import ENGINE, Principal
-from sheratan.engine import control, intake, settle, startup, steps, timers, waits, workers
+from sheratan.engine import children, control, intake, settle, startup, steps, timers, waits, workers
 from sheratan.engine.batch import Batch, job_id
 from sheratan.engine.commands import (
     Cancel,
@@ -27,6 +27,7 @@ from sheratan.engine.commands import (
     RetryJob,
     SendSignal,
     Settle,
+    Spawn,
     StartDraining,
     Submit,
 )
@@ -243,6 +244,7 @@ _HANDLERS: Final[dict[type[Command], _Handler]] = {
     Submit: intake.submit,
     Settle: settle.settle_reports,
     RecordSteps: steps.record_steps,
+    Spawn: children.spawn,
     RegisterWorker: workers.register,
     Heartbeat: workers.heartbeat,
     EndSession: workers.end_session,

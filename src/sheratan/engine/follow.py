@@ -1,4 +1,4 @@
-"""What follows from the end of a job: the jobs that were to run after it move on."""
+"""What follows from the end of a job: the jobs that were to run after it, and handlers that wait for it, move on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Collection
 
 from sheratan.contracts.principal import ENGINE
 from sheratan.engine.batch import Batch, job_id
+from sheratan.engine.children import cancel_children
+from sheratan.engine.waits import jobs_ended
 from sheratan.kernel.dependency import AFTER, decide_after
 from sheratan.kernel.rules import decision
 from sheratan.store.rows import TIMER_DELAY, Blocked, JobRow, Result, Timer
@@ -19,10 +21,15 @@ def follow(batch: Batch, done: int) -> int:
     A cancelled dependent has dependents of its own, so the list grows while it is worked off.
     """
     while done < len(batch.ended):
-        if not batch.state.blocked:
-            return len(batch.ended)
         ended = batch.ended[done:]
         done = len(batch.ended)
+        if batch.state.awaiting:
+            jobs_ended(batch, {result.number: result.entry for _, result in ended})
+        for job, result in ended:
+            if job.number in batch.parents_lost:
+                cancel_children(batch, job, result)
+        if not batch.state.blocked:
+            continue
         by_number = {result.number: (job, result) for job, result in ended}
         for parent, child in _children(batch, by_number.keys()):
             parent_job, result = by_number[parent]

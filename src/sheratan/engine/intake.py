@@ -213,7 +213,7 @@ def _refuse(batch: Batch, plan: _Plan, by: Principal) -> None:
     data = {"kind": plan.new.kind, "queue": plan.new.queue, "input": plan.new.digest}
     batch.unit.record("job.refused", f"queue:{plan.new.queue}", data, by, decision=record)
     if plan.given["intake"] != "open":
-        raise Unavailable(plan.verdict.because)
+        raise Unavailable(plan.verdict.because, field="intake")
     raise LimitReached(f"{plan.verdict.because} (limits.queue_jobs_max)", field="queue")
 
 

@@ -12,7 +12,7 @@ from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.jobs import NO_OPTIONS, JobError, KindDescription, Name, Options, Submission
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.values import check_json, convert, misfit
-from sheratan.contracts.worker import Report, StepReport, Wait
+from sheratan.contracts.worker import SPAWN_PREFIX, Report, StepReport, Wait
 from sheratan.engine.commands import Ending, NewJob, NewStep
 from sheratan.kernel.canonical import canonical, digest
 
@@ -174,20 +174,20 @@ def _queue_timeout(options: Options, default: KindDescription, limits: Limits) -
     return max(1, _duration(seconds, limits.delay_seconds_max, "queue_timeout_seconds", "delay_seconds_max"))
 
 
-def _after(after: tuple[str, ...], limits: Limits) -> tuple[str, ...]:
+def _after(after: tuple[str, ...], limits: Limits, field: str = "after") -> tuple[str, ...]:
     if not after:
         return after
     if len(after) > limits.after_jobs_max:
         raise TooLarge(
-            f"{len(after)} jobs; at most {limits.after_jobs_max} (limits.after_jobs_max)", field="after"
+            f"{len(after)} jobs; at most {limits.after_jobs_max} (limits.after_jobs_max)", field=field
         )
     if len(set(after)) != len(after):
-        raise InvalidInput("a job is named twice", field="after")
+        raise InvalidInput("a job is named twice", field=field)
     for text in after:
         try:
             parse_job_id(text)
         except InvalidInput as error:
-            error.field = "after"
+            error.field = field
             raise
     return after
 
@@ -216,7 +216,7 @@ def prepare_reports(reports: Sequence[Report], limits: Limits) -> tuple[Ending, 
 def _prepare_report(report: Report, limits: Limits) -> Ending:
     number, fence = report.number, report.fence
     if report.outcome == "waiting":
-        _check_waits(report.waits)
+        _check_waits(report.waits, limits)
     if report.outcome != "succeeded":
         error = _shorten(_writable(report.error), limits) if report.error else None
         return Ending(number=number, fence=fence, outcome=report.outcome, error=error, waits=report.waits)
@@ -231,7 +231,7 @@ def _prepare_report(report: Report, limits: Limits) -> Ending:
     return Ending(number=number, fence=fence, outcome="succeeded", output=output)
 
 
-def _check_waits(waits: tuple[Wait, ...]) -> None:
+def _check_waits(waits: tuple[Wait, ...], limits: Limits) -> None:
     if not waits:
         raise InvalidInput("an attempt that waits names what it waits for", field="waits")
     if len({(wait.name, wait.occurrence) for wait in waits}) < len(waits):
@@ -241,6 +241,10 @@ def _check_waits(waits: tuple[Wait, ...]) -> None:
             raise InvalidInput(
                 f"{wait.name} is a sleep without an end; give until_us or seconds", field="waits"
             )
+        if wait.what == "jobs":
+            if not wait.jobs:
+                raise InvalidInput(f"{wait.name} waits for jobs and names none", field="waits")
+            _after(wait.jobs, limits, field="waits")
 
 
 def prepare_signal(value: Any, limits: Limits) -> bytes:
@@ -264,12 +268,19 @@ def _check_text(output: bytes) -> None:
         raise InvalidInput(f"this is not JSON: {error}", field="output") from error
 
 
-def _prepare_step(report: StepReport, limits: Limits) -> NewStep:
-    output, error = b"null", report.error
+def _check_name(report: StepReport) -> None:
+    """Names with a colon are the engine's own; a worker says of jobs that it could not spawn that this has failed."""
+    if report.error is not None and report.name.startswith(SPAWN_PREFIX):
+        return
     try:
         msgspec.convert(report.name, Name)
     except msgspec.ValidationError as invalid:
         raise misfit(invalid) from invalid
+
+
+def _prepare_step(report: StepReport, limits: Limits) -> NewStep:
+    output, error = b"null", report.error
+    _check_name(report)
     if error is not None:
         error = _shorten(_writable(error), limits)
     else:

@@ -11,7 +11,7 @@ from sheratan.contracts.principal import ENGINE, Principal
 from sheratan.engine.batch import Batch, job_id
 from sheratan.engine.commands import Ending, NewStep, Settle
 from sheratan.engine.state import Held
-from sheratan.engine.waits import park
+from sheratan.engine.waits import check_waits, park
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.outcome import SETTLE, settle
 from sheratan.kernel.retry import BACKOFF, backoff
@@ -26,6 +26,8 @@ _SEED_BITS = 52
 
 def settle_reports(batch: Batch, command: Settle, by: Principal) -> list[bool]:
     """Apply reports and say of each whether it counted; a stale fence changes nothing."""
+    for report in command.reports:
+        check_waits(batch, report)
     session = batch.state.sessions.get(command.session)
     if session is not None:
         # The slots of a lease call that still waits grow by what has just been freed.

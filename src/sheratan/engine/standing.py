@@ -41,8 +41,11 @@ def compare_standing(reader: Reader, fold: Fold, problems: Problems) -> None:
         _compare_queues(reader, fold, problems)
     with problems.reading("wait"):
         stands = {row[:3]: row[3:] for row in reader.all_waits()}
-        said = {wait[:3]: wait[3:] for job in fold.open.values() for wait in job.waits}
+        said = {wait[:3]: wait[3:8] for job in fold.open.values() for wait in job.waits}
         problems.differ("wait", said, stands)
+    with problems.reading("awaited"):
+        awaited = {(*key, number): () for key, left in fold.awaited.items() for number in left}
+        problems.differ("awaited", awaited, {tuple(row): () for row in reader.all_awaited()})
     with problems.reading("signal"):
         _compare_signals(reader, fold, problems)
     with problems.reading("alarm"):

@@ -115,6 +115,8 @@ class State:
         What is decided about them can only be refused, and that is how it finds out.
         """
         self.cached: dict[int, JobRow] = {}
+        self.awaiting = store.any_awaited()
+        """Whether a handler may wait for other jobs."""
         self.signalled: set[int] = {row.number for row in store.all_signals()}
         """Jobs that may have signals which their handlers have not received."""
         self.blocked = store.blocked_count()

@@ -16,7 +16,7 @@ from sheratan.engine.state import Held
 from sheratan.kernel.canonical import digest
 from sheratan.store.rows import StepRow
 
-__all__ = ["record_steps"]
+__all__ = ["find_recorded", "record_steps", "write_step"]
 
 
 def record_steps(batch: Batch, command: RecordSteps, by: Principal) -> list[bool]:
@@ -51,16 +51,21 @@ def _record(batch: Batch, step: NewStep, by: Principal) -> bool:
         keep_evidence(batch, step, by)
         return False
     if step.step > held.lease.steps:
-        _write(batch, held, step, by)
+        write_step(batch, held, step, by)
     return True
 
 
-def _check_same(batch: Batch, step: NewStep) -> None:
+def find_recorded(batch: Batch, number: int, step: int) -> StepRow:
+    """A step that a job has recorded, in this batch or before."""
     for row in batch.unit.steps:
-        if (row.number, row.step) == (step.number, step.step):
-            break
-    else:
-        [row] = batch.state.store.steps(step.number, step.step - 1, 1)
+        if (row.number, row.step) == (number, step):
+            return row
+    [row] = batch.state.store.steps(number, step - 1, 1)
+    return row
+
+
+def _check_same(batch: Batch, step: NewStep) -> None:
+    row = find_recorded(batch, step.number, step.step)
     body = _body(step)
     kept = row.payload.hex() if row.payload else digest(row.output or b"")
     if (row.name, row.occurrence, kept) != (step.name, step.occurrence, digest(body)):
@@ -71,7 +76,8 @@ def _body(step: NewStep) -> bytes:
     return step.output if step.error is None else msgspec.json.encode(step.error)
 
 
-def _write(batch: Batch, held: Held, step: NewStep, by: Principal) -> None:
+def write_step(batch: Batch, held: Held, step: NewStep, by: Principal) -> None:
+    """Record the next step of a running job."""
     lease, unit = held.lease, batch.unit
     data: dict[str, Any] = {"step": step.step, "name": step.name}
     if step.occurrence > 1:

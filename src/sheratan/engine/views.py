@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from sheratan.contracts.api import AfterResult, AfterResults, JobPage, ListJobs, ListSteps
+from sheratan.contracts.api import AfterResults, GetResults, JobPage, JobResult, ListJobs, ListSteps
 from sheratan.contracts.errors import InvalidInput, NotFound
 from sheratan.contracts.ids import JOB_NUMBER_MAX, look_up_job_id, parse_job_id
 from sheratan.contracts.jobs import JobError, JobRecord
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.worker import StepRecord
 from sheratan.engine.batch import job_id
+from sheratan.kernel.words import count
 from sheratan.store.port import JobView, Reader
 from sheratan.store.rows import (
     NEVER_US,
@@ -24,6 +25,7 @@ from sheratan.store.rows import (
     StepRow,
     Timer,
     WaitRow,
+    wait_key,
 )
 from sheratan.store.unit import state_of
 
@@ -32,6 +34,7 @@ __all__ = [
     "ended_record",
     "find_view",
     "job_record",
+    "job_results",
     "list_records",
     "newest_entry",
     "step_records",
@@ -118,20 +121,36 @@ def list_records(reader: Reader, request: ListJobs, limits: Limits) -> JobPage:
     return JobPage(items=items, next_cursor=items[-1].id if more and items else None)
 
 
-def after_results(reader: Reader, request: AfterResults) -> list[AfterResult]:
+def after_results(reader: Reader, request: AfterResults) -> list[JobResult]:
     """How the jobs that a job ran after have ended."""
     view = find_view(reader, request.id)
     numbers = reader.after(view.job.number)[request.start : request.start + request.limit]
-    found = []
-    for number in numbers:
-        parent = reader.view(number)
-        assert parent is not None
-        output = _output(reader, parent.location) or b"null"
-        state = state_of(parent.location)
-        found.append(
-            AfterResult(id=job_id(parent.job), kind=parent.lane.kind, state=state, output=msgspec.Raw(output))
-        )
+    views = map(reader.view, numbers)
+    return [_result(reader, parent) for parent in views if parent is not None]
+
+
+def job_results(reader: Reader, request: GetResults) -> list[JobResult]:
+    """How these jobs have ended; fewer than asked for where they are large."""
+    found: list[JobResult] = []
+    size = 0
+    for text in request.ids:
+        result = _result(reader, find_view(reader, text))
+        size += len(bytes(result.output))
+        if found and size > _PAGE_BYTES_MAX:
+            break
+        found.append(result)
     return found
+
+
+def _result(reader: Reader, view: JobView) -> JobResult:
+    output = _output(reader, view.location) or b"null"
+    return JobResult(
+        id=job_id(view.job),
+        kind=view.lane.kind,
+        state=state_of(view.location),
+        output=msgspec.Raw(output),
+        error=_last_error(reader, view.job, view.location) if type(view.location) is Result else None,
+    )
 
 
 def step_records(reader: Reader, request: ListSteps) -> list[StepRecord]:
@@ -177,7 +196,7 @@ def _waiting_for(reader: Reader, location: Location) -> str | None:
     if type(location) is Blocked:
         return f"{location.missing} other jobs to end"
     if state_of(location) == "waiting":
-        return " or ".join(_awaited(row) for row in reader.waits(location.number))
+        return " or ".join(_awaited(reader, row) for row in reader.waits(location.number))
     if type(location) is Timer:
         return "the end of its delay" if location.what == 1 else "the end of its backoff"
     if type(location) is Ready:
@@ -190,8 +209,12 @@ def _due_us(location: Location) -> int | None:
     return None if due_us == NEVER_US else due_us
 
 
-def _awaited(row: WaitRow) -> str:
-    return "the end of its sleep" if row.what == "sleep" else f"the signal {row.key}"
+def _awaited(reader: Reader, row: WaitRow) -> str:
+    if row.what == "sleep":
+        return "the end of its sleep"
+    if row.what == "signal":
+        return f"the signal {row.key}"
+    return f"{count(reader.awaited_left(wait_key(row)), 'other job')} to end"
 
 
 def _input(reader: Reader, job: JobRow) -> bytes | None:

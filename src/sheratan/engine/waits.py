@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
-from sheratan.contracts.errors import AlreadyEnded, LimitReached
+from sheratan.contracts.errors import AlreadyEnded, InvalidInput, LimitReached
+from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.principal import ENGINE, Principal
 from sheratan.contracts.worker import Wait
 from sheratan.engine.batch import Batch, job_id
-from sheratan.engine.commands import SendSignal
+from sheratan.engine.commands import Ending, SendSignal
 from sheratan.engine.state import Held
 from sheratan.kernel.canonical import digest
 from sheratan.store.rows import (
@@ -24,10 +25,12 @@ from sheratan.store.rows import (
     SignalRow,
     StepRow,
     Timer,
+    WaitKey,
     WaitRow,
+    wait_key,
 )
 
-__all__ = ["SIGNALS_MAX", "park", "signal", "wake"]
+__all__ = ["SIGNALS_MAX", "check_waits", "jobs_ended", "park", "signal", "wake"]
 
 _BEGUN = WaitRow._fields[2:]
 """What an entry says of a wait that begins; its job and the entry itself are the rest."""
@@ -36,26 +39,42 @@ SIGNALS_MAX = 1_000
 """Signals that a job may have and not have received."""
 
 
+def check_waits(batch: Batch, report: Ending) -> None:
+    """Refuse a report that waits for a job that is not there, or that can end only after this one."""
+    for wait in report.waits:
+        if wait.what == "jobs":
+            _check_jobs(batch, report.number, wait)
+
+
+def _check_jobs(batch: Batch, waiting: int, wait: Wait) -> None:
+    numbers = [parse_job_id(text).number for text in wait.jobs]
+    known = batch.jobs([number for number in numbers if 0 < number < batch.unit.next_number])
+    for number, text in zip(numbers, wait.jobs, strict=True):
+        if number not in known or job_id(known[number]) != text:
+            raise InvalidInput(f"{wait.name} waits for {text}, and there is no such job", field="waits")
+    above: int | None = waiting
+    while above is not None and above < batch.unit.next_number:
+        if above in known:
+            text = f"{wait.name} waits for {job_id(known[above])}, which may wait for it in turn"
+            raise InvalidInput(text, field="waits")
+        above = batch.job(above).submitted_by
+
+
 def park(batch: Batch, held: Held, waits: Sequence[Wait], record: dict[str, Any], by: Principal) -> None:
     """An attempt has given its slot back. What it waits for may have come already; then it goes on at once."""
     lease, job = held.lease, held.job
     known = {(row.name, row.occurrence): row for row in batch.waits(job.number)}
     entry = batch.unit.next_seq
-    new = [
-        _row(batch, job, entry, ordinal, wait)
+    new = {
+        _row(batch, job, entry, ordinal, wait): wait
         for ordinal, wait in enumerate(waits)
         if (wait.name, wait.occurrence) not in known
-    ]
+    }
     asked = {(wait.name, wait.occurrence) for wait in waits}
     due_us = min(row.due_us for row in (*known.values(), *new) if (row.name, row.occurrence) in asked)
-    data = {
-        "attempt": lease.attempt,
-        "due_us": due_us,
-        "begun": [dict(zip(_BEGUN, row[2:], strict=True)) for row in new],
-    }
+    begun = [_begin(batch, row, wait) for row, wait in new.items()]
+    data = {"attempt": lease.attempt, "due_us": due_us, "begun": begun}
     batch.unit.record("job.waiting", held.id, data, by, decision=record, previous=lease.entry)
-    for row in new:
-        batch.unit.waits[row] = True
     timer = Timer(
         due_us, job.number, TIMER_WAIT, lease.attempt, lease.losses, batch.at_us, entry, lease.steps
     )
@@ -70,6 +89,19 @@ def _row(batch: Batch, job: JobRow, entry: int, ordinal: int, wait: Wait) -> Wai
     elif wait.seconds is not None:
         due_us = batch.at_us + int(wait.seconds * 1_000_000)
     return WaitRow(job.number, entry, ordinal, wait.name, wait.occurrence, wait.what, wait.key, due_us)
+
+
+def _begin(batch: Batch, row: WaitRow, wait: Wait) -> dict[str, Any]:
+    """Begin to wait; returns what the entry says of it."""
+    batch.unit.waits[row] = True
+    said: dict[str, Any] = dict(zip(_BEGUN, row[2:], strict=True))
+    if wait.what == "jobs":
+        numbers = [parse_job_id(text).number for text in wait.jobs]
+        open_jobs = sorted(set(numbers) - batch.has_ended(numbers))
+        batch.unit.awaited[wait_key(row)] = dict.fromkeys(open_jobs, True)
+        batch.state.awaiting = True
+        said["jobs"] = numbers
+    return said
 
 
 def signal(batch: Batch, command: SendSignal, by: Principal) -> int:
@@ -91,19 +123,37 @@ def signal(batch: Batch, command: SendSignal, by: Principal) -> int:
     return entry
 
 
+def jobs_ended(batch: Batch, ended: Mapping[int, int]) -> None:
+    """Jobs have ended, by number with the entry that says so: let the handlers go on that waited for them alone."""
+    last: dict[WaitKey, int] = {}
+    for key, number in batch.who_awaits(ended):
+        batch.await_no_more(key, number)
+        last[key] = max(ended[number], last.get(key, 0))
+    for key, entry in last.items():
+        if batch.awaited_left(key):
+            continue
+        job = batch.job(key[0])
+        location = batch.locate(job)
+        if type(location) is Timer and location.what == TIMER_WAIT:
+            wake(batch, job, location, entry)
+
+
 class _Over(NamedTuple):
     """A wait that is over: what it gave, or how it failed, and the entry that brought it."""
 
     wait: WaitRow
-    output: bytes | None
-    payload: bytes | None
-    error: bytes | None
-    cause: int | None
+    output: bytes | None = b"null"
+    payload: bytes | None = None
+    error: bytes | None = None
+    cause: int | None = None
 
 
-def wake(batch: Batch, job: JobRow, timer: Timer) -> None:
-    """Let a job that waits go on, if anything that it waits for has come or its time is over."""
-    over = list(_over(batch, job))
+def wake(batch: Batch, job: JobRow, timer: Timer, ended: int | None = None) -> None:
+    """Let a job that waits go on, if anything that it waits for has come or its time is over.
+
+    `ended` is the entry that says how the last one ended of the jobs that it waited for.
+    """
+    over = list(_over(batch, job, ended))
     if not over:
         return
     entry, steps, public_id = timer.entry, timer.steps, job_id(job)
@@ -116,22 +166,26 @@ def wake(batch: Batch, job: JobRow, timer: Timer) -> None:
     batch.place(job, timer, ready)
 
 
-def _over(batch: Batch, job: JobRow) -> Iterator[_Over]:
+def _over(batch: Batch, job: JobRow, ended: int | None) -> Iterator[_Over]:
     signals = batch.signals_of(job.number)
     for wait in batch.waits(job.number):
         came = next((one for one in signals if wait.what == "signal" and one.name == wait.key), None)
         if came is not None:
             signals.remove(came)
             batch.unit.signals[came] = False
-            yield _Over(wait, came.output, came.payload, None, came.entry)
+            yield _Over(wait, came.output, came.payload, cause=came.entry)
+        elif wait.what == "jobs" and not batch.awaited_left(wait_key(wait)):
+            yield _Over(wait, cause=ended)
         elif wait.due_us <= batch.at_us:
-            yield _Over(wait, b"null", None, _time_is_over(wait), None)
+            yield _Over(wait, error=_time_is_over(wait))
 
 
 def _time_is_over(wait: WaitRow) -> bytes | None:
     if wait.what == "sleep":
         return None
-    message = f"no signal {wait.key} has come in time"
+    message = "the jobs have not ended in time"
+    if wait.what == "signal":
+        message = f"no signal {wait.key} has come in time"
     return msgspec.json.encode(JobError(error_class="fatal", type="WaitTimedOut", message=message))
 
 
@@ -158,5 +212,5 @@ def _record(batch: Batch, public_id: str, over: _Over, step: int, previous: int)
     batch.unit.steps.append(
         StepRow(wait.number, step, wait.name, wait.occurrence, failed, output, payload, entry)
     )
-    batch.unit.waits[wait] = False
+    batch.end_wait(wait)
     return entry

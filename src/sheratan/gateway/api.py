@@ -33,6 +33,7 @@ from sheratan.engine.views import (
     ended_record,
     find_view,
     job_record,
+    job_results,
     list_records,
     step_records,
 )
@@ -82,6 +83,8 @@ class Api:
             api.LeaseJobs: self._lease,
             api.SettleJobs: self._settle,
             api.RecordSteps: self._record_steps,
+            api.SpawnJobs: self._spawn,
+            api.GetResults: self._results,
             api.WaitForStops: self._stops,
             api.HeartbeatWorker: self._heartbeat,
             api.EndWorker: self._end,
@@ -178,8 +181,11 @@ class Api:
     async def _steps(self, request: api.ListSteps, by: Principal) -> list[StepRecord]:
         return await self._read(lambda: step_records(self._reader, request))
 
-    async def _after_results(self, request: api.AfterResults, by: Principal) -> list[api.AfterResult]:
+    async def _after_results(self, request: api.AfterResults, by: Principal) -> list[api.JobResult]:
         return await self._read(lambda: after_results(self._reader, request))
+
+    async def _results(self, request: api.GetResults, by: Principal) -> list[api.JobResult]:
+        return await self._read(lambda: job_results(self._reader, request))
 
     async def _queues(self, request: api.ListQueues, by: Principal) -> list[QueueRecord]:
         state = self._engine.state
@@ -268,6 +274,17 @@ class Api:
         worker = self._worker(request.session)
         steps = prepare_steps(request.steps, self._engine.limits)
         return await self._engine.ask(commands.RecordSteps(steps=steps), worker)
+
+    async def _spawn(self, request: api.SpawnJobs, by: Principal) -> Any:
+        command = commands.Spawn(
+            number=request.number,
+            fence=request.fence,
+            step=request.step,
+            name=request.name,
+            occurrence=request.occurrence,
+            jobs=prepare(request.jobs, self._engine.kinds, self._engine.limits),
+        )
+        return await self._engine.ask(command, self._worker(request.session))
 
     async def _stops(self, request: api.WaitForStops, by: Principal) -> Any:
         return await self._engine.wait_stops(request.session)

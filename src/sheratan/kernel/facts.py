@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -42,6 +43,8 @@ class WaitFact(NamedTuple):
     what: str
     key: str
     due_us: int
+    jobs: Sequence[int] = ()
+    """The jobs that are to end, all of them."""
 
 
 class SignalFact(NamedTuple):

@@ -36,6 +36,9 @@ class JobBook:
         self._violations = violations
         self.by_subject: dict[str, OpenJob] = {}
         self.children: dict[int, list[int]] = {}
+        self.awaited: dict[tuple[int, int, int], set[int]] = {}
+        """By wait, the jobs that it waits for and that have not ended."""
+        self.awaited_by: dict[int, list[tuple[int, int, int]]] = {}
         self.new = no_facts()
 
     def take_facts(self) -> NewFacts:
@@ -118,6 +121,8 @@ class JobBook:
         del self.open[job.number]
         self.by_subject.pop(job.subject, None)
         self.outcomes.put(job.number, state)
+        for wait in job.waits:
+            self.awaited.pop(wait[:3], None)
         ended = Ended(job.number, state, job.attempt, job.losses, entry.at, output, entry.seq)
         self.new.ended.append(ended)
         self.free_children(job.number, succeeded=state == "succeeded")
@@ -129,6 +134,9 @@ class JobBook:
             if child is not None:
                 child.missing -= 1
                 child.parents_failed += not succeeded
+        for wait in self.awaited_by.pop(number, ()):
+            if wait in self.awaited:
+                self.awaited[wait].discard(number)
 
 
 def decision_of(entry: Entry) -> dict[str, Any]:

@@ -27,11 +27,28 @@ class WaitFold(JobBook):
         data = entry.data
         self.check_fence(entry, job, decision_of(entry))
         self.check_attempt(entry, job, data["attempt"])
-        job.waits += tuple(WaitFact(job.number, entry.seq, **one) for one in data["begun"])
+        for one in data["begun"]:
+            wait = WaitFact(job.number, entry.seq, **one)
+            job.waits += (wait,)
+            self._await_jobs(entry, wait)
         if data["due_us"] not in {wait.due_us for wait in job.waits}:
             self.say(entry, "E13", f"nothing that it waits for is due at {data['due_us']}")
         self.go(entry, job, "waiting")
         job.due_us, job.since_us = data["due_us"], entry.at
+
+    def _await_jobs(self, entry: Entry, wait: WaitFact) -> None:
+        if wait.what != "jobs":
+            return
+        left = self.awaited[wait[:3]] = set()
+        for number in wait.jobs:
+            outcome = self.outcomes.get(number)
+            if outcome == "open":
+                left.add(number)
+                self.awaited_by.setdefault(number, []).append(wait[:3])
+                # Whoever ends a job looks here first.
+                self.children.setdefault(number, [])
+            elif not outcome:
+                self.say(entry, "E2", f"{wait.name} waits for job number {number}, which nobody submitted")
 
     def woken(self, entry: Entry, job: OpenJob) -> None:
         """What a handler waited for has come, and its job goes back to its queue."""
@@ -45,7 +62,13 @@ class WaitFold(JobBook):
         """Its time has come, or a signal that was sent to the job and that it has not received."""
         if job.state != "waiting":
             self.say(entry, "E3", f"a wait of job {job.number} is over while it is {job.state}")
-        if entry.cause is not None:
+        left = self.awaited.pop(wait[:3], None)
+        if wait.what == "jobs" and entry.type == "step.succeeded":
+            if left:
+                self.say(
+                    entry, "E11", f"{wait.name} is over while {len(left)} jobs that it waits for are open"
+                )
+        elif entry.cause is not None:
             self._receive(entry, job, wait)
         elif wait.due_us > entry.at:
             self.say(entry, "E13", f"{wait.name} is over at {entry.at}, and was due at {wait.due_us}")

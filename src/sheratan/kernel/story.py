@@ -97,12 +97,14 @@ def _step(entry: Entry) -> str:
 
 
 def _waits(entry: Entry) -> str:
-    begun = [_awaited(wait["what"], wait["key"]) for wait in entry.data["begun"]]
+    begun = [_awaited(wait) for wait in entry.data["begun"]]
     return f"Its handler waits for {' or '.join(begun)}." if begun else "Its handler waits for the rest."
 
 
-def _awaited(what: str, key: str) -> str:
-    return f"the signal {key}" if what == "signal" else "the end of a sleep"
+def _awaited(wait: dict[str, Any]) -> str:
+    if wait["what"] == "signal":
+        return f"the signal {wait['key']}"
+    return f"{count(len(wait['jobs']), 'job')} to end" if wait["what"] == "jobs" else "the end of a sleep"
 
 
 def _who(entry: Entry) -> str:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import msgspec
 
 from sheratan.contracts import api
 from sheratan.contracts.errors import Unavailable
 from sheratan.contracts.jobs import Submission
-from sheratan.contracts.worker import Assignment, What
-from sheratan.sdk.errors import Fatal
+from sheratan.contracts.worker import SPAWN_PREFIX, Assignment, What
+from sheratan.sdk.children import Child, Offered
+from sheratan.sdk.errors import ChildFailed, Fatal
+from sheratan.sdk.options import SubmissionOptions, read_options
 from sheratan.sdk.steps import Steps
 
 __all__ = ["Context", "Ended"]
 
 _RESULTS_AT_ONCE = 500
+_JOBS_AT_ONCE = 1_000
 
 
 class Ended(NamedTuple):
@@ -125,6 +128,63 @@ class Context:
         """
         return await self._wait("signal", f"wait:signal:{name}", key=name, seconds=timeout_seconds)
 
+    async def spawn(
+        self, kind: Offered | str, value: Any = None, **options: Unpack[SubmissionOptions]
+    ) -> Child:
+        """Submit a job as a step of this one: once, however often this handler is run. Wait for it with `gather`.
+
+        Raises StepFailed when the job is refused for good (its kind or its input, the limits.fan_out_jobs_max).
+        """
+        if isinstance(kind, str):
+            submission = Submission(kind=kind, input=value, options=read_options(options))
+            [job_id] = await self._spawn(kind, [submission])
+            return Child(self, job_id, None)
+        [job_id] = await self._spawn(kind.name, [kind.submission(value, **options)])
+        return Child(self, job_id, kind)
+
+    async def spawn_many(self, jobs: Sequence[Submission]) -> list[Child]:
+        """Submit jobs (`kind.submission(…)`) as a step of this one, as `spawn`: a thousand in one commit."""
+        ids: list[str] = []
+        for start in range(0, len(jobs), _JOBS_AT_ONCE):
+            ids += await self._spawn("many", jobs[start : start + _JOBS_AT_ONCE])
+        return [Child(self, job_id, None) for job_id in ids]
+
+    async def gather(
+        self,
+        *children: Child | str,
+        timeout_seconds: float | None = None,
+        return_exceptions: bool = False,
+    ) -> list[Any]:
+        """The outputs of jobs once all of them have ended, in the order given; the slot is given back meanwhile.
+
+        Raises ChildFailed for the first that has not succeeded; with `return_exceptions` it stands in its place.
+        Raises WaitTimedOut when they have not ended in time. A text is the id of any job.
+        """
+        jobs = [Child(self, one, None) if isinstance(one, str) else one for one in children]
+        ids = tuple(dict.fromkeys(child.id for child in jobs))
+        if not ids:
+            return []
+        await self._wait("jobs", "wait:jobs", jobs=ids, seconds=timeout_seconds)
+        results = await self._results(ids)
+        outputs = [_output(child, results[child.id]) for child in jobs]
+        if not return_exceptions:
+            for output in outputs:
+                if isinstance(output, ChildFailed):
+                    raise output
+        return outputs
+
+    async def _results(self, ids: tuple[str, ...]) -> dict[str, api.JobResult]:
+        found: dict[str, api.JobResult] = {}
+        while len(found) < len(ids):
+            page = ids[len(found) : len(found) + _RESULTS_AT_ONCE]
+            found |= {result.id: result for result in await self._call(api.GetResults(ids=page))}
+        return found
+
+    async def _spawn(self, name: str, jobs: Sequence[Submission]) -> list[str]:
+        if self._steps is None:
+            raise Fatal("only an async handler can spawn jobs; a plain function submits them with a key")
+        return await self._steps.spawn(f"{SPAWN_PREFIX}{name}", jobs)
+
     async def _wait(self, what: What, name: str, **given: Any) -> Any:
         if self._steps is None:
             raise Fatal("only an async handler can give its slot back; a plain function sleeps in its thread")
@@ -152,6 +212,12 @@ class Context:
             if len(found) < _RESULTS_AT_ONCE:
                 return
             start += len(found)
+
+
+def _output(child: Child, result: api.JobResult) -> Any:
+    if result.state != "succeeded":
+        return ChildFailed(child.id, result.state, result.error)
+    return child.read_output(msgspec.json.decode(result.output))
 
 
 def _detached(data: bytes) -> Context:

@@ -11,11 +11,13 @@ import msgspec
 from sheratan.contracts.jobs import ErrorClass, JobError
 
 __all__ = [
+    "ChildFailed",
     "CodeChanged",
     "Fatal",
     "HandlerError",
     "InvalidOutput",
     "NotRecorded",
+    "NotSpawned",
     "ProcessDied",
     "RateLimited",
     "Retryable",
@@ -40,6 +42,22 @@ class Fatal(HandlerError):
     """Trying again would not help; the job fails at once."""
 
     error_class = "fatal"
+
+
+class ChildFailed(HandlerError):
+    """A job that the handler waited for has not succeeded; a handler that lets this through has failed for good."""
+
+    error_class = "fatal"
+
+    def __init__(self, job_id: str, state: str, error: JobError | None) -> None:
+        super().__init__(f"{job_id} is {state}{f': {error.type}: {error.message}' if error else ''}")
+        self.job_id = job_id
+        self.state = state
+        self.error = error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """The way back from another process: exceptions are otherwise made anew from their text alone."""
+        return type(self), (self.job_id, self.state, self.error)
 
 
 class RateLimited(HandlerError):
@@ -92,6 +110,12 @@ class NotRecorded(HandlerError):
     """A step could not be recorded, not even as failed, as when its job has as many as it may have."""
 
     error_class = "fatal"
+
+
+class NotSpawned(NotRecorded):
+    """Jobs could not be taken in for now: their queue is full, or the engine drains."""
+
+    error_class = "retryable"
 
 
 class ProcessDied(Exception):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import msgspec
 
@@ -18,15 +19,19 @@ from sheratan.contracts.errors import (
     SheratanError,
     Unavailable,
 )
+from sheratan.contracts.jobs import JobError
 from sheratan.contracts.worker import StepReport
-from sheratan.sdk.errors import InvalidOutput, NotRecorded, describe
+from sheratan.sdk.errors import InvalidOutput, NotRecorded, NotSpawned, StepFailed, describe
 
 __all__ = ["StepSender"]
 
 _STEPS_AT_ONCE: Final = 256
 _AGAIN_SECONDS: Final = 0.2
 
-_Waiting = tuple[StepReport, asyncio.Future[None]]
+_FULL: Final = ("intake", "queue")
+"""What may refuse jobs for a while: the attempt that spawns them fails, and is tried again later."""
+
+_Waiting = tuple[StepReport, asyncio.Future[Any]]
 
 
 class StepSender:
@@ -35,12 +40,15 @@ class StepSender:
     def __init__(self, transport: api.Transport) -> None:
         self.session = 0
         self._transport = transport
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[tuple[StepReport | api.SpawnJobs, asyncio.Future[Any]]] = deque()
         self._task: asyncio.Task[None] | None = None
 
-    def send(self, step: StepReport) -> asyncio.Future[None]:
-        """Done once the step is durable. LostLease when the attempt was given up, InvalidInput when it is refused."""
-        told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def send(self, step: StepReport | api.SpawnJobs) -> asyncio.Future[Any]:
+        """Done once the step is durable, with the ids of the jobs that it has spawned, if it has.
+
+        LostLease when the attempt was given up, StepFailed when it was refused, and recorded as failed.
+        """
+        told: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((step, told))
         if self._task is None:
             # It starts in the next turn of the loop, so the steps that end in this one share a call.
@@ -50,17 +58,45 @@ class StepSender:
     async def _send_all(self) -> None:
         try:
             while self._waiting:
-                count = min(len(self._waiting), _STEPS_AT_ONCE)
-                await self._send([self._waiting.popleft() for _ in range(count)])
+                steps: list[_Waiting] = []
+                while self._waiting and len(steps) < _STEPS_AT_ONCE:
+                    step, told = self._waiting[0]
+                    if isinstance(step, api.SpawnJobs):
+                        break
+                    steps.append((step, told))
+                    self._waiting.popleft()
+                if steps:
+                    await self._send(steps)
+                else:
+                    step, told = self._waiting.popleft()
+                    assert isinstance(step, api.SpawnJobs)
+                    await self._spawn(step, told)
         finally:
             self._task = None
 
+    async def _spawn(self, spawns: api.SpawnJobs, told: asyncio.Future[Any]) -> None:
+        try:
+            ids = await self._deliver(msgspec.structs.replace(spawns, session=self.session))
+        except SheratanError as error:
+            if isinstance(error, (Disconnected, LostLease)) or error.field == "session":
+                _refuse([(spawns, told)], LostLease(str(error), field="session"))
+            elif error.field in _FULL:
+                # Whoever waits for room here would hold up the steps of every other attempt.
+                _refuse([(spawns, told)], NotSpawned(str(error)))
+            else:
+                refused = JobError(error_class="fatal", type=type(error).__name__, message=str(error))
+                await self._send_failed(_step_of(spawns), told, refused)
+        else:
+            if not told.done():
+                told.set_result(ids)
+
     async def _send(self, waiting: list[_Waiting]) -> None:
         try:
-            counted = await self._deliver(tuple(step for step, _ in waiting))
+            steps = tuple(step for step, _ in waiting)
+            counted = await self._deliver(api.RecordSteps(session=self.session, steps=steps))
         except InvalidInput as error:
             if len(waiting) == 1:
-                await self._send_refused(*waiting[0], error)
+                await self._send_failed(*waiting[0], describe(InvalidOutput(str(error))))
                 return
             # One of them is at fault, or together they are too long; and none must suffer for another.
             half = len(waiting) // 2
@@ -78,39 +114,43 @@ class StepSender:
                 else:
                     told.set_exception(LostLease("this attempt was given up; its step was not recorded"))
 
-    async def _send_refused(
-        self, step: StepReport, told: asyncio.Future[None], refusal: InvalidInput
-    ) -> None:
-        """A step whose output is not taken has failed: in its place, so that those after it follow on something."""
-        failed = msgspec.structs.replace(
-            step, output=msgspec.Raw(b"null"), error=describe(InvalidOutput(str(refusal)))
-        )
+    async def _send_failed(self, step: StepReport, told: asyncio.Future[Any], error: JobError) -> None:
+        """A step that is not taken has failed: in its place, so that those after it follow on something."""
+        failed = msgspec.structs.replace(step, output=msgspec.Raw(b"null"), error=error)
         try:
-            [counted] = await self._deliver((failed,))
-        except InvalidInput as error:
-            _refuse([(step, told)], NotRecorded(str(error)))
-        except SheratanError as error:
-            _refuse([(step, told)], LostLease(str(error), field="session"))
+            [counted] = await self._deliver(api.RecordSteps(session=self.session, steps=(failed,)))
+        except InvalidInput as refusal:
+            _refuse([(step, told)], NotRecorded(str(refusal)))
+        except SheratanError as refusal:
+            _refuse([(step, told)], LostLease(str(refusal), field="session"))
         else:
             lost = LostLease("this attempt was given up; its step was not recorded")
-            _refuse([(step, told)], refusal if counted else lost)
+            _refuse([(step, told)], StepFailed(step.name, error) if counted else lost)
 
-    async def _deliver(self, steps: tuple[StepReport, ...]) -> list[bool]:
+    async def _deliver(self, request: api.RecordSteps | api.SpawnJobs) -> Any:
         while True:
             try:
-                counted: list[bool] = await self._transport.call(
-                    api.RecordSteps(session=self.session, steps=steps)
-                )
+                return await self._transport.call(request)
             except (Disconnected, NotFound):
                 raise
-            except (Unavailable, LimitReached):
+            except (Unavailable, LimitReached) as error:
+                if error.field in (*_FULL, "jobs"):
+                    raise
                 # What was done must not be lost: it is sent until the engine takes it or has gone for good.
                 await asyncio.sleep(_AGAIN_SECONDS)
-            else:
-                return counted
 
 
-def _refuse(waiting: list[_Waiting], error: Exception) -> None:
+def _step_of(spawns: api.SpawnJobs) -> StepReport:
+    return StepReport(
+        number=spawns.number,
+        fence=spawns.fence,
+        step=spawns.step,
+        name=spawns.name,
+        occurrence=spawns.occurrence,
+    )
+
+
+def _refuse(waiting: Sequence[tuple[object, asyncio.Future[Any]]], error: Exception) -> None:
     for _, told in waiting:
         if not told.done():
             told.set_exception(error)

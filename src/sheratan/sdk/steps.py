@@ -8,18 +8,18 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from contextvars import ContextVar, copy_context
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
 
-from sheratan.contracts.errors import InvalidInput, LostLease
-from sheratan.contracts.jobs import JobError, Name
+from sheratan.contracts.api import SpawnJobs
+from sheratan.contracts.errors import LostLease
+from sheratan.contracts.jobs import JobError, Name, Submission
 from sheratan.contracts.values import convert
 from sheratan.contracts.worker import Assignment, StepRecord, StepReport, Wait, What
 from sheratan.sdk.errors import (
     Fatal,
     HandlerError,
-    InvalidOutput,
     NotRecorded,
     StepFailed,
     WaitTimedOut,
@@ -29,6 +29,8 @@ from sheratan.sdk.step_output import StepOutput
 from sheratan.sdk.step_replay import Key, Replay
 
 __all__ = ["Parked", "Steps", "Surroundings"]
+
+T = TypeVar("T")
 
 QUIET_SECONDS: Final = 0.2
 """How long a handler that waits in one branch may take in the others until it asks for a step: then it is parked."""
@@ -53,8 +55,9 @@ class _FailedForNow(StepFailed):
 class Surroundings(msgspec.Struct, frozen=True):
     """What the steps of an attempt need of the worker that runs it."""
 
-    send: Callable[[StepReport], Awaitable[None]]
-    """Record a step: LostLease when the attempt was given up, InvalidInput when it was recorded as failed instead."""
+    send: Callable[[StepReport | SpawnJobs], Awaitable[Any]]
+    """Record a step, or jobs as one, which gives their ids: LostLease when the attempt was given up, StepFailed when it
+    was recorded as failed instead."""
     stop: Callable[[], object]
     """Cancel the handler."""
     is_cancelled: Callable[[], bool]
@@ -111,6 +114,16 @@ class Steps:
         else:
             data = record.output
         return kind.read(data)
+
+    async def spawn(self, name: str, jobs: Sequence[Submission]) -> list[str]:
+        """The ids of jobs that were submitted as a step, in an earlier attempt or now."""
+        key = self._take_key(name)
+        record = await self._replay.record(key)
+        if record is None:
+            return await self._begin(lambda: self._submit(key, jobs))
+        if record.error is not None:
+            raise StepFailed(name, record.error)
+        return msgspec.json.decode(record.output, type=list[str])
 
     async def wait(self, what: What, name: str, given: dict[str, Any]) -> Any:
         """What a wait has given; an attempt that does nothing but wait gives its slot back."""
@@ -199,7 +212,7 @@ class Steps:
     # ------------------------------------------------------------------------------------------------------------------
     # A step that is run
 
-    async def _begin(self, execute: Callable[[], Awaitable[bytes]]) -> bytes:
+    async def _begin(self, execute: Callable[[], Awaitable[T]]) -> T:
         """Run a step, unless the attempt is about to end."""
         if self._lost is not None:
             raise self._lost
@@ -242,11 +255,23 @@ class Steps:
             await self._fail(key, error, retry=retry)
         finally:
             _RUNS.set(before)
-        try:
-            await self._record(key, output=msgspec.Raw(data))
-        except InvalidInput as error:
-            raise StepFailed(key[0], describe(InvalidOutput(str(error)))) from error
+        await self._record(key, output=msgspec.Raw(data))
         return data
+
+    async def _submit(self, key: Key, jobs: Sequence[Submission]) -> list[str]:
+        self._step += 1
+        spawned: list[str] = await self._tell(
+            SpawnJobs(
+                session=0,
+                number=self._assignment.number,
+                fence=self._assignment.fence,
+                step=self._step,
+                name=key[0],
+                occurrence=key[1],
+                jobs=tuple(jobs),
+            )
+        )
+        return spawned
 
     async def _call(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """Call an async function here, and a plain one in a thread: it may block."""
@@ -271,16 +296,20 @@ class Steps:
 
     async def _record(self, key: Key, *, output: msgspec.Raw = _NULL, error: JobError | None = None) -> None:
         self._step += 1
-        report = StepReport(
-            number=self._assignment.number,
-            fence=self._assignment.fence,
-            step=self._step,
-            name=key[0],
-            occurrence=key[1],
-            output=output,
-            error=error,
+        await self._tell(
+            StepReport(
+                number=self._assignment.number,
+                fence=self._assignment.fence,
+                step=self._step,
+                name=key[0],
+                occurrence=key[1],
+                output=output,
+                error=error,
+            )
         )
-        told = asyncio.ensure_future(self._around.send(report))
+
+    async def _tell(self, what: StepReport | SpawnJobs) -> Any:
+        told = asyncio.ensure_future(self._around.send(what))
         while True:
             try:
                 return await asyncio.shield(told)

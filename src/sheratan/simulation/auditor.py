@@ -24,7 +24,7 @@ from sheratan.simulation.records import CLOCK_STEP_US, Befallen, record_faults
 from sheratan.simulation.seen import expected, meant, said, seen
 from sheratan.simulation.store import Killed
 from sheratan.simulation.story import Story
-from sheratan.store.rows import Result, StepRow
+from sheratan.store.rows import Result, StepRow, wait_key
 from sheratan.store.sqlite.reader import SqliteReader
 
 __all__ = ["Auditor", "observed", "seeds_of"]
@@ -221,6 +221,7 @@ class Auditor:
             self._blame(f"job {number} is stored as {stored}; the model says {place}")
         self._compare_steps(job)
         self._compare_waits(job)
+        self._compare_awaited(job)
         if isinstance(stored, Result) and job.state == "succeeded":
             output = self._reader.payload(stored.payload) if stored.payload else stored.output
             if output != job.output:
@@ -244,6 +245,17 @@ class Auditor:
         ]
         if signals != job.signals:
             self._blame(f"job {job.number} has the signals {signals}; the model says {job.signals}")
+
+    def _compare_awaited(self, job: ModelJob) -> None:
+        assert self._reader is not None
+        rows = self._reader.awaited_by(job.number)
+        awaited = {
+            (wait.name, wait.occurrence): {row.awaited for row in rows if wait_key(row) == wait_key(wait)}
+            for wait in self._reader.waits(job.number)
+            if wait.what == "jobs"
+        }
+        if awaited != job.awaits:
+            self._blame(f"job {job.number} waits for the jobs {awaited}; the model says {job.awaits}")
 
     def _output_of(self, row: StepRow) -> bytes | None:
         assert self._reader is not None

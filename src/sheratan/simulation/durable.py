@@ -6,10 +6,13 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
+
 from sheratan.contracts import api
-from sheratan.contracts.errors import LostLease, SheratanError
+from sheratan.contracts.errors import LimitReached, LostLease, SheratanError
+from sheratan.contracts.jobs import Submission
 from sheratan.contracts.worker import Assignment, StepRecord, StepReport, Wait, What
-from sheratan.sdk.errors import StepFailed, WaitTimedOut
+from sheratan.sdk.errors import NotSpawned, StepFailed, WaitTimedOut
 from sheratan.sdk.steps import Steps, Surroundings
 from sheratan.simulation.choices import Choices
 from sheratan.simulation.coverage import Coverage
@@ -22,6 +25,7 @@ __all__ = ["Durable", "Witness"]
 _ANSWER_SECONDS: Final = 5.0
 _AGAIN_SECONDS: Final = 0.2
 _DURABLE_EVERY: Final = 2
+CHILD_KIND: Final = "work"
 _STEPS_AT_ONCE: Final = 2
 """Small, so that what is recorded takes more than one page."""
 
@@ -112,15 +116,30 @@ class Durable:
         seconds = float(self._given.number % 7)
         sleep = self._awaited(steps, "sleep", "wait:sleep", {"seconds": seconds})
         signal = self._awaited(steps, "signal", "wait:signal:go", {"key": "go", "seconds": 4.0 * seconds})
-        what = (self._given.number // 2 + turn) % 3
-        if what == 0:
+        what = (self._given.number // 2 + turn) % 4
+        if what in (0, 3):
             signal.close()
+        if what in (1, 3):
+            sleep.close()
+        if what == 0:
             await sleep
         elif what == 1:
-            sleep.close()
             await signal
+        elif what == 3:
+            await self._wait_for_children(steps, seconds)
         else:
             _raise_first(await asyncio.gather(sleep, signal, return_exceptions=True))
+
+    async def _wait_for_children(self, steps: Steps, seconds: float) -> None:
+        name, number = "spawn:work", self._given.number
+        key = f"{name}/{steps.occurrence_of(name) + 1}"
+        jobs = [Submission(kind=CHILD_KIND, input={"of": number, "nr": nr}) for nr in range(1 + number % 3)]
+        ids = await steps.spawn(name, jobs)
+        self._witness.got(number, key, ids)
+        # The children may end before, after, or in the very batch in which this one begins to wait for them.
+        await asyncio.sleep(self._choices.pick("worker.gathers_after", (0.0, 0.002, 0.02, 0.5)))
+        given = {"jobs": tuple(ids), "seconds": 20.0 * seconds or None}
+        await self._awaited(steps, "jobs", "wait:jobs", given)
 
     async def _awaited(self, steps: Steps, what: What, name: str, given: dict[str, Any]) -> None:
         occurrence = steps.occurrence_of(name) + 1
@@ -161,12 +180,26 @@ class Durable:
             self._witness.coverage.hit("step.given_back")
         return found
 
-    async def _send(self, step: StepReport) -> None:
+    async def _send(self, step: StepReport | api.SpawnJobs) -> list[str] | None:
         # One after the other, so that none overtakes the one before it.
         async with self._sending:
+            if isinstance(step, api.SpawnJobs):
+                return await self._spawn(step)
             [counted] = await self._call(api.RecordSteps(session=self._session, steps=(step,)))
         if not counted:
             raise LostLease("it was given up")
+        return None
+
+    async def _spawn(self, spawns: api.SpawnJobs) -> list[str]:
+        try:
+            ids: list[str] = await self._call(msgspec.structs.replace(spawns, session=self._session))
+        except LimitReached as error:
+            raise NotSpawned(str(error)) from error
+        if self._choices.chance("worker.spawns_again", 100):
+            again = await self._call(msgspec.structs.replace(spawns, session=self._session))
+            if again != ids:
+                self._witness.story.blame(f"jobs were spawned as {ids} and, asked again, as {again}")
+        return ids
 
     async def _call(self, request: api.Request) -> Any:
         """Ask until somebody answers: an answer may be lost on its way."""
@@ -176,6 +209,8 @@ class Durable:
             except SheratanError as error:
                 if error.code not in ("timed_out", "unavailable"):
                     raise
+                if error.field == "intake":
+                    raise NotSpawned(str(error)) from error
                 await asyncio.sleep(_AGAIN_SECONDS)
 
 

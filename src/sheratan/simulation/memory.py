@@ -20,6 +20,8 @@ def memory_faults(mine: State) -> list[str]:
         for name, kept, read in [*_kept_and_read(mine, fresh), *_depths(mine, fresh), *_held(mine)]
         if kept != read
     ]
+    if fresh.awaiting and not mine.awaiting:
+        faults.append("handlers that wait for other jobs are not in memory")
     # A timer that was cancelled may still wake the engine, too early; never too late.
     if fresh.next_due_us is not None and (mine.next_due_us is None or mine.next_due_us > fresh.next_due_us):
         faults.append(f"the next timer: {mine.next_due_us} in memory, {fresh.next_due_us} in the database")

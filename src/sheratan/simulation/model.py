@@ -60,7 +60,9 @@ class Model(ModelJobs):
             else:
                 if type(pending.command) is not LeaseJobs:
                     self.answers[id(pending)] = answer
+            self.follow()
         self._ring(due, alarms)
+        self.follow()
         self._dispatch(abandoned)
 
     def start(self, limits: Limits) -> None:
@@ -69,11 +71,13 @@ class Model(ModelJobs):
         self.workers.clear()
         for number in sorted(self.running):
             self._lose(self.jobs[number])
+        self.follow()
 
     def stop(self) -> None:
         """The engine stops."""
         for worker in list(self.workers.values()):
             self._lose_worker(worker)
+        self.follow()
 
     def watch_anew(self, commands: Sequence[Pending], heard_us: int, monotonic_us: int) -> None:
         """A batch was not written: nothing of it has happened, and every attempt has its whole time again."""
@@ -142,6 +146,9 @@ class Model(ModelJobs):
             raise Refused("not_found")
         if job.state in TERMINAL:
             raise Refused("already_ended")
+        return self._cancel(job)
+
+    def _cancel(self, job: ModelJob) -> str:
         if job.state == "running":
             if job.asked_us is None:
                 job.asked_us = self.monotonic_us

@@ -7,8 +7,20 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from sheratan.contracts.limits import Limits
-from sheratan.engine.commands import Ending, NewJob, NewStep, Pending, RecordSteps, RetryJob, Settle, Submit
+from sheratan.engine.commands import (
+    Ending,
+    NewJob,
+    NewStep,
+    Pending,
+    RecordSteps,
+    RetryJob,
+    Settle,
+    Spawn,
+    Submit,
+)
 from sheratan.simulation.model_state import TERMINAL, ModelJob, ModelWorker
 from sheratan.simulation.model_waits import ModelWaits, Refused
 
@@ -45,6 +57,7 @@ class ModelJobs(ModelWaits):
         self.moved: set[int] = set()
         self.known = 0
         """How many jobs there were before it."""
+        self.ended: list[int] = []
         self.stops: list[tuple[int, int, str]] = []
         """Which attempts are to be told to stop: number, fence and reason."""
         self.noted: Counter[str] = Counter()
@@ -57,6 +70,9 @@ class ModelJobs(ModelWaits):
     # Submissions
 
     def _Submit(self, pending: Pending, command: Submit) -> Any:  # noqa: N802 - the command's name
+        return self._take_in(command, self._actual_value(pending) or [])
+
+    def _take_in(self, command: Submit, receipts: Sequence[tuple[str, bool]]) -> list[tuple[str, bool]]:
         parent = self._submitting(command)
         new_lanes = {(job.queue, job.kind) for job in command.jobs} - self.lanes
         if len(self.lanes) + len(new_lanes) > self.limits.queues_max:
@@ -64,7 +80,6 @@ class ModelJobs(ModelWaits):
         plans = self._plan_all(command.jobs)
         if parent is not None:
             self._count_fan_out(parent, sum(isinstance(plan, NewJob) for plan in plans))
-        receipts = self._actual_value(pending) or []
         if len(receipts) != len(plans):
             raise Refused("an answer for each job")
         answer = []
@@ -219,6 +234,25 @@ class ModelJobs(ModelWaits):
         job.steps.append((step.name, step.occurrence, None if step.error else step.output))
         return True
 
+    def _Spawn(self, pending: Pending, command: Spawn) -> list[str]:  # noqa: N802 - the command's name
+        job = self.jobs.get(command.number)
+        if job is None or job.state != "running" or job.fence != command.fence:
+            self.hit("submit.lost_lease")
+            raise Refused("lost_lease")
+        if command.step <= len(job.steps):
+            self.hit("spawn.came_again")
+            known: list[str] = msgspec.json.decode(job.steps[command.step - 1][2] or b"[]")
+            return known
+        if command.step != len(job.steps) + 1:
+            raise Refused("invalid_input")
+        ids = self._actual_value(pending) or []
+        receipts = [(public_id, False) for public_id in ids]
+        self._take_in(Submit(jobs=command.jobs, by_job=command.number, fence=command.fence), receipts)
+        self.hit("spawn.recorded")
+        self.noted["step.succeeded"] += 1
+        job.steps.append((command.name, command.occurrence, msgspec.json.encode(ids)))
+        return [str(public_id) for public_id in ids]
+
     def _settle(self, report: Ending) -> bool:
         job = self.jobs.get(report.number)
         if job is None or job.state != "running" or job.fence != report.fence:
@@ -295,7 +329,9 @@ class ModelJobs(ModelWaits):
         if job.signals:
             self.hit("signal.unheard")
         job.waits.clear()
+        job.awaits.clear()
         job.signals.clear()
+        self.ended.append(job.number)
         job.ended_attempt, job.ended_us = attempt, self.at_us
         self._move(job, state)
         for number in sorted(job.children):

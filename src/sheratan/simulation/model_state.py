@@ -54,11 +54,14 @@ class ModelJob:
     steps: list[tuple[str, int, bytes | None]] = field(default_factory=list)
     """What it has recorded: name, occurrence and output, None for a failure."""
     waits: list[ModelWait] = field(default_factory=list)
+    awaits: dict[tuple[str, int], set[int]] = field(default_factory=dict)
+    """Of each wait for other jobs, those that have not ended, by name and occurrence."""
     signals: list[tuple[str, bytes]] = field(default_factory=list)
     """What was sent to it and not received: name and value."""
     output: bytes | None = None
     ended_attempt: int = 0
     ended_us: int = 0
+    awaited_by: list[int] = field(default_factory=list)
     children: list[int] = field(default_factory=list)
 
     @property

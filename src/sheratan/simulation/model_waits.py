@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from sheratan.contracts.worker import Wait
 from sheratan.engine.commands import Pending, SendSignal
 from sheratan.simulation.model_state import TERMINAL, ModelJob, ModelWait
@@ -28,9 +30,14 @@ class ModelWaits:
     """What jobs wait for."""
 
     at_us: int
+    jobs: dict[int, ModelJob]
     by_id: dict[str, ModelJob]
+    ended: list[int]
     noted: Counter[str]
     hit: Callable[[str], None]
+
+    def _cancel(self, job: ModelJob) -> str:
+        raise NotImplementedError
 
     def _move(self, job: ModelJob, state: str) -> None:
         raise NotImplementedError
@@ -69,11 +76,47 @@ class ModelWaits:
             known = ModelWait(wait.name, wait.occurrence, wait.what, wait.key, due_us)
             begun[wait.name, wait.occurrence] = known
             job.waits.append(known)
+            if wait.what == "jobs":
+                self._await_jobs(job, wait)
         job.due_us = min(begun[wait.name, wait.occurrence].due_us for wait in waits)
         job.since_us = self.at_us
         self._move(job, "waiting")
         if self._wake(job):
             self.hit("wait.over_at_once")
+
+    def _cancel_children(self, job: ModelJob) -> None:
+        """The jobs that one has spawned are not wanted any more when it has ended without success."""
+        if job.state == "succeeded":
+            return
+        for name, _, output in job.steps:
+            if name.startswith("spawn:") and output is not None:
+                for text in msgspec.json.decode(output, type=list[str]):
+                    if self.by_id[text].state not in TERMINAL:
+                        self.hit("spawn.cancelled")
+                        self._cancel(self.by_id[text])
+
+    def _await_jobs(self, job: ModelJob, wait: Wait) -> None:
+        named = [self.by_id[text] for text in wait.jobs]
+        left = [one for one in named if one.state not in TERMINAL]
+        job.awaits[wait.name, wait.occurrence] = {one.number for one in left}
+        for one in left:
+            one.awaited_by.append(job.number)
+
+    def follow(self) -> None:
+        """Handlers go on that have waited for the jobs which ended last."""
+        touched: set[int] = set()
+        # Those that are cancelled with the job that spawned them are looked at in turn.
+        for number in self.ended:
+            self._cancel_children(self.jobs[number])
+            for waiter in self.jobs[number].awaited_by:
+                for left in self.jobs[waiter].awaits.values():
+                    left.discard(number)
+                touched.add(waiter)
+        self.ended.clear()
+        for waiter in sorted(touched):
+            job = self.jobs[waiter]
+            if job.state == "waiting" and set() in job.awaits.values():
+                self._wake(job)
 
     def _wake(self, job: ModelJob) -> bool:
         """Give a handler that waits what has come for it, and let it go on if that is anything."""
@@ -92,6 +135,9 @@ class ModelWaits:
             self.hit("wait.signalled")
             job.signals.remove(came)
             output = came[1]
+        elif job.awaits.get((wait.name, wait.occurrence)) == set():
+            self.hit("wait.jobs_ended")
+            output = b"null"
         elif wait.due_us > self.at_us:
             return False
         elif wait.what == "sleep":
@@ -100,6 +146,7 @@ class ModelWaits:
         else:
             self.hit("wait.timed_out")
             output = None
+        job.awaits.pop((wait.name, wait.occurrence), None)
         self.noted["step.failed" if output is None else "step.succeeded"] += 1
         job.steps.append((wait.name, wait.occurrence, output))
         return True

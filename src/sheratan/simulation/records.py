@@ -79,10 +79,14 @@ def _decided(entry: Entry, subjects: Mapping[int, str]) -> Iterator[str]:
         return
     if entry.decision["chosen"] not in _CHOSEN.get(entry.type, (entry.decision["chosen"],)):
         yield f"entry {entry.seq} says {entry.type}, its decision says {entry.decision['chosen']}"
+    ended = None
     if entry.decision["rule"].startswith("job.after@"):
-        cause = -1 if entry.cause is None else entry.cause
-        if subjects.get(cause) != entry.data["ended"]:
-            yield f"entry {entry.seq} names {cause} as its cause, which is not the end of {entry.data['ended']}"
+        ended = entry.data["ended"]
+    elif entry.decision["rule"].startswith("job.cancel@") and entry.actor == ENGINE.actor:
+        ended = entry.data["reason"].partition(",")[0]
+    cause = -1 if entry.cause is None else entry.cause
+    if ended is not None and subjects.get(cause) != ended:
+        yield f"entry {entry.seq} names {cause} as its cause, which is not the end of {ended}"
 
 
 def _form(batch: Batch) -> Iterator[str]:

@@ -11,7 +11,7 @@ from sheratan.contracts.errors import SheratanError
 from sheratan.contracts.jobs import ErrorClass, JobError, KindDescription, Submission
 from sheratan.contracts.jobs import Options as JobOptions
 from sheratan.contracts.worker import Assignment, Outcome, Registration, Report
-from sheratan.sdk.errors import CodeChanged, StepFailed
+from sheratan.sdk.errors import CodeChanged, NotRecorded, StepFailed, describe
 from sheratan.simulation.choices import Choices
 from sheratan.simulation.clients import KINDS, Acknowledged
 from sheratan.simulation.durable import Durable, Witness
@@ -171,6 +171,8 @@ class Worker:
             )
         except StepFailed as error:
             return self._report(given, error.error)
+        except NotRecorded as error:
+            return self._report(given, describe(error))
         except CodeChanged as error:
             self._story.blame(f"{given.id}: {error}")
             raise

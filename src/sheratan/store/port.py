@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from sheratan.kernel.chain import Head
 from sheratan.store.rows import (
     AfterRow,
+    AwaitedRow,
     Blocked,
     FailureRow,
     JobRow,
@@ -22,6 +23,7 @@ from sheratan.store.rows import (
     SignalRow,
     StepRow,
     Timer,
+    WaitKey,
     WaitRow,
 )
 from sheratan.store.unit import Unit
@@ -101,8 +103,32 @@ class Reader(Protocol):
         """The steps that a job has recorded, in their order, from the one after step `after` on."""
         ...
 
+    def spawn_steps(self, number: int) -> list[StepRow]:
+        """The steps of a job that have submitted jobs."""
+        ...
+
     def waits(self, number: int) -> list[WaitRow]:
         """What the handler of a job waits for, in the order in which it asked."""
+        ...
+
+    def awaited_by(self, number: int) -> list[AwaitedRow]:
+        """The jobs that the handler of a job waits for, and that have not ended."""
+        ...
+
+    def ended(self, numbers: Collection[int]) -> set[int]:
+        """Those of these jobs that have ended."""
+        ...
+
+    def awaited_left(self, wait: WaitKey) -> int:
+        """How many of the jobs that a wait waits for have not ended."""
+        ...
+
+    def who_awaits(self, ended: Collection[int]) -> list[AwaitedRow]:
+        """The waits that wait for one of these jobs."""
+        ...
+
+    def any_awaited(self) -> bool:
+        """Whether any handler waits for other jobs."""
         ...
 
     def signals(self, number: int) -> list[SignalRow]:
@@ -192,6 +218,10 @@ class Reader(Protocol):
 
     def all_waits(self) -> Iterator[WaitRow]:
         """What handlers wait for, by job."""
+        ...
+
+    def all_awaited(self) -> Iterator[AwaitedRow]:
+        """The jobs that handlers wait for, by who waits."""
         ...
 
     def all_signals(self) -> Iterator[SignalRow]:

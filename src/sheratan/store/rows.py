@@ -12,6 +12,7 @@ __all__ = [
     "TIMER_RETRY",
     "TIMER_WAIT",
     "AfterRow",
+    "AwaitedRow",
     "Blocked",
     "FailureRow",
     "JobRow",
@@ -25,11 +26,13 @@ __all__ = [
     "SignalRow",
     "StepRow",
     "Timer",
+    "WaitKey",
     "WaitRow",
     "make_job",
     "make_lease",
     "make_ready",
     "make_result",
+    "wait_key",
 ]
 
 TIMER_DELAY: Final = 1
@@ -200,6 +203,24 @@ class WaitRow(NamedTuple):
     what: str
     key: str
     due_us: int
+
+
+WaitKey = tuple[int, int, int]
+"""The first columns of a wait: whose it is, the entry that says so first, and its place in that entry."""
+
+
+def wait_key(row: WaitRow | AwaitedRow) -> WaitKey:
+    """Which wait a row is, or belongs to."""
+    return row[0], row[1], row[2]
+
+
+class AwaitedRow(NamedTuple):
+    """A job that has not ended, and that the handler of job `number` waits for: part of a wait (its first columns)."""
+
+    number: int
+    entry: int
+    ordinal: int
+    awaited: int
 
 
 class SignalRow(NamedTuple):

@@ -29,6 +29,7 @@ from sheratan.store.rows import (
     SignalRow,
     StepRow,
     Timer,
+    WaitKey,
     WaitRow,
 )
 
@@ -78,6 +79,8 @@ class Unit:
         self.steps: list[StepRow] = []
         self.waits: dict[WaitRow, bool] = {}
         """Waits that begin (True) and that are over (False)."""
+        self.awaited: dict[WaitKey, dict[int, bool]] = {}
+        """By wait, the jobs that it begins to wait for (True), and those that it does not wait for any more (False)."""
         self.signals: dict[SignalRow, bool] = {}
         """Signals that come in (True) and that are received (False)."""
         self.alarms: list[tuple[int, int]] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import starmap
 
 import apsw
@@ -12,6 +12,7 @@ from sheratan.contracts.errors import CorruptData
 from sheratan.kernel.chain import Head, split_page
 from sheratan.store.port import JobView, Shard
 from sheratan.store.rows import (
+    AwaitedRow,
     Blocked,
     JobRow,
     KeyRow,
@@ -24,6 +25,7 @@ from sheratan.store.rows import (
     SignalRow,
     StepRow,
     Timer,
+    WaitKey,
     WaitRow,
 )
 from sheratan.store.sqlite.pages import PageReader
@@ -109,9 +111,34 @@ class SqliteReader(SqliteScans):
         """The steps that a job has recorded, in their order, from the one after step `after` on."""
         return list(starmap(StepRow, self._rows("select_steps", (number, after, limit))))
 
+    def spawn_steps(self, number: int) -> list[StepRow]:
+        """The steps of a job that have submitted jobs."""
+        return list(starmap(StepRow, self._rows("select_spawn_steps", (number,))))
+
     def waits(self, number: int) -> list[WaitRow]:
         """What the handler of a job waits for, in the order in which it asked."""
         return list(starmap(WaitRow, self._rows("select_waits", (number,))))
+
+    def awaited_by(self, number: int) -> list[AwaitedRow]:
+        """The jobs that the handler of a job waits for, and that have not ended."""
+        return list(starmap(AwaitedRow, self._rows("select_awaited_by", (number,))))
+
+    def ended(self, numbers: Collection[int]) -> set[int]:
+        """Those of these jobs that have ended."""
+        return {row[0] for row in self._rows("select_ended", (json.dumps(list(numbers)),))}
+
+    def awaited_left(self, wait: WaitKey) -> int:
+        """How many of the jobs that a wait waits for have not ended."""
+        left: int = self._one("select_awaited_left", wait)[0]
+        return left
+
+    def who_awaits(self, ended: Collection[int]) -> list[AwaitedRow]:
+        """The waits that wait for one of these jobs."""
+        return list(starmap(AwaitedRow, self._rows("select_who_awaits", (json.dumps(list(ended)),))))
+
+    def any_awaited(self) -> bool:
+        """Whether any handler waits for other jobs."""
+        return bool(self._one("select_any_awaited", ())[0])
 
     def signals(self, number: int) -> list[SignalRow]:
         """The signals that a job has not received yet, oldest first."""

@@ -14,6 +14,7 @@ import apsw
 from sheratan.contracts.errors import CorruptData, TimedOut
 from sheratan.store.rows import (
     AfterRow,
+    AwaitedRow,
     Blocked,
     FailureRow,
     JobRow,
@@ -115,6 +116,10 @@ class SqliteScans:
     def all_waits(self) -> Iterator[WaitRow]:
         """What handlers wait for, by job."""
         yield from starmap(WaitRow, self._steps("select_waits_from", 3))
+
+    def all_awaited(self) -> Iterator[AwaitedRow]:
+        """The jobs that handlers wait for, by who waits."""
+        yield from starmap(AwaitedRow, self._steps("select_awaited_from", 4))
 
     def all_signals(self) -> Iterator[SignalRow]:
         """The signals that were not received yet, by job."""

@@ -13,7 +13,7 @@ import apsw
 from sheratan.contracts.errors import CorruptData, DataDirectoryInUse, NotFound, Unavailable
 from sheratan.kernel.chain import PAGE_SEPARATOR
 from sheratan.store.port import Shard
-from sheratan.store.rows import Blocked, Lease, Location, Ready, Result, SignalRow, Timer, WaitRow
+from sheratan.store.rows import AwaitedRow, Blocked, Lease, Location, Ready, Result, SignalRow, Timer, WaitRow
 from sheratan.store.sqlite.library import check_library
 from sheratan.store.sqlite.log import LOG_PAGES, checkpoint_at, lay_out_log, leave_log, write_log_anew
 from sheratan.store.sqlite.migrate import apply_migrations
@@ -234,6 +234,7 @@ class SqliteStore(SqliteReader):
         insert_rows(connection, "insert_failure", unit.failures)
         insert_rows(connection, "insert_step", unit.steps)
         _change_rows(connection, "wait", unit.waits, 3)
+        _change_rows(connection, "awaited", _awaited_rows(unit), 4)
         _change_rows(connection, "signal", unit.signals, 2)
         insert_rows(connection, "insert_mention", unit.mentions)
         insert_rows(connection, "insert_alarm", unit.alarms)
@@ -241,10 +242,16 @@ class SqliteStore(SqliteReader):
         delete_rows(connection, "delete_alarm", unit.alarms_rung)
 
 
+def _awaited_rows(unit: Unit) -> dict[AwaitedRow, bool]:
+    return {
+        AwaitedRow(*wait, job): stays for wait, jobs in unit.awaited.items() for job, stays in jobs.items()
+    }
+
+
 def _change_rows(
     connection: apsw.Connection,
     table: str,
-    rows: Mapping[WaitRow, bool] | Mapping[SignalRow, bool],
+    rows: Mapping[WaitRow, bool] | Mapping[AwaitedRow, bool] | Mapping[SignalRow, bool],
     key_columns: int,
 ) -> None:
     """Insert the rows that are to be there and delete the others, by their first columns."""

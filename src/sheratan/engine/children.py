@@ -1,0 +1,79 @@
+"""Jobs that a running job submits as one of its steps: both in one commit, so once however often it is asked."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from sheratan.contracts.errors import InvalidInput, LostLease, TooLarge
+from sheratan.contracts.principal import ENGINE, Principal
+from sheratan.contracts.worker import SPAWN_PREFIX
+from sheratan.engine.batch import Batch, job_id
+from sheratan.engine.commands import NewStep, Spawn, Submit
+from sheratan.engine.control import cancel_job
+from sheratan.engine.intake import submit
+from sheratan.engine.state import Held
+from sheratan.engine.steps import find_recorded, write_step
+from sheratan.store.rows import JobRow, Result, StepRow
+
+__all__ = ["cancel_children", "spawn"]
+
+_ENDED: Final = {"failed": "has failed", "cancelled": "was cancelled"}
+
+
+def spawn(batch: Batch, command: Spawn, by: Principal) -> list[str]:
+    """Take the jobs in and record the step; returns their ids. A step that is recorded already gives what it gave."""
+    held = batch.state.held.get(command.number)
+    if held is None or held.lease.fence != command.fence:
+        raise LostLease("the job that submits has lost its lease, so it submits nothing", field="fence")
+    if command.step <= held.lease.steps:
+        return _recorded(batch, command)
+    _check(batch, held, command)
+    receipts = submit(batch, Submit(jobs=command.jobs, by_job=command.number, fence=command.fence), by)
+    ids = [public_id for public_id, _ in receipts]
+    step = NewStep(
+        number=command.number,
+        fence=command.fence,
+        step=command.step,
+        name=command.name,
+        occurrence=command.occurrence,
+        output=msgspec.json.encode(ids),
+    )
+    write_step(batch, held, step, by)
+    return ids
+
+
+def cancel_children(batch: Batch, parent: JobRow, result: Result) -> None:
+    """A job has ended without success, so the jobs that it has spawned are not wanted any more."""
+    fresh = [row for row in batch.unit.steps if row.number == parent.number]
+    spawned = [row for row in fresh if row.name.startswith(SPAWN_PREFIX) and not row.failed]
+    reason = f"{job_id(parent)}, which had spawned it, {_ENDED[result.state]}"
+    for row in (*batch.state.store.spawn_steps(parent.number), *spawned):
+        for text in _ids(batch, row):
+            job = batch.find_job(text)
+            if type(batch.locate(job)) is not Result and job.submitted_by == parent.number:
+                cancel_job(batch, job, reason, ENGINE, cause=result.entry)
+
+
+def _check(batch: Batch, held: Held, command: Spawn) -> None:
+    if command.step != held.lease.steps + 1:
+        raise InvalidInput(f"step {command.step} follows step {held.lease.steps}", field="step")
+    most = batch.state.limits.steps_max
+    if command.step > most:
+        raise TooLarge(f"the job would have more than {most} steps (limits.steps_max)", field="step")
+
+
+def _recorded(batch: Batch, command: Spawn) -> list[str]:
+    """The answer was lost on the way, and the same is asked again."""
+    row = find_recorded(batch, command.number, command.step)
+    if (row.name, row.occurrence, row.failed) != (command.name, command.occurrence, 0):
+        raise InvalidInput(f"step {command.step} is recorded, and it is not this one", field="step")
+    return _ids(batch, row)
+
+
+def _ids(batch: Batch, row: StepRow) -> list[str]:
+    body = row.output
+    if row.payload is not None:
+        body = batch.unit.payloads.get(row.payload) or batch.state.store.payload(row.payload)
+    return msgspec.json.decode(body or b"", type=list[str])

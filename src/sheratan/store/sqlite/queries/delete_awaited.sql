@@ -1,0 +1,1 @@
+DELETE FROM awaited WHERE (number, entry, ordinal, awaited) IN (VALUES :rows)

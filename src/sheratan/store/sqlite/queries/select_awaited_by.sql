@@ -1,0 +1,1 @@
+SELECT * FROM awaited WHERE number = ? ORDER BY entry, ordinal, awaited

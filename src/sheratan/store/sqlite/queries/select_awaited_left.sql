@@ -1,0 +1,1 @@
+SELECT count(*) FROM awaited WHERE (number, entry, ordinal) = (?1, ?2, ?3)

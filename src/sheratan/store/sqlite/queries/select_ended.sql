@@ -1,0 +1,1 @@
+SELECT number FROM result WHERE number IN (SELECT value FROM json_each(?))
