@@ -121,8 +121,10 @@ def schema_of(path: Path) -> list[str]:
     """The statements that made the tables."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     try:
+        # A virtual table makes its own tables when it is made.
         wanted = (
-            "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
+            "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
+            " AND name NOT IN (SELECT name FROM pragma_table_list WHERE type = 'shadow') ORDER BY rowid"
         )
         return [row[0] for row in connection.execute(wanted)]
     finally:
@@ -137,7 +139,7 @@ def replay(path: Path, schema: Sequence[str], before: Iterable[Commit], timed: S
             connection.execute(f"PRAGMA {pragma}").fetchall()
         for statement in schema:
             connection.execute(statement)
-        connection.execute("INSERT INTO shard VALUES (0, 1, 0, ?, 0, 1, 0, NULL, 1)", ("0" * 64,))
+        connection.execute("INSERT INTO shard VALUES (0, 1, 0, ?, 0, 1, 0, NULL, 1, 0, 0, 0)", ("0" * 64,))
         connection.wal_autocheckpoint(LOG_PAGES)
         lay_out_log(connection, path, LOG_PAGES)
         for commit in before:

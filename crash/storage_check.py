@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Final
 
 import apsw
 
@@ -17,7 +18,7 @@ from sheratan.engine.verify import Verification, verify_opened
 from sheratan.kernel.chain import Head
 from sheratan.store.sqlite.store import open_reader
 
-__all__ = ["check_database", "dump", "verify_database"]
+__all__ = ["FULL_TEXT", "check_database", "dump", "verify_database"]
 
 
 def verify_database(path: Path, known: Head | None = None) -> Verification:
@@ -72,6 +73,10 @@ def _check_end(path: Path, notes: Notes) -> list[str]:
     return []
 
 
+FULL_TEXT: Final = "failure_text"
+"""An index for full-text search, and the tables that it is kept in: what it holds are words, not rows."""
+
+
 def dump(path: Path) -> list[str]:
     """All logical content, row by row: the schema, each table by its own tree, and by each of its indexes."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
@@ -80,11 +85,20 @@ def dump(path: Path) -> list[str]:
             "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name"
         ).fetchall()
         lines = [f"schema: {row!r}" for row in schema]
-        for _, table, _, _ in (row for row in schema if row[0] == "table"):
+        if any(row[1] == FULL_TEXT for row in schema):
+            connection.execute(
+                f"CREATE VIRTUAL TABLE temp.word USING fts5vocab(main, {FULL_TEXT}, 'instance')"
+            )
+            lines += [f"{FULL_TEXT}: {row!r}" for row in connection.execute("SELECT * FROM temp.word")]
+        for _, table, _, _ in (
+            row for row in schema if row[0] == "table" and not row[1].startswith(FULL_TEXT)
+        ):
             lines += _rows(connection, table, "NOT INDEXED")
-            for _, index, _, _ in (row for row in schema if row[0] == "index" and row[2] == table):
+            for _, index, _, made in (row for row in schema if row[0] == "index" and row[2] == table):
                 if not index.startswith("sqlite_autoindex") or index in _indexes(connection, table):
-                    lines += _rows(connection, table, f'INDEXED BY "{index}"')
+                    # An index of some rows is used only for these.
+                    _, where, some = (made or "").partition(" WHERE ")
+                    lines += _rows(connection, table, f'INDEXED BY "{index}"{where}{some}')
         return lines
     finally:
         connection.close()

@@ -15,7 +15,7 @@ from typing import Literal
 
 import apsw
 
-from crash.storage_check import dump, verify_database
+from crash.storage_check import FULL_TEXT, dump, verify_database
 from crash.storage_world import Notes, fill
 from sheratan.ambient.clock import SystemClock, VirtualClock
 from sheratan.contracts.errors import SheratanError
@@ -251,6 +251,7 @@ def _is_full(path: Path) -> bool:
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     try:
         tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        tables = [table for table in tables if not table.startswith(FULL_TEXT)]
         return all(connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchall() for table in tables)  # noqa: S608
     finally:
         connection.close()

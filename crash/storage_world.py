@@ -21,6 +21,7 @@ from crash.history import History, Verb
 from crash.storage_kill import KillAtOperation
 from sheratan.ambient.clock import VirtualClock
 from sheratan.ambient.randomness import SeededRandomness
+from sheratan.contracts.bulk import BulkAction
 from sheratan.contracts.errors import (
     Conflict,
     CorruptData,
@@ -29,7 +30,9 @@ from sheratan.contracts.errors import (
     NotFound,
     SheratanError,
 )
-from sheratan.contracts.jobs import JobError, KindDescription, Options, Submission
+from sheratan.contracts.filters import JobFilter
+from sheratan.contracts.flow import FlowLimits, Rate
+from sheratan.contracts.jobs import ErrorClass, JobError, KindDescription, Options, Submission
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
 from sheratan.contracts.worker import Assignment, Registration, Report, StepReport, Wait
@@ -270,7 +273,10 @@ async def work(shop: Workshop, seed: int, first: int, last: int) -> None:
 
 async def _submit(shop: Workshop, number: int, draw: random.Random) -> None:
     value = {"step": number, "text": "x" * draw.choice((0, 10, 500, 3_000, 9_000))}
-    await shop.submit(f"step {number}", value, priority=draw.randrange(10))
+    tags = draw.choice(((), ("eu",), ("eu", "us")))
+    await shop.submit(
+        f"step {number}", value, priority=draw.randrange(10), tags=tags, cost=draw.randint(1, 3)
+    )
 
 
 async def _submit_for_later(shop: Workshop, number: int, draw: random.Random) -> None:
@@ -299,7 +305,8 @@ async def _work_off(shop: Workshop, number: int, draw: random.Random) -> None:
         if draw.random() < 0.15:
             await shop.park(given, draw.randrange(1, 60))
         elif draw.random() < 0.25:
-            error = JobError(error_class="retryable", type="Boom", message=f"step {number}")
+            error_class: ErrorClass = draw.choice(("retryable", "fatal"))
+            error = JobError(error_class=error_class, type="Boom", message=f"step {number}")
             await shop.settle(given, None, error=error)
         elif draw.random() < 0.9:
             await shop.settle(given, {"done": number, "text": "y" * draw.choice((0, 20, 4_000))})
@@ -331,10 +338,24 @@ async def _resume(shop: Workshop, number: int, draw: random.Random) -> None:
     await shop.ask(commands.ResumeQueue(queue="queue-1"))
 
 
+async def _limit(shop: Workshop, number: int, draw: random.Random) -> None:
+    """A queue may start so many jobs in a while."""
+    rate = Rate(count=draw.randint(1, 5), period_seconds=1.0, burst=draw.randint(1, 5))
+    limits = FlowLimits(rate=rate, concurrency=draw.choice((None, 4)))
+    queue = draw.choice(("default", "queue-2"))
+    await shop.ask(commands.LimitStarts(subject=f"queue:{queue}", limits=limits, reason=f"step {number}"))
+
+
+async def _bulk(shop: Workshop, number: int, draw: random.Random) -> None:
+    """Some dead letters are discarded, or run again."""
+    action: BulkAction = draw.choice(("discard", "replay"))
+    await shop.ask(commands.StartBulk(action=action, filter=JobFilter(), limit=1, reason=f"step {number}"))
+
+
 _STEPS = (
     _submit, _submit, _submit, _submit_for_later, _submit_with_limit, _submit_after,
     _work_off, _work_off, _work_off, _work_off, _report_again, _signal, _signal, _cancel, _pause,
-    _resume,
+    _resume, _limit, _bulk,
 )  # fmt: skip
 
 

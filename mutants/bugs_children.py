@@ -138,8 +138,8 @@ BUGS: Final = (
         (
             Change(
                 _CHILDREN,
-                "cancel_job(batch, job, reason, ENGINE, cause=result.entry)",
-                "cancel_job(batch, job, reason, ENGINE)",
+                "cancel_job(batch, job, ENGINE, reason, result.entry)",
+                "cancel_job(batch, job, ENGINE, reason)",
             ),
         ),
     ),

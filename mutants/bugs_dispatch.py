@@ -49,13 +49,19 @@ BUGS = (
         "jobs of a paused queue are started",
         "safety",
         "pause",
-        (Change(_DISPATCH, "if state.paused(lane.tenant, lane.queue):", "if lane.lane < 0:"),),
+        (
+            Change(
+                "engine/flow_state.py",
+                'zip(subjects_of(lane), ("paused", "kind_paused"), strict=True)',
+                'zip(subjects_of(lane)[1:], ("kind_paused",), strict=True)',
+            ),
+        ),
     ),
     Bug(
         "kind-not-offered",
         "a worker is given kinds that it does not offer",
         "safety",
-        "dispatch.order@1",
+        "dispatch.order@2",
         (Change(_DISPATCH, '"open" if lane.kind in session.kinds else', '"open" if lane.kind else'),),
     ),
     Bug(
@@ -100,7 +106,7 @@ BUGS = (
         "jobs are given before more urgent ones of another lane that are not in memory",
         "safety",
         "order",
-        (Change(_DISPATCH, "    if not edges:\n", "    if edges or not edges:\n"),),
+        (Change(_DISPATCH, "    if unread:\n", "    if not usable:\n"),),
     ),
     Bug(
         "refill-not-announced",
@@ -166,7 +172,7 @@ BUGS = (
         "what an attempt has submitted is counted against the next one",
         "safety",
         "E16",
-        (Change("engine/batch.py", "                state.fan_out.pop(before.number, None)\n", ""),),
+        (Change(_STATE, "        self.fan_out.pop(number, None)\n", ""),),
     ),
     Bug(
         "wrong-job-at-hand",

@@ -104,9 +104,8 @@ BUGS = (
         (
             Change(
                 _INTAKE,
-                "        decision=decision(ADMISSION, plan.given, plan.verdict),\n    )\n    _place_new",
-                '        decision=decision(ADMISSION, {**plan.given, "depth": 0}, plan.verdict),\n    )\n'
-                "    _place_new",
+                "        decision=decision(ADMISSION, plan.given, plan.verdict),\n        cause",
+                '        decision=decision(ADMISSION, {**plan.given, "depth": 0}, plan.verdict),\n        cause',
             ),
         ),
     ),
@@ -149,7 +148,7 @@ BUGS = (
         "a job that is run again is not as urgent as it was",
         "safety",
         "E4",
-        (Change(_CONTROL, "priority=job.priority,", "priority=5,"),),
+        (Change("engine/dead_letters.py", "priority=job.priority,", "priority=5,"),),
     ),
     Bug(
         "drain-only-recorded",
@@ -165,9 +164,9 @@ BUGS = (
         "E9",
         (
             Change(
-                _CONTROL,
-                '_set_queue(batch, command.queue, by, paused=False, reason="")',
-                '_set_queue(batch, command.queue, by, paused=True, reason="")',
+                "engine/flow.py",
+                'row = row._replace(paused=0, reason="")',
+                'row = row._replace(reason="")',
             ),
         ),
     ),

@@ -10,7 +10,7 @@ _RETRY = "kernel/retry.py"
 _OUTCOME = "kernel/outcome.py"
 _AFTER = "kernel/dependency.py"
 _ADMISSION = "kernel/admission.py"
-_ROUTING = "kernel/routing.py"
+_SHARING = "kernel/sharing.py"
 
 BUGS = (
     Bug(
@@ -182,20 +182,20 @@ BUGS = (
         "of equally urgent jobs the newest starts first",
         "safety",
         "order",
-        (Change(_ROUTING, "key=lambda head: (head[1], head[2])", "key=lambda head: (head[1], -head[2])"),),
+        (Change(_SHARING, 'for head in reversed(given["heads"]):', 'for head in given["heads"]:'),),
     ),
     Bug(
         "priority-ignored",
         "jobs start in the order in which they came",
         "safety",
         "order",
-        (Change(_ROUTING, "key=lambda head: (head[1], head[2])", "key=lambda head: head[2]"),),
+        (Change(_SHARING, "return head[1], tag, head[2], head[0]", "return 0, tag, head[2], head[0]"),),
     ),
     Bug(
         "room-ignored",
         "one lease call may go beyond running_jobs_max",
         "safety",
         "E16",
-        (Change(_ROUTING, 'places = min(given["slots"], given["room"])', 'places = given["slots"]'),),
+        (Change(_SHARING, 'places = min(given["slots"], given["room"])', 'places = given["slots"]'),),
     ),
 )

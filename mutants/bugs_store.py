@@ -163,11 +163,7 @@ BUGS = (
         "that a queue was paused is not stored",
         "safety",
         "J14",
-        (
-            Change(
-                _STORE, '        insert_rows(connection, "replace_queue", list(unit.queues.values()))\n', ""
-            ),
-        ),
+        (Change(_STORE, '        insert_rows(connection, "replace_flow", list(unit.flows.values()))\n', ""),),
     ),
     Bug(
         "always-clean",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from mutants import (
     bugs_children,
+    bugs_dead,
     bugs_dispatch,
     bugs_driver,
+    bugs_flow,
     bugs_intake,
     bugs_kernel,
     bugs_settle,
@@ -25,10 +27,12 @@ BUGS: dict[str, Bug] = {
         bugs_kernel,
         bugs_intake,
         bugs_dispatch,
+        bugs_flow,
         bugs_settle,
         bugs_steps,
         bugs_waits,
         bugs_children,
+        bugs_dead,
         bugs_time,
         bugs_driver,
     )

@@ -13,6 +13,7 @@ OPTIONAL = {"reason", "error", "attempt"}
 
 
 NUMBERS = {"step_us": 3_600_000_000, "held": 2, "running": 2, "refused": 2, "since_us": -12_000_000}
+LIMITS = {"concurrency": 5, "rate": [100, 60_000_000, 10], "weight": 2}
 """Values that the sentence counts with."""
 
 
@@ -46,6 +47,8 @@ class Slots(dict[str, Any]):
     def __missing__(self, key: str) -> Any:
         if key in NUMBERS:
             return NUMBERS[key]
+        if key == "limits":
+            return LIMITS
         return Slots() if key == "error" else Slot(f"<{key}>")
 
     def get(self, key: str, default: Any = None) -> Any:

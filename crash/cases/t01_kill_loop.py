@@ -92,7 +92,7 @@ def run(run: Run) -> Outcome:
 
 def control(run: Run) -> Outcome:
     """A server that answers before it commits, killed: only the loss itself counts as noticed."""
-    options = _Options(kills=4, jobs=200, server_share=1.0, faults="acknowledge-early", finish_seconds=0.5)
+    options = _Options(kills=10, jobs=500, server_share=1.0, faults="acknowledge-early", finish_seconds=0.5)
     outcome = _kill_loop(run, options)
     outcome.violations = [text for text in outcome.violations if "was acknowledged" in text]
     return outcome

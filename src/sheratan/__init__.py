@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sheratan.contracts.errors import JobFailed, SheratanError
+    from sheratan.contracts.flow import FlowLimits, Rate
     from sheratan.contracts.limits import Limits
     from sheratan.sdk.children import Child
     from sheratan.sdk.client import Client, JobHandle
@@ -31,10 +32,12 @@ __all__ = [
     "Context",
     "Ended",
     "Fatal",
+    "FlowLimits",
     "JobFailed",
     "JobHandle",
     "Kind",
     "Limits",
+    "Rate",
     "RateLimited",
     "Retryable",
     "SheratanError",
@@ -54,10 +57,10 @@ def __getattr__(name: str) -> Any:
         return open_engine
     if name in __all__:
         from sheratan.contracts import errors as refusals  # noqa: PLC0415 - see above
-        from sheratan.contracts import limits  # noqa: PLC0415 - see above
+        from sheratan.contracts import flow, limits  # noqa: PLC0415 - see above
         from sheratan.sdk import children, client, context, errors, kind, worker  # noqa: PLC0415 - see above
 
-        for module in (children, client, context, errors, kind, worker, refusals, limits):
+        for module in (children, client, context, errors, kind, worker, refusals, flow, limits):
             if name in module.__all__:
                 return getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from pathlib import Path
 
@@ -165,9 +166,17 @@ def test_a_table_that_is_piped_is_not_shortened(server: Server) -> None:
     assert f"{job}  add   {'q' * 128}" in server.cli("job", "list", "--queue", "q" * 128).stdout
 
 
-@pytest.mark.parametrize("command", [("queue", "pause", "rest"), ("queue", "resume", "rest")])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("queue", "pause", "rest"),
+        ("queue", "resume", "rest"),
+        ("kind", "pause", "rest"),
+        ("kind", "resume", "rest"),
+    ],
+)
 def test_pause_and_resume_say_whether_they_changed_anything(server: Server, command: tuple[str, ...]) -> None:
-    server.cli("queue", "resume" if command[1] == "pause" else "pause", "rest")
+    server.cli(command[0], "resume" if command[1] == "pause" else "pause", "rest")
     assert json.loads(server.cli(*command, "-o", "json").stdout)["changed"] is True
     assert json.loads(server.cli(*command, "-o", "json").stdout)["changed"] is False
     assert "as it was" in server.cli(*command).stdout
@@ -180,6 +189,50 @@ def test_a_paused_queue_says_why(server: Server) -> None:
     assert (closed["paused"], closed["paused_reason"]) == (True, "inventory")
     assert "inventory" in server.cli("queue", "list").stdout
     assert "inventory" in server.cli("why", "queue:closed").stdout
+    assert "paused: queue:closed" in server.cli("status").stdout
+
+
+def test_limits_are_set_listed_and_lifted(server: Server) -> None:
+    given = (
+        "--concurrency",
+        "5",
+        "--rate",
+        "100/1m",
+        "--burst",
+        "10",
+        "--weight",
+        "2",
+        "--reason",
+        "a contract",
+    )
+    done = server.cli("queue", "limit", "narrow", *given)
+    assert done.stdout.startswith("narrow: 5 at once; 100 in 60 s, bursts of 10; weight 2 (entry ")
+    listed = json.loads(server.cli("queue", "list", "-o", "json").stdout)
+    assert next(one["limits"] for one in listed if one["name"] == "narrow") == {
+        "concurrency": 5,
+        "rate": {"count": 100, "period_seconds": 60.0, "burst": 10},
+        "weight": 2,
+    }
+    assert "5 at once; 100 in 60 s" in server.cli("queue", "list").stdout
+    assert "a contract" in server.cli("why", "queue:narrow").stdout
+    assert server.cli("queue", "limit", "narrow", "--none").stdout.startswith("narrow: no limits")
+
+
+def test_a_job_of_a_limited_kind_says_what_holds_it_up(server: Server) -> None:
+    assert server.cli("kind", "limit", "add", "--rate", "1/1h", "--burst", "0").returncode == 2
+    assert server.cli("kind", "limit", "add", "--rate", "1/1h").returncode == 0
+    server.submit("add", '{"left": 1}', "--wait")
+    held = server.submit("add", '{"left": 1}', "--cost", "2")
+    shown = server.cli("job", "show", held).stdout
+    assert "the rate of kind:add, 1 in 3600.000 s" in shown
+    assert re.search(r"blocked by +rate of kind:add, since 20.+, until 20", shown)
+    assert "cost" in shown
+    kinds = json.loads(server.cli("kind", "list", "-o", "json").stdout)
+    [add] = [one for one in kinds if one["subject"] == "kind:add"]
+    assert (add["queued"], add["limits"]["rate"]["count"]) == (1, 1)
+    assert "1 in 3600 s" in server.cli("kind", "list").stdout
+    assert server.cli("kind", "limit", "add", "--none").returncode == 0
+    assert server.cli("job", "watch", held).returncode == 0
 
 
 def test_why_numbers_its_sentences_and_names_entry_and_rule(server: Server) -> None:

@@ -16,6 +16,8 @@ from tests.cli.conftest import Stopped
 from tests.support import clean_environment, run_cli
 from tools.source_tree import ROOT
 
+NONE = {"concurrency": None, "rate": None, "weight": 1}
+
 
 def test_jobs_are_listed_and_shown(stopped: Stopped) -> None:
     listed = run_cli("job", "list", "-o", "jsonl", data=stopped.data)
@@ -28,8 +30,22 @@ def test_jobs_are_listed_and_shown(stopped: Stopped) -> None:
 def test_queues_are_listed_with_what_waits_in_them(stopped: Stopped) -> None:
     listed = json.loads(run_cli("queue", "list", "-o", "json", data=stopped.data).stdout)
     assert listed == [
-        {"name": "default", "paused": False, "queued": 0, "running": 0, "paused_reason": None},
-        {"name": "slow", "paused": True, "queued": 1, "running": 0, "paused_reason": "a rest"},
+        {
+            "name": "default",
+            "paused": False,
+            "queued": 0,
+            "running": 0,
+            "paused_reason": None,
+            "limits": NONE,
+        },
+        {
+            "name": "slow",
+            "paused": True,
+            "queued": 1,
+            "running": 0,
+            "paused_reason": "a rest",
+            "limits": NONE,
+        },
     ]
 
 

@@ -13,6 +13,7 @@ from sheratan.ambient.clock import VirtualClock
 from sheratan.ambient.randomness import SeededRandomness
 from sheratan.contracts.api import ListSteps
 from sheratan.contracts.errors import SheratanError, Unavailable
+from sheratan.contracts.flow import NO_LIMITS, FlowLimits
 from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.jobs import ErrorClass, JobError, JobRecord, KindDescription, Options, Submission
 from sheratan.contracts.journal import GENESIS, Entry
@@ -211,10 +212,16 @@ class World(OnDisk):
         return str(public_id)
 
     def register(
-        self, name: str = "w", kinds: Sequence[str] = KINDS, *, slots: int = 10, local: bool = True
+        self,
+        name: str = "w",
+        kinds: Sequence[str] = KINDS,
+        *,
+        slots: int = 10,
+        local: bool = True,
+        limits: FlowLimits = NO_LIMITS,
     ) -> int:
         """A worker comes on duty."""
-        described = tuple(KindDescription(name=kind) for kind in kinds)
+        described = tuple(KindDescription(name=kind, limits=limits) for kind in kinds)
         registration = Registration(name=name, kinds=described, slots=slots)
         session: int = self.ask(commands.RegisterWorker(registration=registration, local=local))
         return session

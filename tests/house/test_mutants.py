@@ -81,7 +81,7 @@ def test_a_simulator_that_always_finds_something_fails_the_control(
     copy: Copy, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(self: Copy, first: int, end: int, bug: Bug | None = None) -> object:
-        return run(self, first, end, bug or BUGS["priority-ignored"])
+        return run(self, first, end, bug or BUGS["epoch-not-raised"])
 
     run = Copy.run
     monkeypatch.setattr(Copy, "run", broken)

@@ -72,9 +72,9 @@ def test_a_rule_that_only_explains_itself_otherwise_differs_too(reader: SqliteRe
 
 def test_a_rule_that_rejects_otherwise_differs_too(reader: SqliteReader) -> None:
     def silent(given: dict[str, Any]) -> Verdict:
-        return replace(find_rule("dispatch.order@1")(given), rejected=None)
+        return replace(find_rule("dispatch.order@2")(given), rejected=None)
 
-    found = replay(reader, {"dispatch.order@1": silent})
+    found = replay(reader, {"dispatch.order@2": silent})
     assert {difference.text for difference in found.differences} == {"rejected differs"}
 
 

@@ -11,6 +11,8 @@ import pytest
 from sheratan.ambient.clock import VirtualClock
 from sheratan.ambient.randomness import SeededRandomness
 from sheratan.contracts.errors import Unavailable
+from sheratan.contracts.filters import JobFilter
+from sheratan.contracts.flow import FlowLimits, Rate
 from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.jobs import ErrorClass, JobError, KindDescription
 from sheratan.contracts.limits import Limits
@@ -20,20 +22,26 @@ from sheratan.engine.batch import Batch
 from sheratan.engine.commands import (
     Cancel,
     Command,
+    Discard,
     Ending,
     EndSession,
     LeaseJobs,
+    LimitStarts,
     NewJob,
     NewStep,
+    PauseKind,
     PauseQueue,
     Pending,
     RecordSteps,
     RegisterWorker,
+    Replay,
+    ResumeKind,
     ResumeQueue,
     RetryJob,
     SendSignal,
     Settle,
     Spawn,
+    StartBulk,
     StartDraining,
     Submit,
 )
@@ -231,8 +239,10 @@ def eventful(world: World) -> World:
     world.tick(10)
     _stops(world, session)
     _pauses(world)
+    _limits(world, session)
     _waits(world, session)
     _children(world, session)
+    _dead_letters(world, session)
     _losses(world)
     _leaves_open(world)
     return world
@@ -273,6 +283,24 @@ def _pauses(world: World) -> None:
     world.tick(2)
 
 
+def _limits(world: World, session: int) -> None:
+    """A queue and a kind with limits that hold up jobs, one of which costs more; and a kind that is paused."""
+    world.ask(PauseKind(kind="report", reason="not now"))
+    world.ask(ResumeKind(kind="report"))
+    paced = FlowLimits(rate=Rate(count=7, period_seconds=60, burst=2), weight=3)
+    world.ask(LimitStarts(subject="queue:paced", limits=paced, reason="the provider asks for it"))
+    world.ask(LimitStarts(subject="kind:report", limits=FlowLimits(concurrency=4), reason=""))
+    world.submit(*[new(queue="paced", kind="report") for _ in range(2)], new(queue="paced", cost=2))
+    for paced_jobs in (2, 1):
+        given = world.lease(session)
+        assert [one.queue for one in given].count("paced") == paced_jobs
+        for one in given:
+            world.settle(session, one)
+        world.tick(30)
+    world.ask(LimitStarts(subject="queue:lifted", limits=paced, reason=""))
+    world.ask(LimitStarts(subject="queue:lifted", limits=FlowLimits(), reason=""))
+
+
 def _waits(world: World, session: int) -> None:
     """Handlers that sleep, get signals, early, late and never, and one that is cancelled meanwhile."""
     asleep, signalled, late, unwanted, stays = world.submit(new(), new(), new(), new(), new())
@@ -305,6 +333,31 @@ def _children(world: World, session: int) -> None:
     for _ in ("the children", "who has waited for them"):
         for one in world.lease(session):
             world.settle(session, one)
+
+
+def _dead_letters(world: World, session: int) -> None:
+    """Failed jobs that are replayed, edited, discarded and left, one by one and in bulk."""
+    jobs = world.submit(
+        *[new(tags=("eu", "nightly")) for _ in range(7)], new(tags=("nightly",), queue="later")
+    )
+    for one in world.lease(session):
+        world.settle(session, one, "failed", error="fatal")
+    world.ask(Replay(id=jobs[0], reason="mended"))
+    world.ask(Replay(id=jobs[1], edited=new(data=b'{"n":2}', priority=1, tags=("eu",))))
+    world.ask(Discard(id=jobs[2], reason="not worth it"))
+    world.ask(StartBulk(action="discard", filter=JobFilter(tag="nightly"), limit=1, reason="too many"))
+    world.ask(StartBulk(action="replay", filter=JobFilter(tag="nightly", error_class="fatal"), limit=2))
+    world.ask(StartBulk(action="retry", filter=JobFilter(tag="nightly", text="oops"), limit=1))
+    world.ask(StartBulk(action="cancel", filter=JobFilter(tag="eu", state="queued"), reason="enough"))
+    while world.decider.next_wake_us() == 0:
+        world.tick()
+    doomed = world.submit(new(queue="poison", priority=0))[0]
+    for turn in range(world.limits.worker_losses_max):
+        lost = world.worker(name=f"lost-{turn}")
+        assert doomed in [one.id for one in world.lease(lost, 1)]
+        world.ask(EndSession(session=lost))
+    again = world.ask(Replay(id=doomed, poison=True, reason="on another machine"))
+    world.ask(Cancel(id=again, reason="no other machine"))
 
 
 def _losses(world: World) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from msgspec.structs import replace
 
-from sheratan.engine.commands import PauseQueue
+from sheratan.contracts.flow import FlowLimits, Rate
+from sheratan.engine.commands import LimitStarts, PauseQueue
 from sheratan.engine.state import State
 from sheratan.engine.window import REFILL_JOBS
 from sheratan.kernel.chain import Head
@@ -22,6 +23,8 @@ LANE = 1
 def world() -> Iterator[World]:
     """Something of everything: a running, a ready, a blocked and a delayed job, and a queue that is paused."""
     made = World()
+    paced = FlowLimits(concurrency=1, rate=Rate(count=1, period_seconds=60))
+    made.ask(LimitStarts(subject="kind:work", limits=paced, reason=""))
     first = made.submit()
     made.submit("other")
     made.lease(made.register(), 1)
@@ -63,11 +66,17 @@ CHANGES: list[tuple[Callable[[State], object], str]] = [
     (lambda state: setattr(state, "blocked", 0), "the number of blocked jobs"),
     (lambda state: state.lanes.popitem(), "the lanes"),
     (lambda state: state.busy_lanes.clear(), "the lanes with ready jobs"),
-    (lambda state: state.queues.clear(), "the queues"),
+    (lambda state: state.flow.rows.clear(), "what is set for queues and kinds"),
     (lambda state: setattr(state, "policy", -1), "the policy"),
     (lambda state: setattr(state, "engine_entry", None), "the last entry about the engine"),
     (lambda state: setattr(state, "next_due_us", None), "the next timer"),
     (lambda state: setattr(state, "next_due_us", 1 << 60), "the next timer"),
+    (lambda state: state.flow.paces.clear(), "how far rates are used up"),
+    (lambda state: state.flow.bound.clear(), "the limits of the lanes"),
+    (
+        lambda state: state.flow.running.update({("default", "kind:work"): 7}),
+        "the running jobs of what is limited",
+    ),
     (forget_depth, "the ready jobs of queue default"),
     (forget_session, "the jobs of worker:w/"),
     (other_row, "the ready jobs of lane 1"),

@@ -41,6 +41,10 @@ def add_job(unit: Unit, *, lane: int = 1, size: int = 10) -> Ready:
 
 
 def table_rows(connection: apsw.Connection) -> dict[str, list[tuple[object, ...]]]:
-    """Every row of every table."""
-    tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+    """Every row of every table; an index for full-text search is seen by the tables that it is kept in."""
+    wanted = (
+        "SELECT name FROM pragma_table_list"
+        " WHERE schema = 'main' AND type IN ('table', 'shadow') AND name <> 'sqlite_schema'"
+    )
+    tables = connection.execute(wanted).fetchall()
     return {name: sorted(connection.execute(f"SELECT * FROM {name}"), key=repr) for (name,) in tables}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sheratan.contracts.errors import InternalError, NotFound
 from sheratan.contracts.values import INTEGER_MAX, check_json
 from sheratan.kernel.admission import admit
+from sheratan.kernel.dead_letters import decide_bulk, decide_discard, decide_replay
 from sheratan.kernel.dependency import decide_after
 from sheratan.kernel.outcome import decide_cancel, decide_timeout, settle
 from sheratan.kernel.recovery import decide_recovery
@@ -20,7 +21,11 @@ from sheratan.kernel.routing import choose_jobs
 from sheratan.kernel.rules import Verdict, decision, find_rule, registered_rules, rule
 
 RULES = {
+    "bulk.end@1",
+    "dead_letter.discard@1",
+    "dead_letter.replay@1",
     "dispatch.order@1",
+    "dispatch.order@2",
     "engine.recovery@1",
     "job.admission@1",
     "job.after@1",
@@ -297,3 +302,31 @@ def test_lanes_that_were_passed_over_are_named_with_the_reason() -> None:
 def test_the_choice_is_the_sorted_prefix(jobs: list[tuple[int, int]], slots: int) -> None:
     verdict = choose(slots, 99, [[0, *job] for job in jobs], [["q", "a", len(jobs), "open"]])
     assert verdict.chosen == [number for _, number in sorted(jobs)[:slots]]
+
+
+@pytest.mark.parametrize("is_dead", [False, True])
+@pytest.mark.parametrize("is_quarantined", [False, True])
+@pytest.mark.parametrize("poison", [False, True])
+def test_only_a_dead_letter_is_replayed_and_poison_only_by_a_word(
+    *, is_dead: bool, is_quarantined: bool, poison: bool
+) -> None:
+    given = {"state": "failed", "is_dead": is_dead, "is_quarantined": is_quarantined, "poison": poison}
+    wanted = "replay" if is_dead and (poison or not is_quarantined) else "refuse"
+    assert decide_replay(given).chosen == wanted
+    assert decide_discard(given).chosen == ("discard" if is_dead else "refuse")
+
+
+@pytest.mark.parametrize(
+    ("given", "chosen"),
+    [
+        ({"done": 3, "limit": None, "is_left": True, "refused": None}, "go_on"),
+        ({"done": 3, "limit": 4, "is_left": True, "refused": None}, "go_on"),
+        ({"done": 4, "limit": 4, "is_left": True, "refused": None}, "end"),
+        ({"done": 0, "limit": None, "is_left": False, "refused": None}, "end"),
+        ({"done": 4, "limit": 4, "is_left": False, "refused": "the queue is full"}, "stop"),
+    ],
+)
+def test_a_bulk_operation_ends_when_all_is_done_and_stops_when_it_is_refused(
+    given: dict[str, Any], chosen: str
+) -> None:
+    assert decide_bulk(given).chosen == chosen

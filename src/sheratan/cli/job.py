@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import click
 
+from sheratan.cli.bulk import bulk_options, filter_options, is_bulk, run_bulk
 from sheratan.cli.job_tables import draw_job, draw_page, draw_steps, write_pages
 from sheratan.cli.job_watch import watch_all, watch_job
 from sheratan.cli.output import emit, line, talk
@@ -34,6 +35,7 @@ def job() -> None:
 @click.option("--priority", type=int, help="0 runs first, 9 last (default: the kind's).")
 @click.option("--delay", "delay_seconds", type=DURATION, help="Start no earlier than this from now.")
 @click.option("--key", help="Idempotency key: the same key and request give the same job.")
+@click.option("--cost", type=int, help="What it counts for where a rate limits its start (default: 1).")
 @click.option("--timeout", "run_timeout_seconds", type=DURATION, help="How long an attempt may run.")
 @click.option("--attempts", "attempts_max", type=int, help="How often it is tried at most.")
 @click.option("--after", multiple=True, metavar="ID", help="Run after this job has ended (repeatable).")
@@ -42,6 +44,7 @@ def job() -> None:
     type=click.Choice(get_args(AFTER_FAILURE)),
     help="What to do when one of those did not succeed (default: cancel).",
 )
+@click.option("--tag", "tags", multiple=True, help="A name to find it by (repeatable).")
 @click.option("--wait", is_flag=True, help="Wait until it has ended; exit 1 unless it succeeded.")
 @click.option("--wait-timeout", type=DURATION, help="Wait at most this long (exit 124).")
 @command_options
@@ -72,8 +75,7 @@ def submit(
 
 @job.command("list")
 @click.option("--state", type=click.Choice(get_args(JobState)), help="Only jobs in this state.")
-@click.option("--queue", help="Only jobs of this queue.")
-@click.option("--kind", help="Only jobs of this kind.")
+@filter_options
 @click.option("--limit", type=int, default=50, help="Jobs of one page (default: 50).")
 @click.option("--cursor", help="Go on where an earlier page ended.")
 @click.option("--all", "everything", is_flag=True, help="All pages.")
@@ -118,11 +120,14 @@ def steps(session: Session, job_id: str) -> None:
 
 
 @job.command()
-@click.argument("job_id", metavar="ID")
+@bulk_options
 @click.option("--reason", default="", help="Why; it goes into the journal.")
 @command_options
-def cancel(session: Session, job_id: str, reason: str) -> None:
-    """Cancel a job: at once, or by asking the running attempt to stop."""
+def cancel(session: Session, job_id: str | None, filters: tuple[str, ...], reason: str, **bulk: Any) -> None:
+    """Cancel a job, or many: at once, or by asking the running attempt to stop."""
+    if is_bulk(job_id, filters, bulk):
+        run_bulk(session, "cancel", filters, {**bulk, "reason": reason})
+        return
     wanted = request(api.CancelJob, id=job_id, reason=reason)
     outcome: str = ask(session, lambda transport: transport.call(wanted))
     emit(session, {"id": job_id, "outcome": outcome}, lambda: line(outcome))
@@ -141,15 +146,22 @@ def signal(session: Session, job_id: str, name: str, value: str) -> None:
 
 
 @job.command()
-@click.argument("job_id", metavar="ID")
+@bulk_options
+@click.option("--poison", is_flag=True, help="Run quarantined jobs, too: they may take down workers again.")
 @click.option("--wait", is_flag=True, help="Wait until the new job has ended; exit 1 unless it succeeded.")
 @click.option("--wait-timeout", type=DURATION, help="Wait at most this long (exit 124).")
 @command_options
-def retry(session: Session, job_id: str, wait: bool, wait_timeout: float | None) -> None:
-    """Run an ended job again, as a new job, and print the new job's id."""
+def retry(session: Session, job_id: str | None, filters: tuple[str, ...], poison: bool, **given: Any) -> None:
+    """Run an ended job, or many, again as new jobs, and print the new job's id."""
+    wait, wait_timeout = given["wait"], given["wait_timeout"]
+    if is_bulk(job_id, filters, given):
+        if wait or wait_timeout is not None:
+            raise click.UsageError("--wait and --wait-timeout are for one job.")
+        run_bulk(session, "retry", filters, {**given, "poison": poison})
+        return
 
     async def work(transport: api.Transport) -> tuple[api.Receipt, JobRecord | None]:
-        receipt: api.Receipt = await transport.call(request(api.RetryJob, id=job_id))
+        receipt: api.Receipt = await transport.call(request(api.RetryJob, id=job_id, poison=poison))
         if not wait and wait_timeout is None:
             return receipt, None
         talk(f"submitted {receipt.id}")

@@ -10,6 +10,7 @@ from sheratan.cli.output import draw_pairs, draw_table, emit, write
 from sheratan.cli.session import Session
 from sheratan.cli.text import instant
 from sheratan.contracts.api import JobPage, ListJobs, Transport
+from sheratan.contracts.flow import BlockedBy
 from sheratan.contracts.jobs import JobRecord
 from sheratan.contracts.worker import StepRecord
 
@@ -70,9 +71,17 @@ def _relations(record: JobRecord) -> Iterator[tuple[str, object]]:
     yield "steps", f"{record.steps} (sheratan job steps {record.id})" if record.steps else None
     yield "worker losses", record.worker_losses
     yield "waits for", record.waiting_for
+    yield "tags", ", ".join(record.tags)
+    yield "blocked by", "\n".join(_blocked_by(one) for one in record.blocked_by)
+    yield "cost", record.cost if record.cost != 1 else None
     yield "after", "\n".join(record.after)
     yield "runs again", record.origin
     yield "submitted by", record.submitted_by_job
+
+
+def _blocked_by(one: BlockedBy) -> str:
+    until = instant(one.until_us) if one.until_us is not None else "it is over"
+    return f"{one.what} of {one.subject}, since {instant(one.since_us)}, until {until}"
 
 
 def draw_steps(records: Sequence[StepRecord]) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 from sheratan.contracts import api
 from sheratan.contracts.errors import Unavailable
 from sheratan.contracts.jobs import JobRecord, QueueRecord
+from sheratan.contracts.principal import DEFAULT_TENANT
+from sheratan.engine.blockers import flow_records
 from sheratan.engine.explain import story
+from sheratan.engine.search import bulk_preview, bulk_record, dead_letter, list_dead_letters, list_records
 from sheratan.engine.status import Facts, status
-from sheratan.engine.views import find_view, job_record, list_records, step_records
+from sheratan.engine.views import find_view, job_record, step_records
 from sheratan.kernel.lifecycle import TERMINAL_STATES
 
 if TYPE_CHECKING:
@@ -32,8 +34,13 @@ class OfflineTransport:
             api.GetJob: self._job,
             api.WaitForJob: self._ended,
             api.ListJobs: lambda request: list_records(reader, request, settings.limits),
+            api.ListDeadLetters: lambda request: list_dead_letters(reader, request, settings.limits),
+            api.GetDeadLetter: lambda request: dead_letter(reader, request),
+            api.PreviewBulk: lambda request: bulk_preview(reader, request),
+            api.GetBulk: lambda request: bulk_record(reader, request),
             api.ListSteps: lambda request: step_records(reader, request),
             api.ListQueues: self._queues,
+            api.ListFlows: lambda request: flow_records(reader, DEFAULT_TENANT),
             api.TellWhy: lambda request: story(reader, request.id),
             api.GetStatus: self._status,
         }
@@ -67,23 +74,19 @@ class OfflineTransport:
         return record
 
     def _queues(self, request: api.ListQueues) -> list[QueueRecord]:
-        reader = self._reader
-        lanes = {lane.lane: lane.queue for lane in reader.lanes()}
-        queued: Counter[str] = Counter()
-        for lane, count in reader.ready_counts():
-            queued[lanes[lane]] += count
-        running = Counter(lanes[job.lane] for job in reader.jobs([lease.number for lease in reader.leases()]))
-        paused = {row.queue: row for row in reader.queues() if row.paused}
-        names = {*lanes.values(), *(row.queue for row in reader.queues())}
+        flows = [
+            one for one in flow_records(self._reader, DEFAULT_TENANT) if one.subject.startswith("queue:")
+        ]
         return [
             QueueRecord(
-                name=name,
-                paused=name in paused,
-                queued=queued[name],
-                running=running[name],
-                paused_reason=paused[name].reason if name in paused else None,
+                name=one.subject.removeprefix("queue:"),
+                paused=one.paused,
+                queued=one.queued,
+                running=one.running,
+                paused_reason=one.paused_reason,
+                limits=one.limits,
             )
-            for name in sorted(names)
+            for one in flows
         ]
 
     def _status(self, request: api.GetStatus) -> api.EngineStatus:

@@ -1,9 +1,12 @@
-"""`sheratan queue`: list, pause and resume queues."""
+"""`sheratan queue`: list, pause, resume and limit queues."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
+from sheratan.cli.flow_limits import limit_options, limits_given, told_limits
 from sheratan.cli.output import draw_table, emit, line
 from sheratan.cli.reach import ask, request
 from sheratan.cli.session import Session, command_options
@@ -12,24 +15,27 @@ from sheratan.contracts.jobs import QueueRecord
 
 __all__ = ["queue"]
 
+_HEADERS = ("QUEUE", "STATE", "QUEUED", "RUNNING", "LIMITS", "REASON")
+
 
 @click.group()
 def queue() -> None:
-    """See queues, stop and start them."""
+    """See queues, stop and start them, limit how many of their jobs run."""
 
 
 @queue.command("list")
 @command_options
 def list_queues(session: Session) -> None:
-    """List every queue that has been used or paused."""
+    """List every queue that has been used, paused or limited."""
     queues: list[QueueRecord] = ask(
         session, lambda transport: transport.call(request(api.ListQueues)), offline=True
     )
-    rows = [
-        (one.name, "paused" if one.paused else "open", one.queued, one.running, one.paused_reason or "")
-        for one in queues
-    ]
-    emit(session, queues, lambda: draw_table(("QUEUE", "STATE", "QUEUED", "RUNNING", "REASON"), rows))
+    emit(session, queues, lambda: draw_table(_HEADERS, [_row(one) for one in queues]))
+
+
+def _row(one: QueueRecord) -> tuple[object, ...]:
+    state, limits = "paused" if one.paused else "open", told_limits(one.limits)
+    return one.name, state, one.queued, one.running, limits, one.paused_reason or ""
 
 
 @queue.command()
@@ -51,6 +57,18 @@ def resume(session: Session, name: str) -> None:
     wanted = request(api.ResumeQueue, queue=name)
     changed: bool = ask(session, lambda transport: transport.call(wanted))
     _tell(session, name, changed=changed, paused=False)
+
+
+@queue.command()
+@click.argument("name")
+@limit_options
+@command_options
+def limit(session: Session, name: str, reason: str, **given: Any) -> None:
+    """Limit the jobs of queue NAME; what is not given is not limited from now on."""
+    wanted = request(api.LimitQueue, queue=name, limits=limits_given(**given), reason=reason)
+    entry: int = ask(session, lambda transport: transport.call(wanted))
+    value = {"queue": name, "limits": wanted.limits, "entry": entry}
+    emit(session, value, lambda: line(f"{name}: {told_limits(wanted.limits) or 'no limits'} (entry {entry})"))
 
 
 def _tell(session: Session, name: str, *, changed: bool, paused: bool) -> None:

@@ -54,10 +54,22 @@ def _job() -> click.Command:
     return job
 
 
+def _dlq() -> click.Command:
+    from sheratan.cli.dlq import dlq
+
+    return dlq
+
+
 def _queue() -> click.Command:
     from sheratan.cli.queue import queue
 
     return queue
+
+
+def _kind() -> click.Command:
+    from sheratan.cli.kind import kind
+
+    return kind
 
 
 def _why() -> click.Command:
@@ -119,7 +131,9 @@ _LOADERS: Mapping[str, Callable[[], click.Command]] = {
     "demo": _demo,
     "status": _status,
     "job": _job,
+    "dlq": _dlq,
     "queue": _queue,
+    "kind": _kind,
     "why": _why,
     "journal": _journal,
     "doctor": _doctor,

@@ -49,6 +49,7 @@ def _draw(found: EngineStatus) -> None:
         ]
     )
     line()
+    ended = ", ".join(f"{count} {state}" for state, count in found.ended.items())
     counts = ", ".join(f"{found.counts.get(name, 0)} {word}" for name, word in _COUNTS.items())
     process = f"process {found.pid}" if found.pid is not None else "no process"
     draw_pairs(
@@ -57,7 +58,8 @@ def _draw(found: EngineStatus) -> None:
             *(("problem", problem) for problem in found.problems),
             ("state", f"{found.state}, {process}, version {found.version}"),
             ("data", found.data),
-            ("jobs", counts),
+            ("jobs", f"{counts} ({ended})"),
+            ("dead letters", found.dead_letters),
             ("workers", ", ".join(found.workers) or "none"),
             ("journal", f"{found.entries} entries, head {found.entries}:{found.head}"),
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import click
 from sheratan.contracts.errors import InvalidInput
 from sheratan.kernel.canonical import canonical, parse_strict
 
-__all__ = ["DURATION", "read_json"]
+__all__ = ["DURATION", "INSTANT", "read_instant", "read_json"]
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h|d)?", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -32,6 +34,31 @@ class _Duration(click.ParamType[float]):
             self.fail(f"{value!r} is not a duration; write 90, 1.5s, 2m, 1h or 3d.", param, ctx)
         return float(match[1]) * _SECONDS[match[2] or "s"]
 
+
+class _Instant(click.ParamType[int]):
+    """An instant in microseconds since the epoch."""
+
+    name = "instant"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Microseconds since the epoch from text such as 2026-11-21 or 2026-11-21T14:05:00Z."""
+        if isinstance(value, int):
+            return value
+        try:
+            return read_instant(value)
+        except ValueError:
+            self.fail(f"{value!r} is not an instant; write 2026-11-21 or 2026-11-21T14:05:00Z.", param, ctx)
+
+
+def read_instant(text: str) -> int:
+    """Microseconds since the epoch; an instant without an offset is in UTC. ValueError when it is none (RFC 3339)."""
+    at = datetime.fromisoformat(text)
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+INSTANT = _Instant()
+"""An instant as RFC 3339 writes it, or a day, which stands for its beginning; in UTC unless it says otherwise."""
 
 DURATION = _Duration()
 """`90` and `90s` are seconds; `ms`, `m`, `h` and `d` are known, too."""

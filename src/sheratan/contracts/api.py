@@ -7,25 +7,43 @@ from typing import Annotated, Any, Final, Protocol
 
 import msgspec
 
-from sheratan.contracts.jobs import (
-    JobError,
-    JobRecord,
-    JobState,
-    KindDescription,
-    Name,
-    QueueRecord,
-    Submission,
+from sheratan.contracts.bulk import BulkPreview, BulkRecord, GetBulk, PreviewBulk, StartBulk
+from sheratan.contracts.dead_letters import (
+    DeadLetter,
+    DeadLetterPage,
+    DiscardJob,
+    GetDeadLetter,
+    ListDeadLetters,
+    ReplayJob,
 )
+from sheratan.contracts.filters import JobFilter
+from sheratan.contracts.flow import FlowLimits, FlowRecord
+from sheratan.contracts.jobs import JobError, JobRecord, KindDescription, Name, QueueRecord, Submission
 from sheratan.contracts.limits import Limits
-from sheratan.contracts.worker import Assignment, Registration, Report, StepRecord, StepReport, StopRequest
+from sheratan.contracts.request import Reason, Request
+from sheratan.contracts.worker import Assignment, StepRecord, StopRequest
+from sheratan.contracts.worker_calls import (
+    EndWorker,
+    HeartbeatWorker,
+    LeaseJobs,
+    RecordSteps,
+    RegisterWorker,
+    SettleJobs,
+    SpawnJobs,
+    WaitForStops,
+    WorkerSession,
+)
 
 __all__ = [
     "METHODS",
     "STREAMS",
     "AfterResults",
     "CancelJob",
+    "DiscardJob",
     "EndWorker",
     "EngineStatus",
+    "GetBulk",
+    "GetDeadLetter",
     "GetEntries",
     "GetJob",
     "GetResults",
@@ -34,21 +52,30 @@ __all__ = [
     "JobPage",
     "JobResult",
     "LeaseJobs",
+    "LimitKind",
+    "LimitQueue",
+    "ListDeadLetters",
+    "ListFlows",
     "ListJobs",
     "ListKinds",
     "ListQueues",
     "ListSteps",
+    "PauseKind",
     "PauseQueue",
+    "PreviewBulk",
     "Receipt",
     "RecordSteps",
     "RegisterWorker",
+    "ReplayJob",
     "Request",
+    "ResumeKind",
     "ResumeQueue",
     "RetryJob",
     "RunJob",
     "SettleJobs",
     "SignalJob",
     "SpawnJobs",
+    "StartBulk",
     "Story",
     "StoryLine",
     "SubmitJobs",
@@ -60,13 +87,6 @@ __all__ = [
     "WatchedEntry",
     "WorkerSession",
 ]
-
-Reason = Annotated[str, msgspec.Meta(max_length=1_000)]
-"""Why a person does something: at most 1,000 characters. It stands in the journal for good."""
-
-
-class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Something asked of an engine; its class decides the method and the type of the answer."""
 
 
 class SubmitJobs(Request, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):
@@ -104,12 +124,9 @@ class WaitForJob(Request, frozen=True, forbid_unknown_fields=True, kw_only=True,
     timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
 
 
-class ListJobs(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Jobs, newest first. `cursor` continues an earlier page."""
+class ListJobs(Request, JobFilter, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Jobs, newest first. `cursor` continues an earlier page; new jobs do not disturb it."""
 
-    state: JobState | None = None
-    queue: Name | None = None
-    kind: Name | None = None
     limit: Annotated[int, msgspec.Meta(ge=1)] = 50
     cursor: str | None = None
 
@@ -137,9 +154,10 @@ class SignalJob(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class RetryJob(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Run an ended job again, as a new job that names it as its origin."""
+    """Run an ended job again, as a new job that names it as its origin; a quarantined one only with `poison`."""
 
     id: str
+    poison: bool = False
 
 
 class ListQueues(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -159,12 +177,45 @@ class ResumeQueue(Request, frozen=True, forbid_unknown_fields=True, kw_only=True
     queue: Name
 
 
+class LimitQueue(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Set the limits of a queue, all of them at once; answered with the entry that records it."""
+
+    queue: Name
+    limits: FlowLimits
+    reason: Reason = ""
+
+
+class PauseKind(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Start no more jobs of a kind, in whatever queue."""
+
+    kind: Name
+    reason: Reason = ""
+
+
+class ResumeKind(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Start jobs of a kind again."""
+
+    kind: Name
+
+
+class LimitKind(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Set the limits of a kind, all of them at once; answered with the entry that records it."""
+
+    kind: Name
+    limits: FlowLimits
+    reason: Reason = ""
+
+
+class ListFlows(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Every queue and kind that has been used, paused or limited, with its limits."""
+
+
 class ListKinds(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The kinds that workers have offered since the engine started."""
 
 
 class TellWhy(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The story of a job (`job_…`), a queue (`queue:…`), a worker (`worker:…`) or the engine (`engine`)."""
+    """The story of a job (`job_…`), a queue (`queue:…`), a kind, a worker (`worker:…`) or the engine (`engine`)."""
 
     id: str
 
@@ -207,6 +258,8 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
     data: str
     state: str
     counts: dict[str, int]
+    ended: dict[str, int]
+    dead_letters: int
     entries: int
     head: str
     workers: list[str]
@@ -260,79 +313,12 @@ class JobResult(msgspec.Struct, frozen=True, kw_only=True):
     error: JobError | None = None
 
 
-class RegisterWorker(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A worker comes on duty."""
-
-    registration: Registration
-
-
-class WorkerSession(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker's time on duty: its number, and how often it must be heard of (None: it cannot go unheard)."""
-
-    session: int
-    heartbeat_seconds: float | None = None
-
-
-class LeaseJobs(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A worker has free slots; answered when there is work. A later call ends an earlier one with nothing."""
-
-    session: int
-    slots: Annotated[int, msgspec.Meta(ge=1)]
-
-
-class SettleJobs(Request, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):
-    """Attempts have ended; answered for each with whether the report counted."""
-
-    session: int
-    reports: tuple[Report, ...]
-
-
-class RecordSteps(Request, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):
-    """Steps of running attempts have ended; answered for each with whether it counted. Of a job, in their order."""
-
-    session: int
-    steps: tuple[StepReport, ...]
-
-
-class SpawnJobs(Request, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):
-    """A running job submits jobs, all or none, as its step `step`: in one commit, and once however often it is asked.
-
-    The step's output is the list of their ids. Refused with LostLease when the attempt was given up.
-    """
-
-    session: int
-    number: int
-    fence: int
-    step: Annotated[int, msgspec.Meta(ge=1)]
-    name: Annotated[str, msgspec.Meta(max_length=200, pattern="^spawn:")]
-    occurrence: Annotated[int, msgspec.Meta(ge=1)] = 1
-    jobs: tuple[Submission, ...]
-
-
 class ListSteps(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The steps that a job has recorded, in their order, after step `after`."""
 
     id: str
     after: Annotated[int, msgspec.Meta(ge=0)] = 0
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 500
-
-
-class WaitForStops(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Wait for requests to stop attempts."""
-
-    session: int
-
-
-class HeartbeatWorker(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A worker is alive."""
-
-    session: int
-
-
-class EndWorker(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A worker goes off duty."""
-
-    session: int
 
 
 METHODS: Final[dict[str, tuple[type[Request], Any]]] = {
@@ -347,9 +333,21 @@ METHODS: Final[dict[str, tuple[type[Request], Any]]] = {
     "job.steps": (ListSteps, list[StepRecord]),
     "job.after_results": (AfterResults, list[JobResult]),
     "job.results": (GetResults, list[JobResult]),
+    "dlq.list": (ListDeadLetters, DeadLetterPage),
+    "dlq.get": (GetDeadLetter, DeadLetter),
+    "dlq.replay": (ReplayJob, Receipt),
+    "dlq.discard": (DiscardJob, int),
+    "bulk.start": (StartBulk, BulkRecord),
+    "bulk.preview": (PreviewBulk, BulkPreview),
+    "bulk.get": (GetBulk, BulkRecord),
     "queue.list": (ListQueues, list[QueueRecord]),
     "queue.pause": (PauseQueue, bool),
     "queue.resume": (ResumeQueue, bool),
+    "queue.limit": (LimitQueue, int),
+    "kind.pause": (PauseKind, bool),
+    "kind.resume": (ResumeKind, bool),
+    "kind.limit": (LimitKind, int),
+    "flow.list": (ListFlows, list[FlowRecord]),
     "kind.list": (ListKinds, list[KindDescription]),
     "why": (TellWhy, Story),
     "status": (GetStatus, EngineStatus),

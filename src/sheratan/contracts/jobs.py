@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from sheratan.contracts.flow import NO_LIMITS, BlockedBy, FlowLimits
 from sheratan.contracts.limits import NAME_LENGTH_MAX
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Name",
     "Options",
     "QueueRecord",
+    "Seconds",
     "Submission",
 ]
 
@@ -52,6 +54,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     queue_timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
     after: tuple[str, ...] = ()
     after_failure: AFTER_FAILURE = "cancel"
+    tags: tuple[Name, ...] = ()
+    cost: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 1
 
 
 NO_OPTIONS = Options()
@@ -77,6 +81,8 @@ class KindDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     backoff_max_seconds: Seconds = 60.0
     run_timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] = 300.0
     queue_timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    limits: FlowLimits = NO_LIMITS
+    """They hold as long as nobody has set others for the kind."""
     input_schema: dict[str, Any] = {}
     output_schema: dict[str, Any] = {}
     description: str = ""
@@ -110,11 +116,15 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     leased_us: int | None = None
     finished_us: int | None = None
     waiting_for: str | None = None
+    blocked_by: list[BlockedBy] = []
+    """What keeps it from being started although it is queued and a worker may be free."""
+    cost: int = 1
     input: Any = None
     output: Any = None
     error: JobError | None = None
     after: list[str] = []
     origin: str | None = None
+    tags: list[str] = []
     submitted_by_job: str | None = None
 
 
@@ -126,3 +136,4 @@ class QueueRecord(msgspec.Struct, frozen=True, kw_only=True):
     queued: int
     running: int
     paused_reason: str | None = None
+    limits: FlowLimits = NO_LIMITS

@@ -38,6 +38,10 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     connections_max: Positive = 256
     watchers_max: Positive = 256
     list_jobs_max: Positive = 500
+    tags_max: Positive = 16
+    bulk_jobs_max: Positive = 1_000
+    bulk_look_jobs_max: Positive = 10_000
+    bulk_open_max: Positive = 8
 
 
 LIMIT_REASONS: dict[str, str] = {
@@ -63,4 +67,8 @@ LIMIT_REASONS: dict[str, str] = {
     "connections_max": "clients connected to the local socket",
     "watchers_max": "live event streams",
     "list_jobs_max": "rows of one page of a listing",
+    "tags_max": "tags of one job; each is a row of its own",
+    "bulk_jobs_max": "jobs that a bulk operation changes in one commit; then other callers have their turn",
+    "bulk_look_jobs_max": "job numbers that a bulk operation looks at in one turn, however few of them are meant",
+    "bulk_open_max": "bulk operations that go on at once; they take turns",
 }

@@ -10,12 +10,15 @@ from msgspec.structs import replace
 from sheratan.ambient.randomness import Randomness
 from sheratan.contracts.errors import NotFound, SheratanError
 from sheratan.contracts.ids import JobId, format_job_id, look_up_job_id
+from sheratan.contracts.jobs import JobError
 from sheratan.contracts.worker import StopRequest
 from sheratan.engine.commands import Pending
 from sheratan.engine.state import Held, Session, State
 from sheratan.kernel.canonical import digest
+from sheratan.kernel.dead_letters import POISON
 from sheratan.store.rows import (
     Blocked,
+    FailedRow,
     JobRow,
     Lease,
     Location,
@@ -180,6 +183,42 @@ class Batch:
         rows = [row for row in self.state.store.signals(number) if changed.get(row, True)]
         return rows + [row for row, stays in changed.items() if stays and row.number == number]
 
+    def tags(self, number: int) -> tuple[str, ...]:
+        """The tags of a job, as of this batch."""
+        fresh = tuple(row.tag for row in self.unit.tags if row.number == number)
+        return fresh or tuple(self.state.store.tags(number))
+
+    def input_of(self, job: JobRow) -> bytes:
+        """The canonical input of a job, as of this batch."""
+        if job.payload is None:
+            return job.input or b"null"
+        fresh = self.unit.payloads.get(job.payload)
+        return self.state.store.payload(job.payload) if fresh is None else fresh
+
+    def is_dead_letter(self, number: int) -> bool:
+        """Whether a job has failed and was neither replayed nor discarded, as of this batch."""
+        known = self.unit.dead_letters.get(number)
+        return self.state.store.is_dead_letter(number) if known is None else known
+
+    def is_quarantined(self, number: int) -> bool:
+        """Whether a job has failed because its workers were lost while they ran it, as of this batch."""
+        fresh = any(row.number == number and row.error_class == POISON for row in self.unit.failed)
+        return fresh or self.state.store.is_quarantined(number)
+
+    def bury(self, number: int, error: JobError) -> None:
+        """A job has failed: it is a dead letter, and can be found by its error."""
+        self.unit.failed.append(FailedRow(error.error_class, number))
+        self.unit.failure_texts.append((number, error.type, error.message))
+        self.unit.dead_letters[number] = True
+
+    def unbury(self, number: int) -> None:
+        """A job is a dead letter no more."""
+        if self.unit.dead_letters.get(number):
+            # It has become one in this very batch.
+            del self.unit.dead_letters[number]
+        else:
+            self.unit.dead_letters[number] = False
+
     def keep(self, body: bytes) -> tuple[bytes | None, bytes | None]:
         """What a row says of a value: the value or, when it is large, the SHA-256 under which it is kept apart."""
         if len(body) <= self.state.limits.inline_bytes_max:
@@ -214,8 +253,7 @@ class Batch:
             state.remove_ready(before)
         elif type(before) is Lease:
             if type(after) is not Lease:
-                del state.held[before.number]
-                state.fan_out.pop(before.number, None)
+                state.release(before.number)
                 session = state.sessions.get(before.session)
                 if session is not None:
                     session.held.discard(before.number)

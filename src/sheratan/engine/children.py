@@ -53,7 +53,7 @@ def cancel_children(batch: Batch, parent: JobRow, result: Result) -> None:
         for text in _ids(batch, row):
             job = batch.find_job(text)
             if type(batch.locate(job)) is not Result and job.submitted_by == parent.number:
-                cancel_job(batch, job, reason, ENGINE, cause=result.entry)
+                cancel_job(batch, job, ENGINE, reason, result.entry)
 
 
 def _check(batch: Batch, held: Held, command: Spawn) -> None:

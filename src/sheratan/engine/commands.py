@@ -6,7 +6,10 @@ from typing import Any, Protocol
 
 import msgspec
 
+from sheratan.contracts.bulk import BulkAction
 from sheratan.contracts.errors import SheratanError
+from sheratan.contracts.filters import JobFilter
+from sheratan.contracts.flow import FlowLimits
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.principal import Principal
 from sheratan.contracts.worker import Outcome, Registration, Wait
@@ -14,22 +17,28 @@ from sheratan.contracts.worker import Outcome, Registration, Wait
 __all__ = [
     "Cancel",
     "Command",
+    "Discard",
     "EndSession",
     "Ending",
     "Heartbeat",
     "LeaseJobs",
+    "LimitStarts",
     "NewJob",
     "NewStep",
+    "PauseKind",
     "PauseQueue",
     "Pending",
     "RecordSteps",
     "RegisterWorker",
+    "Replay",
     "Reply",
+    "ResumeKind",
     "ResumeQueue",
     "RetryJob",
     "SendSignal",
     "Settle",
     "Spawn",
+    "StartBulk",
     "StartDraining",
     "Submit",
 ]
@@ -53,6 +62,9 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     queue_timeout_us: int
     after: tuple[str, ...]
     after_failure: str
+    tags: tuple[str, ...] = ()
+    """In order, each once."""
+    cost: int = 1
 
 
 class Submit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -155,9 +167,36 @@ class SendSignal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RetryJob(msgspec.Struct, frozen=True, kw_only=True):
-    """Make a new job from one that has ended."""
+    """Make a new job from one that has ended; from one that is quarantined only with `poison`."""
 
     id: str
+    poison: bool = False
+
+
+class Replay(msgspec.Struct, frozen=True, kw_only=True):
+    """Make a new job from a dead letter; `edited` is that job where it is not to be like the old one."""
+
+    id: str
+    edited: NewJob | None = None
+    poison: bool = False
+    reason: str = ""
+
+
+class Discard(msgspec.Struct, frozen=True, kw_only=True):
+    """A dead letter is to be one no more."""
+
+    id: str
+    reason: str
+
+
+class StartBulk(msgspec.Struct, frozen=True, kw_only=True):
+    """Do something to every job that a filter means, at most `limit` of them."""
+
+    action: BulkAction
+    filter: JobFilter
+    limit: int | None = None
+    poison: bool = False
+    reason: str = ""
 
 
 class PauseQueue(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,6 +210,27 @@ class ResumeQueue(msgspec.Struct, frozen=True, kw_only=True):
     """Start jobs of a queue again."""
 
     queue: str
+
+
+class PauseKind(msgspec.Struct, frozen=True, kw_only=True):
+    """Start no more jobs of a kind."""
+
+    kind: str
+    reason: str
+
+
+class ResumeKind(msgspec.Struct, frozen=True, kw_only=True):
+    """Start jobs of a kind again."""
+
+    kind: str
+
+
+class LimitStarts(msgspec.Struct, frozen=True, kw_only=True):
+    """Limit and weight the starts of a queue's or a kind's jobs (`queue:NAME`, `kind:NAME`), from now on thus."""
+
+    subject: str
+    limits: FlowLimits
+    reason: str
 
 
 class StartDraining(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,9 +250,15 @@ Command = (
     | EndSession
     | Cancel
     | RetryJob
+    | Replay
+    | Discard
+    | StartBulk
     | SendSignal
     | PauseQueue
     | ResumeQueue
+    | PauseKind
+    | ResumeKind
+    | LimitStarts
     | StartDraining
 )
 

@@ -13,9 +13,9 @@ from sheratan.engine.batch import job_id
 from sheratan.engine.problems import Problems
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.chain import decode_entry
-from sheratan.kernel.facts import Ended, FailureFact, NewFacts, PlainJobs, StepFact, no_facts
+from sheratan.kernel.facts import Ended, FailedFact, FailureFact, NewFacts, PlainJobs, StepFact, no_facts
 from sheratan.store.port import Reader
-from sheratan.store.rows import JobRow, Lane, Result, StepRow
+from sheratan.store.rows import FailedRow, JobRow, Lane, Result, StepRow
 
 __all__ = ["FactCount", "FinalRows", "kept_digest"]
 
@@ -23,7 +23,7 @@ _JOBS_AT_ONCE: Final = 1_000
 _first = itemgetter(0)
 _JOB_FACTS: Final = (
     "id", "created_us", "tenant, queue and kind", "priority", "options", "after_failure", "submitted_by",
-    "origin", "input",
+    "origin", "input", "cost",
 )  # fmt: skip
 Fact = TypeVar("Fact")
 
@@ -34,6 +34,8 @@ class FactCount(NamedTuple):
     after: int = 0
     failures: int = 0
     steps: int = 0
+    tags: int = 0
+    failed: int = 0
 
 
 class FinalRows:
@@ -61,6 +63,7 @@ class FinalRows:
         waiting.ended.extend(facts.ended)
         waiting.failures.extend(facts.failures)
         waiting.steps.extend(facts.steps)
+        waiting.failed.extend(facts.failed)
         self._read_to = read_to
         if max(map(len, (waiting.plain.numbers, *waiting[1:]))) >= _JOBS_AT_ONCE:
             self.flush()
@@ -80,6 +83,8 @@ class FinalRows:
             self._compared_to = read_to
         for steps in _chunks(waiting.steps):
             self._compare_steps(steps)
+        for failed in _chunks(waiting.failed):
+            self._compare_failed(failed)
         self._compared_to = self._read_to
 
     def _compare_plain(self, facts: PlainJobs) -> None:
@@ -100,6 +105,7 @@ class FinalRows:
             self._compare_each_job(entries, {row.number: row for row in rows})
             self._check_kept("job", rows)
             self._compare_after([entry for entry in entries if "after" in entry.data])
+            self._compare_tags([entry for entry in entries if "tags" in entry.data])
 
     def _compare_each_job(self, entries: list[Entry], rows: dict[int, JobRow]) -> None:
         for entry in entries:
@@ -126,6 +132,7 @@ class FinalRows:
             _number_in(data, "by_job"),
             _number_in(data, "origin"),
             data.get("input"),
+            data.get("cost", 1),
         )
         stands = (
             job_id(row),
@@ -143,6 +150,7 @@ class FinalRows:
             row.submitted_by,
             row.origin,
             kept_digest(row.input, row.payload),
+            row.cost,
         )
         if said != stands:
             self._differ(entry.seq, f"job {row.number}", _JOB_FACTS, said, stands)
@@ -158,6 +166,27 @@ class FinalRows:
             said, stands = list(enumerate(parents)), found.get(number, [])
             self.expected = self.expected._replace(after=self.expected.after + len(parents))
             self._differ(entry.seq, f"after {number}", ("parents",), (said,), (stands,))
+
+    def _compare_tags(self, entries: list[Entry]) -> None:
+        if not entries:
+            return
+        found: dict[int, list[str]] = {}
+        for row in self._reader.tag_rows([entry.data["number"] for entry in entries]):
+            found.setdefault(row.number, []).append(row.tag)
+        for entry in entries:
+            number, said = entry.data["number"], entry.data["tags"]
+            self.expected = self.expected._replace(tags=self.expected.tags + len(said))
+            self._differ(entry.seq, f"tag {number}", ("tags",), (said,), (found.get(number, []),))
+
+    def _compare_failed(self, facts: list[FailedFact]) -> None:
+        """Compare what is kept of failed jobs: the class of their error."""
+        self.expected = self.expected._replace(failed=self.expected.failed + len(facts))
+        with self._problems.reading("failed_job"):
+            rows = self._reader.failed_rows([FailedRow(*fact[:2]) for fact in facts])
+            for fact in facts:
+                if fact[:2] not in rows:
+                    text = f"job {fact.number} failed with {fact.error_class}, and no row says so"
+                    self._problems.add("J5", text, seq=fact.entry, row=f"failed_job {fact.number}")
 
     def _compare_results(self, facts: list[Ended]) -> None:
         with self._problems.reading("result"):
@@ -274,6 +303,7 @@ def _are_plain(columns: list[tuple[Any, ...]], facts: PlainJobs) -> bool:
     return (
         [*map(list, zip(*columns[5:10], strict=True))] == facts.options
         and columns[10].count("cancel") == columns[11].count(None) == columns[12].count(None) == count
+        and columns[15].count(1) == count
         and _digests_of(columns[13], columns[14]) == facts.inputs
     )
 

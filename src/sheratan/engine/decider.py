@@ -11,23 +11,42 @@ from sheratan.contracts.errors import SheratanError
 from sheratan.contracts.journal import EntryType
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import ENGINE, Principal
-from sheratan.engine import children, control, intake, settle, startup, steps, timers, waits, workers
+from sheratan.engine import (
+    bulk,
+    children,
+    control,
+    dead_letters,
+    flow,
+    intake,
+    settle,
+    startup,
+    steps,
+    timers,
+    waits,
+    workers,
+)
 from sheratan.engine.batch import Batch, job_id
 from sheratan.engine.commands import (
     Cancel,
     Command,
+    Discard,
     EndSession,
     Heartbeat,
     LeaseJobs,
+    LimitStarts,
+    PauseKind,
     PauseQueue,
     Pending,
     RecordSteps,
     RegisterWorker,
+    Replay,
+    ResumeKind,
     ResumeQueue,
     RetryJob,
     SendSignal,
     Settle,
     Spawn,
+    StartBulk,
     StartDraining,
     Submit,
 )
@@ -120,11 +139,13 @@ class Decider:
         # First, so that a refill that fails does not undo the batch before, which is committed.
         batch = self._begin()
         self.state.refill()
-        done = 0
+        done, bulks = 0, list(self.state.bulks)
         for pending in commands:
             _decide_one(batch, pending)
             if done < len(batch.ended):
                 done = follow(batch, done)
+        if bulks:
+            done = bulk.go_on(batch, bulks, done)
         timers.ring(batch)
         follow(batch, done)
         dispatch(batch)
@@ -169,18 +190,27 @@ class Decider:
         """Microseconds until time brings something, 0 when it is overdue, None when nothing is set."""
         waits = []
         monotonic_us = self.clock.monotonic_us()
-        if self.state.orphans:
+        if self._has_work_left:
             return 0
         if self.state.next_deadline_us is not None:
             waits.append(self.state.next_deadline_us - monotonic_us)
         if self.state.next_due_us is not None:
             waits.append(self.state.next_due_us - self._now())
+        if self.state.flow.next_start_us is not None:
+            waits.append(self.state.flow.next_start_us - self._now())
         for session in self.state.sessions.values():
             if not session.local:
                 waits.append(session.heard_us + timers.SESSION_SILENCE_US_MAX + 1 - monotonic_us)
         if self.outage is not None:
             waits.append(_PROBE_US)
         return max(0, min(waits)) if waits else None
+
+    @property
+    def _has_work_left(self) -> bool:
+        """Whether there is something to decide that no command and no instant brings."""
+        if self.state.orphans:
+            return True
+        return bool(self.state.bulks) and self.state.intake == "open" and self.outage is None
 
     def _now(self) -> int:
         """The wall clock; when that was set back, the last instant plus the time passed since."""
@@ -249,9 +279,15 @@ _HANDLERS: Final[dict[type[Command], _Handler]] = {
     Heartbeat: workers.heartbeat,
     EndSession: workers.end_session,
     Cancel: control.cancel,
-    RetryJob: control.retry,
+    RetryJob: dead_letters.retry,
+    Replay: dead_letters.replay,
+    Discard: dead_letters.discard,
+    StartBulk: bulk.start,
     SendSignal: waits.signal,
-    PauseQueue: control.pause,
-    ResumeQueue: control.resume,
+    PauseQueue: flow.pause_queue,
+    ResumeQueue: flow.resume_queue,
+    PauseKind: flow.pause_kind,
+    ResumeKind: flow.resume_kind,
+    LimitStarts: flow.limit,
     StartDraining: control.start_draining,
 }

@@ -9,20 +9,26 @@ import msgspec
 from sheratan.contracts.principal import ENGINE
 from sheratan.contracts.worker import Assignment
 from sheratan.engine.batch import Batch
+from sheratan.engine.flow_state import FlowKey
 from sheratan.engine.state import Session
-from sheratan.kernel.routing import ORDER, choose_jobs
+from sheratan.kernel.routing import ORDER, share_jobs
 from sheratan.kernel.rules import decision
-from sheratan.store.rows import JobRow, Lane, Ready, make_lease
+from sheratan.kernel.sharing import Picked, pick
+from sheratan.store.rows import JobRow, Lane, PaceRow, Ready, make_lease
 
 __all__ = ["dispatch"]
 
 _LANES_NAMED_MAX = 64
 """Lanes that a decision lists; the reasons of more would not be read, and an entry has a size."""
 
+_Usable = list[tuple[int, Lane]]
+"""The lanes that may be served, each with its place in the list of all."""
+
 
 def dispatch(batch: Batch) -> None:
     """Serve the workers that wait, first come first served, as long as there is ready work and room."""
     state = batch.state
+    state.flow.next_start_us = None
     if state.intake != "open" or not state.busy_lanes:
         return
     waiting = [session for session in state.sessions.values() if _is_waiting(session)]
@@ -41,17 +47,34 @@ def _is_waiting(session: Session) -> bool:
 
 
 def _serve(batch: Batch, session: Session, room: int) -> None:
-    pending = session.waiting
-    assert pending is not None
     slots = min(session.free_slots, batch.state.limits.lease_jobs_max)
     lanes, usable = _lanes_for(batch, session)
-    heads, rows = _heads(batch, usable, min(slots, room))
-    if not rows:
-        # A worker waits on only while nothing that it may run is ready, or the rest is about to be read.
-        assert batch.more or not usable
+    if not usable:
         return
+    places = min(slots, room)
+    heads, rows = _heads(batch, usable, places)
     given = {"worker": session.subject, "slots": slots, "room": room, "lanes": lanes, "heads": heads}
-    verdict = choose_jobs(given)
+    keys = _add_limits(batch, usable, given)
+    if len(usable) > 1:
+        _add_shares(batch, usable, given, places)
+    if keys or len(usable) > 1:
+        picked = pick(given)
+        _wake_for(batch, picked)
+        given["heads"] = _needed(heads, picked)
+        _settle_shares(batch, usable, keys, picked)
+    elif heads:
+        batch.state.flow.take_turns_alone(usable[0][1], min(places, len(heads)))
+    _give(batch, session, given, rows)
+
+
+def _give(batch: Batch, session: Session, given: dict[str, Any], rows: dict[int, Ready]) -> None:
+    pending = session.waiting
+    assert pending is not None
+    verdict = share_jobs(given)
+    if not verdict.chosen:
+        # A worker waits on only while nothing that it may run is ready, or the rest is about to be read.
+        assert batch.more or "limits" in given
+        return
     chosen = [rows[number] for number in verdict.chosen]
     jobs = batch.jobs(verdict.chosen)
     fence = batch.unit.record(
@@ -68,17 +91,14 @@ def _serve(batch: Batch, session: Session, room: int) -> None:
     batch.answers.append((pending, assignments, None))
 
 
-def _lanes_for(batch: Batch, session: Session) -> tuple[list[list[Any]], list[tuple[int, Lane]]]:
+def _lanes_for(batch: Batch, session: Session) -> tuple[list[list[Any]], _Usable]:
     """Every lane with ready jobs as the rule sees it, and the open ones with their place in that list."""
     state = batch.state
     named: list[list[Any]] = []
-    usable: list[tuple[int, Lane]] = []
+    usable: _Usable = []
     for lane in state.busy_lanes.values():
         depth = state.windows[lane.lane].depth
-        if state.paused(lane.tenant, lane.queue):
-            status = "paused"
-        else:
-            status = "open" if lane.kind in session.kinds else "not_offered"
+        status = state.flow.pause(lane) or ("open" if lane.kind in session.kinds else "not_offered")
         if status == "open":
             usable.append((len(named), lane))
         elif len(named) >= _LANES_NAMED_MAX:
@@ -87,9 +107,7 @@ def _lanes_for(batch: Batch, session: Session) -> tuple[list[list[Any]], list[tu
     return named, usable
 
 
-def _heads(
-    batch: Batch, usable: list[tuple[int, Lane]], places: int
-) -> tuple[list[list[int]], dict[int, Ready]]:
+def _heads(batch: Batch, usable: _Usable, places: int) -> tuple[list[list[int]], dict[int, Ready]]:
     """The first jobs of the usable lanes: those that can be chosen, and the best of each lane that cannot."""
     heads: list[list[int]] = []
     rows: dict[int, Ready] = {}
@@ -100,31 +118,80 @@ def _heads(
             rows[row.number] = row
         # The window runs low but the lane does not: more is read once this batch is committed.
         batch.more |= window.wants_refill
-    if len(usable) > 1:
-        heads = _without_hopeless(_known_order(batch, usable, heads, places), places)
-    return heads, {head[2]: rows[head[2]] for head in heads}
+    return heads, rows
 
 
-def _known_order(
-    batch: Batch, usable: list[tuple[int, Lane]], heads: list[list[int]], places: int
-) -> list[list[int]]:
-    """Leave out what may come after jobs of another lane that are only in the database."""
-    windows = [batch.state.windows[lane.lane] for _, lane in usable]
-    edges = [window.edge for window in windows if not window.whole and len(window) <= places]
-    if not edges:
-        return heads
-    edge = min(edges)
-    return [head for head in heads if (head[1], head[2]) <= edge]
+def _add_limits(batch: Batch, usable: _Usable, given: dict[str, Any]) -> list[FlowKey]:
+    """Add to what the rule is given what limits the usable lanes, if anything does; returns those limits."""
+    flow = batch.state.flow
+    if not flow.bound:
+        return []
+    lanes: dict[FlowKey, list[int]] = {}
+    for index, lane in usable:
+        for key in flow.bound.get(lane.lane, ()):
+            lanes.setdefault(key, []).append(index)
+    if not lanes:
+        return []
+    given["at_us"] = batch.at_us
+    given["limits"] = [[key[1], indexes, *flow.limit(key)] for key, indexes in lanes.items()]
+    _add_costs(batch, given, {index for key in lanes if flow.rows[key].rate_count for index in lanes[key]})
+    return list(lanes)
 
 
-def _without_hopeless(heads: list[list[int]], places: int) -> list[list[int]]:
-    heads.sort(key=lambda head: (head[1], head[2]))
-    kept, seen = heads[:places], set()
-    for head in heads[places:]:
-        if head[0] not in seen:
+def _add_costs(batch: Batch, given: dict[str, Any], paced: set[int]) -> None:
+    """Add what jobs count for, where that is not 1 and a rate limits their start."""
+    heads = [head for head in given["heads"] if head[0] in paced]
+    jobs = batch.jobs([head[2] for head in heads]) if heads else {}
+    for head in heads:
+        if jobs[head[2]].cost != 1:
+            head.append(jobs[head[2]].cost)
+
+
+def _add_shares(batch: Batch, usable: _Usable, given: dict[str, Any], places: int) -> None:
+    """Add to what the rule is given whose turn it is, and of which lanes only a part is in memory."""
+    state = batch.state
+    shares = [[index, *state.flow.share(lane)] for index, lane in usable]
+    uneven = [share for share in shares if share[1:] != [1, 0]]
+    if uneven:
+        given["shares"] = uneven
+    windows = {index: state.windows[lane.lane] for index, lane in usable}
+    unread = [index for index, window in windows.items() if not window.whole and len(window) <= places]
+    if unread:
+        given["unread"] = unread
+
+
+def _needed(heads: list[list[int]], picked: Picked) -> list[list[int]]:
+    """The heads that decide: those that are chosen, and the next one of each lane."""
+    chosen = {head[2] for head in picked.chosen}
+    kept: list[list[int]] = []
+    seen: set[int] = set()
+    for head in heads:
+        if head[2] not in chosen:
+            if head[0] in seen:
+                continue
             seen.add(head[0])
-            kept.append(head)
+        kept.append(head)
     return kept
+
+
+def _wake_for(batch: Batch, picked: Picked) -> None:
+    """Wake up when the next job may start that only a rate holds up."""
+    flow = batch.state.flow
+    for stop in picked.stops.values():
+        if stop.until_us is not None:
+            flow.next_start_us = min(flow.next_start_us or stop.until_us, stop.until_us)
+
+
+def _settle_shares(batch: Batch, usable: _Usable, keys: list[FlowKey], picked: Picked) -> None:
+    """Note what the choice makes of turns and rates."""
+    flow, lanes = batch.state.flow, dict(usable)
+    if len(usable) > 1:
+        flow.take_turns({lanes[index].lane: tag for index, tag in picked.tags.items()}, picked.turn)
+    elif picked.chosen:
+        flow.take_turns_alone(usable[0][1], len(picked.chosen))
+    for index, pace in picked.paces.items():
+        flow.paces[keys[index]] = pace
+        batch.unit.paces[keys[index]] = PaceRow(*keys[index], *pace)
 
 
 def _lease(batch: Batch, session: Session, row: Ready, job: JobRow, fence: int) -> Assignment:

@@ -5,23 +5,24 @@ from __future__ import annotations
 import msgspec
 
 from sheratan.contracts.api import Story, StoryLine
-from sheratan.contracts.errors import CorruptData, NotFound
+from sheratan.contracts.errors import NotFound
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.journal import Entry
-from sheratan.engine.views import find_view, newest_entry
+from sheratan.engine.entries import read_entry
+from sheratan.engine.views import find_bulk, find_view, newest_entry
 from sheratan.kernel.chain import decode_entry
 from sheratan.kernel.story import tell
 from sheratan.store.port import Reader
 from sheratan.store.unit import state_of
 
-__all__ = ["previous_entry", "read_entry", "story"]
+__all__ = ["previous_entry", "story"]
 
 _LINES_MAX = 1_000
 """The newest lines of a story; a subject such as a busy worker has more than anyone reads."""
 
 
 def story(reader: Reader, subject: str) -> Story:
-    """The story of a job, queue, worker or the engine, oldest line first; NotFound when nothing is recorded."""
+    """The story of a job, queue, kind, worker or the engine, oldest line first; NotFound when nothing is recorded."""
     if subject.startswith("job_"):
         return _job_story(reader, subject)
     newest, state = _newest_entry(reader, subject)
@@ -33,8 +34,7 @@ def _job_story(reader: Reader, subject: str) -> Story:
     view = find_view(reader, subject)
     number = view.job.number
     lines = _walk(reader, newest_entry(reader, view.location), number)
-    for seq in reader.mentions(number):
-        lines.append(_line(read_entry(reader, seq)))
+    lines += [_line(read_entry(reader, seq)) for seq in reader.mentions(number)]
     errors = reader.failures(number)
     told = [_with_error(line, errors) for line in sorted(lines, key=lambda line: line.entry)]
     return Story(subject=subject, state=state_of(view.location), lines=told)
@@ -45,24 +45,29 @@ def _newest_entry(reader: Reader, subject: str) -> tuple[int | None, str]:
     if subject == "engine" and shard.engine_entry is not None:
         return shard.engine_entry, "stopped" if shard.clean else "running"
     kind, _, name = subject.partition(":")
-    if kind == "queue":
-        return _newest_of_queue(reader, name)
+    if kind in ("queue", "kind"):
+        return _newest_of_flow(reader, subject, name)
+    if kind == "bulk":
+        row = find_bulk(reader, subject)
+        return row.ended or row.entry, "running" if row.ended is None else "over"
     if kind == "worker":
         return _newest_of_worker(reader, subject), "known"
     raise NotFound(
-        f"nothing is recorded about {subject!r}; ids are job_…, queue:NAME, worker:NAME/N and engine",
+        f"nothing is recorded about {subject!r}; ids are job_…, queue:NAME, kind:NAME, worker:NAME/N, bulk:N"
+        " and engine",
         field="id",
     )
 
 
-def _newest_of_queue(reader: Reader, name: str) -> tuple[int | None, str]:
-    for row in reader.queues():
-        if row.queue == name:
+def _newest_of_flow(reader: Reader, subject: str, name: str) -> tuple[int | None, str]:
+    for row in reader.flows():
+        if row.subject == subject:
             return row.entry, "paused" if row.paused else "open"
-    if any(lane.queue == name for lane in reader.lanes()):
-        # In use, but nothing has been decided about the queue itself.
+    kind = subject.partition(":")[0]
+    if any(name == (lane.queue if kind == "queue" else lane.kind) for lane in reader.lanes()):
+        # In use, but nothing has been decided about the queue or kind itself.
         return None, "open"
-    raise NotFound(f"there is no queue {name}", field="id")
+    raise NotFound(f"there is no {kind} {name}", field="id")
 
 
 def _newest_of_worker(reader: Reader, subject: str) -> int:
@@ -96,14 +101,6 @@ def previous_entry(entry: Entry, number: int | None) -> int | None:
     if number is not None and entry.type == "worker.leased":
         return next(previous for job, _, previous in entry.data["jobs"] if job == number)
     return entry.previous
-
-
-def read_entry(reader: Reader, seq: int) -> Entry:
-    """An entry that another one, or a row, names."""
-    line = reader.entry_line(seq)
-    if line is None:
-        raise CorruptData(f"entry {seq} is named by another one but is not in the journal")
-    return decode_entry(line)
 
 
 def _line(entry: Entry, number: int | None = None) -> StoryLine:

@@ -7,7 +7,7 @@ were looked at once are not looked at again: a later look costs what has been ad
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import Any, Final, NamedTuple
 
 from sheratan.engine.compare import FactCount
@@ -51,6 +51,10 @@ def compare_grown(
     with problems.reading("after and failure"):
         grown = expected.after - since.expected.after
         _compare_count("after", reader.after_keys(since.newest), grown, problems)
+        grown = expected.tags - since.expected.tags
+        _compare_count("tag", reader.tag_keys(since.newest), grown, problems)
+        if since.newest is None or expected.failed != since.expected.failed:
+            _compare_failed(reader, expected.failed, problems)
         if since.newest is None:
             # A job that runs may record more steps, so later looks count on what was read while walking.
             _compare_count("step", reader.step_keys(), expected.steps, problems)
@@ -118,7 +122,20 @@ def _compare_mentions(reader: Reader, told: list[Mention], problems: Problems, *
     problems.differ("mention", said, dict.fromkeys(stands))
 
 
-def _compare_count(table: str, keys: Iterable[tuple[int, int]], expected: int, problems: Problems) -> None:
+def _compare_failed(reader: Reader, expected: int, problems: Problems) -> None:
+    count = reader.failed_count()
+    if count != expected:
+        text = f"there are {count} rows; the journal tells of {expected} failed jobs"
+        problems.add("J5", text, row="failed_job")
+    for stands, said in zip_longest(reader.failure_words(), reader.words_of_failures()):
+        if stands != said:
+            problems.add("J5", f"a search finds {stands}; by the errors it is {said}", row="failure_text")
+            return
+
+
+def _compare_count(
+    table: str, keys: Iterable[tuple[int, int | str]], expected: int, problems: Problems
+) -> None:
     """Each expected row was found while walking, so one more than that is a row that no entry made."""
     count = sum(1 for _ in keys)
     if count != expected:

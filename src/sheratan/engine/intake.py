@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -24,6 +24,7 @@ from sheratan.store.rows import (
     Lane,
     Location,
     Result,
+    TagRow,
     Timer,
     make_job,
 )
@@ -43,22 +44,34 @@ class _Plan(msgspec.Struct, frozen=True, gc=False):
     verdict: Verdict
 
 
+class _From(NamedTuple):
+    """Where a job comes from: a running job, the job that it repeats, an entry that led to it."""
+
+    by_job: int | None = None
+    origin: int | None = None
+    cause: int | None = None
+
+
+_NOWHERE: Final = _From()
+
+
 def submit(batch: Batch, command: Submit, by: Principal) -> list[Receipt]:
     """Take the jobs in, all or none, and return a receipt for each."""
     if command.by_job is not None:
         by = _submitting_job(batch, command, command.by_job, by)
     if len(batch.state.lanes) + len(command.jobs) > batch.state.limits.queues_max:
-        _check_queue_count(batch, command, by)
+        _check_queue_count(batch, command.jobs, by)
     # Every job is looked at before the first one is taken in.
     planned = _plan_all(batch, command.jobs, by)
     if command.by_job is not None:
         _count_fan_out(batch, command.by_job, sum(not isinstance(plan, str) for plan in planned))
     receipts: list[Receipt] = []
+    source = _NOWHERE if command.by_job is None else _From(by_job=command.by_job)
     for plan in planned:
         if isinstance(plan, str):
             receipts.append((plan, True))
         else:
-            receipts.append(_take_in(batch, plan, by, command.by_job, None))
+            receipts.append(_take_in(batch, plan, by, source))
     return receipts
 
 
@@ -97,17 +110,19 @@ def _plan_all(batch: Batch, jobs: tuple[NewJob, ...], by: Principal) -> list[_Pl
     return planned
 
 
-def submit_one(batch: Batch, new: NewJob, by: Principal, origin: int) -> str:
+def submit_one(batch: Batch, new: NewJob, by: Principal, origin: int, cause: int | None = None) -> str:
     """Take in a new job that repeats an earlier one."""
+    if (by.tenant, new.queue, new.kind) not in batch.state.lanes:
+        _check_queue_count(batch, (new,), by)
     plan = _plan(batch, new, by, 0)
     if plan.verdict.chosen == "refuse":
         _refuse(batch, plan, by)
-    return _take_in(batch, plan, by, None, origin)[0]
+    return _take_in(batch, plan, by, _From(origin=origin, cause=cause))[0]
 
 
-def _check_queue_count(batch: Batch, command: Submit, by: Principal) -> None:
+def _check_queue_count(batch: Batch, jobs: Sequence[NewJob], by: Principal) -> None:
     state = batch.state
-    wanted = {(by.tenant, new.queue, new.kind) for new in command.jobs} - state.lanes.keys()
+    wanted = {(by.tenant, new.queue, new.kind) for new in jobs} - state.lanes.keys()
     if len(state.lanes) + len(wanted) > state.limits.queues_max:
         raise LimitReached(
             f"there are {len(state.lanes)} combinations of queue and kind and at most"
@@ -118,7 +133,7 @@ def _check_queue_count(batch: Batch, command: Submit, by: Principal) -> None:
 
 def _request_digest(new: NewJob) -> bytes:
     """What an idempotency key stands for: everything that decides what the job does and how."""
-    request = {
+    request: dict[str, Any] = {
         "kind": new.kind,
         "queue": new.queue,
         "input": new.digest,
@@ -132,6 +147,11 @@ def _request_digest(new: NewJob) -> bytes:
         "run_timeout_us": new.run_timeout_us,
         "queue_timeout_us": new.queue_timeout_us,
     }
+    if new.tags:
+        request["tags"] = list(new.tags)
+    if new.cost != 1:
+        # Only then, so that a key that was used before there were costs stands for the same request as before.
+        request["cost"] = new.cost
     return canonical(request)
 
 
@@ -168,6 +188,8 @@ def _other_field(batch: Batch, job: JobRow, new: NewJob) -> str:
         "run_timeout_us": (job.run_timeout_us, new.run_timeout_us),
         "queue_timeout_us": (job.queue_timeout_us, new.queue_timeout_us),
         "after_failure": (job.after_failure, new.after_failure),
+        "tags": (batch.tags(job.number), new.tags),
+        "cost": (job.cost, new.cost),
         "after": (
             fresh or batch.state.store.after(job.number),
             [parse_job_id(text).number for text in new.after],
@@ -217,7 +239,7 @@ def _refuse(batch: Batch, plan: _Plan, by: Principal) -> None:
     raise LimitReached(f"{plan.verdict.because} (limits.queue_jobs_max)", field="queue")
 
 
-def _take_in(batch: Batch, plan: _Plan, by: Principal, by_job: int | None, origin: int | None) -> Receipt:
+def _take_in(batch: Batch, plan: _Plan, by: Principal, source: _From) -> Receipt:
     new, unit = plan.new, batch.unit
     inline = len(new.input) <= batch.state.limits.inline_bytes_max
     payload = None if inline else bytes.fromhex(new.digest)
@@ -236,16 +258,19 @@ def _take_in(batch: Batch, plan: _Plan, by: Principal, by_job: int | None, origi
             new.run_timeout_us,
             new.queue_timeout_us,
             new.after_failure,
-            by_job,
-            origin,
+            source.by_job,
+            source.origin,
             new.input if inline else None,
             payload,
+            new.cost,
         )
     )
     public_id = batch.add_job(job)
     if new.key is not None:
         request = bytes.fromhex(digest(_request_digest(new)))
         unit.keys[(by.tenant, new.key)] = KeyRow(by.tenant, new.key, request, job.number)
+    if new.tags:
+        unit.tags.extend(TagRow(tag, job.number) for tag in new.tags)
     if plan.parents:
         unit.after.extend(
             AfterRow(job.number, ordinal, parent) for ordinal, parent in enumerate(plan.parents)
@@ -253,9 +278,10 @@ def _take_in(batch: Batch, plan: _Plan, by: Principal, by_job: int | None, origi
     entry = unit.record(
         "job.submitted",
         public_id,
-        _submitted_data(batch, plan, job, by_job, origin),
+        _submitted_data(batch, plan, job),
         by,
         decision=decision(ADMISSION, plan.given, plan.verdict),
+        cause=source.cause,
     )
     _place_new(batch, plan, job, entry)
     return public_id, False
@@ -270,9 +296,7 @@ def _lane(batch: Batch, new: NewJob, by: Principal) -> Lane:
     return lane
 
 
-def _submitted_data(
-    batch: Batch, plan: _Plan, job: JobRow, by_job: int | None, origin: int | None
-) -> dict[str, Any]:
+def _submitted_data(batch: Batch, plan: _Plan, job: JobRow) -> dict[str, Any]:
     new = plan.new
     data: dict[str, Any] = {
         "number": job.number,
@@ -292,13 +316,17 @@ def _submitted_data(
         data["after_failure"] = new.after_failure
     if new.after:
         data["after"] = list(plan.parents)
+    if new.cost != 1:
+        data["cost"] = new.cost
     if new.key is not None:
         data["key"] = digest(new.key.encode())
         data["request"] = digest(_request_digest(new))
-    if by_job is not None:
-        data["by_job"] = job_id(batch.job(by_job))
-    if origin is not None:
-        data["origin"] = job_id(batch.job(origin))
+    if new.tags:
+        data["tags"] = list(new.tags)
+    if job.submitted_by is not None:
+        data["by_job"] = job_id(batch.job(job.submitted_by))
+    if job.origin is not None:
+        data["origin"] = job_id(batch.job(job.origin))
     return data
 
 

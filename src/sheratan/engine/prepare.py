@@ -19,7 +19,9 @@ from sheratan.kernel.canonical import canonical, digest
 __all__ = [
     "Kind",
     "KindRegistry",
+    "fill_in",
     "prepare",
+    "prepare_input",
     "prepare_job",
     "prepare_reports",
     "prepare_signal",
@@ -89,7 +91,19 @@ def prepare(jobs: Sequence[Submission], kinds: KindRegistry, limits: Limits) -> 
 def prepare_job(submission: Submission, kinds: KindRegistry, limits: Limits) -> NewJob:
     """A checked job with every default filled in; a refusal names the field."""
     kind = kinds.find(submission.kind)
-    data = canonical(submission.input, field="input")
+    data = prepare_input(kind, submission.input, limits)
+    if submission.options is NO_OPTIONS:
+        if kind.plain is None:
+            kind.plain = fill_in(kind.description, NO_OPTIONS, limits)
+        filled = kind.plain
+    else:
+        filled = fill_in(kind.description, _checked(submission.options), limits)
+    return msgspec.structs.replace(filled, input=data, digest=digest(data))
+
+
+def prepare_input(kind: Kind, value: Any, limits: Limits) -> bytes:
+    """An input as canonical JSON, within its limit and as its kind's schema asks."""
+    data = canonical(value, field="input")
     if len(data) > limits.payload_bytes_max:
         raise TooLarge(
             f"{len(data)} bytes of canonical JSON; at most {limits.payload_bytes_max} (limits.payload_bytes_max)",
@@ -97,13 +111,7 @@ def prepare_job(submission: Submission, kinds: KindRegistry, limits: Limits) -> 
         )
     if kind.check is not None:
         kind.check(data)
-    if submission.options is NO_OPTIONS:
-        if kind.plain is None:
-            kind.plain = _fill_in(kind.description, NO_OPTIONS, limits)
-        filled = kind.plain
-    else:
-        filled = _fill_in(kind.description, _checked(submission.options), limits)
-    return msgspec.structs.replace(filled, input=data, digest=digest(data))
+    return data
 
 
 def _checked(options: Options) -> Options:
@@ -114,7 +122,7 @@ def _checked(options: Options) -> Options:
         raise InvalidInput(str(error), field="options") from error
 
 
-def _fill_in(default: KindDescription, options: Options, limits: Limits) -> NewJob:
+def fill_in(default: KindDescription, options: Options, limits: Limits) -> NewJob:
     """A job without its input: what the options leave open comes from the kind."""
     attempts_max = _pick(options.attempts_max, default.attempts_max)
     if attempts_max > limits.attempts_max:
@@ -139,6 +147,8 @@ def _fill_in(default: KindDescription, options: Options, limits: Limits) -> NewJ
         queue_timeout_us=_queue_timeout(options, default, limits),
         after=_after(options.after, limits),
         after_failure=options.after_failure,
+        tags=_tags(options.tags, limits) if options.tags else (),
+        cost=options.cost,
     )
 
 
@@ -190,6 +200,14 @@ def _after(after: tuple[str, ...], limits: Limits, field: str = "after") -> tupl
             error.field = field
             raise
     return after
+
+
+def _tags(tags: tuple[str, ...], limits: Limits) -> tuple[str, ...]:
+    """Tags in order, each once."""
+    found = tuple(sorted(set(tags)))
+    if len(found) > limits.tags_max:
+        raise TooLarge(f"{len(found)} tags; at most {limits.tags_max} (limits.tags_max)", field="tags")
+    return found
 
 
 def _key(key: str | None, limits: Limits) -> str | None:

@@ -138,6 +138,7 @@ def decide_again(
     assert action != "requeue" or losses < batch.state.limits.worker_losses_max
     if action == "fail":
         entry = end(batch, held, "failed", said, losses=losses)
+        batch.bury(job.number, error)
     elif action == "retry":
         entry = _write(batch, held, "job.retried", said)
         due_us = batch.at_us + verdict.chosen["delay_us"]

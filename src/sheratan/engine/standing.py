@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from sheratan.engine.compare import kept_digest
 from sheratan.engine.problems import Problems
@@ -35,19 +35,19 @@ def compare_standing(reader: Reader, fold: Fold, problems: Problems) -> None:
     """Compare the tables with the fold, in both directions. The reader must stand where the fold has ended."""
     with problems.reading("shard"):
         _compare_shard(reader.shard(), fold, problems)
+        ended = {state: fold.outcomes.count_of(state) for state in sorted(TERMINAL_STATES)}
+        problems.differ("shard", _keyed(ended), _keyed(reader.ended_counts()))
     with problems.reading("locations"):
         _compare_locations(reader, fold, problems)
-    with problems.reading("queue"):
-        _compare_queues(reader, fold, problems)
-    with problems.reading("wait"):
-        stands = {row[:3]: row[3:] for row in reader.all_waits()}
-        said = {wait[:3]: wait[3:8] for job in fold.open.values() for wait in job.waits}
-        problems.differ("wait", said, stands)
-    with problems.reading("awaited"):
-        awaited = {(*key, number): () for key, left in fold.awaited.items() for number in left}
-        problems.differ("awaited", awaited, {tuple(row): () for row in reader.all_awaited()})
-    with problems.reading("signal"):
-        _compare_signals(reader, fold, problems)
+    with problems.reading("flow"):
+        _compare_flows(reader, fold, problems)
+    _compare_waits(reader, fold, problems)
+    with problems.reading("dead_letter"):
+        dead = dict.fromkeys((number,) for number in reader.dead_letters())
+        problems.differ("dead_letter", dict.fromkeys((number,) for number in fold.dead), dead)
+    with problems.reading("bulk"):
+        bulks = {row[:1]: row[1:] for row in reader.all_bulks()}
+        problems.differ("bulk", {(n,): (x.last, x.done, x.ended) for n, x in fold.bulks.items()}, bulks)
     with problems.reading("alarm"):
         _compare_alarms(reader, fold, problems)
 
@@ -64,6 +64,10 @@ def _compare_shard(shard: Shard, fold: Fold, problems: Problems) -> None:
             problems.add("J14", f"{name} is {stands}; by the journal it is {said}", row="shard")
     if shard.epoch < fold.epoch:
         problems.add("J16", f"its epoch is {shard.epoch}; by the journal it is {fold.epoch}", row="shard")
+
+
+def _keyed(counts: dict[str, int]) -> dict[tuple[Any, ...], int]:
+    return {(name,): count for name, count in counts.items()}
 
 
 def _is_in_place(row: Location, expected: Location, job: OpenJob, problems: Problems) -> bool:
@@ -136,16 +140,34 @@ def _say_fields(row: Location, expected: Location, name: str, problems: Problems
             )
 
 
+def _compare_waits(reader: Reader, fold: Fold, problems: Problems) -> None:
+    with problems.reading("wait"):
+        stands = {row[:3]: row[3:] for row in reader.all_waits()}
+        said = {wait[:3]: wait[3:8] for job in fold.open.values() for wait in job.waits}
+        problems.differ("wait", said, stands)
+    with problems.reading("awaited"):
+        awaited = {(*key, number): () for key, left in fold.awaited.items() for number in left}
+        problems.differ("awaited", awaited, {tuple(row): () for row in reader.all_awaited()})
+    with problems.reading("signal"):
+        _compare_signals(reader, fold, problems)
+
+
 def _compare_signals(reader: Reader, fold: Fold, problems: Problems) -> None:
     stands = {row[:2]: (row.name, kept_digest(row.output, row.payload)) for row in reader.all_signals()}
     said = {fact[:2]: fact[2:] for job in fold.open.values() for fact in job.signals}
     problems.differ("signal", said, stands)
 
 
-def _compare_queues(reader: Reader, fold: Fold, problems: Problems) -> None:
-    stands = {(row.tenant, row.queue): (bool(row.paused), row.reason, row.entry) for row in reader.queues()}
-    said = {key: tuple(fact) for key, fact in fold.queues.items()}
-    problems.differ("queue", said, stands)
+def _compare_flows(reader: Reader, fold: Fold, problems: Problems) -> None:
+    """What is set for queues and kinds, and how far their rates are used up."""
+    stands = {row[:2]: row[2:] for row in reader.flows()}
+    said = {
+        key: (fact.paused, fact.reason, *fact.limits, fact.declared, fact.entry)
+        for key, fact in fold.flows.items()
+    }
+    problems.differ("flow", said, stands)
+    paces = {row[:2]: row[2:] for row in reader.paces()}
+    problems.differ("pace", {key: tuple(pace) for key, pace in fold.paces.items()}, paces)
 
 
 def _compare_alarms(reader: Reader, fold: Fold, problems: Problems) -> None:

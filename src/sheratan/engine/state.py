@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import msgspec
 
+from sheratan.contracts.errors import CorruptData
 from sheratan.contracts.limits import Limits
-from sheratan.engine.commands import Pending
+from sheratan.contracts.principal import Principal
+from sheratan.engine.commands import Pending, StartBulk
+from sheratan.engine.flow_state import FlowState
 from sheratan.engine.window import REFILL_JOBS, Backlog, Window
-from sheratan.kernel.chain import Head
+from sheratan.kernel.chain import Head, decode_entry
 from sheratan.store.port import Store
-from sheratan.store.rows import JobRow, Lane, Lease, QueueRow, Ready
+from sheratan.store.rows import BulkRow, JobRow, Lane, Lease, Ready
 
-__all__ = ["CANCEL_GRACE_US", "Held", "Session", "State", "newest_leases"]
+__all__ = ["CANCEL_GRACE_US", "Bulk", "Held", "Session", "State", "newest_leases"]
 
 CANCEL_GRACE_US = 10_000_000
 """How long a running attempt has to stop after it was asked to; then its lease is taken away."""
@@ -76,6 +79,34 @@ class Session:
         return f"worker:{self.name}/{self.number}"
 
 
+class Bulk(msgspec.Struct, frozen=True, gc=False):
+    """A bulk operation that goes on: its row, what was asked for, by whom, and the first job that is not meant.
+
+    Up to `looked` it has looked at all jobs; an engine that starts has it from the last one that it was done to.
+    """
+
+    row: BulkRow
+    command: StartBulk
+    by: Principal
+    until: int
+    looked: int = 0
+
+
+def _open_bulks(store: Store) -> dict[int, Bulk]:
+    return {row.entry: _open_bulk(store, row) for row in store.open_bulks()}
+
+
+def _open_bulk(store: Store, row: BulkRow) -> Bulk:
+    """What the journal says of a bulk operation."""
+    line = store.entry_line(row.entry)
+    if line is None:
+        raise CorruptData(f"entry {row.entry} is named by a bulk operation but is not in the journal")
+    entry = decode_entry(line)
+    given = {name: value for name, value in entry.data.items() if name != "until"}
+    by = Principal(actor=entry.actor, auth=entry.auth, on_behalf_of=entry.on_behalf_of, tenant=entry.tenant)
+    return Bulk(row, msgspec.convert(given, StartBulk), by, entry.data["until"], row.last)
+
+
 class State:
     """The decider's memory of one shard."""
 
@@ -100,9 +131,9 @@ class State:
         """Lanes with ready jobs."""
         self.dry: set[int] = set(depths)
         """Lanes with ready jobs of which few are in memory, or maybe few."""
-        self.queues: dict[tuple[str, str], QueueRow] = {
-            (row.tenant, row.queue): row for row in store.queues()
-        }
+        self.flow = FlowState(store.flows(), store.paces())
+        for lane in self.lanes.values():
+            self.flow.bind(lane)
         self.sessions: dict[int, Session] = {}
         self.held: dict[int, Held] = {}
         self.fan_out: dict[int, int] = {}
@@ -119,6 +150,8 @@ class State:
         """Whether a handler may wait for other jobs."""
         self.signalled: set[int] = {row.number for row in store.all_signals()}
         """Jobs that may have signals which their handlers have not received."""
+        self.bulks: dict[int, Bulk] = _open_bulks(store)
+        """Bulk operations that go on, by the entry that says what they are."""
         self.blocked = store.blocked_count()
         self.next_due_us = store.next_due_us()
 
@@ -136,6 +169,7 @@ class State:
         self.lanes[tenant, queue, kind] = lane
         self.lane_by_number[lane.lane] = lane
         self.windows[lane.lane] = self._window(lane, 0)
+        self.flow.bind(lane)
         return lane
 
     def add_ready(self, row: Ready) -> None:
@@ -166,11 +200,6 @@ class State:
         backlog.depth += depth
         return Window(depth, backlog)
 
-    def paused(self, tenant: str, queue: str) -> QueueRow | None:
-        """The queue's row when it is paused."""
-        row = self.queues.get((tenant, queue))
-        return row if row is not None and row.paused else None
-
     def remember(self, job: JobRow) -> None:
         """Keep a job at hand; the oldest makes room."""
         if len(self.cached) >= _CACHED_JOBS_MAX:
@@ -179,10 +208,19 @@ class State:
 
     def hold(self, held: Held) -> None:
         """An attempt runs, or goes on under another time limit."""
+        if self.flow.bound and held.lease.number not in self.held:
+            self.flow.count(held.job.lane, 1)
         self.held[held.lease.number] = held
         due_us = held.run_due_us if held.asked_us is None else held.due_us
         if self.next_deadline_us is None or due_us < self.next_deadline_us:
             self.next_deadline_us = due_us
+
+    def release(self, number: int) -> None:
+        """An attempt has ended."""
+        held = self.held.pop(number)
+        self.fan_out.pop(number, None)
+        if self.flow.bound:
+            self.flow.count(held.job.lane, -1)
 
     def take_overdue(self, monotonic_us: int) -> list[Held]:
         """The attempts whose time is up; looks at all that run, but only when one of them may be overdue."""

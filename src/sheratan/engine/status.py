@@ -8,13 +8,15 @@ from sheratan.contracts.api import EngineStatus
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.limits import Limits
 from sheratan.engine.batch import job_id
-from sheratan.engine.explain import previous_entry, read_entry
+from sheratan.engine.entries import read_entry
+from sheratan.engine.explain import previous_entry
 from sheratan.kernel.story import tell
+from sheratan.kernel.words import count
 from sheratan.store.port import Reader
 
 __all__ = ["Facts", "status"]
 
-_RUNNING_NAMED_MAX = 3
+_NAMED_MAX = 3
 _NEWEST_READ_MAX = 200
 
 
@@ -34,12 +36,12 @@ class Facts(NamedTuple):
 
 def status(reader: Reader, facts: Facts) -> EngineStatus:
     """What am I doing, why, who asked, what was my last stable state, what would be the safe alternative."""
-    shard, counts = reader.shard(), reader.counts()
+    shard, counts, dead = reader.shard(), reader.counts(), reader.dead_letter_count()
     state = _state(facts, shard.clean)
     return EngineStatus(
         ready=facts.ready and not facts.problems and facts.halted is None,
         problems=facts.problems + ([facts.halted] if facts.halted else []),
-        doing=_doing(reader, counts, state),
+        doing=_doing(reader, counts, state, dead),
         why=_why(reader, shard.head.seq),
         who_asked=_who_asked(reader),
         last_stable_state=_last_stable(reader, shard.engine_entry),
@@ -49,6 +51,8 @@ def status(reader: Reader, facts: Facts) -> EngineStatus:
         data=facts.data,
         state=state,
         counts=counts,
+        ended=reader.ended_counts(),
+        dead_letters=dead,
         entries=shard.head.seq,
         head=shard.head.hash,
         workers=facts.workers,
@@ -66,14 +70,22 @@ def _state(facts: Facts, clean: bool) -> str:
     return "operational" if facts.ready else "starting or draining"
 
 
-def _doing(reader: Reader, counts: dict[str, int], state: str) -> str:
+def _doing(reader: Reader, counts: dict[str, int], state: str, dead: int) -> str:
     running = [lease.number for lease in reader.leases()]
-    named = ", ".join(job_id(job) for job in reader.jobs(running[:_RUNNING_NAMED_MAX]))
-    more = f" ({named}{', …' if len(running) > _RUNNING_NAMED_MAX else ''})" if named else ""
+    named = ", ".join(job_id(job) for job in reader.jobs(running[:_NAMED_MAX]))
+    more = f" ({named}{', …' if len(running) > _NAMED_MAX else ''})" if named else ""
+    letters = f", {count(dead, 'dead letter')} among them" if dead else ""
     return (
         f"{state}: {counts['lease']} jobs run{more}, {counts['ready']} are queued, {counts['timer']} wait for their"
-        f" time, {counts['blocked']} wait for other jobs, {counts['result']} have ended"
+        f" time, {counts['blocked']} wait for other jobs, {counts['result']} have ended{letters}{_paused(reader)}"
     )
+
+
+def _paused(reader: Reader) -> str:
+    """What is paused, named where it is not much."""
+    paused = [row.subject for row in reader.flows() if row.paused]
+    named = ", ".join(paused[:_NAMED_MAX])
+    return f"; paused: {named}{', …' if len(paused) > _NAMED_MAX else ''}" if named else ""
 
 
 def _why(reader: Reader, next_seq: int) -> str:
@@ -87,7 +99,7 @@ def _why(reader: Reader, next_seq: int) -> str:
 
 def _who_asked(reader: Reader) -> str:
     asked = []
-    for lease in reader.leases()[:_RUNNING_NAMED_MAX]:
+    for lease in reader.leases()[:_NAMED_MAX]:
         entry = _first_entry(reader, lease.entry, lease.number)
         asked.append(f"{entry.on_behalf_of} asked for {entry.subject} (entry {entry.seq})")
     return "; ".join(asked) or "nobody: no job runs"

@@ -86,15 +86,17 @@ def _waited_too_long(batch: Batch, job: JobRow) -> None:
         # It was started, and handed back unfinished: it waits anew.
         batch.set_alarm(job.number, location.since_us + job.queue_timeout_us)
         return
-    error = msgspec.json.encode(JobError(error_class="timeout", type="QueueTimeout", message=verdict.because))
-    data = {"attempt": 0, "error": {"class": "timeout", "type": "QueueTimeout", "digest": digest(error)}}
+    error = JobError(error_class="timeout", type="QueueTimeout", message=verdict.because)
+    text = msgspec.json.encode(error)
+    data = {"attempt": 0, "error": {"class": "timeout", "type": "QueueTimeout", "digest": digest(text)}}
     record = decision(TIMEOUT, given, verdict)
     entry = batch.unit.record(
         "job.failed", job_id(job), data, ENGINE, decision=record, previous=location.entry
     )
     finished = Result(job.number, "failed", 0, location.losses, batch.at_us, None, None, entry)
     batch.place(job, location, finished)
-    batch.unit.failures.append(FailureRow(job.number, entry, error))
+    batch.unit.failures.append(FailureRow(job.number, entry, text))
+    batch.bury(job.number, error)
 
 
 def _orphans(batch: Batch) -> None:

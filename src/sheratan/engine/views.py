@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import msgspec
 
-from sheratan.contracts.api import AfterResults, GetResults, JobPage, JobResult, ListJobs, ListSteps
-from sheratan.contracts.errors import InvalidInput, NotFound
-from sheratan.contracts.ids import JOB_NUMBER_MAX, look_up_job_id, parse_job_id
-from sheratan.contracts.jobs import JobError, JobRecord
-from sheratan.contracts.limits import Limits
+from sheratan.contracts.api import AfterResults, GetResults, JobResult, ListSteps
+from sheratan.contracts.errors import NotFound
+from sheratan.contracts.flow import BlockedBy
+from sheratan.contracts.ids import look_up_job_id
+from sheratan.contracts.jobs import JobError, JobRecord, QueueRecord
 from sheratan.contracts.worker import StepRecord
 from sheratan.engine.batch import job_id
+from sheratan.engine.blockers import Blockers, limits_of
+from sheratan.engine.state import State
 from sheratan.kernel.words import count
 from sheratan.store.port import JobView, Reader
 from sheratan.store.rows import (
     NEVER_US,
     Blocked,
+    BulkRow,
+    FlowRow,
     JobRow,
     Lane,
     Lease,
@@ -31,14 +37,20 @@ from sheratan.store.unit import state_of
 
 __all__ = [
     "after_results",
+    "decode_value",
     "ended_record",
+    "find_bulk",
     "find_view",
+    "input_of",
     "job_record",
     "job_results",
-    "list_records",
     "newest_entry",
+    "queue_records",
     "step_records",
 ]
+
+_DIGITS_MAX = 18
+"""A longer number is none of an entry, and does not fit into a row."""
 
 _PAGE_BYTES_MAX = 1 << 22
 """A page of steps ends here: whoever asks for the rest begins after the last one that it got."""
@@ -53,10 +65,21 @@ def find_view(reader: Reader, text: str) -> JobView:
     return view
 
 
-def job_record(reader: Reader, view: JobView, *, whole: bool = True) -> JobRecord:
-    """A job as users see it; without `whole`, what is kept apart from its rows is left out."""
+def find_bulk(reader: Reader, text: str) -> BulkRow:
+    """The bulk operation of a name (`bulk:N`), or NotFound."""
+    number = text.removeprefix("bulk:")
+    if text.startswith("bulk:") and number.isdecimal() and len(number) <= _DIGITS_MAX:
+        row = reader.bulk(int(number))
+        if row is not None:
+            return row
+    raise NotFound(f"there is no bulk operation {text}", field="id")
+
+
+def job_record(reader: Reader, view: JobView, blockers: Blockers | None = None) -> JobRecord:
+    """A job as users see it; with the blockers of a list, what is kept apart from its rows is left out."""
     job, lane, location = view
     attempt, losses = _attempts(location)
+    blocked_by = (blockers or Blockers(reader)).of(job, lane) if type(location) is Ready else []
     record = JobRecord(
         id=job_id(job),
         kind=lane.kind,
@@ -71,18 +94,21 @@ def job_record(reader: Reader, view: JobView, *, whole: bool = True) -> JobRecor
         due_us=_due_us(location),
         leased_us=getattr(location, "leased_us", None),
         finished_us=getattr(location, "finished_us", None),
-        waiting_for=_waiting_for(reader, location),
+        waiting_for=_blocked_by(blocked_by) or _waiting_for(reader, location),
+        blocked_by=blocked_by,
+        cost=job.cost,
     )
-    if not whole:
+    if blockers is not None:
         return record
     return msgspec.structs.replace(
         record,
-        input=_decode(_input(reader, job)),
-        output=_decode(_output(reader, location)),
+        input=decode_value(input_of(reader, job)),
+        output=decode_value(_output(reader, location)),
         error=_last_error(reader, job, location),
         steps=reader.last_steps([job.number]).get(job.number, (0, 0))[0],
         after=[job_id(parent) for parent in _parents(reader, job)],
         origin=_id_of(reader, job.origin),
+        tags=reader.tags(job.number),
         submitted_by_job=_id_of(reader, job.submitted_by),
     )
 
@@ -101,24 +127,9 @@ def ended_record(public_id: str, job: JobRow, lane: Lane, result: Result) -> Job
         created_us=job.created_us,
         entry=result.entry,
         finished_us=result.finished_us,
-        output=_decode(result.output),
+        cost=job.cost,
+        output=decode_value(result.output),
     )
-
-
-def list_records(reader: Reader, request: ListJobs, limits: Limits) -> JobPage:
-    """A page of jobs, newest first."""
-    if request.limit > limits.list_jobs_max:
-        raise InvalidInput(
-            f"{request.limit} is above {limits.list_jobs_max} (limits.list_jobs_max)", field="limit"
-        )
-    below = parse_job_id(request.cursor).number if request.cursor else JOB_NUMBER_MAX + 1
-    numbers = reader.list_jobs(
-        state=request.state, queue=request.queue, kind=request.kind, below=below, limit=request.limit + 1
-    )
-    views = [view for view in map(reader.view, numbers[: request.limit]) if view is not None]
-    items = [job_record(reader, view, whole=False) for view in views]
-    more = len(numbers) > request.limit
-    return JobPage(items=items, next_cursor=items[-1].id if more and items else None)
 
 
 def after_results(reader: Reader, request: AfterResults) -> list[JobResult]:
@@ -192,6 +203,10 @@ def _attempts(location: Location) -> tuple[int, int]:
     return location.attempt, location.losses  # type: ignore[union-attr]
 
 
+def _blocked_by(found: list[BlockedBy]) -> str | None:
+    return " and ".join(one.text for one in found) or None
+
+
 def _waiting_for(reader: Reader, location: Location) -> str | None:
     if type(location) is Blocked:
         return f"{location.missing} other jobs to end"
@@ -217,7 +232,8 @@ def _awaited(reader: Reader, row: WaitRow) -> str:
     return f"{count(reader.awaited_left(wait_key(row)), 'other job')} to end"
 
 
-def _input(reader: Reader, job: JobRow) -> bytes | None:
+def input_of(reader: Reader, job: JobRow) -> bytes | None:
+    """A job's input as it is kept."""
     return reader.payload(job.payload) if job.payload else job.input
 
 
@@ -227,7 +243,8 @@ def _output(reader: Reader, location: Location) -> bytes | None:
     return reader.payload(location.payload) if location.payload else location.output
 
 
-def _decode(data: bytes | None) -> object:
+def decode_value(data: bytes | None) -> object:
+    """A kept value."""
     return None if data is None else msgspec.json.decode(data)
 
 
@@ -248,3 +265,26 @@ def _id_of(reader: Reader, number: int | None) -> str | None:
     if number is None:
         return None
     return next((job_id(job) for job in reader.jobs([number])), None)
+
+
+def queue_records(state: State, tenant: str) -> list[QueueRecord]:
+    """Every queue that has been used, paused or limited, by name."""
+    flows = {
+        subject.removeprefix("queue:"): row
+        for (owner, subject), row in state.flow.rows.items()
+        if owner == tenant and subject.startswith("queue:")
+    }
+    running = Counter(state.lane_by_number[held.job.lane].queue for held in state.held.values())
+    names = sorted({lane.queue for lane in state.lanes.values()} | flows.keys())
+    return [_queue_record(state, tenant, name, flows.get(name), running[name]) for name in names]
+
+
+def _queue_record(state: State, tenant: str, name: str, row: FlowRow | None, running: int) -> QueueRecord:
+    return QueueRecord(
+        name=name,
+        paused=bool(row and row.paused),
+        queued=state.depth(tenant, name),
+        running=running,
+        paused_reason=row.reason if row and row.paused else None,
+        limits=limits_of(row),
+    )

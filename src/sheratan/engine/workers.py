@@ -9,6 +9,7 @@ from sheratan.contracts.jobs import JobError
 from sheratan.contracts.principal import ENGINE, Principal
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import EndSession, Heartbeat, LeaseJobs, Pending, RegisterWorker
+from sheratan.engine.flow import declare, declared
 from sheratan.engine.settle import lose
 from sheratan.engine.state import Session
 
@@ -18,6 +19,7 @@ __all__ = ["end_session", "heartbeat", "lose_worker", "register", "session_of", 
 def register(batch: Batch, command: RegisterWorker, by: Principal) -> int:
     """A worker comes on duty; its session number is the entry that says so."""
     wanted = command.registration
+    limited = declared(batch, wanted.kinds, by)
     number = batch.unit.next_seq
     kinds = sorted(kind.name for kind in wanted.kinds)
     subject = f"worker:{wanted.name}/{number}"
@@ -26,6 +28,8 @@ def register(batch: Batch, command: RegisterWorker, by: Principal) -> int:
         number, wanted.name, frozenset(kinds), local=command.local, entry=entry, heard_us=batch.monotonic_us
     )
     batch.state.sessions[number] = session
+    for kind in limited:
+        declare(batch, kind, by, entry)
     return number
 
 

@@ -9,13 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from sheratan.contracts import api
+from sheratan.contracts.bulk import BulkPreview, BulkRecord
+from sheratan.contracts.dead_letters import DeadLetter, DeadLetterPage
 from sheratan.contracts.errors import LimitReached, NotFound, Unavailable
+from sheratan.contracts.flow import FlowRecord
 from sheratan.contracts.ids import look_up_job_id
 from sheratan.contracts.jobs import JobRecord, QueueRecord
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import Principal
 from sheratan.contracts.worker import Assignment, StepRecord
 from sheratan.engine import commands
+from sheratan.engine.blockers import flow_records
+from sheratan.engine.edits import prepare_edit
 from sheratan.engine.engine import Engine
 from sheratan.engine.explain import story
 from sheratan.engine.prepare import (
@@ -26,6 +31,14 @@ from sheratan.engine.prepare import (
     prepare_signal,
     prepare_steps,
 )
+from sheratan.engine.search import (
+    bulk_preview,
+    bulk_record,
+    check_filter,
+    dead_letter,
+    list_dead_letters,
+    list_records,
+)
 from sheratan.engine.status import Facts, status
 from sheratan.engine.timers import SESSION_SILENCE_US_MAX
 from sheratan.engine.views import (
@@ -34,7 +47,7 @@ from sheratan.engine.views import (
     find_view,
     job_record,
     job_results,
-    list_records,
+    queue_records,
     step_records,
 )
 from sheratan.kernel.story import tell
@@ -69,12 +82,24 @@ class Api:
             api.ListJobs: self._list,
             api.CancelJob: self._cancel,
             api.RetryJob: self._retry,
+            api.ListDeadLetters: self._dead_letters,
+            api.GetDeadLetter: self._dead_letter,
+            api.ReplayJob: self._replay,
+            api.DiscardJob: self._discard,
+            api.StartBulk: self._start_bulk,
+            api.PreviewBulk: self._preview_bulk,
+            api.GetBulk: self._bulk,
             api.SignalJob: self._signal,
             api.ListSteps: self._steps,
             api.AfterResults: self._after_results,
             api.ListQueues: self._queues,
             api.PauseQueue: self._pause,
             api.ResumeQueue: self._resume,
+            api.LimitQueue: self._limit_queue,
+            api.PauseKind: self._pause_kind,
+            api.ResumeKind: self._resume_kind,
+            api.LimitKind: self._limit_kind,
+            api.ListFlows: self._flows,
             api.ListKinds: self._kinds,
             api.TellWhy: self._why,
             api.GetStatus: self._status,
@@ -172,7 +197,43 @@ class Api:
         return await self._engine.ask(commands.Cancel(id=request.id, reason=request.reason), by)
 
     async def _retry(self, request: api.RetryJob, by: Principal) -> api.Receipt:
-        return api.Receipt(id=await self._engine.ask(commands.RetryJob(id=request.id), by))
+        command = commands.RetryJob(id=request.id, poison=request.poison)
+        return api.Receipt(id=await self._engine.ask(command, by))
+
+    async def _dead_letters(self, request: api.ListDeadLetters, by: Principal) -> DeadLetterPage:
+        return await self._read(lambda: list_dead_letters(self._reader, request, self._engine.limits))
+
+    async def _dead_letter(self, request: api.GetDeadLetter, by: Principal) -> DeadLetter:
+        return await self._read(lambda: dead_letter(self._reader, request))
+
+    async def _replay(self, request: api.ReplayJob, by: Principal) -> api.Receipt:
+        edit, kinds, limits, edited = request.edit, self._engine.kinds, self._engine.limits, None
+        if edit is not None:
+            edited = await self._read(lambda: prepare_edit(self._reader, request.id, edit, kinds, limits))
+        command = commands.Replay(id=request.id, edited=edited, poison=request.poison, reason=request.reason)
+        return api.Receipt(id=await self._engine.ask(command, by))
+
+    async def _discard(self, request: api.DiscardJob, by: Principal) -> Any:
+        return await self._engine.ask(commands.Discard(id=request.id, reason=request.reason), by)
+
+    async def _start_bulk(self, request: api.StartBulk, by: Principal) -> BulkRecord:
+        check_filter(request.filter)
+        command = commands.StartBulk(
+            action=request.action,
+            filter=request.filter,
+            limit=request.limit,
+            poison=request.poison,
+            reason=request.reason,
+        )
+        entry: int = await self._engine.ask(command, by)
+        return await self._bulk(api.GetBulk(id=f"bulk:{entry}"), by)
+
+    async def _preview_bulk(self, request: api.PreviewBulk, by: Principal) -> BulkPreview:
+        check_filter(request.filter)
+        return await self._read(lambda: bulk_preview(self._reader, request))
+
+    async def _bulk(self, request: api.GetBulk, by: Principal) -> BulkRecord:
+        return await self._read(lambda: bulk_record(self._reader, request))
 
     async def _signal(self, request: api.SignalJob, by: Principal) -> Any:
         value = prepare_signal(request.value, self._engine.limits)
@@ -188,31 +249,32 @@ class Api:
         return await self._read(lambda: job_results(self._reader, request))
 
     async def _queues(self, request: api.ListQueues, by: Principal) -> list[QueueRecord]:
-        state = self._engine.state
-        names = {lane.queue for lane in state.lanes.values()} | {queue for _, queue in state.queues}
-        running: dict[str, int] = {}
-        for held in state.held.values():
-            queue = state.lane_by_number[held.job.lane].queue
-            running[queue] = running.get(queue, 0) + 1
-        found = []
-        for name in sorted(names):
-            row = state.paused(by.tenant, name)
-            found.append(
-                QueueRecord(
-                    name=name,
-                    paused=row is not None,
-                    queued=state.depth(by.tenant, name),
-                    running=running.get(name, 0),
-                    paused_reason=row.reason if row else None,
-                )
-            )
-        return found
+        return queue_records(self._engine.state, by.tenant)
 
     async def _pause(self, request: api.PauseQueue, by: Principal) -> Any:
         return await self._engine.ask(commands.PauseQueue(queue=request.queue, reason=request.reason), by)
 
     async def _resume(self, request: api.ResumeQueue, by: Principal) -> Any:
         return await self._engine.ask(commands.ResumeQueue(queue=request.queue), by)
+
+    async def _limit_queue(self, request: api.LimitQueue, by: Principal) -> Any:
+        return await self._limit(f"queue:{request.queue}", request, by)
+
+    async def _pause_kind(self, request: api.PauseKind, by: Principal) -> Any:
+        return await self._engine.ask(commands.PauseKind(kind=request.kind, reason=request.reason), by)
+
+    async def _resume_kind(self, request: api.ResumeKind, by: Principal) -> Any:
+        return await self._engine.ask(commands.ResumeKind(kind=request.kind), by)
+
+    async def _limit_kind(self, request: api.LimitKind, by: Principal) -> Any:
+        return await self._limit(f"kind:{request.kind}", request, by)
+
+    async def _limit(self, subject: str, request: api.LimitQueue | api.LimitKind, by: Principal) -> Any:
+        command = commands.LimitStarts(subject=subject, limits=request.limits, reason=request.reason)
+        return await self._engine.ask(command, by)
+
+    async def _flows(self, request: api.ListFlows, by: Principal) -> list[FlowRecord]:
+        return await self._read(lambda: flow_records(self._reader, by.tenant))
 
     async def _kinds(self, request: api.ListKinds, by: Principal) -> Any:
         return [kind.description for _, kind in sorted(self._engine.kinds.kinds.items())]

@@ -10,13 +10,15 @@ import msgspec
 from sheratan.contracts.journal import Entry
 
 __all__ = [
+    "BulkFact",
     "Ended",
+    "FailedFact",
     "FailureFact",
+    "FlowFact",
     "KeyFact",
     "Mention",
     "NewFacts",
     "OpenJob",
-    "QueueFact",
     "SignalFact",
     "StepFact",
     "Violation",
@@ -90,6 +92,7 @@ class OpenJob(msgspec.Struct, gc=False):
     waits: tuple[WaitFact, ...] = ()
     signals: tuple[SignalFact, ...] = ()
     """What its handler waits for, and what was sent to it that it has not received."""
+    cost: int = 1
     placed: tuple[int, int] | None = None
     """The entry and the number of steps that its row names, where steps came after: they change no row."""
 
@@ -112,6 +115,25 @@ class FailureFact(NamedTuple):
     number: int
     entry: int
     digest: str
+
+
+class FailedFact(NamedTuple):
+    """A job that failed: the class and type of the error that ended it, and the entry that says so."""
+
+    error_class: str
+    number: int
+    error_type: str
+    entry: int
+
+
+class BulkFact(NamedTuple):
+    """A bulk operation: what it does, the last job that it was done to, how many, at most how many, and its end."""
+
+    action: str
+    last: int
+    done: int
+    limit: int | None
+    ended: int | None
 
 
 class StepFact(NamedTuple):
@@ -141,12 +163,18 @@ class KeyFact(NamedTuple):
     """None for a key of the first schema, whose entries did not tell it."""
 
 
-class QueueFact(NamedTuple):
-    """A queue that was paused or resumed, and the entry that says so."""
+class FlowFact(NamedTuple):
+    """What is set for a queue or a kind.
 
-    paused: bool
+    `paused` is the entry that paused it, 0 when it is not; `limits` are concurrency, the three numbers of a rate and
+    weight; `declared` is 1 when they come with the kind; `entry` is the newest entry about it.
+    """
+
+    paused: int
     reason: str
-    entry: int
+    limits: tuple[int, int, int, int, int]
+    declared: int
+    entry: int | None
 
 
 class PlainJobs(NamedTuple):
@@ -191,8 +219,9 @@ class NewFacts(NamedTuple):
     ended: list[Ended]
     failures: list[FailureFact]
     steps: list[StepFact]
+    failed: list[FailedFact]
 
 
 def no_facts() -> NewFacts:
     """Room for facts."""
-    return NewFacts(PlainJobs([], [], [], [], [], [], [], []), [], [], [], [])
+    return NewFacts(PlainJobs([], [], [], [], [], [], [], []), [], [], [], [], [])

@@ -8,18 +8,19 @@ from typing import Final
 
 from sheratan.contracts.journal import Entry
 from sheratan.kernel.canonical import canonical, digest
-from sheratan.kernel.facts import QueueFact, Violation
+from sheratan.kernel.facts import Violation
 from sheratan.kernel.fold_book import decision_of
+from sheratan.kernel.fold_dead import DeadFold
+from sheratan.kernel.fold_flow import FlowFold
 from sheratan.kernel.fold_jobs import JobFold
-from sheratan.kernel.fold_runs import RunFold
 from sheratan.kernel.fold_smooth import BROKEN_DATA, SmoothFold
 from sheratan.kernel.stencil import Run
 
 __all__ = ["Fold"]
 
 
-class Fold(RunFold):
-    """Takes entries in order. Memory grows with open jobs, idempotency keys and, a byte each, ended jobs.
+class Fold(FlowFold):
+    """Takes entries in order. Memory grows with open jobs, idempotency keys, dead letters and, a byte each, ended jobs.
 
     It never raises on what an entry says: what it cannot use becomes a violation, and it goes on.
     """
@@ -27,7 +28,6 @@ class Fold(RunFold):
     def __init__(self, violations: list[Violation]) -> None:
         super().__init__(violations)
         self.counts: dict[str, int] = {}
-        self.queues: dict[tuple[str, str], QueueFact] = {}
         self.policy: int | None = None
         self.engine_entry: int | None = None
         self.epoch = 0
@@ -75,7 +75,7 @@ class Fold(RunFold):
         self._check_previous(entry, self.engine_entry)
         self.engine_entry = entry.seq
 
-    def _started(self, entry: Entry) -> None:
+    def _engine_started(self, entry: Entry) -> None:
         self._engine(entry)
         epoch = entry.data["epoch"]
         if epoch <= self.epoch:
@@ -102,16 +102,11 @@ class Fold(RunFold):
         self._check_previous(entry, self._workers.get(entry.subject))
         self._workers[entry.subject] = entry.seq
         self.leased(entry)
+        if self.flows:
+            self.check_flows(entry)
 
     def _worker_ended(self, entry: Entry) -> None:
         self._check_previous(entry, self._workers.pop(entry.subject, None))
-
-    def _queue(self, entry: Entry) -> None:
-        key = (entry.tenant, entry.subject.removeprefix("queue:"))
-        known = self.queues.get(key)
-        self._check_previous(entry, known.entry if known else None)
-        paused = entry.type == "queue.paused"
-        self.queues[key] = QueueFact(paused, entry.data["reason"] if paused else "", entry.seq)
 
     def _refused(self, entry: Entry) -> None:
         """A refusal stands beside its queue's story, as a stale report does beside a job's: it links to nothing."""
@@ -123,6 +118,10 @@ class Fold(RunFold):
         self._check_previous(entry, None)
         self.signalled(entry)
 
+    def _bulk_started(self, entry: Entry) -> None:
+        self._check_previous(entry, None)
+        self.bulk_started(entry)
+
     def _fenced_off(self, entry: Entry) -> None:
         self._check_previous(entry, None)
         self.fenced_off(entry)
@@ -133,7 +132,7 @@ class Fold(RunFold):
 
 
 _HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
-    "engine.started": Fold._started,
+    "engine.started": Fold._engine_started,
     "engine.draining": Fold._engine,
     "engine.resumed": Fold._engine,
     "engine.stopped": Fold._engine,
@@ -142,22 +141,29 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
     "worker.registered": Fold._registered,
     "worker.leased": Fold._leased,
     "worker.ended": Fold._worker_ended,
-    "queue.paused": Fold._queue,
-    "queue.resumed": Fold._queue,
-    "job.submitted": SmoothFold.submitted,
+    "queue.paused": FlowFold.flow_set,
+    "queue.resumed": FlowFold.flow_set,
+    "kind.paused": FlowFold.flow_set,
+    "kind.resumed": FlowFold.flow_set,
+    "flow.limited": FlowFold.flow_set,
+    "job.submitted": DeadFold.submitted,
     "job.refused": Fold._refused,
     "job.due": JobFold.changed,
     "job.unblocked": JobFold.changed,
     "job.succeeded": SmoothFold.succeeded,
-    "job.failed": JobFold.changed,
+    "job.failed": DeadFold.changed,
     "job.timed_out": JobFold.changed,
     "job.retried": JobFold.changed,
     "job.requeued": JobFold.changed,
-    "job.cancel_requested": JobFold.changed,
-    "job.cancelled": JobFold.changed,
+    "job.cancel_requested": DeadFold.changed,
+    "job.cancelled": DeadFold.changed,
     "job.waiting": JobFold.changed,
     "job.woken": JobFold.changed,
     "job.fenced_off": Fold._fenced_off,
+    "job.replayed": DeadFold.replayed,
+    "job.discarded": DeadFold.discarded,
+    "bulk.started": Fold._bulk_started,
+    "bulk.ended": DeadFold.bulk_ended,
     "signal.sent": Fold._signalled,
     "step.succeeded": JobFold.stepped,
     "step.failed": JobFold.stepped,

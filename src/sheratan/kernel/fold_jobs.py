@@ -50,6 +50,7 @@ class JobFold(StepFold):
             number, subject, entry.tenant, data["queue"], data["kind"], data["priority"], data["options"][0],
             state, entry.seq, entry.at, due_us, due_us, missing, failed, data["options"][3],
         )  # fmt: skip
+        job.cost = data.get("cost", 1)
         self.new.submitted.append(entry)
         self.outcomes.put(number, "open")
         self.open[number] = self.by_subject[subject] = job

@@ -28,6 +28,10 @@ class Outcomes:
         chunk = self._chunks.get(number >> _BITS)
         return _STATES[chunk[number & _MASK]] if chunk is not None else ""
 
+    def count_of(self, state: str) -> int:
+        """How many jobs this has become of."""
+        return sum(chunk.count(_CODES[state]) for chunk in self._chunks.values())
+
     def unless(self, numbers: list[int], states: Iterable[str]) -> list[int]:
         """Those of these numbers, which ascend, of which something else became, or nothing."""
         first, last = numbers[0], numbers[-1]

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
 from sheratan.kernel.rules import Verdict, rule
+from sheratan.kernel.sharing import Picked, pick
 from sheratan.kernel.words import count
 
-__all__ = ["ORDER", "choose_jobs"]
+__all__ = ["ORDER", "choose_jobs", "share_jobs"]
 
-ORDER = "dispatch.order@1"
+ORDER = "dispatch.order@2"
+"""The version in force; the first one is kept for the decisions that were made by it."""
+
+_PASSED_OVER: Final = {
+    "paused": "queue is paused",
+    "kind_paused": "kind is paused",
+    "not_offered": "the worker does not offer this kind",
+}
+"""Why a lane in some state is passed over."""
 
 
 @rule("dispatch.order", 1)
@@ -43,3 +53,52 @@ def choose_jobs(given: dict[str, Any]) -> Verdict:
     slots = count(given["slots"], "free slot")
     because = f"Gave {len(chosen)} of {count(ready, 'ready job')} to {given['worker']} with {slots}."
     return Verdict(chosen, because, rejected or None)
+
+
+@rule("dispatch.order", 2)
+def share_jobs(given: dict[str, Any]) -> Verdict:
+    """Choose job numbers for one lease call: urgent first, then lanes in fair turns, in each lane the oldest first.
+
+    Input: worker, slots (free in the worker), room (free in the engine), lanes (each [queue, kind, depth, state])
+    and heads (each [lane index, priority, number] and the cost unless it is 1; of every lane the first jobs in order,
+    so that a job that is not listed comes after all listed ones of its lane). A lane's state is `open`, `paused`,
+    `kind_paused` or `not_offered`. Where they are not nothing: limits (each [subject, lane indexes, jobs that may
+    run or 0, jobs that run, rate or null]; a rate is [count, period_us, burst, pace_us, pace_part], see
+    `kernel/rate.py`), at_us (now), shares (each [lane index, weight, tag], see `kernel/sharing.py`) and unread (lanes
+    of which more is about to be read). A job that a limit stops holds up its lane, and no other.
+    """
+    picked = pick(given)
+    chosen = [head[2] for head in picked.chosen]
+    ready = sum(lane[2] for lane in given["lanes"] if lane[3] == "open")
+    slots = count(given["slots"], "free slot")
+    because = f"Gave {len(chosen)} of {count(ready, 'ready job')} to {given['worker']} with {slots}."
+    return Verdict(chosen, because, [*_lanes_passed(given, picked), *_jobs_passed(given, picked)] or None)
+
+
+def _lanes_passed(given: dict[str, Any], picked: Picked) -> Iterator[list[Any]]:
+    """The lanes that were passed over or stopped, each with the reason."""
+    for index, (queue, kind, depth, state) in enumerate(given["lanes"]):
+        stop = picked.stops.get(index)
+        if stop is not None:
+            left = depth - sum(head[0] == index for head in picked.chosen)
+            yield [f"{queue}/{kind}", f"{stop.reason}, {count(left, 'job')} waiting"]
+        elif state != "open":
+            yield [f"{queue}/{kind}", f"{_PASSED_OVER[state]}, {count(depth, 'job')} waiting"]
+
+
+def _jobs_passed(given: dict[str, Any], picked: Picked) -> Iterator[list[Any]]:
+    """The jobs that might have run and were not chosen."""
+    chosen = {head[2] for head in picked.chosen}
+    reason = _full(given, len(chosen))
+    for head in given["heads"]:
+        if head[2] not in chosen and head[0] not in picked.stops:
+            yield [head[2], reason]
+
+
+def _full(given: dict[str, Any], chosen: int) -> str:
+    """Why the jobs that may run and were not chosen have to wait."""
+    if chosen < min(given["slots"], given["room"]):
+        return "what may go before it is about to be read"
+    if given["slots"] <= given["room"]:
+        return "no free slot in the worker"
+    return "the engine runs as many jobs as it may"

@@ -21,6 +21,12 @@ def _submitted(entry: Entry) -> str:
         text += f" It was submitted by the running job {data['by_job']}."
     if "origin" in data:
         text += f" It runs {data['origin']} again."
+    if "tags" in data:
+        text += f" Its tags are {', '.join(data['tags'])}."
+    if entry.cause is not None:
+        text += f" The bulk operation bulk:{entry.cause} is the cause."
+    if "cost" in data:
+        text += f" Where a rate limits its start it counts for {data['cost']}."
     if "after" in data:
         text += f" It is to run after {count(len(data['after']), 'other job')}."
     return text
@@ -61,9 +67,26 @@ def _started(entry: Entry) -> str:
 def _with_reason(text: str) -> Callable[[Entry], str]:
     def told(entry: Entry) -> str:
         reason = entry.data.get("reason")
-        return f"{_who(entry)} {text}{f': {reason}' if reason else ''}."
+        part = f", as part of bulk:{entry.cause}" if entry.cause is not None else ""
+        return f"{_who(entry)} {text}{part}{f': {reason}' if reason else ''}."
 
     return told
+
+
+def _limited(entry: Entry) -> str:
+    limits, reason = entry.data["limits"], entry.data.get("reason")
+    parts = []
+    if "concurrency" in limits:
+        parts.append(f"at most {count(limits['concurrency'], 'job')} at once")
+    if "rate" in limits:
+        starts, period_us, burst = limits["rate"]
+        parts.append(f"{count(starts, 'start')} in {seconds(period_us)} with bursts of {burst}")
+    if "weight" in limits:
+        parts.append(f"weight {limits['weight']}")
+    told = ", ".join(parts) or "no limits"
+    if entry.data.get("declared"):
+        return f"The worker of {_who(entry)} offers {entry.subject} with {told}."
+    return f"{_who(entry)} set {told} for {entry.subject}{f': {reason}' if reason else ''}."
 
 
 def _unblocked(entry: Entry) -> str:
@@ -96,6 +119,24 @@ def _step(entry: Entry) -> str:
     return f"Step {data['step']}, {data['name']}{again} was recorded as failed with {error['type']} ({error['class']})."
 
 
+def _replayed(entry: Entry) -> str:
+    reason, edited = entry.data.get("reason"), entry.data.get("edited", ())
+    text = f"{_who(entry)} had it run again as {entry.data['as']}"
+    if edited:
+        text += f" with another {', '.join(edited)}"
+    return f"{text}{f': {reason}' if reason else ''}."
+
+
+def _bulk_started(entry: Entry) -> str:
+    data = entry.data
+    wanted = data["filter"]
+    meant = ", ".join(f"{name} {wanted[name]}" for name in sorted(wanted)) or "all"
+    limit = f", {data['limit']} at most" if "limit" in data else ""
+    reason = data.get("reason")
+    text = f"{_who(entry)} began a bulk {data['action']} of jobs ({meant}{limit})"
+    return f"{text}{f': {reason}' if reason else ''}."
+
+
 def _waits(entry: Entry) -> str:
     begun = [_awaited(wait) for wait in entry.data["begun"]]
     return f"Its handler waits for {' or '.join(begun)}." if begun else "Its handler waits for the rest."
@@ -123,6 +164,9 @@ _TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     "worker.ended": _ended_worker,
     "queue.paused": _with_reason("paused the queue"),
     "queue.resumed": _with_reason("resumed the queue"),
+    "kind.paused": _with_reason("paused the kind"),
+    "kind.resumed": _with_reason("resumed the kind"),
+    "flow.limited": _limited,
     "job.submitted": _submitted,
     "job.refused": _refused,
     "job.due": _due,
@@ -137,6 +181,10 @@ _TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     "job.fenced_off": _fenced_off,
     "job.waiting": _waits,
     "job.woken": lambda entry: "What it waited for has come; it goes on in its queue.",
+    "job.replayed": _replayed,
+    "job.discarded": _with_reason("discarded it"),
+    "bulk.started": _bulk_started,
+    "bulk.ended": lambda entry: "The bulk operation is over.",
     "signal.sent": lambda entry: f"{_who(entry)} sent it the signal {entry.data['name']}.",
     "step.succeeded": _step,
     "step.failed": _step,

@@ -8,8 +8,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, Unpack
 
+import msgspec
+
 from sheratan.contracts import api
+from sheratan.contracts.bulk import BulkPreview, BulkRecord
+from sheratan.contracts.dead_letters import DeadLetter, DeadLetterPage, Edit
 from sheratan.contracts.errors import JobFailed
+from sheratan.contracts.flow import FlowLimits, FlowRecord
 from sheratan.contracts.jobs import JobRecord, KindDescription, QueueRecord, Submission
 from sheratan.contracts.values import convert
 from sheratan.contracts.worker import StepRecord
@@ -135,9 +140,46 @@ class Client:
         outcome: str = await self._transport.call(api.CancelJob(id=job_id, reason=reason))
         return outcome
 
-    async def retry(self, job_id: str) -> JobHandle:
-        """Run an ended job again, as a new job that names it as its origin."""
-        return JobHandle(self, await self._transport.call(api.RetryJob(id=job_id)), None)
+    async def retry(self, job_id: str, *, poison: bool = False) -> JobHandle:
+        """Run an ended job again, as a new job that names it as its origin; a quarantined one only with `poison`."""
+        return JobHandle(self, await self._transport.call(api.RetryJob(id=job_id, poison=poison)), None)
+
+    async def dead_letters(self, request: api.ListDeadLetters | None = None) -> DeadLetterPage:
+        """A page of dead letters: failed jobs that were neither replayed nor discarded, newest first."""
+        page: DeadLetterPage = await self._transport.call(request or api.ListDeadLetters())
+        return page
+
+    async def dead_letter(self, job_id: str) -> DeadLetter:
+        """One dead letter, with its input; NotFound for any other job."""
+        letter: DeadLetter = await self._transport.call(api.GetDeadLetter(id=job_id))
+        return letter
+
+    async def replay(
+        self, job_id: str, edit: Edit | None = None, *, poison: bool = False, reason: str = ""
+    ) -> JobHandle:
+        """Run a dead letter again, as a new job, changed as `edit` says; a quarantined one only with `poison`."""
+        given = {"id": job_id, "edit": edit, "poison": poison, "reason": reason}
+        return JobHandle(self, await self._transport.call(convert(given, api.ReplayJob)), None)
+
+    async def discard(self, job_id: str, reason: str = "") -> int:
+        """Take a job out of the dead letters for good; returns the journal entry that records it."""
+        entry: int = await self._transport.call(convert({"id": job_id, "reason": reason}, api.DiscardJob))
+        return entry
+
+    async def start_bulk(self, request: api.StartBulk) -> BulkRecord:
+        """Do something to every job that a filter means. It goes on by itself: `bulk` says how far it has come."""
+        record: BulkRecord = await self._transport.call(request)
+        return record
+
+    async def preview_bulk(self, request: api.PreviewBulk) -> BulkPreview:
+        """How many jobs a bulk operation would be for, and the first of them; nothing is changed."""
+        preview: BulkPreview = await self._transport.call(request)
+        return preview
+
+    async def bulk(self, bulk_id: str) -> BulkRecord:
+        """How far a bulk operation (`bulk:N`) has come."""
+        record: BulkRecord = await self._transport.call(api.GetBulk(id=bulk_id))
+        return record
 
     async def signal(self, job_id: str, name: str, value: Any = None) -> int:
         """Send a signal to a job, for its handler to wait for; returns the journal entry that records it."""
@@ -161,6 +203,34 @@ class Client:
         """Start jobs of a queue again; False when it was not paused."""
         changed: bool = await self._transport.call(convert({"queue": queue}, api.ResumeQueue))
         return changed
+
+    async def limit(self, queue: str, limits: FlowLimits, reason: str = "") -> int:
+        """Set the limits of a queue, all of them at once; returns the journal entry that records it."""
+        wanted = {"queue": queue, "limits": msgspec.to_builtins(limits), "reason": reason}
+        entry: int = await self._transport.call(convert(wanted, api.LimitQueue))
+        return entry
+
+    async def pause_kind(self, kind: str, reason: str = "") -> bool:
+        """Start no more jobs of a kind, in whatever queue; False when it was paused already."""
+        wanted = convert({"kind": kind, "reason": reason}, api.PauseKind)
+        changed: bool = await self._transport.call(wanted)
+        return changed
+
+    async def resume_kind(self, kind: str) -> bool:
+        """Start jobs of a kind again; False when it was not paused."""
+        changed: bool = await self._transport.call(convert({"kind": kind}, api.ResumeKind))
+        return changed
+
+    async def limit_kind(self, kind: str, limits: FlowLimits, reason: str = "") -> int:
+        """Set the limits of a kind, all of them at once; returns the journal entry that records it."""
+        wanted = {"kind": kind, "limits": msgspec.to_builtins(limits), "reason": reason}
+        entry: int = await self._transport.call(convert(wanted, api.LimitKind))
+        return entry
+
+    async def flows(self) -> list[FlowRecord]:
+        """Every queue and kind that has been used, paused or limited, with its limits."""
+        flows: list[FlowRecord] = await self._transport.call(api.ListFlows())
+        return flows
 
     async def kinds(self) -> list[KindDescription]:
         """The kinds that workers have offered since the engine started."""

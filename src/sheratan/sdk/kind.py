@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, Generic, Literal, TypeVar, Unpack, get_type_hints, overload
+from typing import Any, Generic, Literal, TypedDict, TypeVar, Unpack, get_type_hints, overload
 
 import msgspec
 from pydantic import ValidationError
 
 from sheratan.contracts.errors import InvalidInput
+from sheratan.contracts.flow import FlowLimits
 from sheratan.contracts.jobs import KindDescription, Submission
 from sheratan.sdk.adapter import dump, invalid, make_adapter
 from sheratan.sdk.context import Context
@@ -97,20 +98,24 @@ class Kind(Generic[Input, Output]):
         return output
 
 
+class KindDefaults(TypedDict, total=False):
+    """How jobs of a kind are run unless a submission says otherwise; see `KindDescription` for what each means."""
+
+    queue: str
+    priority: int
+    attempts_max: int
+    backoff_base_seconds: float
+    backoff_max_seconds: float
+    run_timeout_seconds: float
+    queue_timeout_seconds: float | None
+    limits: FlowLimits
+
+
 @overload
 def job(handler: Handler, /) -> Kind[Any, Any]: ...
 @overload
 def job(
-    *,
-    kind: str | None = None,
-    queue: str = "default",
-    priority: int = 5,
-    attempts_max: int = 3,
-    backoff_base_seconds: float = 1.0,
-    backoff_max_seconds: float = 60.0,
-    run_timeout_seconds: float = 300.0,
-    queue_timeout_seconds: float | None = None,
-    cpu_bound: bool = False,
+    *, kind: str | None = None, cpu_bound: bool = False, **defaults: Unpack[KindDefaults]
 ) -> Callable[[Handler], Kind[Any, Any]]: ...
 
 
@@ -119,39 +124,22 @@ def job(
     /,
     *,
     kind: str | None = None,
-    queue: str = "default",
-    priority: int = 5,
-    attempts_max: int = 3,
-    backoff_base_seconds: float = 1.0,
-    backoff_max_seconds: float = 60.0,
-    run_timeout_seconds: float = 300.0,
-    queue_timeout_seconds: float | None = None,
     cpu_bound: bool = False,
+    **defaults: Unpack[KindDefaults],
 ) -> Any:
     """Make a function a kind of job.
 
     The handler is `async def handler(ctx: Context, input: Model) -> Output`; both parameters may be left out, and
     the types are any that pydantic knows. A plain `def` runs in a thread, or with `cpu_bound` in a process of its
-    own, where its context only tells and cannot submit. Durations are in seconds; `priority` 0 runs first, 9 last.
+    own, where its context only tells and cannot submit. Durations are in seconds; `priority` 0 runs first, 9 last;
+    `limits` hold as long as nobody has set others for the kind.
     """
 
     def make(function: Handler) -> Kind[Any, Any]:
+        given = {"name": kind or function.__name__, "description": inspect.getdoc(function) or "", **defaults}
         try:
-            description = msgspec.convert(
-                {
-                    "name": kind or function.__name__,
-                    "queue": queue,
-                    "priority": priority,
-                    "attempts_max": attempts_max,
-                    "backoff_base_seconds": backoff_base_seconds,
-                    "backoff_max_seconds": backoff_max_seconds,
-                    "run_timeout_seconds": run_timeout_seconds,
-                    "queue_timeout_seconds": queue_timeout_seconds,
-                    "description": inspect.getdoc(function) or "",
-                },
-                KindDescription,
-            )
-        except msgspec.ValidationError as error:
+            description = msgspec.convert(msgspec.to_builtins(given), KindDescription)
+        except (msgspec.ValidationError, TypeError) as error:
             raise InvalidInput(str(error), field=f"@job of {function.__qualname__}") from error
         return Kind(function, description, _mode(function, cpu_bound=cpu_bound))
 

@@ -24,6 +24,8 @@ class SubmissionOptions(TypedDict, total=False):
     queue_timeout_seconds: float
     after: tuple[str, ...]
     after_failure: AFTER_FAILURE
+    tags: tuple[str, ...]
+    cost: int
 
 
 def read_options(given: SubmissionOptions) -> Options:

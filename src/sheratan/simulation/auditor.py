@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sheratan.contracts.ids import number_of
 from sheratan.contracts.limits import Limits
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import LeaseJobs, Pending
@@ -14,6 +13,8 @@ from sheratan.engine.replay import Replayer
 from sheratan.engine.state import State
 from sheratan.engine.verify import Verifier
 from sheratan.kernel.chain import Head
+from sheratan.simulation.batches import made_of, seeds_of
+from sheratan.simulation.beside import faults_beside
 from sheratan.simulation.clock import SimulatedClock
 from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.memory import memory_faults
@@ -27,7 +28,7 @@ from sheratan.simulation.story import Story
 from sheratan.store.rows import Result, StepRow, wait_key
 from sheratan.store.sqlite.reader import SqliteReader
 
-__all__ = ["Auditor", "observed", "seeds_of"]
+__all__ = ["Auditor", "observed"]
 
 
 class _Decided(NamedTuple):
@@ -165,7 +166,7 @@ class Auditor:
     def _apply(self, decided: _Decided) -> None:
         batch, model = decided.batch, self.model
         actual = {id(pending): (value, error) for pending, value, error in batch.answers}
-        model.begin(batch.unit.at_us, batch.monotonic_us, actual, seeds_of(batch))
+        model.begin(batch.unit.at_us, batch.monotonic_us, actual, seeds_of(batch), made_of(batch))
         try:
             if decided.what == "start":
                 model.start(decided.limits)
@@ -183,8 +184,15 @@ class Auditor:
         if self._story.violation is None:
             self._compare_answers(actual, batch)
             self._compare_jobs(batch)
-            for fault in record_faults(batch, decided.commands, model.noted, decided.befallen):
-                self._blame(fault)
+            self._compare_records(decided)
+
+    def _compare_records(self, decided: _Decided) -> None:
+        model = self.model
+        if model.made:
+            self._blame(f"bulk operations have made {model.made}, of which the model knows nothing")
+        others = [bulk.whom for bulk in model.bulks.values()]
+        for fault in record_faults(decided.batch, decided.commands, model.noted, decided.befallen, others):
+            self._blame(fault)
 
     def _tell(self, batch: Batch) -> None:
         for entry in batch.unit.entries:
@@ -222,6 +230,9 @@ class Auditor:
         self._compare_steps(job)
         self._compare_waits(job)
         self._compare_awaited(job)
+        tags = tuple(self._reader.tags(number))
+        if tags != job.wanted.tags:
+            self._blame(f"job {number} has the tags {tags}; {job.wanted.tags} were asked for")
         if isinstance(stored, Result) and job.state == "succeeded":
             output = self._reader.payload(stored.payload) if stored.payload else stored.output
             if output != job.output:
@@ -282,6 +293,8 @@ class Auditor:
             self._blame(f"verification: {problems[0].invariant} {problems[0].text}")
         if differences:
             self._blame(f"replay: {differences[0]}")
+        for fault in faults_beside(self._reader, self.model):
+            self._blame(fault)
         states = [job.state for job in self.model.jobs.values()]
         counts = {
             "ready": states.count("queued"),
@@ -367,13 +380,3 @@ def observed(auditor: Auditor, limits: Limits, reader: SqliteReader) -> type[Dec
             return waited
 
     return Observed
-
-
-def seeds_of(batch: Batch) -> dict[int, int]:
-    """The seeds that a batch recorded with backoffs, by job."""
-    seeds: dict[int, int] = {}
-    for entry in batch.unit.entries:
-        if entry.type == "job.retried" and entry.decision is not None:
-            # By its id: within the batch the job may have moved on, and its last entry be another.
-            seeds[number_of(entry.subject)] = entry.decision["input"]["seed"]
-    return seeds

@@ -6,7 +6,11 @@ import asyncio
 from typing import Any, NamedTuple
 
 from sheratan.contracts import api
+from sheratan.contracts.bulk import BulkAction
+from sheratan.contracts.dead_letters import Edit
 from sheratan.contracts.errors import SheratanError
+from sheratan.contracts.filters import JobFilter
+from sheratan.contracts.flow import FlowLimits, Rate
 from sheratan.contracts.jobs import Options as JobOptions
 from sheratan.contracts.jobs import Submission
 from sheratan.simulation.choices import Choices
@@ -118,11 +122,74 @@ class Client:
         for job in self._some_known(1):
             self._heard([await self._ask(api.RetryJob(id=job))])
 
+    async def _deal(self) -> None:
+        """Replay, edit or discard dead letters, or one that somebody else may have dealt with."""
+        page = await self._ask(api.ListDeadLetters(limit=4))
+        for job in (*(letter.id for letter in page.items[:2]), *self._some_known(1)):
+            what = self._choices.pick("client.deal", ("replay", "replay", "edit", "discard"))
+            if what == "discard":
+                await self._ask(api.DiscardJob(id=job, reason="a test"))
+                continue
+            edit = None
+            if what == "edit":
+                value = self._choices.pick("client.edit", (None, "y" * 3_000))
+                queue = self._choices.pick("client.edit_queue", (None, "b", "d"))
+                edit = Edit(input=value, queue=queue, priority=1)
+            poison = self._choices.pick("client.poison", (False, True))
+            self._heard([await self._ask(api.ReplayJob(id=job, edit=edit, poison=poison))])
+
+    async def _mass(self) -> None:
+        """Do something to many jobs, and look how far it has come."""
+        draw = self._choices
+        actions: tuple[BulkAction, ...] = ("cancel", "retry", "replay", "replay", "discard")
+        action = draw.pick("client.mass", actions)
+        wanted: dict[str, Any] = draw.pick(
+            "client.filter",
+            (
+                {},
+                {"tag": "eu"},
+                {"queue": "b"},
+                {"kind": "other", "tag": "us"},
+                {"error_class": "lost_lease"},
+                {"error_class": "timeout"},
+                {"state": "queued"},
+                {"state": "cancelled"},
+                {"text": "key-a"},
+                {"created_until_us": 1_800_000_060_000_000},
+            ),
+        )
+        limit = draw.pick("client.mass_limit", (None, 2)) if action != "retry" else 3
+        poison = draw.pick("client.mass_poison", (False, True))
+        start = api.StartBulk(
+            action=action, filter=JobFilter(**wanted), limit=limit, poison=poison, reason="a test"
+        )
+        record = await self._ask(start)
+        await self._ask(api.GetBulk(id=record.id))
+
     async def _pause(self) -> None:
         await self._ask(api.PauseQueue(queue=self._choices.pick("client.queue", QUEUES), reason="a test"))
 
     async def _resume(self) -> None:
         await self._ask(api.ResumeQueue(queue=self._choices.pick("client.queue", QUEUES)))
+
+    async def _pause_kind(self) -> None:
+        await self._ask(api.PauseKind(kind=self._choices.pick("client.kind", KINDS), reason="a test"))
+
+    async def _resume_kind(self) -> None:
+        await self._ask(api.ResumeKind(kind=self._choices.pick("client.kind", KINDS)))
+
+    async def _limit(self) -> None:
+        draw = self._choices
+        count, seconds, burst = draw.pick("limit.rate", ((0, 0, 0), (3, 1.0, 1), (7, 10.0, 3), (1, 4.0, 2)))
+        limits = FlowLimits(
+            concurrency=draw.pick("limit.concurrency", (None, None, 1, 3)),
+            rate=Rate(count=count, period_seconds=seconds, burst=burst) if count else None,
+            weight=draw.pick("limit.weight", (1, 1, 3)),
+        )
+        if draw.chance("limit.kind", 300):
+            await self._ask(api.LimitKind(kind=draw.pick("client.kind", KINDS), limits=limits))
+        else:
+            await self._ask(api.LimitQueue(queue=draw.pick("client.queue", QUEUES), limits=limits))
 
     async def _look(self) -> None:
         for job in self._some_known(1):
@@ -146,7 +213,9 @@ class Client:
             backoff_base_seconds=draw.pick("job.backoff", (0.0, 0.5, 3.0)),
             backoff_max_seconds=10.0,
             run_timeout_seconds=draw.pick("job.run_timeout", (30.0, 2.0, 15.0)),
+            cost=draw.pick("job.cost", (1, 1, 1, 2, 5)),
             queue_timeout_seconds=draw.pick("job.queue_timeout", (None, None, 4.0, 40.0)),
+            tags=draw.pick("job.tags", ((), (), ("eu",), ("us", "eu"))),
             **more,
         )
         self._keys += 1

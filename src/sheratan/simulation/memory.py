@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Final
 
+from sheratan.engine.flow_state import FlowKey, subjects_of
 from sheratan.engine.state import State, newest_leases
 
 __all__ = ["memory_faults"]
@@ -34,13 +36,29 @@ def _kept_and_read(mine: State, fresh: State) -> list[tuple[str, Any, Any]]:
         ("the end of the journal", mine.head, fresh.head),
         ("the next number", mine.next_number, fresh.next_number),
         ("the leases", leases, set(newest_leases(mine.store))),
+        ("the bulk operations", _stored(mine), _stored(fresh)),
         ("the number of blocked jobs", mine.blocked, fresh.blocked),
         ("the lanes", mine.lanes, fresh.lanes),
         ("the lanes with ready jobs", mine.busy_lanes, fresh.busy_lanes),
-        ("the queues", mine.queues, fresh.queues),
+        ("what is set for queues and kinds", mine.flow.rows, fresh.flow.rows),
+        ("how far rates are used up", mine.flow.paces, fresh.flow.paces),
+        ("the limits of the lanes", mine.flow.bound, fresh.flow.bound),
+        ("the running jobs of what is limited", mine.flow.running, _running(mine)),
         ("the policy", mine.policy, fresh.policy),
         ("the last entry about the engine", mine.engine_entry, fresh.engine_entry),
     ]
+
+
+def _stored(state: State) -> dict[int, Any]:
+    """Bulk operations without how far they have looked in memory, which is never behind what is stored."""
+    assert all(bulk.looked >= bulk.row.last for bulk in state.bulks.values())
+    return {entry: (bulk.row, bulk.command, bulk.by, bulk.until) for entry, bulk in state.bulks.items()}
+
+
+def _running(mine: State) -> dict[FlowKey, int]:
+    lanes = [mine.lane_by_number[held.job.lane] for held in mine.held.values()]
+    counts = Counter(key for lane in lanes for key in subjects_of(lane))
+    return {key: counts[key] for key, row in mine.flow.rows.items() if row.concurrency or row.rate_count}
 
 
 def _depths(mine: State, fresh: State) -> list[tuple[str, int, int]]:

@@ -12,46 +12,47 @@ from typing import Any, Final
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.worker import Assignment
 from sheratan.engine.commands import (
-    Cancel,
     EndSession,
     Heartbeat,
     LeaseJobs,
-    PauseQueue,
     Pending,
     RegisterWorker,
-    ResumeQueue,
     StartDraining,
 )
-from sheratan.simulation.model_jobs import ModelJobs, Refused
-from sheratan.simulation.model_state import SILENCE_US, TERMINAL, ModelJob, ModelWorker
+from sheratan.simulation.model_dead import ModelDead
+from sheratan.simulation.model_jobs import Refused
+from sheratan.simulation.model_state import SILENCE_US, ModelJob, ModelWorker
 
 __all__ = ["Model"]
 
 _TIMERS_AT_ONCE: Final = 512
 
 
-class Model(ModelJobs):
+class Model(ModelDead):
     """Jobs, workers and queues, and how they change."""
 
     # ------------------------------------------------------------------------------------------------------------------
     # Batches
 
-    def begin(self, at_us: int, monotonic_us: int, actual: dict[int, Any], seeds: dict[int, int]) -> None:
+    def begin(
+        self, at_us: int, monotonic_us: int, actual: dict[int, Any], seeds: dict[int, int], made: list[str]
+    ) -> None:
         """A batch begins. `actual` are the engine's answers by pending; only what no model can know is taken from
-        them: new ids and session numbers. `seeds` gives the seed that was recorded with a job's backoff."""
+        them: new ids and session numbers. `seeds` gives the seed that was recorded with a job's backoff, `made`
+        the jobs that bulk operations have made."""
         self.at_us, self.monotonic_us = at_us, monotonic_us
         self.moved.clear()
         self.known = len(self.jobs)
         self.noted.clear()
         self.stops.clear()
         self.answers.clear()
-        self._actual, self._seeds = actual, seeds
+        self._actual, self._seeds, self.made = actual, seeds, made
 
     def decide(self, commands: Sequence[Pending], abandoned: set[int]) -> None:
         """Commands in order, then what time has brought, then who gets work."""
         timed = [self.jobs[number] for number in (*self.scheduled, *self.waiting)]
         due = sorted((job.due_us, job.number) for job in timed)
-        alarms = sorted(self.alarms)
+        alarms, pieces = sorted(self.alarms), self.candidates()
         for pending in commands:
             try:
                 answer = self._route(pending)
@@ -61,6 +62,7 @@ class Model(ModelJobs):
                 if type(pending.command) is not LeaseJobs:
                     self.answers[id(pending)] = answer
             self.follow()
+        self.go_on(pieces)
         self._ring(due, alarms)
         self.follow()
         self._dispatch(abandoned)
@@ -69,6 +71,8 @@ class Model(ModelJobs):
         """A new engine: nobody is on duty, and what ran is lost."""
         self.limits, self.draining = limits, False
         self.workers.clear()
+        self.forget_looks()
+        self.forget_turns()
         for number in sorted(self.running):
             self._lose(self.jobs[number])
         self.follow()
@@ -81,11 +85,13 @@ class Model(ModelJobs):
 
     def watch_anew(self, commands: Sequence[Pending], heard_us: int, monotonic_us: int) -> None:
         """A batch was not written: nothing of it has happened, and every attempt has its whole time again."""
+        self.forget_turns()
         for pending in commands:
             command = pending.command
             worker = self.workers.get(command.session) if isinstance(command, LeaseJobs | Heartbeat) else None
             if worker is not None:
                 worker.heard_us = heard_us
+        self.forget_looks()
         for worker in self.workers.values():
             worker.waiting = None
         for number in self.running:
@@ -101,11 +107,14 @@ class Model(ModelJobs):
     # Workers
 
     def _RegisterWorker(self, pending: Pending, command: RegisterWorker) -> Any:  # noqa: N802 - the command's name
+        declared = self.declared_anew(command.registration.kinds)
         session = self._actual_value(pending)
         if not isinstance(session, int) or session in self.workers:
             raise Refused("a new session's number")
         kinds = frozenset(kind.name for kind in command.registration.kinds)
         self.workers[session] = ModelWorker(session, kinds, self.monotonic_us)
+        for kind in declared:
+            self.declare(kind)
         return session
 
     def _heard_of(self, session: int) -> ModelWorker:
@@ -139,43 +148,6 @@ class Model(ModelJobs):
 
     # ------------------------------------------------------------------------------------------------------------------
     # What people ask for
-
-    def _Cancel(self, pending: Pending, command: Cancel) -> str:  # noqa: N802 - the command's name
-        job = self.by_id.get(command.id)
-        if job is None:
-            raise Refused("not_found")
-        if job.state in TERMINAL:
-            raise Refused("already_ended")
-        return self._cancel(job)
-
-    def _cancel(self, job: ModelJob) -> str:
-        if job.state == "running":
-            if job.asked_us is None:
-                job.asked_us = self.monotonic_us
-            self.moved.add(job.number)
-            self.noted["job.cancel_requested"] += 1
-            self.stops.append((job.number, job.fence, "cancel"))
-            return "requested"
-        attempt = 0 if job.state == "blocked" else job.attempt - (job.state != "waiting")
-        if job.state == "blocked":
-            job.losses = 0
-        self._end(job, "cancelled", attempt)
-        return "cancelled"
-
-    def _PauseQueue(self, pending: Pending, command: PauseQueue) -> bool:  # noqa: N802 - the command's name
-        if command.queue in self.paused:
-            return False
-        if command.queue not in self.known_queues and len(self.known_queues) >= self.limits.queues_max:
-            raise Refused("limit_reached")
-        self.known_queues.add(command.queue)
-        self.paused.add(command.queue)
-        return True
-
-    def _ResumeQueue(self, pending: Pending, command: ResumeQueue) -> bool:  # noqa: N802 - the command's name
-        if command.queue not in self.paused:
-            return False
-        self.paused.discard(command.queue)
-        return True
 
     def _StartDraining(self, pending: Pending, command: StartDraining) -> None:  # noqa: N802 - the command's name
         self.draining = True
@@ -229,6 +201,7 @@ class Model(ModelJobs):
                 self.alarms.add((job.since_us + limit_us, job.number))
             else:
                 self.hit("timeout.queue")
+                job.error_class = "timeout"
                 self._end(job, "failed", 0)
 
     # ------------------------------------------------------------------------------------------------------------------
@@ -252,18 +225,9 @@ class Model(ModelJobs):
                 return
             self._serve(worker, room)
 
-    def usable(self, worker: ModelWorker) -> list[ModelJob]:
-        """The ready jobs that a worker may run, in the order in which they are given."""
-        jobs = [self.jobs[number] for number in self.ready]
-        offered = [job for job in jobs if job.wanted.kind in worker.kinds]
-        found = [job for job in offered if job.wanted.queue not in self.paused]
-        if len(found) < len(offered):
-            self.hit("queue.paused")
-        return sorted(found, key=lambda job: (job.wanted.priority, job.number))
-
     def _serve(self, worker: ModelWorker, room: int) -> None:
         slots = min(worker.free_slots, self.limits.lease_jobs_max)
-        chosen = self.usable(worker)[: min(slots, room)]
+        chosen = self.choose(worker, min(slots, room))
         given: list[Assignment] = self._actual.get(id(worker.waiting), (None, None))[0] or []
         if len(given) < len(chosen) and self.short_windows:
             # Only a part of the ready jobs is in memory, in order: fewer may be given, never others.
@@ -275,6 +239,7 @@ class Model(ModelJobs):
         if fence <= self.last_fence:
             raise Refused("a fence above all earlier ones")
         self.last_fence = fence
+        self.note_start(chosen)
         for job in chosen:
             self._move(job, "running")
             job.worker, job.fence, job.began_us, job.asked_us = worker.session, fence, self.monotonic_us, None

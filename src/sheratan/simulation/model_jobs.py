@@ -10,29 +10,21 @@ from typing import Any, Final
 import msgspec
 
 from sheratan.contracts.limits import Limits
-from sheratan.engine.commands import (
-    Ending,
-    NewJob,
-    NewStep,
-    Pending,
-    RecordSteps,
-    RetryJob,
-    Settle,
-    Spawn,
-    Submit,
-)
+from sheratan.engine.commands import Ending, NewJob, NewStep, Pending, RecordSteps, Settle, Spawn, Submit
+from sheratan.simulation.model_flow import ModelFlow
 from sheratan.simulation.model_state import TERMINAL, ModelJob, ModelWorker
-from sheratan.simulation.model_waits import ModelWaits, Refused
+from sheratan.simulation.model_waits import Refused
 
-__all__ = ["ModelJobs", "Refused"]
+__all__ = ["ModelJobs", "Refused", "copied"]
 
 _KEYLESS: Final[dict[str, Any]] = {"key": None}
 
 
-class ModelJobs(ModelWaits):
+class ModelJobs(ModelFlow):
     """Jobs, and how they change."""
 
     def __init__(self, limits: Limits, hit: Callable[[str], None], *, short_windows: bool) -> None:
+        super().__init__()
         self.limits = limits
         self.short_windows = short_windows
         """Whether so little of the ready work is in memory that a lease call may see the end of it."""
@@ -42,8 +34,6 @@ class ModelJobs(ModelWaits):
         self.keys: dict[str, int] = {}
         self.alarms: set[tuple[int, int]] = set()
         self.lanes: set[tuple[str, str]] = set()
-        self.known_queues: set[str] = set()
-        self.paused: set[str] = set()
         self.draining = False
         self.running: set[int] = set()
         self.ready: set[int] = set()
@@ -151,7 +141,7 @@ class ModelJobs(ModelWaits):
         self.lanes.add((new.queue, new.kind))
         if new.key is not None:
             self.keys[new.key] = job.number
-        job.since_us = self.at_us
+        job.since_us = job.created_us = self.at_us
         job.due_us = self.at_us + new.delay_us
         self._add_parents(job)
         if job.failed_parents and new.after_failure == "cancel":
@@ -188,20 +178,6 @@ class ModelJobs(ModelWaits):
         self._move(job, "queued")
         if job.wanted.queue_timeout_us:
             self.alarms.add((job.since_us + job.wanted.queue_timeout_us, job.number))
-
-    def _RetryJob(self, pending: Pending, command: RetryJob) -> Any:  # noqa: N802 - the command's name
-        job = self.by_id.get(command.id)
-        if job is None:
-            raise Refused("not_found")
-        if job.state not in TERMINAL:
-            raise Refused("conflict")
-        new = _copy(job.wanted, key=None, after=(), delay_us=0)
-        self._check_admission(new, 0)
-        public_id = self._actual_value(pending)
-        if not isinstance(public_id, str):
-            raise Refused("a new job's id")
-        self.hit("run.again")
-        return self._add(new, public_id, None, job.number).id
 
     # ------------------------------------------------------------------------------------------------------------------
     # Ends of attempts
@@ -286,6 +262,7 @@ class ModelJobs(ModelWaits):
 
     def _failed(self, job: ModelJob, error_class: str, asked_seconds: float | None = None) -> None:
         job.losses += error_class == "lost_lease"
+        job.error_class = error_class
         failures = job.attempt - job.losses
         if error_class in ("fatal", "bug"):
             self._end(job, "failed", job.attempt)
@@ -333,6 +310,7 @@ class ModelJobs(ModelWaits):
         job.signals.clear()
         self.ended.append(job.number)
         job.ended_attempt, job.ended_us = attempt, self.at_us
+        job.is_dead = state == "failed"
         self._move(job, state)
         for number in sorted(job.children):
             child = self.jobs[number]
@@ -373,10 +351,11 @@ class ModelJobs(ModelWaits):
         return self._actual.get(id(pending), (None, None))[0]
 
 
-def _copy(new: NewJob, **changes: Any) -> NewJob:
+def copied(new: NewJob, **changes: Any) -> NewJob:
+    """A job to be like another one, but for some facts."""
     fields = {name: getattr(new, name) for name in NewJob.__struct_fields__}
     return NewJob(**(fields | changes))
 
 
 def _request(new: NewJob) -> NewJob:
-    return _copy(new, **_KEYLESS)
+    return copied(new, **_KEYLESS)

@@ -62,7 +62,17 @@ class ModelJob:
     ended_attempt: int = 0
     ended_us: int = 0
     awaited_by: list[int] = field(default_factory=list)
+    created_us: int = 0
+    error_class: str | None = None
+    """How its last attempt failed, if one has."""
+    is_dead: bool = False
+    """Whether it has failed and was neither replayed nor discarded."""
     children: list[int] = field(default_factory=list)
+
+    @property
+    def is_quarantined(self) -> bool:
+        """Whether it has failed because it lost as many workers as it may."""
+        return self.state == "failed" and self.error_class == "lost_lease"
 
     @property
     def deadline_us(self) -> int:

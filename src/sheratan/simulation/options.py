@@ -56,8 +56,13 @@ _WEIGHTS: Final[dict[str, int]] = {
     "retry": 2,
     "pause": 1,
     "resume": 1,
+    "pause_kind": 1,
+    "resume_kind": 1,
+    "limit": 2,
     "look": 3,
     "signal": 8,
+    "deal": 6,
+    "mass": 3,
 }
 """What clients do, and the most weight that each thing may have against the others."""
 
@@ -80,6 +85,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     is_log_laid_out: bool
     fail_permille: int
     spawn_permille: int
+    limits_permille: int
+    """How often a worker's kinds come with limits."""
     steps: int
     """How many steps a durable job may have; 0: no job has any."""
     rates: dict[str, int]
@@ -111,6 +118,7 @@ def draw_options(choices: Choices) -> Options:
         is_log_laid_out=log_pages < 100 and choices.pick("options.is_log_laid_out", (False, True)),
         fail_permille=choices.pick("options.fail", (0, 100, 500)),
         spawn_permille=choices.pick("options.spawn", (0, 100, 300)),
+        limits_permille=choices.pick("options.limits", (0, 0, 300)),
         steps=choices.pick("options.steps", (0, 2, 6)),
         rates=rates,
         weights=weights | {"submit": weights["submit"] + 1},
@@ -128,4 +136,7 @@ def draw_limits(choices: Choices) -> Limits:
         commands_batch_max=choices.pick("limits.commands_batch", (1_024, 1, 3)),
         inline_bytes_max=choices.pick("limits.inline_bytes", (2_048, 8)),
         queues_max=choices.pick("limits.queues", (1_000, 1_000, 1_000, 5)),
+        bulk_jobs_max=choices.pick("limits.bulk_jobs", (1_000, 1, 3)),
+        bulk_look_jobs_max=choices.pick("limits.bulk_look_jobs", (10_000, 2, 7)),
+        bulk_open_max=choices.pick("limits.bulk_open", (8, 1)),
     )

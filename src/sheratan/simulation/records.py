@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from sheratan.contracts.journal import Entry
@@ -20,6 +20,8 @@ CLOCK_STEP_US: Final = 1_000_000
 
 _NOTED: Final = (
     "job.cancel_requested", "job.fenced_off", "job.timed_out", "step.succeeded", "step.failed", "signal.sent",
+    "job.replayed", "job.discarded", "bulk.started", "bulk.ended",
+    "queue.paused", "queue.resumed", "kind.paused", "kind.resumed", "flow.limited",
 )  # fmt: skip
 """Entries that move no job, so that nothing else would show that one is missing."""
 
@@ -27,6 +29,9 @@ _CHOSEN: Final[dict[str, tuple[str, ...]]] = {
     "job.cancel_requested": ("request",),
     "job.fenced_off": ("fenced_off",),
     "job.timed_out": ("expire",),
+    "job.replayed": ("replay",),
+    "job.discarded": ("discard",),
+    "bulk.ended": ("end", "stop"),
     "job.unblocked": ("queue", "schedule"),
 }
 """What must have been chosen where an entry of this type says what was done."""
@@ -41,11 +46,18 @@ class Befallen(NamedTuple):
 
 
 def record_faults(
-    batch: Batch, commands: Sequence[Pending], noted: Mapping[str, int], befallen: Befallen
+    batch: Batch,
+    commands: Sequence[Pending],
+    noted: Mapping[str, int],
+    befallen: Befallen,
+    others: Iterable[str] = (),
 ) -> Iterator[str]:
-    """What is wrong with the entries of a batch. `noted` are those that must be there besides what has befallen it."""
+    """What is wrong with the entries of a batch. `noted` are those that must be there besides what has befallen it.
+
+    `others` have asked for something before that still goes on.
+    """
     yield from _form(batch)
-    whom = {ENGINE.on_behalf_of, *(pending.by.on_behalf_of for pending in commands)}
+    whom = {ENGINE.on_behalf_of, *others, *(pending.by.on_behalf_of for pending in commands)}
     subjects = {entry.seq: entry.subject for entry in batch.unit.entries}
     for entry in batch.unit.entries:
         if entry.on_behalf_of not in whom:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sheratan.contracts import api
 from sheratan.contracts.errors import SheratanError
+from sheratan.contracts.flow import NO_LIMITS, FlowLimits
 from sheratan.contracts.jobs import ErrorClass, JobError, KindDescription, Submission
 from sheratan.contracts.jobs import Options as JobOptions
 from sheratan.contracts.worker import Assignment, Outcome, Registration, Report
@@ -64,9 +65,15 @@ class Worker:
                 connection.hang_up()
                 await asyncio.sleep(0.3)
 
+    def _limits(self) -> FlowLimits:
+        """What comes with a kind: with most nothing, and nothing that could make the end of the world wait."""
+        if self.is_healthy or not self._choices.chance("worker.limits", self._options.limits_permille):
+            return NO_LIMITS
+        return FlowLimits(concurrency=self._choices.between("worker.concurrency", 1, 3))
+
     async def _serve(self, connection: Connection) -> None:
         offered = KINDS if self.is_healthy else self._choices.pick("worker.kinds", (KINDS, KINDS, KINDS[:1]))
-        kinds = tuple(KindDescription(name=kind) for kind in offered)
+        kinds = tuple(KindDescription(name=kind, limits=self._limits()) for kind in offered)
         registration = Registration(name=self.name, kinds=kinds, slots=self._options.slots)
         granted = await connection.call(api.RegisterWorker(registration=registration), _ANSWER_SECONDS)
         session: int = granted.session

@@ -11,11 +11,12 @@ import msgspec
 
 from sheratan.contracts import api
 from sheratan.contracts.errors import SheratanError
+from sheratan.contracts.flow import NO_LIMITS
 from sheratan.engine import state, window
 from sheratan.engine.views import find_view
 from sheratan.simulation.auditor import Auditor
 from sheratan.simulation.choices import Choices, Tape
-from sheratan.simulation.clients import QUEUES, Acknowledged, Client
+from sheratan.simulation.clients import KINDS, QUEUES, Acknowledged, Client
 from sheratan.simulation.clock import SimulatedClock
 from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.durable import Witness
@@ -159,7 +160,7 @@ class _World:
         for node in list(self._crew):
             self._end_worker(node)
         self._add_worker(healthy=True)
-        await self._resume_queues()
+        await self._let_all_go()
         until = self.loop.time() + REST_SECONDS
         while self._open_jobs():
             if self.loop.time() > until:
@@ -175,21 +176,32 @@ class _World:
         finally:
             self.storage.give_back(reader)
 
-    async def _resume_queues(self) -> None:
-        for queue in QUEUES:
+    async def _let_all_go(self) -> None:
+        """Nothing is paused any more, and nothing limited that would make the end wait."""
+        requests: list[api.Request] = [api.ResumeQueue(queue=queue) for queue in QUEUES]
+        requests += [api.ResumeKind(kind=kind) for kind in KINDS]
+        for subject in sorted(self.auditor.model.set_for):
+            what, _, name = subject.partition(":")
+            if what == "queue":
+                requests.append(api.LimitQueue(queue=name, limits=NO_LIMITS))
+            else:
+                requests.append(api.LimitKind(kind=name, limits=NO_LIMITS))
+        for request in requests:
             for _ in range(100):
                 try:
-                    await Connection(self.network, "operator").call(api.ResumeQueue(queue=queue), 5.0)
+                    await Connection(self.network, "operator").call(request, 5.0)
                     break
                 except SheratanError:
                     await asyncio.sleep(0.5)
                     await self.hosts.mend()
             else:
-                raise Violation(f"queue {queue} could not be resumed although nothing goes wrong any more")
+                raise Violation(f"{request} was refused although nothing goes wrong any more")
 
     def _open_jobs(self) -> list[Any]:
+        """Jobs that have not ended, and bulk operations."""
         jobs = self.auditor.model.jobs.values()
-        return [(job.number, job.state) for job in jobs if job.state not in TERMINAL]
+        bulks = [("bulk", bulk.command.action) for bulk in self.auditor.model.open_bulks]
+        return bulks + [(job.number, job.state) for job in jobs if job.state not in TERMINAL]
 
     # ------------------------------------------------------------------------------------------------------------------
     # Clients and workers

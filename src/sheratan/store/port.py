@@ -4,31 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
+from sheratan.contracts.filters import JobFilter
+from sheratan.contracts.ids import JOB_NUMBER_MAX
 from sheratan.kernel.chain import Head
 from sheratan.store.rows import (
     AfterRow,
     AwaitedRow,
     Blocked,
+    BulkRow,
+    FailedRow,
     FailureRow,
+    FailureWord,
+    FlowRow,
     JobRow,
     KeyRow,
     Lane,
     Lease,
     Location,
-    QueueRow,
+    PaceRow,
     Ready,
     Result,
     SignalRow,
     StepRow,
+    TagRow,
     Timer,
     WaitKey,
     WaitRow,
 )
 from sheratan.store.unit import Unit
 
-__all__ = ["JobView", "Reader", "Shard", "Store"]
+__all__ = ["JobView", "Reader", "Search", "Shard", "Standing", "Store"]
 
 
 class Shard(NamedTuple):
@@ -50,6 +57,27 @@ class JobView(NamedTuple):
     location: Location
 
 
+Standing = Literal["any", "open", "ended", "dead"]
+"""Jobs in general, those that have not ended, those that have, and dead letters."""
+
+
+class Search(NamedTuple):
+    """Which jobs are looked for: those that a filter means, within a range of numbers that has neither of its ends.
+
+    With `is_poison_left_out`, jobs that have taken down their workers do not count. A window is a short
+    range of numbers, which costs no more than it has numbers, whatever is looked for.
+    """
+
+    wanted: JobFilter
+    limit: int
+    above: int = 0
+    below: int = JOB_NUMBER_MAX + 1
+    standing: Standing = "any"
+    is_poison_left_out: bool = False
+    is_oldest_first: bool = False
+    is_window: bool = False
+
+
 class Reader(Protocol):
     """Reads of committed state. Every read is bounded in rows and in time."""
 
@@ -61,8 +89,12 @@ class Reader(Protocol):
         """Every lane."""
         ...
 
-    def queues(self) -> list[QueueRow]:
-        """Every queue that was ever paused."""
+    def flows(self) -> list[FlowRow]:
+        """What was ever set for queues and kinds."""
+        ...
+
+    def paces(self) -> list[PaceRow]:
+        """How far the rates of queues and kinds are used up."""
         ...
 
     def jobs(self, numbers: Sequence[int]) -> list[JobRow]:
@@ -81,10 +113,36 @@ class Reader(Protocol):
         """Every lease."""
         ...
 
-    def list_jobs(
-        self, *, state: str | None, queue: str | None, kind: str | None, below: int, limit: int
-    ) -> list[int]:
-        """Numbers of jobs, newest first, below a number."""
+    def find_jobs(self, search: Search) -> list[int]:
+        """The numbers of the jobs that are meant, in the order that is asked for."""
+        ...
+
+    def tags(self, number: int) -> list[str]:
+        """The tags of a job, in order."""
+        ...
+
+    def is_dead_letter(self, number: int) -> bool:
+        """Whether a job has failed and was neither replayed nor discarded."""
+        ...
+
+    def is_quarantined(self, number: int) -> bool:
+        """Whether a job has failed because its workers were lost while they ran it."""
+        ...
+
+    def bulk(self, entry: int) -> BulkRow | None:
+        """A bulk operation, by the entry that says what it is."""
+        ...
+
+    def open_bulks(self) -> list[BulkRow]:
+        """Every bulk operation that goes on, oldest first."""
+        ...
+
+    def ended_counts(self) -> dict[str, int]:
+        """How many jobs have succeeded, failed and been cancelled; kept, not counted."""
+        ...
+
+    def dead_letter_count(self) -> int:
+        """How many dead letters there are."""
         ...
 
     def after(self, number: int) -> list[int]:
@@ -226,6 +284,38 @@ class Reader(Protocol):
 
     def all_signals(self) -> Iterator[SignalRow]:
         """The signals that were not received yet, by job."""
+        ...
+
+    def tag_rows(self, numbers: Sequence[int]) -> list[TagRow]:
+        """The tags of these jobs, by job and in order."""
+        ...
+
+    def tag_keys(self, above: int | None = None) -> Iterator[tuple[int, str]]:
+        """(job, tag) of every tag, or of jobs above one, in order."""
+        ...
+
+    def failed_rows(self, wanted: Sequence[FailedRow]) -> set[FailedRow]:
+        """Those of these rows about failed jobs that are there."""
+        ...
+
+    def failed_count(self) -> int:
+        """How many rows about failed jobs there are."""
+        ...
+
+    def failure_words(self) -> Iterator[FailureWord]:
+        """What a search for text looks at, by word."""
+        ...
+
+    def words_of_failures(self) -> Iterator[FailureWord]:
+        """What it should look at: the words of the errors that ended jobs."""
+        ...
+
+    def dead_letters(self) -> Iterator[int]:
+        """Every dead letter, in order."""
+        ...
+
+    def all_bulks(self) -> Iterator[BulkRow]:
+        """Every bulk operation, in order."""
         ...
 
     def failure_keys(self) -> Iterator[tuple[int, int]]:

@@ -14,17 +14,22 @@ __all__ = [
     "AfterRow",
     "AwaitedRow",
     "Blocked",
+    "BulkRow",
+    "FailedRow",
     "FailureRow",
+    "FailureWord",
+    "FlowRow",
     "JobRow",
     "KeyRow",
     "Lane",
     "Lease",
     "Location",
-    "QueueRow",
+    "PaceRow",
     "Ready",
     "Result",
     "SignalRow",
     "StepRow",
+    "TagRow",
     "Timer",
     "WaitKey",
     "WaitRow",
@@ -72,6 +77,8 @@ class JobRow(NamedTuple):
     """The input's canonical JSON, or None when it is kept under `payload`."""
     payload: bytes | None
     """The SHA-256 of an input that is too large for the hot rows."""
+    cost: int = 1
+    """What it counts for where a rate limits its start."""
 
 
 class Ready(NamedTuple):
@@ -149,7 +156,7 @@ Location = Ready | Timer | Lease | Blocked | Result
 _Bytes = bytes | None
 _Options = tuple[int, int, int, int, int, str]
 make_job: Final[
-    Callable[[tuple[int, int, int, int, int, *_Options, int | None, int | None, _Bytes, _Bytes]], JobRow]
+    Callable[[tuple[int, int, int, int, int, *_Options, int | None, int | None, _Bytes, _Bytes, int]], JobRow]
 ] = partial(tuple.__new__, JobRow)
 make_ready: Final[Callable[[tuple[int, int, int, int, int, int, int, int]], Ready]] = partial(
     tuple.__new__, Ready
@@ -176,6 +183,41 @@ class FailureRow(NamedTuple):
     number: int
     entry: int
     error: bytes
+
+
+class FailedRow(NamedTuple):
+    """A job that has failed, and the class of the error that ended it."""
+
+    error_class: str
+    number: int
+
+
+class TagRow(NamedTuple):
+    """A tag of a job."""
+
+    tag: str
+    number: int
+
+
+class BulkRow(NamedTuple):
+    """A bulk operation, by the entry that says what it is.
+
+    `last` is the last job that it was done to and `done` how many those are; `ended` the entry that ended it.
+    """
+
+    entry: int
+    last: int
+    done: int
+    ended: int | None
+
+
+class FailureWord(NamedTuple):
+    """A word of the error that ended a job, and where it stands in it."""
+
+    word: str
+    number: int
+    column: str
+    place: int
 
 
 class StepRow(NamedTuple):
@@ -243,11 +285,31 @@ class KeyRow(NamedTuple):
     number: int
 
 
-class QueueRow(NamedTuple):
-    """A queue that is paused, or was."""
+class FlowRow(NamedTuple):
+    """What is set for a queue or a kind (`queue:NAME`, `kind:NAME`): a pause, and limits. 0 is no limit."""
 
     tenant: str
-    queue: str
+    subject: str
     paused: int
+    """The entry that paused it; 0 when it is not paused."""
     reason: str
+    """Why it is paused."""
+    concurrency: int
+    rate_count: int
+    rate_period_us: int
+    rate_burst: int
+    weight: int
+    declared: int
+    """Whether these limits come with the kind; then the next worker that offers it may change them."""
     entry: int
+    """The newest entry about it."""
+
+
+class PaceRow(NamedTuple):
+    """How far the rate of a queue or a kind is used up (`kernel/rate.py:Pace`)."""
+
+    tenant: str
+    subject: str
+    pace_us: int
+    part: int
+    started_us: int

@@ -17,17 +17,21 @@ from sheratan.store.rows import (
     TIMER_WAIT,
     AfterRow,
     Blocked,
+    BulkRow,
+    FailedRow,
     FailureRow,
+    FlowRow,
     JobRow,
     KeyRow,
     Lane,
     Lease,
     Location,
-    QueueRow,
+    PaceRow,
     Ready,
     Result,
     SignalRow,
     StepRow,
+    TagRow,
     Timer,
     WaitKey,
     WaitRow,
@@ -73,9 +77,18 @@ class Unit:
         self.after: list[AfterRow] = []
         self.keys: dict[tuple[str, str], KeyRow] = {}
         self.payloads: dict[bytes, bytes] = {}
-        self.queues: dict[tuple[str, str], QueueRow] = {}
+        self.flows: dict[tuple[str, str], FlowRow] = {}
+        self.paces: dict[tuple[str, str], PaceRow | None] = {}
+        """How far rates are used up; None where there is no rate any more."""
         self.mentions: list[tuple[int, int]] = []
         self.failures: list[FailureRow] = []
+        self.tags: list[TagRow] = []
+        self.failed: list[FailedRow] = []
+        self.failure_texts: list[tuple[int, str, str]] = []
+        """Of jobs that failed: the type and message of the error that ended them."""
+        self.dead_letters: dict[int, bool] = {}
+        """Jobs that become dead letters (True) and that are none any more (False)."""
+        self.bulks: dict[int, BulkRow] = {}
         self.steps: list[StepRow] = []
         self.waits: dict[WaitRow, bool] = {}
         """Waits that begin (True) and that are over (False)."""

@@ -10,16 +10,19 @@ import apsw
 
 from sheratan.contracts.errors import CorruptData
 from sheratan.kernel.chain import Head, split_page
+from sheratan.kernel.dead_letters import POISON
 from sheratan.store.port import JobView, Shard
 from sheratan.store.rows import (
     AwaitedRow,
     Blocked,
+    BulkRow,
+    FlowRow,
     JobRow,
     KeyRow,
     Lane,
     Lease,
     Location,
-    QueueRow,
+    PaceRow,
     Ready,
     Result,
     SignalRow,
@@ -29,7 +32,7 @@ from sheratan.store.rows import (
     WaitRow,
 )
 from sheratan.store.sqlite.pages import PageReader
-from sheratan.store.sqlite.scans import SqliteScans
+from sheratan.store.sqlite.search import SqliteSearch
 
 __all__ = ["SqliteReader"]
 
@@ -44,7 +47,7 @@ _TABLES: tuple[tuple[str, type[Timer | Lease | Blocked | Result]], ...] = (
 )
 
 
-class SqliteReader(SqliteScans):
+class SqliteReader(SqliteSearch):
     """The reads of the store port; the owner's store adds writing."""
 
     def __init__(self, connection: apsw.Connection) -> None:
@@ -60,9 +63,13 @@ class SqliteReader(SqliteScans):
         """Every lane."""
         return list(starmap(Lane, self._rows("select_lanes")))
 
-    def queues(self) -> list[QueueRow]:
-        """Every queue that was ever paused."""
-        return list(starmap(QueueRow, self._rows("select_queues")))
+    def flows(self) -> list[FlowRow]:
+        """What was ever set for queues and kinds."""
+        return list(starmap(FlowRow, self._rows("select_flows")))
+
+    def paces(self) -> list[PaceRow]:
+        """How far the rates of queues and kinds are used up."""
+        return list(starmap(PaceRow, self._rows("select_paces")))
 
     def jobs(self, numbers: Sequence[int]) -> list[JobRow]:
         """The jobs with these numbers, in no particular order."""
@@ -89,11 +96,36 @@ class SqliteReader(SqliteScans):
         lane = next(lane for lane in self.lanes() if lane.lane == jobs[0].lane)
         return JobView(jobs[0], lane, location)
 
-    def list_jobs(
-        self, *, state: str | None, queue: str | None, kind: str | None, below: int, limit: int
-    ) -> list[int]:
-        """Numbers of jobs, newest first, below a number."""
-        return [row[0] for row in self._rows("list_jobs", (below, state, queue, kind, limit))]
+    def tags(self, number: int) -> list[str]:
+        """The tags of a job, in order."""
+        return [row[0] for row in self._rows("select_tags", (number,))]
+
+    def is_dead_letter(self, number: int) -> bool:
+        """Whether a job has failed and was neither replayed nor discarded."""
+        return any(self._rows("select_dead_letter", (number,)))
+
+    def is_quarantined(self, number: int) -> bool:
+        """Whether a job has failed because its workers were lost while they ran it."""
+        return any(self._rows("select_failed_job", (POISON, number)))
+
+    def bulk(self, entry: int) -> BulkRow | None:
+        """A bulk operation, by the entry that says what it is."""
+        for row in self._rows("select_bulk", (entry,)):
+            return BulkRow(*row)
+        return None
+
+    def open_bulks(self) -> list[BulkRow]:
+        """Every bulk operation that goes on, oldest first."""
+        return list(starmap(BulkRow, self._rows("select_bulks_open")))
+
+    def ended_counts(self) -> dict[str, int]:
+        """How many jobs have succeeded, failed and been cancelled; kept, not counted."""
+        return dict(self._rows("select_ended_counts"))
+
+    def dead_letter_count(self) -> int:
+        """How many dead letters there are."""
+        count: int = self._one("select_dead_letter_count", ())[0]
+        return count
 
     def after(self, number: int) -> list[int]:
         """The jobs that a job was named to run after, in the order they were named."""

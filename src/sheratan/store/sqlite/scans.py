@@ -10,13 +10,18 @@ from itertools import chain, starmap
 from typing import Any, Final, TypeVar
 
 import apsw
+import msgspec
 
 from sheratan.contracts.errors import CorruptData, TimedOut
+from sheratan.contracts.jobs import JobError
 from sheratan.store.rows import (
     AfterRow,
     AwaitedRow,
     Blocked,
+    BulkRow,
+    FailedRow,
     FailureRow,
+    FailureWord,
     JobRow,
     KeyRow,
     Lease,
@@ -24,11 +29,12 @@ from sheratan.store.rows import (
     Result,
     SignalRow,
     StepRow,
+    TagRow,
     Timer,
     WaitRow,
 )
 from sheratan.store.sqlite.migrate import schema_problems
-from sheratan.store.sqlite.statements import sql
+from sheratan.store.sqlite.statements import insert_rows, sql
 
 __all__ = ["SqliteScans"]
 
@@ -125,6 +131,59 @@ class SqliteScans:
         """The signals that were not received yet, by job."""
         yield from starmap(SignalRow, self._steps("select_signals_from", 2))
 
+    def tag_rows(self, numbers: Sequence[int]) -> list[TagRow]:
+        """The tags of these jobs, by job and in order."""
+        return list(starmap(TagRow, self._rows("select_tag_rows", (json.dumps(numbers),))))
+
+    def tag_keys(self, above: int | None = None) -> Iterator[tuple[int, str]]:
+        """(job, tag) of every tag, or of jobs above one, in order."""
+        key: tuple[int, str] = (_LOWEST if above is None else above + 1, "")
+        while True:
+            found = list(self._rows("select_tags_from", (*key, _ROWS_AT_ONCE)))
+            yield from found
+            if len(found) < _ROWS_AT_ONCE:
+                return
+            if found[-1] <= key:
+                raise CorruptData("the tags are out of order")
+            key = found[-1]
+
+    def failed_rows(self, wanted: Sequence[FailedRow]) -> set[FailedRow]:
+        """Those of these rows about failed jobs that are there."""
+        classes = sorted({row.error_class for row in wanted})
+        numbers = json.dumps([row.number for row in wanted])
+        return set(starmap(FailedRow, self._rows("select_failed_rows", (json.dumps(classes), numbers))))
+
+    def failed_count(self) -> int:
+        """How many rows about failed jobs there are."""
+        jobs: int = self._one("select_failed_jobs_count", ())[0]
+        return jobs
+
+    def failure_words(self) -> Iterator[FailureWord]:
+        """What a search for text looks at, by word."""
+        self._connection.execute(sql("create_failure_word"))
+        yield from starmap(FailureWord, self._rows("select_failure_words"))
+
+    def words_of_failures(self) -> Iterator[FailureWord]:
+        """What it should look at: the words of the errors that ended jobs, made anew."""
+        fresh = apsw.Connection(":memory:")
+        try:
+            fresh.execute(sql("create_failure_text"))
+            fresh.execute(sql("create_failure_word"))
+            for number, error in self._rows("select_last_errors"):
+                found = msgspec.json.decode(error, type=JobError)
+                insert_rows(fresh, "insert_failure_text", [(number, found.type, found.message)])
+            yield from starmap(FailureWord, fresh.execute(sql("select_failure_words")))
+        finally:
+            fresh.close()
+
+    def dead_letters(self) -> Iterator[int]:
+        """Every dead letter, in order."""
+        return chain.from_iterable(self._steps("select_dead_letters_from", 1))
+
+    def all_bulks(self) -> Iterator[BulkRow]:
+        """Every bulk operation, in order."""
+        yield from starmap(BulkRow, self._steps("select_bulks_from", 1))
+
     def failure_keys(self) -> Iterator[tuple[int, int]]:
         """(job, entry) of every failed attempt, in order."""
         return self._steps("select_failures_from", 2)
@@ -182,9 +241,12 @@ class SqliteScans:
         return list(map(partial(tuple.__new__, row_type), rows))
 
     def _rows(self, name: str, bindings: Sequence[Value] = ()) -> Iterator[Any]:
+        return iter(self._run(sql(name), bindings, name))
+
+    def _run(self, text: str, bindings: Sequence[Value], name: str) -> list[Any]:
         # Fetched at once: no statement stays half read, so none keeps an old view of the database open.
         try:
-            return iter(self._connection.execute(sql(name), bindings).fetchall())
+            return self._connection.execute(text, bindings).fetchall()
         except apsw.InterruptError as error:
             raise TimedOut(f"the read ({name}) took longer than any read may") from error
         except (

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import apsw
 
-__all__ = ["delete_rows", "insert_rows", "sql"]
+__all__ = ["delete_rows", "insert_rows", "sql", "words"]
 
 _CHUNKS = (128, 32, 8, 1)
 """Statements with this many rows are prepared: few statements, and one call into SQLite per chunk. The library
@@ -32,6 +32,11 @@ _QUERIES: Final = _read_queries()
 def sql(name: str) -> str:
     """The text of queries/`name`.sql."""
     return _QUERIES[name]
+
+
+def words(text: str) -> str:
+    """A full-text query (FTS5) for what has all these words, each as the beginning of one; no text can break it."""
+    return " ".join('"' + word.replace('"', '""') + '"*' for word in text.replace("\0", " ").split())
 
 
 @cache

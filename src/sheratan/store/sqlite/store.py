@@ -199,6 +199,7 @@ class SqliteStore(SqliteReader):
             unit.policy,
             unit.engine_entry,
             int(unit.clean),
+            *_count_ends(unit),
         )
         self._connection.execute(sql("advance_shard"), (*values, self._epoch, unit.first_seq))
         if self._connection.changes() != 1:
@@ -232,13 +233,19 @@ class SqliteStore(SqliteReader):
         insert_rows(connection, "insert_after", unit.after)
         insert_rows(connection, "insert_key", list(unit.keys.values()))
         insert_rows(connection, "insert_failure", unit.failures)
+        insert_rows(connection, "insert_tag", unit.tags)
+        _write_dead_letters(connection, unit)
+        insert_rows(connection, "replace_bulk", list(unit.bulks.values()))
         insert_rows(connection, "insert_step", unit.steps)
         _change_rows(connection, "wait", unit.waits, 3)
         _change_rows(connection, "awaited", _awaited_rows(unit), 4)
         _change_rows(connection, "signal", unit.signals, 2)
         insert_rows(connection, "insert_mention", unit.mentions)
         insert_rows(connection, "insert_alarm", unit.alarms)
-        insert_rows(connection, "replace_queue", list(unit.queues.values()))
+        insert_rows(connection, "replace_flow", list(unit.flows.values()))
+        if unit.paces:
+            insert_rows(connection, "replace_pace", [row for row in unit.paces.values() if row is not None])
+            delete_rows(connection, "delete_pace", [key for key, row in unit.paces.items() if row is None])
         delete_rows(connection, "delete_alarm", unit.alarms_rung)
 
 
@@ -246,6 +253,27 @@ def _awaited_rows(unit: Unit) -> dict[AwaitedRow, bool]:
     return {
         AwaitedRow(*wait, job): stays for wait, jobs in unit.awaited.items() for job, stays in jobs.items()
     }
+
+
+def _count_ends(unit: Unit) -> tuple[int, int, int]:
+    """How many jobs a unit ends, and how."""
+    states = [after.state for _, after in unit.moves.values() if type(after) is Result]
+    return states.count("succeeded"), states.count("failed"), states.count("cancelled")
+
+
+def _write_dead_letters(connection: apsw.Connection, unit: Unit) -> None:
+    if not (unit.failed or unit.dead_letters):
+        return
+    insert_rows(connection, "insert_failed_job", unit.failed)
+    insert_rows(connection, "insert_failure_text", unit.failure_texts)
+    insert_rows(
+        connection,
+        "insert_dead_letter",
+        [(number,) for number, enters in unit.dead_letters.items() if enters],
+    )
+    gone = [(number,) for number, enters in unit.dead_letters.items() if not enters]
+    if delete_rows(connection, "delete_dead_letter", gone) != len(gone):
+        raise CorruptData("a job was no dead letter, as the engine believed it to be")
 
 
 def _change_rows(

@@ -1,10 +1,10 @@
-"""The auditor: what it reads out of a batch before it predicts what that batch must hold."""
+"""What the auditor reads out of a batch before it predicts what that batch must hold."""
 
 from __future__ import annotations
 
 from sheratan.contracts.jobs import JobError
 from sheratan.engine.commands import Cancel, Pending
-from sheratan.simulation.auditor import seeds_of
+from sheratan.simulation.batches import seeds_of
 from tests.engine.world import PERSON, Answer, World
 
 

@@ -1,0 +1,58 @@
+"""Flow control: what bounds and shares the starts of the jobs of a queue or a kind."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+__all__ = ["NO_LIMITS", "BlockedBy", "FlowLimits", "FlowRecord", "Rate"]
+
+Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+
+
+class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """At most `count` starts in a period, evenly spaced, of which up to `burst` may come at once after a rest.
+
+    A period has a day at most. A job that costs more than 1 counts for as many starts.
+    """
+
+    count: Count
+    period_seconds: Annotated[float, msgspec.Meta(ge=0.001, le=86_400)]
+    burst: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1
+
+
+class FlowLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is set for a queue or a kind: all of it at once. None is no limit; `weight` is its share in fair turns."""
+
+    concurrency: Count | None = None
+    rate: Rate | None = None
+    weight: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 1
+
+
+NO_LIMITS = FlowLimits()
+
+
+class BlockedBy(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What keeps a queued job from being started although a worker may be free.
+
+    `subject` is `queue:NAME` or `kind:NAME`. Instants are microseconds since the epoch; `until_us` is None for what
+    ends with a resumption or with the end of another job.
+    """
+
+    what: Literal["pause", "concurrency", "rate"]
+    subject: str
+    since_us: int
+    until_us: int | None
+    text: str
+
+
+class FlowRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A queue or a kind whose starts are paused, limited or weighted, as it stands."""
+
+    subject: str
+    paused: bool
+    limits: FlowLimits
+    running: int
+    queued: int
+    paused_reason: str | None = None

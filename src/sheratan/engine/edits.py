@@ -1,0 +1,56 @@
+"""Edits of dead letters at the edge: the new job, with every value checked, from the old one and what is changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from sheratan.contracts.dead_letters import Edit
+from sheratan.contracts.jobs import KindDescription, Options
+from sheratan.contracts.limits import Limits
+from sheratan.engine.commands import NewJob
+from sheratan.engine.prepare import KindRegistry, fill_in, prepare_input
+from sheratan.engine.views import find_view, input_of
+from sheratan.kernel.canonical import digest
+from sheratan.store.port import Reader
+
+__all__ = ["prepare_edit"]
+
+
+def prepare_edit(reader: Reader, job_id: str, edit: Edit, kinds: KindRegistry, limits: Limits) -> NewJob:
+    """The job that an edit makes of another one; a refusal names the field. An input goes through its kind's schema."""
+    job, lane, _ = find_view(reader, job_id)
+    body = input_of(reader, job) or b"null"
+    if edit.input is not msgspec.UNSET:
+        body = prepare_input(kinds.find(lane.kind), edit.input, limits)
+    stays: dict[str, Any] = {
+        "queue": lane.queue,
+        "priority": job.priority,
+        "attempts_max": job.attempts_max,
+        "backoff_base_us": job.backoff_base_us,
+        "backoff_cap_us": job.backoff_cap_us,
+        "run_timeout_us": job.run_timeout_us,
+        "queue_timeout_us": job.queue_timeout_us,
+        "tags": tuple(reader.tags(job.number)),
+        "after_failure": job.after_failure,
+        "input": body,
+        "digest": digest(body),
+    }
+    given = msgspec.to_builtins(edit)
+    given.pop("input", None)
+    options = msgspec.convert(given, Options)
+    filled = fill_in(KindDescription(name=lane.kind), options, limits)
+    changed = {_FIELDS.get(name, name) for name in given}
+    return msgspec.structs.replace(
+        filled, **{name: value for name, value in stays.items() if name not in changed}
+    )
+
+
+_FIELDS = {
+    "backoff_base_seconds": "backoff_base_us",
+    "backoff_max_seconds": "backoff_cap_us",
+    "run_timeout_seconds": "run_timeout_us",
+    "queue_timeout_seconds": "queue_timeout_us",
+}
+"""Fields of an edit by the name that they have in a job."""

@@ -1,0 +1,168 @@
+"""What people set for queues and kinds: pauses, and limits on the starts of their jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sheratan.contracts.errors import LimitReached
+from sheratan.contracts.flow import FlowLimits
+from sheratan.contracts.jobs import KindDescription
+from sheratan.contracts.journal import EntryType
+from sheratan.contracts.principal import Principal
+from sheratan.engine.batch import Batch
+from sheratan.engine.commands import LimitStarts, PauseKind, PauseQueue, ResumeKind, ResumeQueue
+from sheratan.engine.flow_state import FlowKey, rate_of, subjects_of
+from sheratan.engine.words import check_reason
+from sheratan.kernel.fold_flow import limit_columns
+from sheratan.kernel.rate import refit
+from sheratan.store.rows import FlowRow, PaceRow
+
+__all__ = ["declare", "declared", "limit", "pause_kind", "pause_queue", "resume_kind", "resume_queue"]
+
+
+def pause_queue(batch: Batch, command: PauseQueue, by: Principal) -> bool:
+    """Pause a queue; False when it was paused already."""
+    return _pause(batch, f"queue:{command.queue}", command.reason, by)
+
+
+def resume_queue(batch: Batch, command: ResumeQueue, by: Principal) -> bool:
+    """Resume a queue; False when it was not paused."""
+    return _resume(batch, f"queue:{command.queue}", by)
+
+
+def pause_kind(batch: Batch, command: PauseKind, by: Principal) -> bool:
+    """Pause a kind; False when it was paused already."""
+    return _pause(batch, f"kind:{command.kind}", command.reason, by)
+
+
+def resume_kind(batch: Batch, command: ResumeKind, by: Principal) -> bool:
+    """Resume a kind; False when it was not paused."""
+    return _resume(batch, f"kind:{command.kind}", by)
+
+
+def limit(batch: Batch, command: LimitStarts, by: Principal) -> int:
+    """Set the limits of a queue or a kind, which hold from this batch on; returns the entry that says so."""
+    check_reason(command.reason)
+    row = _row(batch, command.subject, by)
+    return _limit(batch, row, command.limits, {"reason": command.reason}, by)
+
+
+def declared(batch: Batch, kinds: Sequence[KindDescription], by: Principal) -> list[KindDescription]:
+    """The kinds that come with limits which are to hold from now on; LimitReached when there are too many.
+
+    What somebody has set outranks what comes with a kind.
+    """
+    rows, most = batch.state.flow.rows, batch.state.limits.queues_max
+    found: list[KindDescription] = []
+    for kind in kinds:
+        row = rows.get((by.tenant, f"kind:{kind.name}"))
+        wanted, stands = limit_columns(_told(kind.limits)), _NOTHING if row is None else _limits_of(row)
+        if wanted != stands and (row is None or row.declared or stands == _NOTHING):
+            found.append(kind)
+    new = sum((by.tenant, f"kind:{kind.name}") not in rows for kind in found)
+    if new and len(rows) + new > most:
+        raise LimitReached(_TOO_MANY.format(most), field="registration.kinds")
+    return found
+
+
+def declare(batch: Batch, kind: KindDescription, by: Principal, cause: int) -> None:
+    """Let the limits hold that come with a kind."""
+    _limit(batch, _row(batch, f"kind:{kind.name}", by), kind.limits, {"declared": True}, by, cause)
+
+
+_TOO_MANY = "{} queues and kinds have been paused or limited before (limits.queues_max)"
+
+_NOTHING = limit_columns({})
+
+
+def _limits_of(row: FlowRow) -> tuple[int, int, int, int, int]:
+    return row.concurrency, row.rate_count, row.rate_period_us, row.rate_burst, row.weight
+
+
+def _limit(
+    batch: Batch,
+    row: FlowRow,
+    limits: FlowLimits,
+    data: dict[str, Any],
+    by: Principal,
+    cause: int | None = None,
+) -> int:
+    told = _told(limits)
+    row = FlowRow(*row[:4], *limit_columns(told), int("declared" in data), row.entry)
+    entry = _set(batch, "flow.limited", row, {"limits": told} | data, by, cause)
+    _refit(batch, (row.tenant, row.subject), row)
+    return entry
+
+
+def _told(limits: FlowLimits) -> dict[str, Any]:
+    """Limits as an entry tells them: integers, and nothing of what is not limited."""
+    told: dict[str, Any] = {}
+    if limits.concurrency is not None:
+        told["concurrency"] = limits.concurrency
+    if limits.rate is not None:
+        told["rate"] = [limits.rate.count, round(limits.rate.period_seconds * 1_000_000), limits.rate.burst]
+    if limits.weight != 1:
+        told["weight"] = limits.weight
+    return told
+
+
+def _refit(batch: Batch, key: FlowKey, row: FlowRow) -> None:
+    """What was started before counts under the new rate, too."""
+    flow, rate = batch.state.flow, rate_of(row)
+    pace = flow.paces.pop(key, None)
+    if pace is None:
+        return
+    batch.unit.paces[key] = None
+    if rate is not None:
+        flow.paces[key] = refit(rate, pace, batch.at_us)
+        batch.unit.paces[key] = PaceRow(*key, *flow.paces[key])
+
+
+def _pause(batch: Batch, subject: str, reason: str, by: Principal) -> bool:
+    check_reason(reason)
+    row = _row(batch, subject, by)
+    if row.paused:
+        return False
+    row = row._replace(paused=batch.unit.next_seq, reason=reason)
+    _set(
+        batch, "queue.paused" if subject.startswith("queue:") else "kind.paused", row, {"reason": reason}, by
+    )
+    return True
+
+
+def _resume(batch: Batch, subject: str, by: Principal) -> bool:
+    row = batch.state.flow.rows.get((by.tenant, subject))
+    if row is None or not row.paused:
+        return False
+    row = row._replace(paused=0, reason="")
+    _set(batch, "queue.resumed" if subject.startswith("queue:") else "kind.resumed", row, {}, by)
+    return True
+
+
+def _row(batch: Batch, subject: str, by: Principal) -> FlowRow:
+    """What is set so far; LimitReached when nothing is, and no more can be kept."""
+    known, most = batch.state.flow.rows, batch.state.limits.queues_max
+    row = known.get((by.tenant, subject))
+    if row is None and len(known) >= most:
+        raise LimitReached(_TOO_MANY.format(most), field=subject.partition(":")[0])
+    return row or FlowRow(by.tenant, subject, 0, "", *_NOTHING, 0, -1)
+
+
+def _set(
+    batch: Batch,
+    entry_type: EntryType,
+    row: FlowRow,
+    data: dict[str, Any],
+    by: Principal,
+    cause: int | None = None,
+) -> int:
+    state, key = batch.state, (row.tenant, row.subject)
+    previous = row.entry if row.entry >= 0 else None
+    entry = batch.unit.record(entry_type, row.subject, data, by, previous=previous, cause=cause)
+    row = row._replace(entry=entry)
+    batch.unit.flows[key] = row
+    lanes = state.lane_by_number
+    running = sum(key in subjects_of(lanes[held.job.lane]) for held in state.held.values())
+    state.flow.put(row, lanes.values(), running)
+    return entry

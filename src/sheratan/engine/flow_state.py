@@ -1,0 +1,104 @@
+"""What the decider remembers of flow control: what is set for queues and kinds, how much of it is used, whose turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sheratan.kernel.rate import UNPACED, Pace, Rate
+from sheratan.kernel.sharing import TURN
+from sheratan.store.rows import FlowRow, Lane, PaceRow
+
+__all__ = ["FlowKey", "FlowState", "rate_of", "subjects_of"]
+
+FlowKey = tuple[str, str]
+"""A tenant, and `queue:NAME` or `kind:NAME`."""
+
+
+def subjects_of(lane: Lane) -> tuple[FlowKey, FlowKey]:
+    """What may be set for the jobs of a lane: for their queue, and for their kind."""
+    return (lane.tenant, f"queue:{lane.queue}"), (lane.tenant, f"kind:{lane.kind}")
+
+
+def rate_of(row: FlowRow) -> Rate | None:
+    """The rate that is set, if one is."""
+    return Rate(row.rate_count, row.rate_period_us, row.rate_burst) if row.rate_count else None
+
+
+class FlowState:
+    """Memory of flow control. A lane for which nothing is set costs a look into an empty dictionary."""
+
+    def __init__(self, rows: Iterable[FlowRow], paces: Iterable[PaceRow]) -> None:
+        self.rows: dict[FlowKey, FlowRow] = {(row.tenant, row.subject): row for row in rows}
+        self.paces: dict[FlowKey, Pace] = {(row.tenant, row.subject): Pace(*row[2:]) for row in paces}
+        self.running: dict[FlowKey, int] = {
+            key: 0 for key, row in self.rows.items() if row.concurrency or row.rate_count
+        }
+        """How many jobs run of each queue and kind that has a limit."""
+        self.bound: dict[int, tuple[FlowKey, ...]] = {}
+        """The limits that hold for each lane which has any."""
+        self.next_start_us: int | None = None
+        """When the next job may start of those that a rate holds up and a worker waits for."""
+        self._tags: dict[int, int] = {}
+        self._turn = 0
+
+    def bind(self, lane: Lane) -> None:
+        """Find out what holds for a lane."""
+        keys = tuple(key for key in subjects_of(lane) if key in self.running)
+        if keys:
+            self.bound[lane.lane] = keys
+        else:
+            self.bound.pop(lane.lane, None)
+
+    def put(self, row: FlowRow, lanes: Iterable[Lane], running: int) -> None:
+        """Something is set for a queue or a kind, of whose jobs so many run."""
+        key = (row.tenant, row.subject)
+        self.rows[key] = row
+        if row.concurrency or row.rate_count:
+            self.running[key] = running
+        else:
+            self.running.pop(key, None)
+        for lane in lanes:
+            if key in subjects_of(lane):
+                self.bind(lane)
+
+    def count(self, lane: int, change: int) -> None:
+        """An attempt of a lane begins or ends."""
+        for key in self.bound.get(lane, ()):
+            self.running[key] += change
+
+    def pause(self, lane: Lane) -> str | None:
+        """What is paused, in the words of the rule: `paused`, `kind_paused`, or None."""
+        if not self.rows:
+            return None
+        for key, status in zip(subjects_of(lane), ("paused", "kind_paused"), strict=True):
+            row = self.rows.get(key)
+            if row is not None and row.paused:
+                return status
+        return None
+
+    def limit(self, key: FlowKey) -> tuple[int, int, list[int] | None]:
+        """A limit and how much of it is used, in the words of the rule."""
+        rate = rate_of(self.rows[key])
+        paced = [*rate, *self.paces.get(key, UNPACED)[:2]] if rate else None
+        return self.rows[key].concurrency, self.running[key], paced
+
+    def share(self, lane: Lane) -> tuple[int, int]:
+        """The weight of a lane, and how far it is ahead of its share."""
+        weight = 1
+        if self.rows:
+            for key in subjects_of(lane):
+                row = self.rows.get(key)
+                weight *= row.weight if row is not None else 1
+        return weight, max(0, self._tags.get(lane.lane, 0) - self._turn)
+
+    def take_turns(self, tags: dict[int, int], turn: int) -> None:
+        """Lanes have had their turns: their new tags and the common turn, counted from the turn before."""
+        for lane, tag in tags.items():
+            self._tags[lane] = self._turn + tag
+        self._turn += turn
+
+    def take_turns_alone(self, lane: Lane, jobs: int) -> None:
+        """Only this lane could be served, and so many jobs of it were."""
+        weight, tag = self.share(lane)
+        turn = tag + (jobs - 1) * (TURN // weight)
+        self.take_turns({lane.lane: turn + TURN // weight}, turn)

@@ -1,0 +1,46 @@
+"""What stands beside the jobs: dead letters, bulk operations, limits and rates, compared with the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+from sheratan.engine.blockers import limits_of
+from sheratan.simulation.model import Model
+from sheratan.store.port import Reader
+
+__all__ = ["faults_beside"]
+
+
+def faults_beside(reader: Reader, model: Model) -> Iterator[str]:
+    """In what the tables beside the jobs are not as the model says."""
+    yield from _dead_letters(reader, model)
+    yield from _flows(reader, model)
+
+
+def _dead_letters(reader: Reader, model: Model) -> Iterator[str]:
+    dead = [number for number, job in sorted(model.jobs.items()) if job.is_dead]
+    stored = list(reader.dead_letters())
+    if stored != dead:
+        yield f"the dead letters are {stored}; the model says {dead}"
+    bulks = [(row.entry, row.last, row.done, row.ended is not None) for row in reader.all_bulks()]
+    meant = [(entry, bulk.last, bulk.done, bulk.is_over) for entry, bulk in model.bulks.items()]
+    if bulks != meant:
+        yield f"bulk operations have come to {bulks}; the model says {meant}"
+
+
+def _flows(reader: Reader, model: Model) -> Iterator[str]:
+    """What is set for queues and kinds, and how far their rates are used up."""
+    stored = {row.subject: (bool(row.paused), limits_of(row), bool(row.declared)) for row in reader.flows()}
+    said = {
+        subject: (subject in model.paused, limits, subject in model.declared)
+        for subject, limits in model.set_for.items()
+    }
+    if stored != said:
+        yield f"queues and kinds have {stored}; the model says {said}"
+    counts = {subject: limits.rate.count for subject, limits in model.set_for.items() if limits.rate}
+    paces = {
+        row.subject: row.pace_us + Fraction(row.part, counts.get(row.subject, 1)) for row in reader.paces()
+    }
+    if paces != model.paid_off:
+        yield f"the rates are used up until {paces}; the model says {model.paid_off}"

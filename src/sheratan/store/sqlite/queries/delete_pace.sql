@@ -1,0 +1,1 @@
+DELETE FROM pace WHERE (tenant, subject) IN (VALUES :rows)

@@ -1,0 +1,1 @@
+INSERT INTO failed_job VALUES :rows

@@ -1,1 +1,0 @@
-INSERT OR REPLACE INTO queue VALUES :rows

@@ -1,0 +1,1 @@
+SELECT * FROM bulk WHERE entry = ?

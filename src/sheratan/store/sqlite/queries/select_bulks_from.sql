@@ -1,0 +1,1 @@
+SELECT * FROM bulk WHERE entry > ?1 ORDER BY entry LIMIT ?2

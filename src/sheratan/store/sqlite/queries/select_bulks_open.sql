@@ -1,0 +1,1 @@
+SELECT * FROM bulk WHERE ended IS NULL ORDER BY entry

@@ -1,0 +1,1 @@
+SELECT number FROM failed_job WHERE error_class = ? AND number = ?

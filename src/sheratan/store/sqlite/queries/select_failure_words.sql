@@ -1,0 +1,1 @@
+SELECT term, doc, col, offset FROM temp.failure_word

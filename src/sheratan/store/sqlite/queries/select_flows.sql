@@ -1,0 +1,1 @@
+SELECT * FROM flow ORDER BY tenant, subject

@@ -1,0 +1,1 @@
+SELECT * FROM pace ORDER BY tenant, subject

@@ -1,1 +1,0 @@
-SELECT tenant, queue, paused, reason, entry FROM queue ORDER BY tenant, queue

@@ -1,0 +1,1 @@
+SELECT tag FROM tag WHERE number = ? ORDER BY tag
