@@ -9,6 +9,7 @@ from mutants.bug import Bug, Change
 __all__ = ["BUGS"]
 
 _CHILDREN = "engine/children.py"
+_INTAKE = "engine/intake.py"
 _WAITS = "engine/waits.py"
 _BATCH = "engine/batch.py"
 _FOLLOW = "engine/follow.py"
@@ -27,7 +28,10 @@ BUGS: Final = (
         "an attempt that was given up submits jobs",
         "safety",
         "E3",
-        (Change(_CHILDREN, "if held is None or held.lease.fence != command.fence:", "if held is None:"),),
+        (
+            Change(_CHILDREN, "if held is None or held.lease.fence != command.fence:", "if held is None:"),
+            Change(_INTAKE, "if held is None or held.lease.fence != command.fence:", "if held is None:"),
+        ),
     ),
     Bug(
         "spawn-that-comes-again-gives-nothing",

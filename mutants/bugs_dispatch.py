@@ -179,6 +179,6 @@ BUGS = (
         "an attempt is given the input of the job before it",
         "safety",
         "E2",
-        (Change(_DISPATCH, 'return job.input or b"null"', 'return b"null"'),),
+        (Change(_DISPATCH, "msgspec.Raw(batch.body(job.input, job.payload))", 'msgspec.Raw(b"null")'),),
     ),
 )

@@ -83,6 +83,19 @@ def test_an_attempt_that_was_given_up_spawns_nothing(world: World) -> None:
     assert submitted(world) == before
 
 
+def test_an_attempt_that_another_has_followed_spawns_nothing(world: World) -> None:
+    job, given = begun(world)
+    world.fail(given)
+    world.tick(1)
+    [again] = world.lease(world.register("next"))
+    assert again.id == job
+    before = submitted(world)
+    with pytest.raises(LostLease):
+        world.spawn(given, 1, CHILD)
+    assert submitted(world) == before
+    assert world.recorded(job) == []
+
+
 def test_another_step_under_a_number_that_is_recorded_is_refused(world: World) -> None:
     _, given = begun(world)
     world.spawn(given, 1, CHILD)

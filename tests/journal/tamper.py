@@ -110,3 +110,17 @@ def rehash(path: Path, change: Callable[[Entry], None]) -> None:
         start += count
     hands.run("UPDATE shard SET head = ?", hashlib.sha256(lines[-1]).hexdigest())
     hands.close()
+
+
+def forged(path: Path, is_wanted: Callable[[Entry], bool], forge: Callable[[Entry], None]) -> set[str]:
+    """Forge every entry that is wanted, of which there is one at least; returns the invariants that are broken."""
+    found: list[int] = []
+
+    def change(entry: Entry) -> None:
+        if is_wanted(entry):
+            forge(entry)
+            found.append(entry["seq"])
+
+    rehash(path, change)
+    assert found
+    return invariants(checked(path))

@@ -90,7 +90,7 @@ def _state(trail: Trail, fold: Fold) -> Any:
     return (
         trail.head, {number: msgspec.structs.asdict(job) for number, job in fold.open.items()}, outcomes,
         fold.outcomes.count, fold.outcomes.newest, fold.keys, fold.mentions, fold.counts, fold.flows, fold.policy,
-        fold.engine_entry, fold.epoch, fold.last_type, sorted(fold.by_subject), fold.children,
+        fold.engine_entry, fold.epoch, fold.last_type, sorted(fold.by_subject), fold.followers,
         sorted(new_facts.ended), new_facts.failures,
         sorted((msgspec.structs.asdict(entry) for entry in decoded), key=lambda entry: int(entry["seq"])),
     )  # fmt: skip

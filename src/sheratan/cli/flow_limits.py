@@ -1,4 +1,4 @@
-"""Limits of queues and kinds on the command line: the options that set them, and how they are told."""
+"""Pauses and limits of queues and kinds on the command line: options that set them, and how they are told."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Any
 
 import click
 
+from sheratan.cli.output import emit, line
+from sheratan.cli.session import Session
 from sheratan.cli.values import DURATION
 from sheratan.contracts.flow import FlowLimits
 
-__all__ = ["limit_options", "limits_given", "told_limits"]
+__all__ = ["limit_options", "limits_given", "tell_limits", "tell_pause", "told_limits"]
 
 _RATE = re.compile(r"(\d+)/(.+)", re.ASCII)
 
@@ -83,3 +85,16 @@ def told_limits(limits: FlowLimits) -> str:
     if limits.weight != 1:
         parts.append(f"weight {limits.weight}")
     return "; ".join(parts)
+
+
+def tell_pause(session: Session, what: str, name: str, *, changed: bool, paused: bool) -> None:
+    """Tell that a queue or a kind (`what`) is paused or open, and whether it was before."""
+    value = {what: name, "paused": paused, "changed": changed}
+    state = "paused" if paused else "open"
+    emit(session, value, lambda: line(f"{name} is {state}" + ("" if changed else ", as it was")))
+
+
+def tell_limits(session: Session, what: str, name: str, limits: FlowLimits, entry: int) -> None:
+    """Tell which limits a queue or a kind (`what`) has from an entry on."""
+    value = {what: name, "limits": limits, "entry": entry}
+    emit(session, value, lambda: line(f"{name}: {told_limits(limits) or 'no limits'} (entry {entry})"))

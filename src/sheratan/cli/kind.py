@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from sheratan.cli.flow_limits import limit_options, limits_given, told_limits
-from sheratan.cli.output import draw_table, emit, line
+from sheratan.cli.flow_limits import limit_options, limits_given, tell_limits, tell_pause, told_limits
+from sheratan.cli.output import draw_table, emit
 from sheratan.cli.reach import ask, request
 from sheratan.cli.session import Session, command_options
 from sheratan.contracts import api
@@ -48,7 +48,7 @@ def pause(session: Session, name: str, reason: str) -> None:
     """Start no more jobs of kind NAME, in whatever queue; what runs goes on."""
     wanted = request(api.PauseKind, kind=name, reason=reason)
     changed: bool = ask(session, lambda transport: transport.call(wanted))
-    _tell(session, name, changed=changed, paused=True)
+    tell_pause(session, "kind", name, changed=changed, paused=True)
 
 
 @kind.command()
@@ -58,7 +58,7 @@ def resume(session: Session, name: str) -> None:
     """Start jobs of kind NAME again."""
     wanted = request(api.ResumeKind, kind=name)
     changed: bool = ask(session, lambda transport: transport.call(wanted))
-    _tell(session, name, changed=changed, paused=False)
+    tell_pause(session, "kind", name, changed=changed, paused=False)
 
 
 @kind.command()
@@ -69,11 +69,4 @@ def limit(session: Session, name: str, reason: str, **given: Any) -> None:
     """Limit the jobs of kind NAME, in whatever queues they are; what is not given is not limited from now on."""
     wanted = request(api.LimitKind, kind=name, limits=limits_given(**given), reason=reason)
     entry: int = ask(session, lambda transport: transport.call(wanted))
-    value = {"kind": name, "limits": wanted.limits, "entry": entry}
-    emit(session, value, lambda: line(f"{name}: {told_limits(wanted.limits) or 'no limits'} (entry {entry})"))
-
-
-def _tell(session: Session, name: str, *, changed: bool, paused: bool) -> None:
-    value = {"kind": name, "paused": paused, "changed": changed}
-    state = "paused" if paused else "open"
-    emit(session, value, lambda: line(f"{name} is {state}" + ("" if changed else ", as it was")))
+    tell_limits(session, "kind", name, wanted.limits, entry)

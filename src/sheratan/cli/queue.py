@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from sheratan.cli.flow_limits import limit_options, limits_given, told_limits
-from sheratan.cli.output import draw_table, emit, line
+from sheratan.cli.flow_limits import limit_options, limits_given, tell_limits, tell_pause, told_limits
+from sheratan.cli.output import draw_table, emit
 from sheratan.cli.reach import ask, request
 from sheratan.cli.session import Session, command_options
 from sheratan.contracts import api
@@ -46,7 +46,7 @@ def pause(session: Session, name: str, reason: str) -> None:
     """Start no more jobs of queue NAME; what runs goes on."""
     wanted = request(api.PauseQueue, queue=name, reason=reason)
     changed: bool = ask(session, lambda transport: transport.call(wanted))
-    _tell(session, name, changed=changed, paused=True)
+    tell_pause(session, "queue", name, changed=changed, paused=True)
 
 
 @queue.command()
@@ -56,7 +56,7 @@ def resume(session: Session, name: str) -> None:
     """Start jobs of queue NAME again."""
     wanted = request(api.ResumeQueue, queue=name)
     changed: bool = ask(session, lambda transport: transport.call(wanted))
-    _tell(session, name, changed=changed, paused=False)
+    tell_pause(session, "queue", name, changed=changed, paused=False)
 
 
 @queue.command()
@@ -67,11 +67,4 @@ def limit(session: Session, name: str, reason: str, **given: Any) -> None:
     """Limit the jobs of queue NAME; what is not given is not limited from now on."""
     wanted = request(api.LimitQueue, queue=name, limits=limits_given(**given), reason=reason)
     entry: int = ask(session, lambda transport: transport.call(wanted))
-    value = {"queue": name, "limits": wanted.limits, "entry": entry}
-    emit(session, value, lambda: line(f"{name}: {told_limits(wanted.limits) or 'no limits'} (entry {entry})"))
-
-
-def _tell(session: Session, name: str, *, changed: bool, paused: bool) -> None:
-    value = {"queue": name, "paused": paused, "changed": changed}
-    state = "paused" if paused else "open"
-    emit(session, value, lambda: line(f"{name} is {state}" + ("" if changed else ", as it was")))
+    tell_limits(session, "queue", name, wanted.limits, entry)

@@ -188,12 +188,12 @@ class Batch:
         fresh = tuple(row.tag for row in self.unit.tags if row.number == number)
         return fresh or tuple(self.state.store.tags(number))
 
-    def input_of(self, job: JobRow) -> bytes:
-        """The canonical input of a job, as of this batch."""
-        if job.payload is None:
-            return job.input or b"null"
-        fresh = self.unit.payloads.get(job.payload)
-        return self.state.store.payload(job.payload) if fresh is None else fresh
+    def body(self, inline: bytes | None, payload: bytes | None) -> bytes:
+        """A value that a row holds, or keeps apart under its SHA-256, as of this batch."""
+        if payload is None:
+            return inline or b"null"
+        fresh = self.unit.payloads.get(payload)
+        return self.state.store.payload(payload) if fresh is None else fresh
 
     def is_dead_letter(self, number: int) -> bool:
         """Whether a job has failed and was neither replayed nor discarded, as of this batch."""

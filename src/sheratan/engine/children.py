@@ -73,7 +73,4 @@ def _recorded(batch: Batch, command: Spawn) -> list[str]:
 
 
 def _ids(batch: Batch, row: StepRow) -> list[str]:
-    body = row.output
-    if row.payload is not None:
-        body = batch.unit.payloads.get(row.payload) or batch.state.store.payload(row.payload)
-    return msgspec.json.decode(body or b"", type=list[str])
+    return msgspec.json.decode(batch.body(row.output, row.payload), type=list[str])

@@ -138,7 +138,7 @@ def _note(batch: Batch, job: JobRow, entry: int) -> None:
 
 def _copy(batch: Batch, job: JobRow) -> NewJob:
     lane = batch.state.lane_by_number[job.lane]
-    data = batch.input_of(job)
+    data = batch.body(job.input, job.payload)
     return NewJob(
         kind=lane.kind,
         queue=lane.queue,

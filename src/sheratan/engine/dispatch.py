@@ -210,14 +210,8 @@ def _lease(batch: Batch, session: Session, row: Ready, job: JobRow, fence: int) 
         attempts_max=job.attempts_max,
         worker_losses=row.losses,
         fence=fence,
-        input=msgspec.Raw(_input(batch, job)),
+        input=msgspec.Raw(batch.body(job.input, job.payload)),
         run_timeout_us=job.run_timeout_us,
         created_us=job.created_us,
         steps=row.steps,
     )
-
-
-def _input(batch: Batch, job: JobRow) -> bytes:
-    if job.payload is None:
-        return job.input or b"null"
-    return batch.unit.payloads.get(job.payload) or batch.state.store.payload(job.payload)

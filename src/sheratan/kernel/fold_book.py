@@ -35,10 +35,10 @@ class JobBook:
         self.losses_max = 0
         self._violations = violations
         self.by_subject: dict[str, OpenJob] = {}
-        self.children: dict[int, list[int]] = {}
+        self.followers: dict[int, list[int | tuple[int, int, int]]] = {}
+        """By open job, who waits for its end: jobs that run after it, by number, and waits of handlers."""
         self.awaited: dict[tuple[int, int, int], set[int]] = {}
         """By wait, the jobs that it waits for and that have not ended."""
-        self.awaited_by: dict[int, list[tuple[int, int, int]]] = {}
         self.new = no_facts()
 
     def take_facts(self) -> NewFacts:
@@ -125,18 +125,18 @@ class JobBook:
             self.awaited.pop(wait[:3], None)
         ended = Ended(job.number, state, job.attempt, job.losses, entry.at, output, entry.seq)
         self.new.ended.append(ended)
-        self.free_children(job.number, succeeded=state == "succeeded")
+        self.tell_followers(job.number, succeeded=state == "succeeded")
 
-    def free_children(self, number: int, *, succeeded: bool) -> None:
-        """The jobs that wait for one that has ended wait for one less."""
-        for waiting in self.children.pop(number, ()):
-            child = self.open.get(waiting)
+    def tell_followers(self, number: int, *, succeeded: bool) -> None:
+        """Whoever waits for a job that has ended waits for one less."""
+        for follower in self.followers.pop(number, ()):
+            if isinstance(follower, tuple):
+                self.awaited.get(follower, set()).discard(number)
+                continue
+            child = self.open.get(follower)
             if child is not None:
                 child.missing -= 1
                 child.parents_failed += not succeeded
-        for wait in self.awaited_by.pop(number, ()):
-            if wait in self.awaited:
-                self.awaited[wait].discard(number)
 
 
 def decision_of(entry: Entry) -> dict[str, Any]:

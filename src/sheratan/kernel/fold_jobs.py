@@ -121,7 +121,7 @@ class JobFold(StepFold):
             outcome = self.outcomes.get(parent)
             if outcome == "open":
                 missing += 1
-                self.children.setdefault(parent, []).append(number)
+                self.followers.setdefault(parent, []).append(number)
             elif not outcome:
                 self.say(entry, "E2", f"it runs after job number {parent}, which nobody submitted")
             elif outcome != "succeeded":

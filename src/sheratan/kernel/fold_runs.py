@@ -100,9 +100,9 @@ class RunFold(SmoothFold):
         self.new.ended.extend(map(_ended, zip(
             numbers, repeat("succeeded"), attempts, losses, run.instants, run.texts("output"), count(run.first_seq),
         )))  # fmt: skip
-        if self.children:
+        if self.followers:
             for number in numbers:
-                self.free_children(number, succeeded=True)
+                self.tell_followers(number, succeeded=True)
 
 
 def _are_as_said(jobs: list[OpenJob], run: Run, attempt: int) -> bool:

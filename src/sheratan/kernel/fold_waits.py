@@ -44,9 +44,7 @@ class WaitFold(JobBook):
             outcome = self.outcomes.get(number)
             if outcome == "open":
                 left.add(number)
-                self.awaited_by.setdefault(number, []).append(wait[:3])
-                # Whoever ends a job looks here first.
-                self.children.setdefault(number, [])
+                self.followers.setdefault(number, []).append(wait[:3])
             elif not outcome:
                 self.say(entry, "E2", f"{wait.name} waits for job number {number}, which nobody submitted")
 

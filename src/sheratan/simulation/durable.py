@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -73,6 +74,7 @@ class Durable:
         self._choices = choices
         self._witness = witness
         self._sending = asyncio.Lock()
+        self._errands: set[asyncio.Task[None]] = set()
 
     @staticmethod
     def count(given: Assignment, options: Options) -> int:
@@ -138,8 +140,16 @@ class Durable:
         self._witness.got(number, key, ids)
         # The children may end before, after, or in the very batch in which this one begins to wait for them.
         await asyncio.sleep(self._choices.pick("worker.gathers_after", (0.0, 0.002, 0.02, 0.5)))
+        if self._choices.chance("worker.cancels_child", 200):
+            errand = asyncio.create_task(self._cancel(ids[0]))
+            self._errands.add(errand)
+            errand.add_done_callback(self._errands.discard)
         given = {"jobs": tuple(ids), "seconds": 20.0 * seconds or None}
         await self._awaited(steps, "jobs", "wait:jobs", given)
+
+    async def _cancel(self, job: str) -> None:
+        with suppress(SheratanError):
+            await self._connection.call(api.CancelJob(id=job), _ANSWER_SECONDS)
 
     async def _awaited(self, steps: Steps, what: What, name: str, given: dict[str, Any]) -> None:
         occurrence = steps.occurrence_of(name) + 1
@@ -199,6 +209,13 @@ class Durable:
             again = await self._call(msgspec.structs.replace(spawns, session=self._session))
             if again != ids:
                 self._witness.story.blame(f"jobs were spawned as {ids} and, asked again, as {again}")
+        if self._choices.chance("worker.spawns_stale", 100):
+            # Under a fence that is not the lease's: nothing may come of it.
+            stale = msgspec.structs.replace(
+                spawns, session=self._session, fence=spawns.fence - 1, step=spawns.step + 1
+            )
+            with suppress(LostLease):
+                await self._call(stale)
         return ids
 
     async def _call(self, request: api.Request) -> Any:
