@@ -331,11 +331,11 @@ async def _cancel(shop: Workshop, number: int, draw: random.Random) -> None:
 
 
 async def _pause(shop: Workshop, number: int, draw: random.Random) -> None:
-    await shop.ask(commands.PauseQueue(queue="queue-1", reason=f"step {number}"))
+    await shop.ask(commands.Pause(subject="queue:queue-1", reason=f"step {number}"))
 
 
 async def _resume(shop: Workshop, number: int, draw: random.Random) -> None:
-    await shop.ask(commands.ResumeQueue(queue="queue-1"))
+    await shop.ask(commands.Resume(subject="queue:queue-1"))
 
 
 async def _limit(shop: Workshop, number: int, draw: random.Random) -> None:

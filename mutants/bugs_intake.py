@@ -165,8 +165,8 @@ BUGS = (
         (
             Change(
                 "engine/flow.py",
-                'row = row._replace(paused=0, reason="")',
-                'row = row._replace(reason="")',
+                'row._replace(paused=0, reason="")',
+                'row._replace(reason="")',
             ),
         ),
     ),

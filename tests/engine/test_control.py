@@ -11,7 +11,7 @@ import pytest
 from sheratan.contracts.errors import Conflict, InvalidInput, LimitReached, NotFound, TooLarge, Unavailable
 from sheratan.contracts.jobs import JobError, Submission
 from sheratan.contracts.limits import Limits
-from sheratan.engine.commands import Cancel, PauseQueue, ResumeQueue, RetryJob, StartDraining
+from sheratan.engine.commands import Cancel, Pause, Resume, RetryJob, StartDraining
 from sheratan.engine.explain import story
 from sheratan.kernel.canonical import digest
 from tests.engine.world import World
@@ -29,7 +29,7 @@ def world() -> Iterator[World]:
 
 
 def test_a_paused_queue_gives_no_work_and_others_do(world: World) -> None:
-    assert world.ask(PauseQueue(queue="default", reason="a rest"))
+    assert world.ask(Pause(subject="queue:default", reason="a rest"))
     world.submit()
     other = world.submit(queue="b")
     session = world.register()
@@ -42,33 +42,33 @@ def test_a_paused_queue_gives_no_work_and_others_do(world: World) -> None:
 
 
 def test_a_resumed_queue_serves_the_worker_that_waits(world: World) -> None:
-    world.ask(PauseQueue(queue="default", reason=""))
+    world.ask(Pause(subject="queue:default", reason=""))
     job = world.submit()
     answer = world.ask_lease(world.register())
     assert not answer.given
-    assert world.ask(ResumeQueue(queue="default"))
+    assert world.ask(Resume(subject="queue:default"))
     assert [given.id for given in answer.value] == [job]
 
 
 def test_pausing_and_resuming_twice_is_told_and_writes_nothing(world: World) -> None:
-    assert not world.ask(ResumeQueue(queue="default"))
-    assert world.ask(PauseQueue(queue="default", reason=""))
+    assert not world.ask(Resume(subject="queue:default"))
+    assert world.ask(Pause(subject="queue:default", reason=""))
     before = world.store.shard()
-    assert not world.ask(PauseQueue(queue="default", reason="again"))
+    assert not world.ask(Pause(subject="queue:default", reason="again"))
     assert world.store.shard() == before
 
 
 def test_what_runs_goes_on_when_its_queue_is_paused(world: World) -> None:
     job = world.submit()
     [given] = world.lease(world.register())
-    world.ask(PauseQueue(queue="default", reason=""))
+    world.ask(Pause(subject="queue:default", reason=""))
     assert world.settle(given)
     assert world.state_of(job) == "succeeded"
 
 
 def test_a_pause_outlives_the_engine(tmp_path: Path) -> None:
     world = World(tmp_path / "w.db")
-    world.ask(PauseQueue(queue="default", reason="a rest"))
+    world.ask(Pause(subject="queue:default", reason="a rest"))
     world.submit()
     world.crash()
     assert not world.ask_lease(world.register()).given
@@ -80,9 +80,9 @@ def test_a_pause_outlives_the_engine(tmp_path: Path) -> None:
 
 
 def test_the_story_of_a_queue_links_its_pauses(world: World) -> None:
-    world.ask(PauseQueue(queue="q", reason="one"))
-    world.ask(ResumeQueue(queue="q"))
-    world.ask(PauseQueue(queue="q", reason="two"))
+    world.ask(Pause(subject="queue:q", reason="one"))
+    world.ask(Resume(subject="queue:q"))
+    world.ask(Pause(subject="queue:q", reason="two"))
     told = story(world.store, "queue:q")
     assert (told.state, [line.type for line in told.lines]) == (
         "paused",
@@ -269,18 +269,18 @@ def test_too_many_queues_are_refused_with_the_name_of_the_limit_and_known_ones_g
 
 def test_too_many_paused_queues_are_refused_with_the_name_of_the_limit() -> None:
     world = World(limits=Limits(queues_max=2))
-    world.ask(PauseQueue(queue="a", reason=""))
-    world.ask(PauseQueue(queue="b", reason=""))
+    world.ask(Pause(subject="queue:a", reason=""))
+    world.ask(Pause(subject="queue:b", reason=""))
     with pytest.raises(LimitReached, match=r"limits\.queues_max"):
-        world.ask(PauseQueue(queue="c", reason=""))
-    world.ask(ResumeQueue(queue="a"))
+        world.ask(Pause(subject="queue:c", reason=""))
+    world.ask(Resume(subject="queue:a"))
     world.check()
 
 
 def test_a_reason_that_holds_a_credential_is_refused_by_name_and_not_written_down(world: World) -> None:
     job = world.submit()
     secret = "ghp_" + "a1B2" * 9
-    for command in (Cancel(id=job, reason=f"leaked {secret}"), PauseQueue(queue="default", reason=secret)):
+    for command in (Cancel(id=job, reason=f"leaked {secret}"), Pause(subject="queue:default", reason=secret)):
         with pytest.raises(InvalidInput, match="GitHub token") as refused:
             world.ask(command)
         assert refused.value.field == "reason"

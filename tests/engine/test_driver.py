@@ -18,7 +18,7 @@ from sheratan.contracts.errors import (
 from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.limits import Limits
-from sheratan.engine.commands import Cancel, Heartbeat, PauseQueue, Pending, StartDraining
+from sheratan.engine.commands import Cancel, Heartbeat, Pause, Pending, StartDraining
 from sheratan.store.unit import state_of
 from tests.engine.running import Running, running_engine
 from tests.engine.world import BIG, PERSON, Answer, check_chain
@@ -108,7 +108,7 @@ def test_more_commands_than_fit_in_one_batch_are_all_decided(tmp_path: Path) -> 
 def test_a_command_that_trips_over_a_bug_does_not_take_its_batch_mates_with_it(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with running_engine(tmp_path) as running:
-            poison = PauseQueue(queue="q", reason=["no", "text"])  # type: ignore[arg-type]
+            poison = Pause(subject="queue:q", reason=["no", "text"])  # type: ignore[arg-type]
             answers = await asyncio.gather(
                 running.submit(), running.ask(poison), running.submit(), return_exceptions=True
             )
@@ -126,7 +126,7 @@ def test_a_lone_command_that_trips_over_a_bug_changes_nothing(tmp_path: Path) ->
         async with running_engine(tmp_path) as running:
             before = running.store.shard()
             with pytest.raises(InternalError, match="AttributeError"):
-                await running.ask(PauseQueue(queue="q", reason=[]))  # type: ignore[arg-type]
+                await running.ask(Pause(subject="queue:q", reason=[]))  # type: ignore[arg-type]
             assert running.store.shard() == before
             await running.submit()
             types = [entry.type for entry in check_chain(running.store)]

@@ -10,7 +10,14 @@ import pytest
 
 from sheratan.contracts.errors import CorruptData, DataDirectoryInUse, Unavailable
 from sheratan.contracts.worker import Assignment, Registration
-from sheratan.engine.commands import Cancel, EndSession, LeaseJobs, PauseQueue, RegisterWorker, StartDraining
+from sheratan.engine.commands import (
+    Cancel,
+    EndSession,
+    LeaseJobs,
+    Pause,
+    RegisterWorker,
+    StartDraining,
+)
 from sheratan.engine.timers import SESSION_SILENCE_US_MAX
 from sheratan.engine.window import LOW_JOBS, REFILL_JOBS
 from tests.engine.world import BIG, SECOND, World
@@ -185,7 +192,7 @@ def test_a_drain_outlives_a_failed_commit(world: World) -> None:
 def test_a_pause_that_could_not_be_written_is_not_in_force(world: World) -> None:
     session = world.register()
     world.fill_disk()
-    world.batch(PauseQueue(queue="default", reason=""), world.submission(value=BIG))
+    world.batch(Pause(subject="queue:default", reason=""), world.submission(value=BIG))
     world.free_disk()
     world.submit()
     assert len(world.lease(session)) == 1

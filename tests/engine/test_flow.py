@@ -13,7 +13,7 @@ from sheratan.contracts.jobs import Options, Submission
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.worker import Report
 from sheratan.engine.blockers import flow_records
-from sheratan.engine.commands import LimitStarts, PauseKind, PauseQueue, ResumeKind, Settle
+from sheratan.engine.commands import LimitStarts, Pause, Resume, Settle
 from sheratan.engine.explain import story
 from sheratan.engine.prepare import prepare_reports
 from tests.engine.world import SECOND, World
@@ -292,8 +292,8 @@ def test_a_lane_of_which_more_must_be_read_is_waited_for(world: World) -> None:
 
 
 def test_a_paused_kind_gives_no_work_in_any_queue_and_says_so(world: World) -> None:
-    assert world.ask(PauseKind(kind="work", reason="the provider is down"))
-    assert not world.ask(PauseKind(kind="work", reason="again"))
+    assert world.ask(Pause(subject="kind:work", reason="the provider is down"))
+    assert not world.ask(Pause(subject="kind:work", reason="again"))
     job, other = world.submit(queue="q"), world.submit("other")
     session = world.register()
     assert [one.id for one in world.lease(session, 4)] == [other]
@@ -304,8 +304,8 @@ def test_a_paused_kind_gives_no_work_in_any_queue_and_says_so(world: World) -> N
     )  # fmt: skip
     assert "the provider is down" in str(world.record(job).waiting_for)
     answer = world.ask_lease(session)
-    assert world.ask(ResumeKind(kind="work"))
-    assert not world.ask(ResumeKind(kind="work"))
+    assert world.ask(Resume(subject="kind:work"))
+    assert not world.ask(Resume(subject="kind:work"))
     assert answer.given
 
 
@@ -351,7 +351,7 @@ def test_a_lease_tells_what_was_passed_over_and_why(world: World) -> None:
 
 def test_the_story_of_a_queue_tells_of_its_limits_between_its_pauses(world: World) -> None:
     limit(world, "queue:q", concurrency=5, rate=Rate(count=100, period_seconds=60, burst=10), weight=2)
-    world.ask(PauseQueue(queue="q", reason="two"))
+    world.ask(Pause(subject="queue:q", reason="two"))
     limit(world, "queue:q")
     told = story(world.store, "queue:q")
     assert (told.state, [line.type for line in told.lines]) == (

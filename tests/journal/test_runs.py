@@ -203,7 +203,7 @@ def test_a_run_is_held_against_what_was_before_it(
     short_fold.apply_run(run)
     assert short_violations == long_violations
     assert not invariant or invariant in {violation.invariant for violation in short_violations}
-    for name in ("counts", "last_type", "keys", "children"):
+    for name in ("counts", "last_type", "keys", "followers"):
         assert getattr(short_fold, name) == getattr(long_fold, name)
     opened = [
         {n: msgspec.structs.asdict(job) for n, job in fold.open.items()} for fold in (short_fold, long_fold)

@@ -29,14 +29,12 @@ from sheratan.engine.commands import (
     LimitStarts,
     NewJob,
     NewStep,
-    PauseKind,
-    PauseQueue,
+    Pause,
     Pending,
     RecordSteps,
     RegisterWorker,
     Replay,
-    ResumeKind,
-    ResumeQueue,
+    Resume,
     RetryJob,
     SendSignal,
     Settle,
@@ -270,13 +268,13 @@ def _stops(world: World, session: int) -> None:
 
 
 def _pauses(world: World) -> None:
-    world.ask(PauseQueue(queue="slow", reason="the provider is down"))
+    world.ask(Pause(subject="queue:slow", reason="the provider is down"))
     world.submit(
         new(queue="slow", queue_timeout_us=3 * SECOND_US), new(queue="slow", queue_timeout_us=900 * SECOND_US)
     )
     world.tick(5)
-    world.ask(PauseQueue(queue="other", reason="why not"))
-    world.ask(ResumeQueue(queue="other"))
+    world.ask(Pause(subject="queue:other", reason="why not"))
+    world.ask(Resume(subject="queue:other"))
     world.clock.step(5 * SECOND_US)
     world.tick()
     world.decider.suffer("the disk is full; nothing was written", 3)
@@ -285,8 +283,8 @@ def _pauses(world: World) -> None:
 
 def _limits(world: World, session: int) -> None:
     """A queue and a kind with limits that hold up jobs, one of which costs more; and a kind that is paused."""
-    world.ask(PauseKind(kind="report", reason="not now"))
-    world.ask(ResumeKind(kind="report"))
+    world.ask(Pause(subject="kind:report", reason="not now"))
+    world.ask(Resume(subject="kind:report"))
     paced = FlowLimits(rate=Rate(count=7, period_seconds=60, burst=2), weight=3)
     world.ask(LimitStarts(subject="queue:paced", limits=paced, reason="the provider asks for it"))
     world.ask(LimitStarts(subject="kind:report", limits=FlowLimits(concurrency=4), reason=""))

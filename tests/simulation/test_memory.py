@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from sheratan.contracts.flow import FlowLimits, Rate
-from sheratan.engine.commands import LimitStarts, PauseQueue
+from sheratan.engine.commands import LimitStarts, Pause
 from sheratan.engine.state import State
 from sheratan.engine.window import REFILL_JOBS
 from sheratan.kernel.chain import Head
@@ -31,7 +31,7 @@ def world() -> Iterator[World]:
     made.submit()
     made.submit(after=(first,))
     made.submit(delay_seconds=5)
-    made.ask(PauseQueue(queue="quiet", reason=""))
+    made.ask(Pause(subject="queue:quiet", reason=""))
     assert memory_faults(made.state) == []
     yield made
     made.close()

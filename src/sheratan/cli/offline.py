@@ -50,7 +50,9 @@ class OfflineTransport:
         answer = self._answers.get(type(request))
         if answer is None:
             raise Unavailable(self._advice())
-        return answer(request)
+        # A server may start meanwhile.
+        with self._reader.snapshot():
+            return answer(request)
 
     def stream(self, request: api.Request) -> AsyncIterator[Any]:
         """Nothing happens on a stopped data directory."""

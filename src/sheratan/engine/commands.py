@@ -25,15 +25,13 @@ __all__ = [
     "LimitStarts",
     "NewJob",
     "NewStep",
-    "PauseKind",
-    "PauseQueue",
+    "Pause",
     "Pending",
     "RecordSteps",
     "RegisterWorker",
     "Replay",
     "Reply",
-    "ResumeKind",
-    "ResumeQueue",
+    "Resume",
     "RetryJob",
     "SendSignal",
     "Settle",
@@ -199,30 +197,17 @@ class StartBulk(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class PauseQueue(msgspec.Struct, frozen=True, kw_only=True):
-    """Start no more jobs of a queue."""
+class Pause(msgspec.Struct, frozen=True, kw_only=True):
+    """Start no more jobs of a queue or a kind (`queue:NAME`, `kind:NAME`)."""
 
-    queue: str
+    subject: str
     reason: str
 
 
-class ResumeQueue(msgspec.Struct, frozen=True, kw_only=True):
-    """Start jobs of a queue again."""
+class Resume(msgspec.Struct, frozen=True, kw_only=True):
+    """Start jobs of a queue or a kind (`queue:NAME`, `kind:NAME`) again."""
 
-    queue: str
-
-
-class PauseKind(msgspec.Struct, frozen=True, kw_only=True):
-    """Start no more jobs of a kind."""
-
-    kind: str
-    reason: str
-
-
-class ResumeKind(msgspec.Struct, frozen=True, kw_only=True):
-    """Start jobs of a kind again."""
-
-    kind: str
+    subject: str
 
 
 class LimitStarts(msgspec.Struct, frozen=True, kw_only=True):
@@ -254,10 +239,8 @@ Command = (
     | Discard
     | StartBulk
     | SendSignal
-    | PauseQueue
-    | ResumeQueue
-    | PauseKind
-    | ResumeKind
+    | Pause
+    | Resume
     | LimitStarts
     | StartDraining
 )

@@ -219,10 +219,12 @@ class Engine:
         known = held.job if held else self.state.cached.get(number)
         if known is not None:
             return known.salt == address.salt
-        location = self._reader.location(number)
-        if location is None or type(location) is Result:
-            return False
-        return all(job.salt == address.salt for job in self._reader.jobs([number]))
+        # On a slow disk a thread commits meanwhile, and the job may move from one table to another.
+        with self._reader.snapshot():
+            location = self._reader.location(number)
+            if location is None or type(location) is Result:
+                return False
+            return all(job.salt == address.salt for job in self._reader.jobs([number]))
 
     def _give_up_waiting(self, reason: str) -> None:
         """Tell everybody who waits for a job's end that this engine will not see it."""

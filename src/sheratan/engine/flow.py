@@ -11,34 +11,36 @@ from sheratan.contracts.jobs import KindDescription
 from sheratan.contracts.journal import EntryType
 from sheratan.contracts.principal import Principal
 from sheratan.engine.batch import Batch
-from sheratan.engine.commands import LimitStarts, PauseKind, PauseQueue, ResumeKind, ResumeQueue
+from sheratan.engine.commands import LimitStarts, Pause, Resume
 from sheratan.engine.flow_state import FlowKey, rate_of, subjects_of
 from sheratan.engine.words import check_reason
 from sheratan.kernel.fold_flow import limit_columns
 from sheratan.kernel.rate import refit
 from sheratan.store.rows import FlowRow, PaceRow
 
-__all__ = ["declare", "declared", "limit", "pause_kind", "pause_queue", "resume_kind", "resume_queue"]
+__all__ = ["declare", "declared", "limit", "pause", "resume"]
 
 
-def pause_queue(batch: Batch, command: PauseQueue, by: Principal) -> bool:
-    """Pause a queue; False when it was paused already."""
-    return _pause(batch, f"queue:{command.queue}", command.reason, by)
+def pause(batch: Batch, command: Pause, by: Principal) -> bool:
+    """Start no more jobs of a queue or a kind; False when it was paused already."""
+    check_reason(command.reason)
+    row = _row(batch, command.subject, by)
+    if row.paused:
+        return False
+    row = row._replace(paused=batch.unit.next_seq, reason=command.reason)
+    entry_type: EntryType = "queue.paused" if command.subject.startswith("queue:") else "kind.paused"
+    _set(batch, entry_type, row, {"reason": command.reason}, by)
+    return True
 
 
-def resume_queue(batch: Batch, command: ResumeQueue, by: Principal) -> bool:
-    """Resume a queue; False when it was not paused."""
-    return _resume(batch, f"queue:{command.queue}", by)
-
-
-def pause_kind(batch: Batch, command: PauseKind, by: Principal) -> bool:
-    """Pause a kind; False when it was paused already."""
-    return _pause(batch, f"kind:{command.kind}", command.reason, by)
-
-
-def resume_kind(batch: Batch, command: ResumeKind, by: Principal) -> bool:
-    """Resume a kind; False when it was not paused."""
-    return _resume(batch, f"kind:{command.kind}", by)
+def resume(batch: Batch, command: Resume, by: Principal) -> bool:
+    """Start jobs of a queue or a kind again; False when it was not paused."""
+    row = batch.state.flow.rows.get((by.tenant, command.subject))
+    if row is None or not row.paused:
+        return False
+    entry_type: EntryType = "queue.resumed" if command.subject.startswith("queue:") else "kind.resumed"
+    _set(batch, entry_type, row._replace(paused=0, reason=""), {}, by)
+    return True
 
 
 def limit(batch: Batch, command: LimitStarts, by: Principal) -> int:
@@ -117,27 +119,6 @@ def _refit(batch: Batch, key: FlowKey, row: FlowRow) -> None:
     if rate is not None:
         flow.paces[key] = refit(rate, pace, batch.at_us)
         batch.unit.paces[key] = PaceRow(*key, *flow.paces[key])
-
-
-def _pause(batch: Batch, subject: str, reason: str, by: Principal) -> bool:
-    check_reason(reason)
-    row = _row(batch, subject, by)
-    if row.paused:
-        return False
-    row = row._replace(paused=batch.unit.next_seq, reason=reason)
-    _set(
-        batch, "queue.paused" if subject.startswith("queue:") else "kind.paused", row, {"reason": reason}, by
-    )
-    return True
-
-
-def _resume(batch: Batch, subject: str, by: Principal) -> bool:
-    row = batch.state.flow.rows.get((by.tenant, subject))
-    if row is None or not row.paused:
-        return False
-    row = row._replace(paused=0, reason="")
-    _set(batch, "queue.resumed" if subject.startswith("queue:") else "kind.resumed", row, {}, by)
-    return True
 
 
 def _row(batch: Batch, subject: str, by: Principal) -> FlowRow:

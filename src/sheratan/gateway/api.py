@@ -50,6 +50,7 @@ from sheratan.engine.views import (
     queue_records,
     step_records,
 )
+from sheratan.gateway.flow import FlowRequest, flow_command
 from sheratan.kernel.story import tell
 from sheratan.store.port import Reader
 from sheratan.store.rows import JobRow, Result
@@ -93,12 +94,12 @@ class Api:
             api.ListSteps: self._steps,
             api.AfterResults: self._after_results,
             api.ListQueues: self._queues,
-            api.PauseQueue: self._pause,
-            api.ResumeQueue: self._resume,
-            api.LimitQueue: self._limit_queue,
-            api.PauseKind: self._pause_kind,
-            api.ResumeKind: self._resume_kind,
-            api.LimitKind: self._limit_kind,
+            api.PauseQueue: self._set_flow,
+            api.ResumeQueue: self._set_flow,
+            api.LimitQueue: self._set_flow,
+            api.PauseKind: self._set_flow,
+            api.ResumeKind: self._set_flow,
+            api.LimitKind: self._set_flow,
             api.ListFlows: self._flows,
             api.ListKinds: self._kinds,
             api.TellWhy: self._why,
@@ -159,7 +160,13 @@ class Api:
     async def _read(self, function: Callable[[], T]) -> T:
         if self._closed:
             raise Unavailable("the engine has stopped")
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function)
+
+        def read() -> T:
+            # Commits go on meanwhile, and a job that moves from one table to another is in each at another instant.
+            with self._reader.snapshot():
+                return function()
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, read)
 
     async def _submit(self, request: api.SubmitJobs, by: Principal) -> list[api.Receipt]:
         jobs = prepare(request.jobs, self._engine.kinds, self._engine.limits)
@@ -251,27 +258,8 @@ class Api:
     async def _queues(self, request: api.ListQueues, by: Principal) -> list[QueueRecord]:
         return queue_records(self._engine.state, by.tenant)
 
-    async def _pause(self, request: api.PauseQueue, by: Principal) -> Any:
-        return await self._engine.ask(commands.PauseQueue(queue=request.queue, reason=request.reason), by)
-
-    async def _resume(self, request: api.ResumeQueue, by: Principal) -> Any:
-        return await self._engine.ask(commands.ResumeQueue(queue=request.queue), by)
-
-    async def _limit_queue(self, request: api.LimitQueue, by: Principal) -> Any:
-        return await self._limit(f"queue:{request.queue}", request, by)
-
-    async def _pause_kind(self, request: api.PauseKind, by: Principal) -> Any:
-        return await self._engine.ask(commands.PauseKind(kind=request.kind, reason=request.reason), by)
-
-    async def _resume_kind(self, request: api.ResumeKind, by: Principal) -> Any:
-        return await self._engine.ask(commands.ResumeKind(kind=request.kind), by)
-
-    async def _limit_kind(self, request: api.LimitKind, by: Principal) -> Any:
-        return await self._limit(f"kind:{request.kind}", request, by)
-
-    async def _limit(self, subject: str, request: api.LimitQueue | api.LimitKind, by: Principal) -> Any:
-        command = commands.LimitStarts(subject=subject, limits=request.limits, reason=request.reason)
-        return await self._engine.ask(command, by)
+    async def _set_flow(self, request: FlowRequest, by: Principal) -> Any:
+        return await self._engine.ask(flow_command(request), by)
 
     async def _flows(self, request: api.ListFlows, by: Principal) -> list[FlowRecord]:
         return await self._read(lambda: flow_records(self._reader, by.tenant))

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sheratan.contracts.flow import NO_LIMITS, FlowLimits
 from sheratan.contracts.jobs import KindDescription
 from sheratan.contracts.limits import Limits
-from sheratan.engine.commands import LimitStarts, PauseKind, PauseQueue, Pending, ResumeKind, ResumeQueue
+from sheratan.engine.commands import LimitStarts, Pause, Pending, Resume
 from sheratan.simulation.model_state import ModelJob, ModelWorker
 from sheratan.simulation.model_waits import ModelWaits, Refused
 
@@ -52,17 +52,20 @@ class ModelFlow(ModelWaits):
     # ------------------------------------------------------------------------------------------------------------------
     # What people set
 
-    def _PauseQueue(self, pending: Pending, command: PauseQueue) -> bool:  # noqa: N802 - the command's name
-        return self._pause(f"queue:{command.queue}")
+    def _Pause(self, pending: Pending, command: Pause) -> bool:  # noqa: N802 - the command's name
+        if command.subject in self.paused:
+            return False
+        self._know(command.subject)
+        self.paused.add(command.subject)
+        self.noted[f"{command.subject.partition(':')[0]}.paused"] += 1
+        return True
 
-    def _ResumeQueue(self, pending: Pending, command: ResumeQueue) -> bool:  # noqa: N802 - the command's name
-        return self._resume(f"queue:{command.queue}")
-
-    def _PauseKind(self, pending: Pending, command: PauseKind) -> bool:  # noqa: N802 - the command's name
-        return self._pause(f"kind:{command.kind}")
-
-    def _ResumeKind(self, pending: Pending, command: ResumeKind) -> bool:  # noqa: N802 - the command's name
-        return self._resume(f"kind:{command.kind}")
+    def _Resume(self, pending: Pending, command: Resume) -> bool:  # noqa: N802 - the command's name
+        if command.subject not in self.paused:
+            return False
+        self.paused.discard(command.subject)
+        self.noted[f"{command.subject.partition(':')[0]}.resumed"] += 1
+        return True
 
     def _LimitStarts(self, pending: Pending, command: LimitStarts) -> Any:  # noqa: N802 - the command's name
         self.hit("flow.limited")
@@ -103,21 +106,6 @@ class ModelFlow(ModelWaits):
             self.hit("flow.rate_changed")
             # Nobody waits longer than if the whole burst had just started.
             self.paid_off[subject] = min(Fraction(ceil(old)), self.at_us + rate.burst * _spacing(rate))
-
-    def _pause(self, subject: str) -> bool:
-        if subject in self.paused:
-            return False
-        self._know(subject)
-        self.paused.add(subject)
-        self.noted[f"{subject.partition(':')[0]}.paused"] += 1
-        return True
-
-    def _resume(self, subject: str) -> bool:
-        if subject not in self.paused:
-            return False
-        self.paused.discard(subject)
-        self.noted[f"{subject.partition(':')[0]}.resumed"] += 1
-        return True
 
     def _know(self, subject: str) -> None:
         if subject not in self.set_for and len(self.set_for) >= self.limits.queues_max:
