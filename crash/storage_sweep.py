@@ -17,7 +17,8 @@ import msgspec
 
 from crash.storage_check import check_database
 from crash.storage_kill import KillAtOperation, forked
-from crash.storage_world import Notes, work, workshop
+from crash.storage_script import work
+from crash.storage_world import Notes, workshop
 from sheratan.store.sqlite.store import SqliteStore
 from sheratan.store.unit import Unit
 

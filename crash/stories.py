@@ -53,7 +53,7 @@ class Story:
     key: str | None
     """SHA-256 of the idempotency key."""
     by_client: bool
-    """Whether a client submitted it, and not a job or a retry."""
+    """Whether a client submitted it, and not a job, a retry or a schedule."""
     state: str = "open"
     """`open`, `leased`, or how it ended."""
     attempt: int = 1
@@ -94,6 +94,9 @@ class Journal:
         self.hashes: list[str] = []
         """The hash of each entry, in the order in which they stand."""
         self.last_type = ""
+        self._fired: dict[int, str] = {}
+        """By entry, the schedule that it lets fire."""
+        self._firings: set[tuple[str, str]] = set()
         self._by_id: dict[str, Story] = {}
         for line in self._lines(connection):
             self._take(line)
@@ -153,6 +156,8 @@ class Journal:
             self._stepped(entry)
         elif kind in ENDS or kind in _LEAVES_LEASE or kind in _OTHERS:
             self._changed(entry)
+        elif kind in ("schedule.fired", "schedule.backfilled"):
+            self._fired[self.seq] = entry["subject"]
         elif kind == "engine.started":
             self.starts.append((entry["at"], None))
         elif kind == "engine.resumed":
@@ -166,11 +171,24 @@ class Journal:
         if number in self.stories:
             self.say(f"job number {number} was given twice, at entry {self.seq} again")
             return
-        by_client = "by_job" not in data and "origin" not in data
+        if "firing" in data:
+            self._check_firing(entry, data["schedule"], data["firing"])
+        by_client = not {"by_job", "origin", "firing"} & data.keys()
         story = Story(number, job_id, data["kind"], data["input"], data.get("key"), by_client)
         if entry["decision"]["chosen"] == "cancel":
             story.state, story.end = "cancelled", self.seq
         self.stories[number] = self._by_id[job_id] = story
+
+    def _check_firing(self, entry: dict[str, Any], schedule: str, firing: str) -> None:
+        """A firing submits one job, behind the entry that says so and under its own key."""
+        key = f"schedule:{schedule}:{firing}"
+        if self._fired.get(entry.get("cause", -1)) != f"schedule:{schedule}":
+            self.say(f"entry {self.seq} is the job of a firing of {schedule} that no entry tells of")
+        if (schedule, firing) in self._firings:
+            self.say(f"firing {firing} of {schedule} has a second job at entry {self.seq}")
+        if entry["data"].get("key") != hashlib.sha256(key.encode()).hexdigest():
+            self.say(f"entry {self.seq} is the job of a firing, and not under the key {key}")
+        self._firings.add((schedule, firing))
 
     def _leased(self, entry: dict[str, Any]) -> None:
         if self.starts and self.starts[-1][1] is None:

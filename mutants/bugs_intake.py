@@ -33,7 +33,7 @@ BUGS = (
         (
             Change(
                 _INTAKE,
-                "batch.unit.keys.get((by.tenant, new.key)) or batch.state.store.find_key(",
+                "batch.unit.keys.get((tenant, key)) or batch.state.store.find_key(",
                 "batch.state.store.find_key(",
             ),
         ),
@@ -43,14 +43,20 @@ BUGS = (
         "a key is looked up for somebody else",
         "safety",
         "E7",
-        (Change(_INTAKE, "store.find_key(by.tenant, new.key)", "store.find_key(by.actor, new.key)"),),
+        (Change(_INTAKE, "find_key(batch, by.tenant, new.key)", "find_key(batch, by.actor, new.key)"),),
     ),
     Bug(
         "batch-not-counted-against-queue",
         "the jobs of one call are not counted against queue_jobs_max",
         "safety",
         "E16",
-        (Change(_INTAKE, "_plan(batch, new, by, coming.get(new.queue, 0))", "_plan(batch, new, by, 0)"),),
+        (
+            Change(
+                _INTAKE,
+                "_plan(batch, new, by, coming.get(new.queue, 0), source)",
+                "_plan(batch, new, by, 0, source)",
+            ),
+        ),
     ),
     Bug(
         "fan-out-not-counted",
@@ -74,12 +80,12 @@ BUGS = (
         (
             Change(
                 _INTAKE,
-                '        if plan.verdict.chosen == "refuse":\n            _refuse(batch, plan, by)\n        coming',
+                '        if plan.verdict.chosen == "refuse":\n            refuse(batch, plan, by)\n        coming',
                 '        if plan.verdict.chosen == "refuse":\n'
                 "            for early in planned:\n"
                 "                if not isinstance(early, str):\n"
-                "                    _take_in(batch, early, by, None, None)\n"
-                "            _refuse(batch, plan, by)\n        coming",
+                "                    _take_in(batch, early, _make(batch, early.new, by, None, None), by, None)\n"
+                "            refuse(batch, plan, by)\n        coming",
             ),
         ),
     ),

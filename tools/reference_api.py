@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sheratan.cli.schemas import api_schema
-from sheratan.contracts.api import METHODS, STREAMS
+from sheratan.contracts.methods import METHODS, STREAMS
 
 
 def api_page() -> Iterable[str]:

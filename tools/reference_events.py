@@ -12,7 +12,17 @@ OPTIONAL = {"reason", "error", "attempt"}
 """What `data.get` finds: the fuller of two sentences is shown."""
 
 
-NUMBERS = {"step_us": 3_600_000_000, "held": 2, "running": 2, "refused": 2, "since_us": -12_000_000}
+NUMBERS = {
+    "due_us": 0,
+    "instant_us": 0,
+    "from_us": 0,
+    "until_us": 0,
+    "step_us": 3_600_000_000,
+    "held": 2,
+    "running": 2,
+    "refused": 2,
+    "since_us": -12_000_000,
+}
 LIMITS = {"concurrency": 5, "rate": [100, 60_000_000, 10], "weight": 2}
 """Values that the sentence counts with."""
 

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sheratan.contracts.api import METHODS
 from sheratan.contracts.journal import ENTRY_TYPES
+from sheratan.contracts.methods import METHODS
 from sheratan.settings import setting_names
 from tests.support import Server, run_cli
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sheratan.contracts.api import METHODS
 from sheratan.contracts.errors import error_classes
 from sheratan.contracts.journal import ENTRY_TYPES
+from sheratan.contracts.methods import METHODS
 from sheratan.kernel.rules import registered_rules
 from sheratan.settings import setting_names
 from tools import generate_docs

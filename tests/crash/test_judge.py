@@ -20,6 +20,7 @@ from crash.history import History
 from crash.judge import judge, read_head, read_journal
 from crash.packed import body_of
 from crash.storage_check import check_database
+from crash.storage_script import fill as fill_storage
 from crash.storage_world import Notes
 from sheratan import Context, job
 
@@ -405,3 +406,54 @@ def test_a_history_is_read_back_from_the_logs_of_killed_clients(tmp_path: Path) 
         file.write(b'["one", 3, "sub')
     assert History.read(log).calls == history.calls
     assert [call.outcome for call in history.calls] == ["acknowledged", "refused", "unknown"]
+
+
+def is_of_firing(entry: dict[str, Any]) -> bool:
+    """Whether an entry takes in the job of a firing."""
+    return entry["type"] == "job.submitted" and "firing" in entry["data"]
+
+
+def _of_another_firing(entry: dict[str, Any]) -> None:
+    entry["data"]["firing"] = "2001-01-01T00:00:00Z"
+
+
+def _of_another_schedule(entry: dict[str, Any]) -> None:
+    entry["data"]["schedule"] = "nobody"
+
+
+def _by_another_cause(entry: dict[str, Any]) -> None:
+    entry["cause"] = 1
+
+
+@pytest.mark.parametrize(
+    ("forge", "said"),
+    [
+        (_of_another_firing, "not under the key"),
+        (_of_another_schedule, "that no entry tells of"),
+        (_by_another_cause, "that no entry tells of"),
+    ],
+)
+def test_the_job_of_a_firing_stands_behind_it(
+    tmp_path: Path, forge: Callable[[dict[str, Any]], None], said: str
+) -> None:
+    notes = fill_storage(tmp_path / "sheratan.db", 1, 200)
+    world = World(tmp_path / "sheratan.db", notes.history, tmp_path / "effects", [])
+    assert judge(world.database, world.history) == []
+
+    def change(entries: list[dict[str, Any]]) -> None:
+        forge(next(entry for entry in entries if is_of_firing(entry)))
+
+    world.rewrite(change)
+    assert any(said in text for text in judge(world.database, world.history))
+
+
+def test_a_firing_that_has_two_jobs_is_caught(tmp_path: Path) -> None:
+    notes = fill_storage(tmp_path / "sheratan.db", 1, 200)
+    world = World(tmp_path / "sheratan.db", notes.history, tmp_path / "effects", [])
+
+    def change(entries: list[dict[str, Any]]) -> None:
+        first, second, *_ = filter(is_of_firing, entries)
+        second["data"] |= {name: first["data"][name] for name in ("schedule", "firing", "key")}
+
+    world.rewrite(change)
+    assert any("has a second job" in text for text in judge(world.database, world.history))

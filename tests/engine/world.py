@@ -19,6 +19,7 @@ from sheratan.contracts.jobs import ErrorClass, JobError, JobRecord, KindDescrip
 from sheratan.contracts.journal import GENESIS, Entry
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
+from sheratan.contracts.schedules import FiringRecord, Schedule
 from sheratan.contracts.worker import (
     Assignment,
     Outcome,
@@ -31,6 +32,7 @@ from sheratan.contracts.worker import (
 from sheratan.engine import commands
 from sheratan.engine.batch import Batch
 from sheratan.engine.decider import Decider
+from sheratan.engine.definition import prepare_schedule
 from sheratan.engine.explain import story
 from sheratan.engine.prepare import (
     KindRegistry,
@@ -45,7 +47,7 @@ from sheratan.kernel.chain import Head, decode_entry
 from sheratan.kernel.replay import RULE_MODULES
 from sheratan.kernel.rules import find_rule
 from sheratan.simulation.memory import memory_faults
-from sheratan.store.rows import Location
+from sheratan.store.rows import Location, ScheduleRow
 from sheratan.store.sqlite.store import SqliteStore, open_store
 from sheratan.store.unit import state_of
 
@@ -317,6 +319,41 @@ class World(OnDisk):
         """Send a signal to a job."""
         data = prepare_signal(value, self.limits)
         return int(self.ask(commands.SendSignal(id=job, name=name, value=data)))
+
+    def schedule_command(
+        self, name: str = "s", *, replaces: bool = False, **fields: Any
+    ) -> commands.CreateSchedule:
+        """A checked schedule; one of jobs of kind `work` unless it says otherwise."""
+        fields.setdefault("submission", Submission(kind="work"))
+        wanted = Schedule(name=name, **fields)
+        return prepare_schedule(wanted, self.registry, self.limits, replaces=replaces)
+
+    def schedule(self, name: str = "s", *, replaces: bool = False, **fields: Any) -> str:
+        """Create a schedule, or replace one; says which."""
+        return str(self.ask(self.schedule_command(name, replaces=replaces, **fields)))
+
+    def schedule_row(self, name: str = "s") -> ScheduleRow:
+        """A schedule as it is stored."""
+        row = self.store.schedule("default", name)
+        assert row is not None
+        return row
+
+    def fired(self, name: str = "s") -> list[str]:
+        """The firings that have submitted a job, in order."""
+        subject = f"schedule:{name}"
+        return [
+            entry.data["firing"]
+            for entry in self.entries()
+            if (entry.type, entry.subject) == ("schedule.fired", subject)
+        ]
+
+    def backfill(
+        self, name: str, from_us: int, until_us: int, *, dry_run: bool = False
+    ) -> list[FiringRecord]:
+        """Make up for past firings."""
+        command = commands.BackfillSchedule(name=name, from_us=from_us, until_us=until_us, dry_run=dry_run)
+        found: list[FiringRecord] = self.ask(command)
+        return found
 
     def recorded(self, job: str) -> list[tuple[int, str, Any]]:
         """The steps of a job as the next attempt would get them."""

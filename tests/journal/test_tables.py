@@ -97,7 +97,7 @@ CHANGES = [
     ("UPDATE ready SET steps = steps + 1", "J14", "ready"),
     ("UPDATE timer SET steps = steps + 1", "J14", "timer"),
     ("INSERT INTO after VALUES (1, 0, 2)", "J5", "after"),
-    ("UPDATE idempotency SET key = 'twice'", "E7", "idempotency"),
+    ("UPDATE idempotency SET key = 'twice' WHERE key = 'once'", "E7", "idempotency"),
     ("UPDATE idempotency SET number = 1", "E7", "idempotency"),
     ("DELETE FROM idempotency", "E7", "idempotency"),
     ("INSERT INTO idempotency VALUES ('default', 'more', zeroblob(32), 1)", "E7", "idempotency"),
@@ -118,6 +118,30 @@ CHANGES = [
     ("INSERT INTO pace VALUES ('default', 'queue:unheard', 1, 0, 1)", "J5", "pace"),
     ("UPDATE job SET cost = cost + 1 WHERE number = 1", "J14", "job"),
     ("UPDATE job SET cost = 1 WHERE cost > 1", "J14", "job"),
+    ("UPDATE schedule SET state = 'active' WHERE state = 'paused'", "J14", "schedule"),
+    ("UPDATE schedule SET state = 'active' WHERE state = 'deleted'", "J14", "schedule"),
+    ("UPDATE schedule SET definition = x'7b7d' WHERE name = 'plain'", "J14", "schedule"),
+    ("UPDATE schedule SET definition = x'7b7d' WHERE state = 'deleted'", "J14", "schedule"),
+    ("UPDATE schedule SET on_behalf_of = 'local:mallory'", "J14", "schedule"),
+    ("UPDATE schedule SET created_us = created_us - 1", "J14", "schedule"),
+    ("UPDATE schedule SET after_us = after_us - 10000000", "J14", "schedule"),
+    ("UPDATE schedule SET due_us = due_us - 1", "J14", "schedule"),
+    ("UPDATE schedule SET due_us = 5 WHERE due_us IS NULL", "J14", "schedule"),
+    ("UPDATE schedule SET last_us = last_us - 1", "J14", "schedule"),
+    ("UPDATE schedule SET last_job = 1", "J14", "schedule"),
+    ("UPDATE schedule SET entry = entry - 1", "J14", "schedule"),
+    ("DELETE FROM schedule WHERE name = 'plain'", "J5", "schedule"),
+    (
+        "INSERT INTO schedule SELECT tenant, 'more', state, definition, payload, on_behalf_of, created_us, after_us,"
+        " due_us, last_us, last_job, entry FROM schedule WHERE name = 'plain'",
+        "J5",
+        "schedule",
+    ),
+    (
+        "DELETE FROM payload WHERE digest = (SELECT payload FROM schedule WHERE name = 'large')",
+        "J5",
+        "schedule",
+    ),
     ("DELETE FROM mention", "J5", "mention"),
     ("INSERT INTO mention VALUES (2, 2)", "J5", "mention"),
     ("UPDATE alarm SET due_us = due_us - 1", "E13", "alarm"),
@@ -181,7 +205,7 @@ def test_a_recorded_end_that_is_not_the_journals_end_is_found(
 
 
 @pytest.mark.parametrize(
-    "table", ["shard", "page", "job", "ready", "result", "idempotency", "payload", "alarm"]
+    "table", ["shard", "page", "job", "ready", "result", "idempotency", "payload", "alarm", "schedule"]
 )
 def test_a_lost_table_is_a_problem_and_no_error(data: Path, table: str) -> None:
     hands = Hands(data)

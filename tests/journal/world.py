@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from sheratan.ambient.clock import VirtualClock
@@ -14,14 +15,17 @@ from sheratan.contracts.errors import Unavailable
 from sheratan.contracts.filters import JobFilter
 from sheratan.contracts.flow import FlowLimits, Rate
 from sheratan.contracts.ids import parse_job_id
-from sheratan.contracts.jobs import ErrorClass, JobError, KindDescription
+from sheratan.contracts.jobs import ErrorClass, JobError, KindDescription, Submission
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
+from sheratan.contracts.schedules import Schedule
 from sheratan.contracts.worker import Assignment, Outcome, Registration, Wait
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import (
+    BackfillSchedule,
     Cancel,
     Command,
+    DeleteSchedule,
     Discard,
     Ending,
     EndSession,
@@ -30,11 +34,13 @@ from sheratan.engine.commands import (
     NewJob,
     NewStep,
     Pause,
+    PauseSchedule,
     Pending,
     RecordSteps,
     RegisterWorker,
     Replay,
     Resume,
+    ResumeSchedule,
     RetryJob,
     SendSignal,
     Settle,
@@ -44,6 +50,8 @@ from sheratan.engine.commands import (
     Submit,
 )
 from sheratan.engine.decider import Decider
+from sheratan.engine.definition import prepare_schedule
+from sheratan.engine.prepare import KindRegistry
 from sheratan.kernel.canonical import digest
 from sheratan.store.sqlite.store import SqliteStore, open_store
 
@@ -168,6 +176,14 @@ class World:
         entry: int = self.ask(SendSignal(id=job, name=name, value=value))
         return entry
 
+    def schedule(self, name: str, *, replaces: bool = False, job: NewJob | None = None, **fields: Any) -> str:
+        """Create a schedule of jobs of kind `count`, or replace one."""
+        kinds = KindRegistry()
+        kinds.declare(KINDS[0], None)
+        value = msgspec.json.decode((job or new()).input)
+        wanted = Schedule(name=name, submission=Submission(kind="count", input=value), **fields)
+        return str(self.ask(prepare_schedule(wanted, kinds, self.limits, replaces=replaces)))
+
     def settle_all(self, session: int, assignments: Sequence[Assignment], output: bytes = b"1") -> None:
         """Report that attempts succeeded, all in one batch."""
         endings = tuple(
@@ -241,6 +257,7 @@ def eventful(world: World) -> World:
     _waits(world, session)
     _children(world, session)
     _dead_letters(world, session)
+    _schedules(world)
     _losses(world)
     _leaves_open(world)
     return world
@@ -356,6 +373,35 @@ def _dead_letters(world: World, session: int) -> None:
         world.ask(EndSession(session=lost))
     again = world.ask(Replay(id=doomed, poison=True, reason="on another machine"))
     world.ask(Cancel(id=again, reason="no other machine"))
+
+
+def _schedules(world: World) -> None:
+    """Firings that submit, skip, were missed, are put off and made up for; and a schedule in every state."""
+    begun_us = world.clock.now_us()
+    world.schedule("plain", every_seconds=10, overlap="skip", missed="all", missed_max=2)
+    world.schedule("plain", replaces=True, every_seconds=10, overlap="skip", missed="all", missed_max=3)
+    world.schedule(
+        "large", every_seconds=20, overlap="cancel_previous", job=new(data=b'"' + b"s" * 5_000 + b'"')
+    )
+    for name in ("paused", "deleted"):
+        world.schedule(name, cron="0 0 1 1 *", zone="Europe/Berlin")
+    world.schedule("once", at_us=begun_us + 15 * SECOND_US)
+    for _ in range(3):
+        world.tick(20)
+    world.tick(100)
+    world.ask(PauseSchedule(name="paused", reason="not now"))
+    world.ask(PauseSchedule(name="deleted", reason="for good"))
+    world.ask(ResumeSchedule(name="deleted"))
+    world.ask(DeleteSchedule(name="deleted", reason="nobody needs it"))
+    world.ask(
+        BackfillSchedule(
+            name="large", from_us=begun_us + 50 * SECOND_US, until_us=world.clock.now_us(), dry_run=False
+        )
+    )
+    most, world.decider.state.limits = world.decider.state.limits, Limits(queue_jobs_max=1)
+    world.tick(20)
+    world.decider.state.limits = most
+    world.tick(20)
 
 
 def _losses(world: World) -> None:

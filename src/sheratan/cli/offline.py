@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,8 @@ from sheratan.contracts.errors import Unavailable
 from sheratan.contracts.jobs import JobRecord, QueueRecord
 from sheratan.contracts.principal import DEFAULT_TENANT
 from sheratan.engine.blockers import flow_records
-from sheratan.engine.explain import story
-from sheratan.engine.search import bulk_preview, bulk_record, dead_letter, list_dead_letters, list_records
+from sheratan.engine.reads import READS, Look
 from sheratan.engine.status import Facts, status
-from sheratan.engine.views import find_view, job_record, step_records
 from sheratan.kernel.lifecycle import TERMINAL_STATES
 
 if TYPE_CHECKING:
@@ -31,28 +30,19 @@ class OfflineTransport:
         self._settings = settings
         self._version = version
         self._answers: dict[type[api.Request], Callable[[Any], Any]] = {
-            api.GetJob: self._job,
             api.WaitForJob: self._ended,
-            api.ListJobs: lambda request: list_records(reader, request, settings.limits),
-            api.ListDeadLetters: lambda request: list_dead_letters(reader, request, settings.limits),
-            api.GetDeadLetter: lambda request: dead_letter(reader, request),
-            api.PreviewBulk: lambda request: bulk_preview(reader, request),
-            api.GetBulk: lambda request: bulk_record(reader, request),
-            api.ListSteps: lambda request: step_records(reader, request),
             api.ListQueues: self._queues,
-            api.ListFlows: lambda request: flow_records(reader, DEFAULT_TENANT),
-            api.TellWhy: lambda request: story(reader, request.id),
             api.GetStatus: self._status,
         }
 
     async def call(self, request: api.Request) -> Any:
         """The answer to a request that only reads; Unavailable for any other."""
-        answer = self._answers.get(type(request))
-        if answer is None:
+        wanted = type(request)
+        if wanted not in READS and wanted not in self._answers:
             raise Unavailable(self._advice())
         # A server may start meanwhile.
         with self._reader.snapshot():
-            return answer(request)
+            return self._read(request) if wanted in READS else self._answers[wanted](request)
 
     def stream(self, request: api.Request) -> AsyncIterator[Any]:
         """Nothing happens on a stopped data directory."""
@@ -66,11 +56,12 @@ class OfflineTransport:
         data = self._settings.data
         return f"no server runs on {data}; start one with `sheratan up --data {data}`"
 
-    def _job(self, request: api.GetJob) -> JobRecord:
-        return job_record(self._reader, find_view(self._reader, request.id))
+    def _read(self, request: api.Request) -> Any:
+        look = Look(self._reader, self._settings.limits, DEFAULT_TENANT, _now_us())
+        return READS[type(request)](look, request)
 
     def _ended(self, request: api.WaitForJob) -> JobRecord:
-        record = self._job(api.GetJob(id=request.id))
+        record: JobRecord = self._read(api.GetJob(id=request.id))
         if record.state not in TERMINAL_STATES:
             raise Unavailable(f"the job is {record.state}, and {self._advice()}")
         return record
@@ -100,5 +91,10 @@ class OfflineTransport:
             data=self._settings.data,
             workers=[],
             limits=None,
+            now_us=_now_us(),
         )
         return status(self._reader, facts)
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1_000

@@ -72,6 +72,12 @@ def _kind() -> click.Command:
     return kind
 
 
+def _schedule() -> click.Command:
+    from sheratan.cli.schedule import schedule
+
+    return schedule
+
+
 def _why() -> click.Command:
     from sheratan.cli.why import why
 
@@ -134,6 +140,7 @@ _LOADERS: Mapping[str, Callable[[], click.Command]] = {
     "dlq": _dlq,
     "queue": _queue,
     "kind": _kind,
+    "schedule": _schedule,
     "why": _why,
     "journal": _journal,
     "doctor": _doctor,

@@ -7,9 +7,9 @@ from typing import Any, Final, get_args, get_origin
 
 import msgspec
 
-from sheratan.contracts.api import METHODS, STREAMS
 from sheratan.contracts.jobs import KindDescription
 from sheratan.contracts.journal import ENTRY_TYPES, Entry
+from sheratan.contracts.methods import METHODS, STREAMS
 from sheratan.contracts.wire import AnswerFrame, RequestFrame
 from sheratan.settings import Settings
 

@@ -60,7 +60,15 @@ def _draw(found: EngineStatus) -> None:
             ("data", found.data),
             ("jobs", f"{counts} ({ended})"),
             ("dead letters", found.dead_letters),
+            ("schedules", _schedules(found)),
             ("workers", ", ".join(found.workers) or "none"),
             ("journal", f"{found.entries} entries, head {found.entries}:{found.head}"),
         ]
+    )
+
+
+def _schedules(found: EngineStatus) -> str:
+    lag_seconds = found.schedules_lag_us / 1_000_000
+    return f"{found.schedules}, " + (
+        f"the next one is {lag_seconds:.3f} s late" if lag_seconds else "none is late"
     )

@@ -15,6 +15,7 @@ from sheratan.kernel.canonical import canonical, parse_strict
 
 __all__ = ["DURATION", "INSTANT", "read_instant", "read_json"]
 
+_EPOCH = datetime.fromtimestamp(0, UTC)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h|d)?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable
-from typing import Annotated, Any, Final, Protocol
+from typing import Annotated, Any, Protocol
 
 import msgspec
 
-from sheratan.contracts.bulk import BulkPreview, BulkRecord, GetBulk, PreviewBulk, StartBulk
+from sheratan.contracts.bulk import GetBulk, PreviewBulk, StartBulk
 from sheratan.contracts.dead_letters import (
-    DeadLetter,
-    DeadLetterPage,
     DiscardJob,
     GetDeadLetter,
     ListDeadLetters,
     ReplayJob,
 )
 from sheratan.contracts.filters import JobFilter
-from sheratan.contracts.flow import FlowLimits, FlowRecord
-from sheratan.contracts.jobs import JobError, JobRecord, KindDescription, Name, QueueRecord, Submission
+from sheratan.contracts.flow import FlowLimits
+from sheratan.contracts.jobs import JobError, JobRecord, Name, Submission
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.request import Reason, Request
-from sheratan.contracts.worker import Assignment, StepRecord, StopRequest
+from sheratan.contracts.schedule_requests import (
+    BackfillSchedule,
+    CreateSchedule,
+    DeleteSchedule,
+    GetSchedule,
+    ListSchedules,
+    NextFirings,
+    PauseSchedule,
+    ResumeSchedule,
+    SchedulePage,
+)
 from sheratan.contracts.worker_calls import (
     EndWorker,
     HeartbeatWorker,
@@ -35,10 +43,11 @@ from sheratan.contracts.worker_calls import (
 )
 
 __all__ = [
-    "METHODS",
-    "STREAMS",
     "AfterResults",
+    "BackfillSchedule",
     "CancelJob",
+    "CreateSchedule",
+    "DeleteSchedule",
     "DiscardJob",
     "EndWorker",
     "EngineStatus",
@@ -47,6 +56,7 @@ __all__ = [
     "GetEntries",
     "GetJob",
     "GetResults",
+    "GetSchedule",
     "GetStatus",
     "HeartbeatWorker",
     "JobPage",
@@ -59,9 +69,12 @@ __all__ = [
     "ListJobs",
     "ListKinds",
     "ListQueues",
+    "ListSchedules",
     "ListSteps",
+    "NextFirings",
     "PauseKind",
     "PauseQueue",
+    "PauseSchedule",
     "PreviewBulk",
     "Receipt",
     "RecordSteps",
@@ -70,8 +83,10 @@ __all__ = [
     "Request",
     "ResumeKind",
     "ResumeQueue",
+    "ResumeSchedule",
     "RetryJob",
     "RunJob",
+    "SchedulePage",
     "SettleJobs",
     "SignalJob",
     "SpawnJobs",
@@ -215,7 +230,7 @@ class ListKinds(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class TellWhy(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The story of a job (`job_…`), a queue (`queue:…`), a kind, a worker (`worker:…`) or the engine (`engine`)."""
+    """The story of a job (`job_…`), `queue:…`, `kind:…`, `schedule:…`, `worker:…`, `bulk:…` or the `engine`."""
 
     id: str
 
@@ -264,6 +279,9 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
     head: str
     workers: list[str]
     limits: Limits | None
+    schedules: int = 0
+    schedules_lag_us: int = 0
+    """How long the longest overdue firing has been due; 0 when none is."""
 
 
 class GetEntries(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -319,52 +337,6 @@ class ListSteps(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
     id: str
     after: Annotated[int, msgspec.Meta(ge=0)] = 0
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 500
-
-
-METHODS: Final[dict[str, tuple[type[Request], Any]]] = {
-    "job.submit": (SubmitJobs, list[Receipt]),
-    "job.run": (RunJob, JobRecord),
-    "job.get": (GetJob, JobRecord),
-    "job.wait": (WaitForJob, JobRecord),
-    "job.list": (ListJobs, JobPage),
-    "job.cancel": (CancelJob, str),
-    "job.retry": (RetryJob, Receipt),
-    "job.signal": (SignalJob, int),
-    "job.steps": (ListSteps, list[StepRecord]),
-    "job.after_results": (AfterResults, list[JobResult]),
-    "job.results": (GetResults, list[JobResult]),
-    "dlq.list": (ListDeadLetters, DeadLetterPage),
-    "dlq.get": (GetDeadLetter, DeadLetter),
-    "dlq.replay": (ReplayJob, Receipt),
-    "dlq.discard": (DiscardJob, int),
-    "bulk.start": (StartBulk, BulkRecord),
-    "bulk.preview": (PreviewBulk, BulkPreview),
-    "bulk.get": (GetBulk, BulkRecord),
-    "queue.list": (ListQueues, list[QueueRecord]),
-    "queue.pause": (PauseQueue, bool),
-    "queue.resume": (ResumeQueue, bool),
-    "queue.limit": (LimitQueue, int),
-    "kind.pause": (PauseKind, bool),
-    "kind.resume": (ResumeKind, bool),
-    "kind.limit": (LimitKind, int),
-    "flow.list": (ListFlows, list[FlowRecord]),
-    "kind.list": (ListKinds, list[KindDescription]),
-    "why": (TellWhy, Story),
-    "status": (GetStatus, EngineStatus),
-    "journal.entries": (GetEntries, list[str]),
-    "worker.register": (RegisterWorker, WorkerSession),
-    "worker.lease": (LeaseJobs, list[Assignment]),
-    "worker.settle": (SettleJobs, list[bool]),
-    "worker.steps": (RecordSteps, list[bool]),
-    "worker.spawn": (SpawnJobs, list[str]),
-    "worker.stops": (WaitForStops, list[StopRequest]),
-    "worker.heartbeat": (HeartbeatWorker, None),
-    "worker.end": (EndWorker, None),
-}
-"""Every method with its request and the type of its answer."""
-
-STREAMS: Final[dict[str, tuple[type[Request], Any]]] = {"journal.watch": (WatchEntries, WatchedEntry)}
-"""Every method that answers with a stream, with its request and the type of an item."""
 
 
 class Transport(Protocol):

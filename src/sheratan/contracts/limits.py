@@ -42,6 +42,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     bulk_jobs_max: Positive = 1_000
     bulk_look_jobs_max: Positive = 10_000
     bulk_open_max: Positive = 8
+    schedules_max: Positive = 100_000
 
 
 LIMIT_REASONS: dict[str, str] = {
@@ -71,4 +72,5 @@ LIMIT_REASONS: dict[str, str] = {
     "bulk_jobs_max": "jobs that a bulk operation changes in one commit; then other callers have their turn",
     "bulk_look_jobs_max": "job numbers that a bulk operation looks at in one turn, however few of them are meant",
     "bulk_open_max": "bulk operations that go on at once; they take turns",
+    "schedules_max": "schedules that exist; each costs a row and a place in an index, no memory",
 }

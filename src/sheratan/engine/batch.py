@@ -60,6 +60,8 @@ class Batch:
         """Whether there is more to do as soon as this batch is committed."""
         self.rang = False
         """Whether timers rang, so that the earliest one has to be looked up again."""
+        self.fired = False
+        """Whether schedules were looked at, so that the next firing has to be looked up again."""
         self._new_jobs: dict[int, JobRow] = {}
         self._new_ids: dict[int, JobId] = {}
 

@@ -12,11 +12,15 @@ from sheratan.contracts.filters import JobFilter
 from sheratan.contracts.flow import FlowLimits
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.principal import Principal
+from sheratan.contracts.schedules import Schedule
 from sheratan.contracts.worker import Outcome, Registration, Wait
 
 __all__ = [
+    "BackfillSchedule",
     "Cancel",
     "Command",
+    "CreateSchedule",
+    "DeleteSchedule",
     "Discard",
     "EndSession",
     "Ending",
@@ -26,12 +30,14 @@ __all__ = [
     "NewJob",
     "NewStep",
     "Pause",
+    "PauseSchedule",
     "Pending",
     "RecordSteps",
     "RegisterWorker",
     "Replay",
     "Reply",
     "Resume",
+    "ResumeSchedule",
     "RetryJob",
     "SendSignal",
     "Settle",
@@ -224,6 +230,43 @@ class StartDraining(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class CreateSchedule(msgspec.Struct, frozen=True, kw_only=True):
+    """Submit jobs by a schedule. `definition` is its canonical JSON; with `replaces` it may take another's place."""
+
+    schedule: Schedule
+    definition: bytes
+    replaces: bool
+
+
+class PauseSchedule(msgspec.Struct, frozen=True, kw_only=True):
+    """Let a schedule fire no more until it is resumed."""
+
+    name: str
+    reason: str
+
+
+class ResumeSchedule(msgspec.Struct, frozen=True, kw_only=True):
+    """Let a schedule fire again."""
+
+    name: str
+
+
+class BackfillSchedule(msgspec.Struct, frozen=True, kw_only=True):
+    """Submit the jobs of the firings from one instant to another, both counted in; `dry_run` only tells which."""
+
+    name: str
+    from_us: int
+    until_us: int
+    dry_run: bool
+
+
+class DeleteSchedule(msgspec.Struct, frozen=True, kw_only=True):
+    """A schedule is no longer wanted."""
+
+    name: str
+    reason: str
+
+
 Command = (
     Submit
     | LeaseJobs
@@ -243,6 +286,11 @@ Command = (
     | Resume
     | LimitStarts
     | StartDraining
+    | CreateSchedule
+    | PauseSchedule
+    | ResumeSchedule
+    | BackfillSchedule
+    | DeleteSchedule
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from sheratan.ambient.clock import Clock
@@ -16,8 +16,10 @@ from sheratan.engine import (
     children,
     control,
     dead_letters,
+    firings,
     flow,
     intake,
+    schedules,
     settle,
     startup,
     steps,
@@ -27,19 +29,24 @@ from sheratan.engine import (
 )
 from sheratan.engine.batch import Batch, job_id
 from sheratan.engine.commands import (
+    BackfillSchedule,
     Cancel,
     Command,
+    CreateSchedule,
+    DeleteSchedule,
     Discard,
     EndSession,
     Heartbeat,
     LeaseJobs,
     LimitStarts,
     Pause,
+    PauseSchedule,
     Pending,
     RecordSteps,
     RegisterWorker,
     Replay,
     Resume,
+    ResumeSchedule,
     RetryJob,
     SendSignal,
     Settle,
@@ -60,6 +67,9 @@ __all__ = ["Decider", "Outage"]
 _CLOCK_STEP_US_MAX = 1_000_000
 _PROBE_US: Final = 1_000_000
 """How often an engine that could not commit tries to, when nobody asks for anything."""
+
+_LOOK_US: Final = 60_000_000
+"""A schedule goes by the wall clock, and nobody says when that is set forward: so it is looked at once a minute."""
 
 
 class Outage(NamedTuple):
@@ -145,6 +155,7 @@ class Decider:
         if bulks:
             done = bulk.go_on(batch, bulks, done)
         timers.ring(batch)
+        firings.fire(batch)
         follow(batch, done)
         dispatch(batch)
         batch.unit.engine_entry = self.state.engine_entry
@@ -157,6 +168,8 @@ class Decider:
         self.state.next_number = batch.unit.next_number
         if batch.rang:
             self.state.next_due_us = self.store.next_due_us()
+        if batch.fired or batch.unit.schedules:
+            self.state.next_firing_us = self.store.next_firing_us()
 
     def failed(self) -> list[Pending]:
         """The batch was not written: forget it, read what the database says, and return the lease calls that waited."""
@@ -186,22 +199,27 @@ class Decider:
 
     def next_wake_us(self) -> int | None:
         """Microseconds until time brings something, 0 when it is overdue, None when nothing is set."""
-        waits = []
         monotonic_us = self.clock.monotonic_us()
         if self._has_work_left:
             return 0
+        waits = [instant_us - self._now() for instant_us in self._instants()]
         if self.state.next_deadline_us is not None:
             waits.append(self.state.next_deadline_us - monotonic_us)
-        if self.state.next_due_us is not None:
-            waits.append(self.state.next_due_us - self._now())
-        if self.state.flow.next_start_us is not None:
-            waits.append(self.state.flow.next_start_us - self._now())
         for session in self.state.sessions.values():
             if not session.local:
                 waits.append(session.heard_us + timers.SESSION_SILENCE_US_MAX + 1 - monotonic_us)
         if self.outage is not None:
             waits.append(_PROBE_US)
         return max(0, min(waits)) if waits else None
+
+    def _instants(self) -> Iterator[int]:
+        """When the wall clock brings something."""
+        if self.state.next_due_us is not None:
+            yield self.state.next_due_us
+        if self.state.flow.next_start_us is not None:
+            yield self.state.flow.next_start_us
+        if self.state.next_firing_us is not None and self.state.intake == "open":
+            yield min(self.state.next_firing_us, self._now() + _LOOK_US)
 
     @property
     def _has_work_left(self) -> bool:
@@ -286,4 +304,9 @@ _HANDLERS: Final[dict[type[Command], _Handler]] = {
     Resume: flow.resume,
     LimitStarts: flow.limit,
     StartDraining: control.start_draining,
+    CreateSchedule: schedules.create,
+    PauseSchedule: schedules.pause,
+    ResumeSchedule: schedules.resume,
+    BackfillSchedule: schedules.backfill,
+    DeleteSchedule: schedules.delete,
 }

@@ -103,6 +103,10 @@ class Engine:
         outage = self._decider.outage
         return outage.reason if outage is not None else None
 
+    def now_us(self) -> int:
+        """The wall clock: microseconds since the epoch, UTC."""
+        return self._decider.clock.now_us()
+
     async def start(self) -> None:
         """Take over the shard, record it, and begin to decide."""
         await self._driver.commit_start(self.version)

@@ -8,7 +8,9 @@ from sheratan.contracts.api import Story, StoryLine
 from sheratan.contracts.errors import NotFound
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.journal import Entry
+from sheratan.contracts.principal import DEFAULT_TENANT
 from sheratan.engine.entries import read_entry
+from sheratan.engine.schedule_views import schedule_state
 from sheratan.engine.views import find_bulk, find_view, newest_entry
 from sheratan.kernel.chain import decode_entry
 from sheratan.kernel.story import tell
@@ -22,7 +24,7 @@ _LINES_MAX = 1_000
 
 
 def story(reader: Reader, subject: str) -> Story:
-    """The story of a job, queue, kind, worker or the engine, oldest line first; NotFound when nothing is recorded."""
+    """The story of a job, queue, kind, schedule, worker or the engine, oldest line first; NotFound if there is none."""
     if subject.startswith("job_"):
         return _job_story(reader, subject)
     newest, state = _newest_entry(reader, subject)
@@ -47,14 +49,16 @@ def _newest_entry(reader: Reader, subject: str) -> tuple[int | None, str]:
     kind, _, name = subject.partition(":")
     if kind in ("queue", "kind"):
         return _newest_of_flow(reader, subject, name)
+    if kind == "schedule":
+        return _newest_of_schedule(reader, name)
     if kind == "bulk":
         row = find_bulk(reader, subject)
         return row.ended or row.entry, "running" if row.ended is None else "over"
     if kind == "worker":
         return _newest_of_worker(reader, subject), "known"
     raise NotFound(
-        f"nothing is recorded about {subject!r}; ids are job_…, queue:NAME, kind:NAME, worker:NAME/N, bulk:N"
-        " and engine",
+        f"nothing is recorded about {subject!r}; ids are job_…, queue:NAME, kind:NAME, schedule:NAME, worker:NAME/N,"
+        " bulk:N and engine",
         field="id",
     )
 
@@ -68,6 +72,13 @@ def _newest_of_flow(reader: Reader, subject: str, name: str) -> tuple[int | None
         # In use, but nothing has been decided about the queue or kind itself.
         return None, "open"
     raise NotFound(f"there is no {kind} {name}", field="id")
+
+
+def _newest_of_schedule(reader: Reader, name: str) -> tuple[int | None, str]:
+    row = reader.schedule(DEFAULT_TENANT, name)
+    if row is None:
+        raise NotFound(f"there is no schedule {name}", field="id")
+    return row.entry, row.state if row.state == "deleted" else schedule_state(row)
 
 
 def _newest_of_worker(reader: Reader, subject: str) -> int:

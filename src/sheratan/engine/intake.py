@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -29,30 +29,33 @@ from sheratan.store.rows import (
     make_job,
 )
 
-__all__ = ["Receipt", "submit", "submit_one"]
+__all__ = ["Plan", "Receipt", "find_key", "plan_firing", "refuse", "submit", "submit_firing", "submit_one"]
 
 Receipt = tuple[str, bool]
 """The job's id, and whether it existed already under the same idempotency key."""
 
 
-class _Plan(msgspec.Struct, frozen=True, gc=False):
-    """A job that may come in, once all jobs of the call may."""
-
-    new: NewJob
-    parents: Sequence[int]
-    given: dict[str, Any]
-    verdict: Verdict
-
-
-class _From(NamedTuple):
-    """Where a job comes from: a running job, the job that it repeats, an entry that led to it."""
+class Source(NamedTuple):
+    """Where a job comes from: a running job, the job that it repeats, an entry that led to it, a firing."""
 
     by_job: int | None = None
     origin: int | None = None
     cause: int | None = None
+    firing: tuple[str, str] | None = None
+    """The name of a schedule, and which of its firings."""
 
 
-_NOWHERE: Final = _From()
+_NOWHERE: Final = Source()
+
+
+class Plan(msgspec.Struct, frozen=True, gc=False):
+    """A job that may come in, once all jobs of the call may."""
+
+    new: NewJob
+    source: Source
+    parents: Sequence[int]
+    given: dict[str, Any]
+    verdict: Verdict
 
 
 def submit(batch: Batch, command: Submit, by: Principal) -> list[Receipt]:
@@ -62,16 +65,17 @@ def submit(batch: Batch, command: Submit, by: Principal) -> list[Receipt]:
     if len(batch.state.lanes) + len(command.jobs) > batch.state.limits.queues_max:
         _check_queue_count(batch, command.jobs, by)
     # Every job is looked at before the first one is taken in.
-    planned = _plan_all(batch, command.jobs, by)
+    source = _NOWHERE if command.by_job is None else Source(by_job=command.by_job)
+    planned = _plan_all(batch, command.jobs, by, source)
     if command.by_job is not None:
         _count_fan_out(batch, command.by_job, sum(not isinstance(plan, str) for plan in planned))
     receipts: list[Receipt] = []
-    source = _NOWHERE if command.by_job is None else _From(by_job=command.by_job)
     for plan in planned:
         if isinstance(plan, str):
             receipts.append((plan, True))
         else:
-            receipts.append(_take_in(batch, plan, by, source))
+            job = _make(batch, plan, by)
+            receipts.append((_take_in(batch, plan, job, by, plan.source.cause), False))
     return receipts
 
 
@@ -93,18 +97,18 @@ def _count_fan_out(batch: Batch, by_job: int, jobs: int) -> None:
     state.fan_out[by_job] = submitted
 
 
-def _plan_all(batch: Batch, jobs: tuple[NewJob, ...], by: Principal) -> list[_Plan | str]:
+def _plan_all(batch: Batch, jobs: tuple[NewJob, ...], by: Principal, source: Source) -> list[Plan | str]:
     """For each job its plan, or the id of the job that its key made before."""
-    planned: list[_Plan | str] = []
+    planned: list[Plan | str] = []
     coming: dict[str, int] = {}
     for new in jobs:
         existing = _find_existing(batch, new, by)
         if existing is not None:
             planned.append(existing)
             continue
-        plan = _plan(batch, new, by, coming.get(new.queue, 0))
+        plan = _plan(batch, new, by, coming.get(new.queue, 0), source)
         if plan.verdict.chosen == "refuse":
-            _refuse(batch, plan, by)
+            refuse(batch, plan, by)
         coming[new.queue] = coming.get(new.queue, 0) + 1
         planned.append(plan)
     return planned
@@ -114,10 +118,27 @@ def submit_one(batch: Batch, new: NewJob, by: Principal, origin: int, cause: int
     """Take in a new job that repeats an earlier one."""
     if (by.tenant, new.queue, new.kind) not in batch.state.lanes:
         _check_queue_count(batch, (new,), by)
-    plan = _plan(batch, new, by, 0)
+    plan = _plan(batch, new, by, 0, Source(origin=origin, cause=cause))
     if plan.verdict.chosen == "refuse":
-        _refuse(batch, plan, by)
-    return _take_in(batch, plan, by, _From(origin=origin, cause=cause))[0]
+        refuse(batch, plan, by)
+    return _take_in(batch, plan, _make(batch, plan, by), by, cause)
+
+
+def plan_firing(batch: Batch, new: NewJob, firing: tuple[str, str], by: Principal, coming: int) -> Plan:
+    """What admission says of the job of a firing; LimitReached when there would be too many queues."""
+    if len(batch.state.lanes) + 1 > batch.state.limits.queues_max:
+        _check_queue_count(batch, (new,), by)
+    return _plan(batch, new, by, coming, Source(firing=firing))
+
+
+def submit_firing(
+    batch: Batch, plan: Plan, by: Principal, announce: Callable[[JobRow], int]
+) -> tuple[JobRow, int]:
+    """Take in the job of a firing behind the entry that `announce` records of it; returns both."""
+    job = _make(batch, plan, by)
+    entry = announce(job)
+    _take_in(batch, plan, job, by, entry)
+    return job, entry
 
 
 def _check_queue_count(batch: Batch, jobs: Sequence[NewJob], by: Principal) -> None:
@@ -155,11 +176,16 @@ def _request_digest(new: NewJob) -> bytes:
     return canonical(request)
 
 
+def find_key(batch: Batch, tenant: str, key: str) -> KeyRow | None:
+    """What an idempotency key stands for, as of this batch."""
+    return batch.unit.keys.get((tenant, key)) or batch.state.store.find_key(tenant, key)
+
+
 def _find_existing(batch: Batch, new: NewJob, by: Principal) -> str | None:
     """The job that this key made, if the request is the same; a conflict that names the field, if it is not."""
     if new.key is None:
         return None
-    found = batch.unit.keys.get((by.tenant, new.key)) or batch.state.store.find_key(by.tenant, new.key)
+    found = find_key(batch, by.tenant, new.key)
     if found is None:
         return None
     job = batch.job(found.number)
@@ -199,7 +225,7 @@ def _other_field(batch: Batch, job: JobRow, new: NewJob) -> str:
     return next((name for name, (old, wanted) in pairs.items() if old != wanted), "delay_us")
 
 
-def _plan(batch: Batch, new: NewJob, by: Principal, coming: int) -> _Plan:
+def _plan(batch: Batch, new: NewJob, by: Principal, coming: int, source: Source) -> Plan:
     state = batch.state
     given: dict[str, Any] = {
         "queue": new.queue,
@@ -210,7 +236,7 @@ def _plan(batch: Batch, new: NewJob, by: Principal, coming: int) -> _Plan:
     if new.delay_us:
         given["delay_us"] = new.delay_us
     parents = _parents(batch, new, given) if new.after else ()
-    return _Plan(new, parents, given, admit(given))
+    return Plan(new, source, parents, given, admit(given))
 
 
 def _parents(batch: Batch, new: NewJob, given: dict[str, Any]) -> list[int]:
@@ -230,7 +256,8 @@ def _parents(batch: Batch, new: NewJob, given: dict[str, Any]) -> list[int]:
     return list(parents)
 
 
-def _refuse(batch: Batch, plan: _Plan, by: Principal) -> None:
+def refuse(batch: Batch, plan: Plan, by: Principal) -> None:
+    """Write down that a job was not taken in, and raise why: LimitReached or Unavailable."""
     record = decision(ADMISSION, plan.given, plan.verdict)
     data = {"kind": plan.new.kind, "queue": plan.new.queue, "input": plan.new.digest}
     batch.unit.record("job.refused", f"queue:{plan.new.queue}", data, by, decision=record)
@@ -239,13 +266,13 @@ def _refuse(batch: Batch, plan: _Plan, by: Principal) -> None:
     raise LimitReached(f"{plan.verdict.because} (limits.queue_jobs_max)", field="queue")
 
 
-def _take_in(batch: Batch, plan: _Plan, by: Principal, source: _From) -> Receipt:
+def _make(batch: Batch, plan: Plan, by: Principal) -> JobRow:
     new, unit = plan.new, batch.unit
     inline = len(new.input) <= batch.state.limits.inline_bytes_max
     payload = None if inline else bytes.fromhex(new.digest)
     if payload is not None:
         unit.payloads[payload] = new.input
-    job = make_job(
+    return make_job(
         (
             unit.take_number(),
             batch.randomness.bits("salt", SALT_BITS),
@@ -258,17 +285,22 @@ def _take_in(batch: Batch, plan: _Plan, by: Principal, source: _From) -> Receipt
             new.run_timeout_us,
             new.queue_timeout_us,
             new.after_failure,
-            source.by_job,
-            source.origin,
+            plan.source.by_job,
+            plan.source.origin,
             new.input if inline else None,
             payload,
             new.cost,
         )
     )
+
+
+def _take_in(batch: Batch, plan: Plan, job: JobRow, by: Principal, cause: int | None) -> str:
+    new, unit = plan.new, batch.unit
     public_id = batch.add_job(job)
+    request = None
     if new.key is not None:
-        request = bytes.fromhex(digest(_request_digest(new)))
-        unit.keys[(by.tenant, new.key)] = KeyRow(by.tenant, new.key, request, job.number)
+        request = digest(_request_digest(new))
+        unit.keys[(by.tenant, new.key)] = KeyRow(by.tenant, new.key, bytes.fromhex(request), job.number)
     if new.tags:
         unit.tags.extend(TagRow(tag, job.number) for tag in new.tags)
     if plan.parents:
@@ -278,13 +310,13 @@ def _take_in(batch: Batch, plan: _Plan, by: Principal, source: _From) -> Receipt
     entry = unit.record(
         "job.submitted",
         public_id,
-        _submitted_data(batch, plan, job),
+        _submitted_data(batch, plan, job, request),
         by,
         decision=decision(ADMISSION, plan.given, plan.verdict),
-        cause=source.cause,
+        cause=cause,
     )
     _place_new(batch, plan, job, entry)
-    return public_id, False
+    return public_id
 
 
 def _lane(batch: Batch, new: NewJob, by: Principal) -> Lane:
@@ -296,7 +328,7 @@ def _lane(batch: Batch, new: NewJob, by: Principal) -> Lane:
     return lane
 
 
-def _submitted_data(batch: Batch, plan: _Plan, job: JobRow) -> dict[str, Any]:
+def _submitted_data(batch: Batch, plan: Plan, job: JobRow, request: str | None) -> dict[str, Any]:
     new = plan.new
     data: dict[str, Any] = {
         "number": job.number,
@@ -320,9 +352,11 @@ def _submitted_data(batch: Batch, plan: _Plan, job: JobRow) -> dict[str, Any]:
         data["cost"] = new.cost
     if new.key is not None:
         data["key"] = digest(new.key.encode())
-        data["request"] = digest(_request_digest(new))
+        data["request"] = request
     if new.tags:
         data["tags"] = list(new.tags)
+    if plan.source.firing is not None:
+        data["schedule"], data["firing"] = plan.source.firing
     if job.submitted_by is not None:
         data["by_job"] = job_id(batch.job(job.submitted_by))
     if job.origin is not None:
@@ -330,7 +364,7 @@ def _submitted_data(batch: Batch, plan: _Plan, job: JobRow) -> dict[str, Any]:
     return data
 
 
-def _place_new(batch: Batch, plan: _Plan, job: JobRow, entry: int) -> None:
+def _place_new(batch: Batch, plan: Plan, job: JobRow, entry: int) -> None:
     at_us, due_us = batch.at_us, batch.at_us + plan.new.delay_us
     chosen = plan.verdict.chosen
     location: Location

@@ -11,6 +11,7 @@ from sheratan.contracts.errors import InvalidInput, SheratanError, TooLarge, Unk
 from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.jobs import NO_OPTIONS, JobError, KindDescription, Name, Options, Submission
 from sheratan.contracts.limits import Limits
+from sheratan.contracts.schedules import KEY_PREFIX
 from sheratan.contracts.values import check_json, convert, misfit
 from sheratan.contracts.worker import SPAWN_PREFIX, Report, StepReport, Wait
 from sheratan.engine.commands import Ending, NewJob, NewStep
@@ -211,9 +212,16 @@ def _tags(tags: tuple[str, ...], limits: Limits) -> tuple[str, ...]:
 
 
 def _key(key: str | None, limits: Limits) -> str | None:
-    if key is not None and len(key) > limits.key_length_max:
+    if key is None:
+        return None
+    if len(key) > limits.key_length_max:
         raise TooLarge(
             f"{len(key)} characters; at most {limits.key_length_max} (limits.key_length_max)", field="key"
+        )
+    if key.startswith(KEY_PREFIX):
+        raise InvalidInput(
+            f"keys that begin with {KEY_PREFIX} are those of schedules; begin it with something else",
+            field="key",
         )
     return key
 

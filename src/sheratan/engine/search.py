@@ -77,6 +77,7 @@ def dead_letter(reader: Reader, request: GetDeadLetter) -> DeadLetter:
 
 def bulk_preview(reader: Reader, request: PreviewBulk) -> BulkPreview:
     """How many jobs a bulk operation would be for, and the first of them."""
+    check_filter(request.filter)
     command = StartBulk(action=request.action, filter=request.filter, poison=request.poison)
     most = min(request.limit or _COUNTED_MAX, _COUNTED_MAX)
     found = reader.find_jobs(search_for(command)._replace(limit=most + 1))

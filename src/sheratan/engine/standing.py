@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sheratan.engine.compare import kept_digest
 from sheratan.engine.problems import Problems
-from sheratan.kernel.facts import OpenJob
+from sheratan.kernel.facts import OpenJob, ScheduleFact
 from sheratan.kernel.fold import Fold
 from sheratan.kernel.lifecycle import TERMINAL_STATES
 from sheratan.store.port import Reader, Shard
@@ -48,6 +48,8 @@ def compare_standing(reader: Reader, fold: Fold, problems: Problems) -> None:
     with problems.reading("bulk"):
         bulks = {row[:1]: row[1:] for row in reader.all_bulks()}
         problems.differ("bulk", {(n,): (x.last, x.done, x.ended) for n, x in fold.bulks.items()}, bulks)
+    with problems.reading("schedule"):
+        _compare_schedules(reader, fold, problems)
     with problems.reading("alarm"):
         _compare_alarms(reader, fold, problems)
 
@@ -83,9 +85,9 @@ def _is_in_place(row: Location, expected: Location, job: OpenJob, problems: Prob
 
 
 def _overdue_us(shard: Shard, fold: Fold) -> int:
-    """What was due before this instant should have rung: the engine has been up, and writing, for long enough since."""
+    """What was due before this instant should have rung: the engine has seen it come, and written on long enough."""
     latest_us = shard.head.at - _RINGS_WITHIN_US
-    return latest_us if fold.started_us < latest_us else 0
+    return latest_us if fold.ringing_us < latest_us else 0
 
 
 def _compare_locations(reader: Reader, fold: Fold, problems: Problems) -> None:
@@ -168,6 +170,26 @@ def _compare_flows(reader: Reader, fold: Fold, problems: Problems) -> None:
     problems.differ("flow", said, stands)
     paces = {row[:2]: row[2:] for row in reader.paces()}
     problems.differ("pace", {key: tuple(pace) for key, pace in fold.paces.items()}, paces)
+
+
+def _compare_schedules(reader: Reader, fold: Fold, problems: Problems) -> None:
+    stands: dict[tuple[str, str], ScheduleFact] = {}
+    kept: dict[bytes, str] = {}
+    overdue_us = 0 if fold.is_draining else _overdue_us(reader.shard(), fold)
+    for row in reader.all_schedules():
+        exists = row.definition is not None or row.payload is not None
+        definition = kept_digest(row.definition, row.payload) if exists else None
+        stands[row.tenant, row.name] = ScheduleFact(row.state, definition, *row[5:])
+        if row.payload is not None:
+            kept[row.payload] = row.name
+        if row.due_us is not None and row.due_us < overdue_us:
+            problems.add("E9", f"it was due at {row.due_us} and has not fired", row=f"schedule {row.name}")
+    problems.differ("schedule", fold.schedules, stands)
+    for payload in kept.keys() - reader.known_payloads(sorted(kept)):
+        problems.add("J5", f"its definition {payload.hex()} is not kept", row=f"schedule {kept[payload]}")
+    for number, told in fold.announced.items():
+        text = f"job {number} was to come in by this firing, and did not"
+        problems.add("E17", text, seq=told.entry, row=f"job {number}")
 
 
 def _compare_alarms(reader: Reader, fold: Fold, problems: Problems) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from sheratan.ambient.zones import zone_rules
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import ENGINE
@@ -29,7 +30,7 @@ def start(batch: Batch, version: str, epoch: int, limits: Limits) -> None:
     entry = batch.unit.record(
         "engine.started",
         "engine",
-        {"version": version, "epoch": epoch},
+        {"version": version, "epoch": epoch, "zones": zone_rules()},
         ENGINE,
         decision=decision(RECOVERY, given, verdict),
         previous=state.engine_entry,

@@ -154,6 +154,9 @@ class State:
         """Bulk operations that go on, by the entry that says what they are."""
         self.blocked = store.blocked_count()
         self.next_due_us = store.next_due_us()
+        self.next_firing_us = store.next_firing_us()
+        """When the next schedule is to be looked at."""
+        self.schedule_count = store.schedule_count()
 
     def refill(self) -> None:
         """Bring ready jobs back into windows that run low. Only between batches: the database must be whole."""

@@ -10,6 +10,7 @@ from sheratan.contracts.limits import Limits
 from sheratan.engine.batch import job_id
 from sheratan.engine.entries import read_entry
 from sheratan.engine.explain import previous_entry
+from sheratan.engine.schedule_views import schedules_lag_us
 from sheratan.kernel.story import tell
 from sheratan.kernel.words import count
 from sheratan.store.port import Reader
@@ -32,6 +33,7 @@ class Facts(NamedTuple):
     limits: Limits | None
     halted: str | None = None
     outage: str | None = None
+    now_us: int | None = None
 
 
 def status(reader: Reader, facts: Facts) -> EngineStatus:
@@ -57,6 +59,8 @@ def status(reader: Reader, facts: Facts) -> EngineStatus:
         head=shard.head.hash,
         workers=facts.workers,
         limits=facts.limits,
+        schedules=reader.schedule_count(),
+        schedules_lag_us=schedules_lag_us(reader, shard.head.at if facts.now_us is None else facts.now_us),
     )
 
 

@@ -9,20 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from sheratan.contracts import api
-from sheratan.contracts.bulk import BulkPreview, BulkRecord
-from sheratan.contracts.dead_letters import DeadLetter, DeadLetterPage
+from sheratan.contracts.bulk import BulkRecord
 from sheratan.contracts.errors import LimitReached, NotFound, Unavailable
-from sheratan.contracts.flow import FlowRecord
 from sheratan.contracts.ids import look_up_job_id
 from sheratan.contracts.jobs import JobRecord, QueueRecord
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import Principal
-from sheratan.contracts.worker import Assignment, StepRecord
+from sheratan.contracts.worker import Assignment
 from sheratan.engine import commands
-from sheratan.engine.blockers import flow_records
+from sheratan.engine.definition import prepare_schedule
 from sheratan.engine.edits import prepare_edit
 from sheratan.engine.engine import Engine
-from sheratan.engine.explain import story
 from sheratan.engine.prepare import (
     Check,
     prepare,
@@ -31,26 +28,17 @@ from sheratan.engine.prepare import (
     prepare_signal,
     prepare_steps,
 )
+from sheratan.engine.reads import READS, Look
 from sheratan.engine.search import (
-    bulk_preview,
-    bulk_record,
     check_filter,
-    dead_letter,
-    list_dead_letters,
-    list_records,
 )
 from sheratan.engine.status import Facts, status
 from sheratan.engine.timers import SESSION_SILENCE_US_MAX
 from sheratan.engine.views import (
-    after_results,
     ended_record,
-    find_view,
-    job_record,
-    job_results,
     queue_records,
-    step_records,
 )
-from sheratan.gateway.flow import FlowRequest, flow_command
+from sheratan.gateway.orders import ORDERS
 from sheratan.kernel.story import tell
 from sheratan.store.port import Reader
 from sheratan.store.rows import JobRow, Result
@@ -76,41 +64,24 @@ class Api:
         self._closed = False
         self.checks: dict[str, Check] = {}
         self._handlers: dict[type[api.Request], Callable[[Any, Principal], Awaitable[Any]]] = {
+            **dict.fromkeys(READS, self._look),
+            **dict.fromkeys(ORDERS, self._order),
             api.SubmitJobs: self._submit,
             api.RunJob: self._run,
-            api.GetJob: self._get,
             api.WaitForJob: self._wait,
-            api.ListJobs: self._list,
-            api.CancelJob: self._cancel,
             api.RetryJob: self._retry,
-            api.ListDeadLetters: self._dead_letters,
-            api.GetDeadLetter: self._dead_letter,
             api.ReplayJob: self._replay,
-            api.DiscardJob: self._discard,
             api.StartBulk: self._start_bulk,
-            api.PreviewBulk: self._preview_bulk,
-            api.GetBulk: self._bulk,
             api.SignalJob: self._signal,
-            api.ListSteps: self._steps,
-            api.AfterResults: self._after_results,
             api.ListQueues: self._queues,
-            api.PauseQueue: self._set_flow,
-            api.ResumeQueue: self._set_flow,
-            api.LimitQueue: self._set_flow,
-            api.PauseKind: self._set_flow,
-            api.ResumeKind: self._set_flow,
-            api.LimitKind: self._set_flow,
-            api.ListFlows: self._flows,
+            api.CreateSchedule: self._create_schedule,
             api.ListKinds: self._kinds,
-            api.TellWhy: self._why,
             api.GetStatus: self._status,
-            api.GetEntries: self._entries,
             api.RegisterWorker: self._register,
             api.LeaseJobs: self._lease,
             api.SettleJobs: self._settle,
             api.RecordSteps: self._record_steps,
             api.SpawnJobs: self._spawn,
-            api.GetResults: self._results,
             api.WaitForStops: self._stops,
             api.HeartbeatWorker: self._heartbeat,
             api.EndWorker: self._end,
@@ -157,16 +128,24 @@ class Api:
         self._closed = True
         self._threads.shutdown()
 
-    async def _read(self, function: Callable[[], T]) -> T:
+    async def _read(self, function: Callable[[Reader], T]) -> T:
         if self._closed:
             raise Unavailable("the engine has stopped")
 
         def read() -> T:
             # Commits go on meanwhile, and a job that moves from one table to another is in each at another instant.
             with self._reader.snapshot():
-                return function()
+                return function(self._reader)
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, read)
+
+    async def _look(self, request: api.Request, by: Principal) -> Any:
+        limits, now_us = self._engine.limits, self._engine.now_us()
+        read = READS[type(request)]
+        return await self._read(lambda reader: read(Look(reader, limits, by.tenant, now_us), request))
+
+    async def _order(self, request: api.Request, by: Principal) -> Any:
+        return await self._engine.ask(ORDERS[type(request)](request), by)
 
     async def _submit(self, request: api.SubmitJobs, by: Principal) -> list[api.Receipt]:
         jobs = prepare(request.jobs, self._engine.kinds, self._engine.limits)
@@ -177,7 +156,7 @@ class Api:
     async def _run(self, request: api.RunJob, by: Principal) -> JobRecord:
         job = prepare_job(request.job, self._engine.kinds, self._engine.limits)
         public_id, ended = await self._engine.run(commands.Submit(jobs=(job,)), by, request.timeout_seconds)
-        return self._at_hand(public_id, ended) or await self._get(api.GetJob(id=public_id), by)
+        return self._at_hand(public_id, ended) or await self._look(api.GetJob(id=public_id), by)
 
     def _at_hand(self, public_id: str, ended: tuple[JobRow, Result] | None) -> JobRecord | None:
         """The record of a job that has just ended, where its rows say it all."""
@@ -189,39 +168,21 @@ class Api:
             return None
         return ended_record(public_id, job, self._engine.state.lane_by_number[job.lane], result)
 
-    async def _get(self, request: api.GetJob, by: Principal) -> JobRecord:
-        return await self._read(lambda: job_record(self._reader, find_view(self._reader, request.id)))
-
     async def _wait(self, request: api.WaitForJob, by: Principal) -> JobRecord:
         address = look_up_job_id(request.id)
         ended = await self._engine.wait_end(address, request.timeout_seconds)
-        return self._at_hand(request.id, ended) or await self._get(api.GetJob(id=request.id), by)
-
-    async def _list(self, request: api.ListJobs, by: Principal) -> api.JobPage:
-        return await self._read(lambda: list_records(self._reader, request, self._engine.limits))
-
-    async def _cancel(self, request: api.CancelJob, by: Principal) -> Any:
-        return await self._engine.ask(commands.Cancel(id=request.id, reason=request.reason), by)
+        return self._at_hand(request.id, ended) or await self._look(api.GetJob(id=request.id), by)
 
     async def _retry(self, request: api.RetryJob, by: Principal) -> api.Receipt:
         command = commands.RetryJob(id=request.id, poison=request.poison)
         return api.Receipt(id=await self._engine.ask(command, by))
 
-    async def _dead_letters(self, request: api.ListDeadLetters, by: Principal) -> DeadLetterPage:
-        return await self._read(lambda: list_dead_letters(self._reader, request, self._engine.limits))
-
-    async def _dead_letter(self, request: api.GetDeadLetter, by: Principal) -> DeadLetter:
-        return await self._read(lambda: dead_letter(self._reader, request))
-
     async def _replay(self, request: api.ReplayJob, by: Principal) -> api.Receipt:
         edit, kinds, limits, edited = request.edit, self._engine.kinds, self._engine.limits, None
         if edit is not None:
-            edited = await self._read(lambda: prepare_edit(self._reader, request.id, edit, kinds, limits))
+            edited = await self._read(lambda reader: prepare_edit(reader, request.id, edit, kinds, limits))
         command = commands.Replay(id=request.id, edited=edited, poison=request.poison, reason=request.reason)
         return api.Receipt(id=await self._engine.ask(command, by))
-
-    async def _discard(self, request: api.DiscardJob, by: Principal) -> Any:
-        return await self._engine.ask(commands.Discard(id=request.id, reason=request.reason), by)
 
     async def _start_bulk(self, request: api.StartBulk, by: Principal) -> BulkRecord:
         check_filter(request.filter)
@@ -233,42 +194,23 @@ class Api:
             reason=request.reason,
         )
         entry: int = await self._engine.ask(command, by)
-        return await self._bulk(api.GetBulk(id=f"bulk:{entry}"), by)
-
-    async def _preview_bulk(self, request: api.PreviewBulk, by: Principal) -> BulkPreview:
-        check_filter(request.filter)
-        return await self._read(lambda: bulk_preview(self._reader, request))
-
-    async def _bulk(self, request: api.GetBulk, by: Principal) -> BulkRecord:
-        return await self._read(lambda: bulk_record(self._reader, request))
+        record: BulkRecord = await self._look(api.GetBulk(id=f"bulk:{entry}"), by)
+        return record
 
     async def _signal(self, request: api.SignalJob, by: Principal) -> Any:
         value = prepare_signal(request.value, self._engine.limits)
         return await self._engine.ask(commands.SendSignal(id=request.id, name=request.name, value=value), by)
 
-    async def _steps(self, request: api.ListSteps, by: Principal) -> list[StepRecord]:
-        return await self._read(lambda: step_records(self._reader, request))
-
-    async def _after_results(self, request: api.AfterResults, by: Principal) -> list[api.JobResult]:
-        return await self._read(lambda: after_results(self._reader, request))
-
-    async def _results(self, request: api.GetResults, by: Principal) -> list[api.JobResult]:
-        return await self._read(lambda: job_results(self._reader, request))
-
     async def _queues(self, request: api.ListQueues, by: Principal) -> list[QueueRecord]:
         return queue_records(self._engine.state, by.tenant)
 
-    async def _set_flow(self, request: FlowRequest, by: Principal) -> Any:
-        return await self._engine.ask(flow_command(request), by)
-
-    async def _flows(self, request: api.ListFlows, by: Principal) -> list[FlowRecord]:
-        return await self._read(lambda: flow_records(self._reader, by.tenant))
+    async def _create_schedule(self, request: api.CreateSchedule, by: Principal) -> Any:
+        engine = self._engine
+        command = prepare_schedule(request.schedule, engine.kinds, engine.limits, replaces=request.replace)
+        return await engine.ask(command, by)
 
     async def _kinds(self, request: api.ListKinds, by: Principal) -> Any:
         return [kind.description for _, kind in sorted(self._engine.kinds.kinds.items())]
-
-    async def _why(self, request: api.TellWhy, by: Principal) -> api.Story:
-        return await self._read(lambda: story(self._reader, request.id))
 
     async def _status(self, request: api.GetStatus, by: Principal) -> api.EngineStatus:
         engine = self._engine
@@ -283,11 +225,9 @@ class Api:
             engine.limits,
             engine.halted,
             engine.outage,
+            engine.now_us(),
         )
-        return await self._read(lambda: status(self._reader, facts))
-
-    async def _entries(self, request: api.GetEntries, by: Principal) -> list[str]:
-        return await self._read(lambda: _entry_lines(self._reader, request))
+        return await self._read(lambda reader: status(reader, facts))
 
     async def _register(self, request: api.RegisterWorker, by: Principal) -> api.WorkerSession:
         for kind in request.registration.kinds:
@@ -371,14 +311,3 @@ def _concerns(entry: Entry, subject: str | None, number: int | None) -> bool:
     if number is None or entry.type != "worker.leased":
         return False
     return any(job == number for job, _, _ in entry.data["jobs"])
-
-
-def _entry_lines(reader: Reader, request: api.GetEntries) -> list[str]:
-    lines: list[str] = []
-    for first, _, body in reader.pages(request.first_seq):
-        for offset, line in enumerate(body.split(b"\n")):
-            if first + offset >= request.first_seq:
-                lines.append(line.decode())
-            if len(lines) == request.limit:
-                return lines
-    return lines

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from sheratan.contracts.api import METHODS, STREAMS, RegisterWorker
+from sheratan.contracts.api import RegisterWorker
 from sheratan.contracts.errors import (
     InternalError,
     InvalidInput,
@@ -26,6 +26,7 @@ from sheratan.contracts.errors import (
     Unavailable,
 )
 from sheratan.contracts.limits import Limits
+from sheratan.contracts.methods import METHODS, STREAMS
 from sheratan.contracts.principal import Principal
 from sheratan.contracts.values import misfit
 from sheratan.contracts.wire import (

@@ -10,6 +10,7 @@ import msgspec
 from sheratan.contracts.journal import Entry
 
 __all__ = [
+    "Announced",
     "BulkFact",
     "Ended",
     "FailedFact",
@@ -19,6 +20,7 @@ __all__ = [
     "Mention",
     "NewFacts",
     "OpenJob",
+    "ScheduleFact",
     "SignalFact",
     "StepFact",
     "Violation",
@@ -175,6 +177,27 @@ class FlowFact(NamedTuple):
     limits: tuple[int, int, int, int, int]
     declared: int
     entry: int | None
+
+
+class ScheduleFact(NamedTuple):
+    """A schedule, or what is left of one: `definition` is its SHA-256, None once it was deleted."""
+
+    state: str
+    definition: str | None
+    on_behalf_of: str
+    created_us: int
+    after_us: int
+    due_us: int | None
+    last_us: int | None
+    last_job: int | None
+    entry: int
+
+
+class Announced(NamedTuple):
+    """A job that a firing said it submits: by this entry, under a key with this SHA-256."""
+
+    entry: int
+    key: str
 
 
 class PlainJobs(NamedTuple):

@@ -32,8 +32,10 @@ class Fold(FlowFold):
         self.engine_entry: int | None = None
         self.epoch = 0
         self.last_type = ""
-        self.started_us = 0
-        """When the newest engine started."""
+        self.ringing_us = 0
+        """Since when instants are noticed as they come: the newest engine started, or its clock was set."""
+        self.is_draining = False
+        """Whether the newest engine has begun to drain: then no schedule fires."""
         self._workers: dict[str, int] = {}
 
     def apply(self, entry: Entry) -> None:
@@ -72,22 +74,32 @@ class Fold(FlowFold):
             self.apply_all(run.entries())
 
     def _engine(self, entry: Entry) -> None:
-        self._check_previous(entry, self.engine_entry)
+        self.check_previous(entry, self.engine_entry)
         self.engine_entry = entry.seq
+
+    def _engine_draining(self, entry: Entry) -> None:
+        self._engine(entry)
+        self.is_draining = True
 
     def _engine_started(self, entry: Entry) -> None:
         self._engine(entry)
+        self.is_draining = False
         epoch = entry.data["epoch"]
         if epoch <= self.epoch:
             self.say(entry, "J16", f"owner number {epoch} follows owner number {self.epoch}")
         self.epoch = epoch
-        self.started_us = entry.at
+        self.ringing_us = entry.at
         decision_of(entry)
         # Sessions end with the engine that they registered with.
         self._workers.clear()
 
+    def _clock_stepped(self, entry: Entry) -> None:
+        self._engine(entry)
+        # Set forward, it may leave more overdue at once than one commit does.
+        self.ringing_us = entry.at
+
     def _policy_set(self, entry: Entry) -> None:
-        self._check_previous(entry, self.policy)
+        self.check_previous(entry, self.policy)
         limits = entry.data["limits"]
         if digest(canonical(limits)) != entry.data["digest"]:
             self.say(entry, "J8", "the digest of its limits is another")
@@ -95,48 +107,44 @@ class Fold(FlowFold):
         self.losses_max = limits["worker_losses_max"]
 
     def _registered(self, entry: Entry) -> None:
-        self._check_previous(entry, self._workers.get(entry.subject))
+        self.check_previous(entry, self._workers.get(entry.subject))
         self._workers[entry.subject] = entry.seq
 
     def _leased(self, entry: Entry) -> None:
-        self._check_previous(entry, self._workers.get(entry.subject))
+        self.check_previous(entry, self._workers.get(entry.subject))
         self._workers[entry.subject] = entry.seq
         self.leased(entry)
         if self.flows:
             self.check_flows(entry)
 
     def _worker_ended(self, entry: Entry) -> None:
-        self._check_previous(entry, self._workers.pop(entry.subject, None))
+        self.check_previous(entry, self._workers.pop(entry.subject, None))
 
     def _refused(self, entry: Entry) -> None:
         """A refusal stands beside its queue's story, as a stale report does beside a job's: it links to nothing."""
-        self._check_previous(entry, None)
+        self.check_previous(entry, None)
         if decision_of(entry)["chosen"] != "refuse":
             self.say(entry, "E14", "it was not refused by its decision")
 
     def _signalled(self, entry: Entry) -> None:
-        self._check_previous(entry, None)
+        self.check_previous(entry, None)
         self.signalled(entry)
 
     def _bulk_started(self, entry: Entry) -> None:
-        self._check_previous(entry, None)
+        self.check_previous(entry, None)
         self.bulk_started(entry)
 
     def _fenced_off(self, entry: Entry) -> None:
-        self._check_previous(entry, None)
+        self.check_previous(entry, None)
         self.fenced_off(entry)
-
-    def _check_previous(self, entry: Entry, last: int | None) -> None:
-        if entry.previous != last:
-            self.say(entry, "previous", f"entry {last} came last in this story, it names {entry.previous}")
 
 
 _HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
     "engine.started": Fold._engine_started,
-    "engine.draining": Fold._engine,
+    "engine.draining": Fold._engine_draining,
     "engine.resumed": Fold._engine,
     "engine.stopped": Fold._engine,
-    "clock.stepped": Fold._engine,
+    "clock.stepped": Fold._clock_stepped,
     "policy.set": Fold._policy_set,
     "worker.registered": Fold._registered,
     "worker.leased": Fold._leased,
@@ -167,4 +175,14 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
     "signal.sent": Fold._signalled,
     "step.succeeded": JobFold.stepped,
     "step.failed": JobFold.stepped,
+    "schedule.created": JobFold.scheduled,
+    "schedule.changed": JobFold.scheduled,
+    "schedule.missed": JobFold.scheduled,
+    "schedule.fired": JobFold.scheduled,
+    "schedule.skipped": JobFold.scheduled,
+    "schedule.postponed": JobFold.scheduled,
+    "schedule.backfilled": JobFold.scheduled,
+    "schedule.paused": JobFold.scheduled,
+    "schedule.resumed": JobFold.scheduled,
+    "schedule.deleted": JobFold.scheduled,
 }

@@ -72,11 +72,14 @@ class JobBook:
             self.say(entry, "E4", f"job {job.number} may not go from {job.state} to {target} by {entry.type}")
         job.state = target
 
+    def check_previous(self, entry: Entry, last: int | None) -> None:
+        """An entry names the last one of its story."""
+        if entry.previous != last:
+            self.say(entry, "previous", f"entry {last} came last in this story, it names {entry.previous}")
+
     def follows(self, entry: Entry, job: OpenJob) -> None:
         """An entry names the last one of its job's story."""
-        if entry.previous != job.entry:
-            text = f"entry {job.entry} came last in this story, it names {entry.previous}"
-            self.say(entry, "previous", text)
+        self.check_previous(entry, job.entry)
 
     def gone(self, entry: Entry, number: int) -> None:
         """An entry about a job that is not open under this id."""

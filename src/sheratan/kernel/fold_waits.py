@@ -5,12 +5,13 @@ from __future__ import annotations
 from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.journal import Entry
 from sheratan.kernel.facts import Mention, OpenJob, SignalFact, WaitFact
-from sheratan.kernel.fold_book import JobBook, decision_of
+from sheratan.kernel.fold_book import decision_of
+from sheratan.kernel.fold_schedules import ScheduleFold
 
 __all__ = ["WaitFold"]
 
 
-class WaitFold(JobBook):
+class WaitFold(ScheduleFold):
     """What each entry about a wait or a signal does, and what it must fit."""
 
     def signalled(self, entry: Entry) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from sheratan.contracts.journal import Entry
+from sheratan.kernel.story_schedules import SCHEDULE_TELLERS
 from sheratan.kernel.words import count, seconds
 
 __all__ = ["tell"]
@@ -17,6 +18,8 @@ def _submitted(entry: Entry) -> str:
     text = (
         f"{_who(entry)} submitted it as a job of kind {data['kind']} for queue {queue}, priority {priority}."
     )
+    if "firing" in data:
+        text += f" Firing {data['firing']} of schedule {data['schedule']} submitted it."
     if "by_job" in data:
         text += f" It was submitted by the running job {data['by_job']}."
     if "origin" in data:
@@ -188,6 +191,7 @@ _TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     "signal.sent": lambda entry: f"{_who(entry)} sent it the signal {entry.data['name']}.",
     "step.succeeded": _step,
     "step.failed": _step,
+    **SCHEDULE_TELLERS,
 }
 
 

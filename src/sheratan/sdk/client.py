@@ -16,10 +16,12 @@ from sheratan.contracts.dead_letters import DeadLetter, DeadLetterPage, Edit
 from sheratan.contracts.errors import JobFailed
 from sheratan.contracts.flow import FlowLimits, FlowRecord
 from sheratan.contracts.jobs import JobRecord, KindDescription, QueueRecord, Submission
+from sheratan.contracts.schedules import FiringRecord, ScheduleRecord
 from sheratan.contracts.values import convert
 from sheratan.contracts.worker import StepRecord
 from sheratan.sdk.kind import Kind
 from sheratan.sdk.options import SubmissionOptions, read_options
+from sheratan.sdk.schedule_options import ScheduleOptions, read_schedule
 from sheratan.sdk.socket import connect
 
 __all__ = ["Client", "JobHandle"]
@@ -232,13 +234,72 @@ class Client:
         flows: list[FlowRecord] = await self._transport.call(api.ListFlows())
         return flows
 
+    async def create_schedule(
+        self,
+        name: str,
+        kind: Kind[Any, Any] | str,
+        value: Any = None,
+        *,
+        replace: bool = False,
+        **options: Unpack[ScheduleOptions],
+    ) -> str:
+        """Submit jobs of a kind by a schedule: `created`, or `unchanged` when it is there so.
+
+        Conflict names the field when it is there with another definition; with `replace` it is then `changed`.
+        """
+        given = value if isinstance(kind, str) else kind.dump_input(value)
+        wanted = read_schedule(name, kind if isinstance(kind, str) else kind.name, given, options)
+        outcome: str = await self._transport.call(api.CreateSchedule(schedule=wanted, replace=replace))
+        return outcome
+
+    async def schedule(self, name: str) -> ScheduleRecord:
+        """A schedule as it stands."""
+        record: ScheduleRecord = await self._transport.call(convert({"name": name}, api.GetSchedule))
+        return record
+
+    async def schedules(self, request: api.ListSchedules | None = None) -> api.SchedulePage:
+        """A page of schedules, by name."""
+        page: api.SchedulePage = await self._transport.call(request or api.ListSchedules())
+        return page
+
+    async def next_firings(
+        self, name: str, limit: int = 5, *, after_us: int | None = None
+    ) -> list[FiringRecord]:
+        """The first firings of a schedule later than an instant (None: now), whether it is paused or not."""
+        wanted = convert({"name": name, "limit": limit, "after_us": after_us}, api.NextFirings)
+        found: list[FiringRecord] = await self._transport.call(wanted)
+        return found
+
+    async def pause_schedule(self, name: str, reason: str = "") -> bool:
+        """Let a schedule fire no more until it is resumed; False when it was paused already."""
+        wanted = convert({"name": name, "reason": reason}, api.PauseSchedule)
+        changed: bool = await self._transport.call(wanted)
+        return changed
+
+    async def resume_schedule(self, name: str) -> bool:
+        """Let a schedule fire again, from now on; False when it was not paused."""
+        changed: bool = await self._transport.call(convert({"name": name}, api.ResumeSchedule))
+        return changed
+
+    async def backfill_schedule(
+        self, name: str, from_us: int, until_us: int, *, dry_run: bool = False
+    ) -> list[FiringRecord]:
+        """Submit the jobs of past firings between two instants, all or none; each firing has one job, ever."""
+        given = {"name": name, "from_us": from_us, "until_us": until_us, "dry_run": dry_run}
+        found: list[FiringRecord] = await self._transport.call(convert(given, api.BackfillSchedule))
+        return found
+
+    async def delete_schedule(self, name: str, reason: str = "") -> None:
+        """Delete a schedule; its jobs and its story stay."""
+        await self._transport.call(convert({"name": name, "reason": reason}, api.DeleteSchedule))
+
     async def kinds(self) -> list[KindDescription]:
         """The kinds that workers have offered since the engine started."""
         kinds: list[KindDescription] = await self._transport.call(api.ListKinds())
         return kinds
 
     async def why(self, subject: str) -> api.Story:
-        """The story of a job, a queue (`queue:NAME`), a worker or the `engine`."""
+        """The story of a job, a queue (`queue:NAME`), a schedule (`schedule:NAME`), a worker or the `engine`."""
         story: api.Story = await self._transport.call(api.TellWhy(id=subject))
         return story
 

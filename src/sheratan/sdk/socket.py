@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
-from sheratan.contracts.api import METHODS, STREAMS, Request, RunJob, SettleJobs, SubmitJobs
+from sheratan.contracts.api import Request, RunJob, SettleJobs, SubmitJobs
 from sheratan.contracts.errors import Disconnected, InvalidInput, SheratanError, Unavailable, error_from_wire
+from sheratan.contracts.methods import METHODS, STREAMS
 from sheratan.contracts.values import check_json
 from sheratan.contracts.wire import CANCEL, SOCKET_NAME, AnswerFrame, CancelParams, RequestFrame
 

@@ -13,7 +13,7 @@ from sheratan.engine.replay import Replayer
 from sheratan.engine.state import State
 from sheratan.engine.verify import Verifier
 from sheratan.kernel.chain import Head
-from sheratan.simulation.batches import made_of, seeds_of
+from sheratan.simulation.batches import drawn_in
 from sheratan.simulation.beside import faults_beside
 from sheratan.simulation.clock import SimulatedClock
 from sheratan.simulation.coverage import Coverage
@@ -22,7 +22,7 @@ from sheratan.simulation.model import Model
 from sheratan.simulation.model_jobs import Refused
 from sheratan.simulation.model_state import ModelJob
 from sheratan.simulation.records import CLOCK_STEP_US, Befallen, record_faults
-from sheratan.simulation.seen import expected, meant, said, seen
+from sheratan.simulation.seen import expected, expected_schedules, meant, said, seen, seen_schedules
 from sheratan.simulation.store import Killed
 from sheratan.simulation.story import Story
 from sheratan.store.rows import Result, StepRow, wait_key
@@ -166,7 +166,7 @@ class Auditor:
     def _apply(self, decided: _Decided) -> None:
         batch, model = decided.batch, self.model
         actual = {id(pending): (value, error) for pending, value, error in batch.answers}
-        model.begin(batch.unit.at_us, batch.monotonic_us, actual, seeds_of(batch), made_of(batch))
+        model.begin(batch.unit.at_us, batch.monotonic_us, actual, drawn_in(batch))
         try:
             if decided.what == "start":
                 model.start(decided.limits)
@@ -184,13 +184,16 @@ class Auditor:
         if self._story.violation is None:
             self._compare_answers(actual, batch)
             self._compare_jobs(batch)
+            self._compare_schedules()
             self._compare_records(decided)
 
     def _compare_records(self, decided: _Decided) -> None:
         model = self.model
         if model.made:
             self._blame(f"bulk operations have made {model.made}, of which the model knows nothing")
-        others = [bulk.whom for bulk in model.bulks.values()]
+        others = {bulk.whom for bulk in model.bulks.values()} | {
+            one.owner for one in model.schedules.values()
+        }
         for fault in record_faults(decided.batch, decided.commands, model.noted, decided.befallen, others):
             self._blame(fault)
 
@@ -220,6 +223,15 @@ class Auditor:
         stops = sorted((one.number, one.fence, one.reason) for _, one in batch.stops)
         if stops != sorted(self.model.stops):
             self._blame(f"attempts are told to stop: {stops}; the model says {self.model.stops}")
+
+    def _compare_schedules(self) -> None:
+        assert self._reader is not None
+        stored, wanted = (
+            seen_schedules(self._reader.all_schedules()),
+            expected_schedules(self.model.schedules),
+        )
+        if stored != wanted:
+            self._blame(f"the schedules are {stored}; the model says {wanted}")
 
     def _compare_job(self, number: int) -> None:
         assert self._reader is not None

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from sheratan.contracts.ids import number_of
-from sheratan.engine.batch import Batch
+from sheratan.contracts.schedules import KEY_PREFIX
+from sheratan.engine.batch import Batch, job_id
+from sheratan.simulation.model_state import Drawn
 
-__all__ = ["made_of", "seeds_of"]
+__all__ = ["drawn_in", "seeds_of"]
 
 
-def made_of(batch: Batch) -> list[str]:
-    """The jobs that bulk operations have made in a batch, in order: nothing else leads to a job by an entry."""
-    entries = batch.unit.entries
-    return [entry.subject for entry in entries if entry.type == "job.submitted" and entry.cause is not None]
+def drawn_in(batch: Batch) -> Drawn:
+    """What a batch has drawn."""
+    return Drawn(seeds_of(batch), _made_in_bulk(batch), _firing_ids(batch))
+
+
+def _made_in_bulk(batch: Batch) -> list[str]:
+    """The jobs that bulk operations have made in a batch, in order: only they and firings lead to a job by an entry."""
+    submitted = [entry for entry in batch.unit.entries if entry.type == "job.submitted"]
+    return [entry.subject for entry in submitted if entry.cause is not None and "firing" not in entry.data]
+
+
+def _firing_ids(batch: Batch) -> dict[str, str]:
+    ids = {job.number: job_id(job) for job in batch.unit.jobs}
+    return {row.key: ids[row.number] for row in batch.unit.keys.values() if row.key.startswith(KEY_PREFIX)}
 
 
 def seeds_of(batch: Batch) -> dict[int, int]:

@@ -14,9 +14,11 @@ from sheratan.contracts.flow import FlowLimits, Rate
 from sheratan.contracts.jobs import Options as JobOptions
 from sheratan.contracts.jobs import Submission
 from sheratan.simulation.choices import Choices
+from sheratan.simulation.clock import EPOCH_US
 from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.network import Connection, Network
 from sheratan.simulation.options import Options
+from sheratan.simulation.scheduling import draw_schedule
 from sheratan.simulation.story import Story
 
 __all__ = ["KINDS", "QUEUES", "Acknowledged", "Client"]
@@ -190,6 +192,51 @@ class Client:
             await self._ask(api.LimitKind(kind=draw.pick("client.kind", KINDS), limits=limits))
         else:
             await self._ask(api.LimitQueue(queue=draw.pick("client.queue", QUEUES), limits=limits))
+
+    async def _schedule(self) -> None:
+        draw = self._choices
+        schedule = draw_schedule(draw, self._submission(), round(self._network.loop.now_us / 1_000_000))
+        answer = await self._ask(
+            api.CreateSchedule(schedule=schedule, replace=draw.pick("schedule.replace", (False, True)))
+        )
+        self._story.tell(f"schedule {schedule.name}: {answer}")
+
+    async def _tend(self) -> None:
+        """Pause, resume, delete a schedule, or make up for what it did not do."""
+        page = await self._ask(api.ListSchedules())
+        if not page.items:
+            return
+        name = self._choices.pick("schedule.tended", [one.name for one in page.items])
+        what = self._choices.pick(
+            "schedule.tend", ("pause", "resume", "resume", "delete", "backfill", "backfill", "cancel")
+        )
+        if what == "pause":
+            await self._ask(api.PauseSchedule(name=name, reason="a test"))
+        elif what == "resume":
+            await self._ask(api.ResumeSchedule(name=name))
+        elif what == "delete":
+            await self._ask(api.DeleteSchedule(name=name, reason="a test"))
+        elif what == "cancel":
+            known = await self._ask(api.GetSchedule(name=name))
+            if known.last_job is not None:
+                await self._ask(api.CancelJob(id=known.last_job))
+        else:
+            await self._backfill(name)
+
+    async def _backfill(self, name: str) -> None:
+        known = await self._ask(api.GetSchedule(name=name))
+        now_us = EPOCH_US + self._network.loop.now_us
+        bases = (known.created_us, known.last_us or known.created_us, now_us, now_us)
+        newest_us = self._choices.pick("backfill.base", bases)
+        request = api.BackfillSchedule(
+            name=name,
+            from_us=newest_us - self._choices.pick("backfill.span", (30_000_000, 90_000_000)),
+            until_us=newest_us + self._choices.pick("backfill.until", (0, 0, 5_000_000)),
+            dry_run=self._choices.pick("backfill.dry_run", (False, False, True)),
+        )
+        for one in await self._ask(request):
+            if one.job is not None:
+                self.acknowledged.append(Acknowledged(one.job, None))
 
     async def _look(self) -> None:
         for job in self._some_known(1):

@@ -6,7 +6,7 @@ from typing import Final
 
 from sheratan.simulation.loop import SimulatedLoop
 
-__all__ = ["SimulatedClock"]
+__all__ = ["EPOCH_US", "SimulatedClock"]
 
 EPOCH_US: Final = 1_800_000_000_000_000
 """Where the wall clock stands when a world begins: 15 January 2027."""
@@ -20,6 +20,8 @@ class SimulatedClock:
         self._offset_us = EPOCH_US
         self._drift_ppm = 0
         self._drifts_since_us = 0
+        self.set_at_us = 0
+        """When, by the world's own time, it was last set forward or back."""
 
     def now_us(self) -> int:
         """What the wall clock shows: microseconds since the epoch."""
@@ -32,6 +34,7 @@ class SimulatedClock:
     def step(self, microseconds: int) -> None:
         """Set the wall clock forward or back."""
         self._offset_us += microseconds
+        self.set_at_us = self._loop.now_us
 
     def drift(self, parts_per_million: int) -> None:
         """Let the wall clock run faster, or slower, from now on."""

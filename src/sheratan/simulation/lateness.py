@@ -4,16 +4,35 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from sheratan.simulation.clock import SimulatedClock
 from sheratan.simulation.model import Model
 from sheratan.simulation.model_state import SILENCE_US, ModelWorker
 
 __all__ = ["find_late"]
 
 _LATE_US: Final = 1_000_000
+_LOOK_US: Final = 60_000_000
+"""How soon an engine that rests sees that the wall clock was set forward."""
 
 
-def find_late(model: Model, now_us: int) -> str | None:
+def find_late(model: Model, clock: SimulatedClock) -> str | None:
     """What is late at an instant at which the engine rests, in a sentence."""
+    now_us = clock.monotonic_us()
+    late = _late_schedule(model, clock.now_us()) if clock.set_at_us + _LOOK_US + _LATE_US < now_us else None
+    return late or _late_work(model, now_us)
+
+
+def _late_schedule(model: Model, wall_us: int) -> str | None:
+    if model.draining:
+        return None
+    for name, schedule in model.schedules.items():
+        due_us = schedule.due_us
+        if due_us is not None and due_us + _LOOK_US + _LATE_US < wall_us:
+            return f"schedule {name} was due at {due_us}, and has not fired at {wall_us}"
+    return None
+
+
+def _late_work(model: Model, now_us: int) -> str | None:
     for worker in model.workers.values():
         if worker.heard_us + SILENCE_US + _LATE_US < now_us:
             return f"worker {worker.session} has been silent for too long, and is still on duty"

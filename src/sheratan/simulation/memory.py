@@ -45,6 +45,8 @@ def _kept_and_read(mine: State, fresh: State) -> list[tuple[str, Any, Any]]:
         ("the limits of the lanes", mine.flow.bound, fresh.flow.bound),
         ("the running jobs of what is limited", mine.flow.running, _running(mine)),
         ("the policy", mine.policy, fresh.policy),
+        ("the next firing", mine.next_firing_us, fresh.next_firing_us),
+        ("the number of schedules", mine.schedule_count, fresh.schedule_count),
         ("the last entry about the engine", mine.engine_entry, fresh.engine_entry),
     ]
 

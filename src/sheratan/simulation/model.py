@@ -19,40 +19,39 @@ from sheratan.engine.commands import (
     RegisterWorker,
     StartDraining,
 )
-from sheratan.simulation.model_dead import ModelDead
 from sheratan.simulation.model_jobs import Refused
-from sheratan.simulation.model_state import SILENCE_US, ModelJob, ModelWorker
+from sheratan.simulation.model_schedules import ModelSchedules
+from sheratan.simulation.model_state import SILENCE_US, Drawn, ModelJob, ModelWorker
 
 __all__ = ["Model"]
 
 _TIMERS_AT_ONCE: Final = 512
 
 
-class Model(ModelDead):
-    """Jobs, workers and queues, and how they change."""
+class Model(ModelSchedules):
+    """Jobs, schedules, workers and queues, and how they change."""
 
     # ------------------------------------------------------------------------------------------------------------------
     # Batches
 
-    def begin(
-        self, at_us: int, monotonic_us: int, actual: dict[int, Any], seeds: dict[int, int], made: list[str]
-    ) -> None:
+    def begin(self, at_us: int, monotonic_us: int, actual: dict[int, Any], drawn: Drawn) -> None:
         """A batch begins. `actual` are the engine's answers by pending; only what no model can know is taken from
-        them: new ids and session numbers. `seeds` gives the seed that was recorded with a job's backoff, `made`
-        the jobs that bulk operations have made."""
+        them: new ids and session numbers."""
         self.at_us, self.monotonic_us = at_us, monotonic_us
         self.moved.clear()
         self.known = len(self.jobs)
         self.noted.clear()
         self.stops.clear()
         self.answers.clear()
-        self._actual, self._seeds, self.made = actual, seeds, made
+        self._actual, self._seeds = actual, drawn.seeds
+        self.made, self._firing_ids = drawn.made, drawn.firing_ids
 
     def decide(self, commands: Sequence[Pending], abandoned: set[int]) -> None:
         """Commands in order, then what time has brought, then who gets work."""
         timed = [self.jobs[number] for number in (*self.scheduled, *self.waiting)]
         due = sorted((job.due_us, job.number) for job in timed)
         alarms, pieces = sorted(self.alarms), self.candidates()
+        firings = self.due_schedules()
         for pending in commands:
             try:
                 answer = self._route(pending)
@@ -64,12 +63,13 @@ class Model(ModelDead):
             self.follow()
         self.go_on(pieces)
         self._ring(due, alarms)
+        self.fire(firings)
         self.follow()
         self._dispatch(abandoned)
 
     def start(self, limits: Limits) -> None:
         """A new engine: nobody is on duty, and what ran is lost."""
-        self.limits, self.draining = limits, False
+        self.limits, self.draining, self.started_us = limits, False, self.at_us
         self.workers.clear()
         self.forget_looks()
         self.forget_turns()

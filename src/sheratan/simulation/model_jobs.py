@@ -55,6 +55,7 @@ class ModelJobs(ModelFlow):
         self.answers: dict[int, Any] = {}
         self._actual: dict[int, Any] = {}
         self._seeds: dict[int, int] = {}
+        self._firing_ids: dict[str, str] = {}
 
     # ------------------------------------------------------------------------------------------------------------------
     # Submissions

@@ -5,9 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from sheratan.contracts.schedules import Schedule
 from sheratan.engine.commands import NewJob
 
-__all__ = ["GRACE_US", "SILENCE_US", "TERMINAL", "ModelJob", "ModelWait", "ModelWorker"]
+__all__ = [
+    "GRACE_US",
+    "SILENCE_US",
+    "TERMINAL",
+    "Drawn",
+    "ModelJob",
+    "ModelSchedule",
+    "ModelWait",
+    "ModelWorker",
+]
 
 TERMINAL: Final = ("succeeded", "failed", "cancelled")
 
@@ -16,6 +26,17 @@ GRACE_US: Final = 10_000_000
 
 SILENCE_US: Final = 30_000_000
 """How long a worker may be silent."""
+
+
+class Drawn(NamedTuple):
+    """What a batch has drawn at random: seeds of backoffs by job, and ids of new jobs.
+
+    Of jobs that bulk operations have made, in order; of jobs that firings have submitted, by key.
+    """
+
+    seeds: dict[int, int]
+    made: list[str]
+    firing_ids: dict[str, str]
 
 
 class ModelWait(NamedTuple):
@@ -91,3 +112,17 @@ class ModelWorker:
     free_slots: int = 0
     waiting: object | None = None
     held: set[int] = field(default_factory=set)
+
+
+@dataclass
+class ModelSchedule:
+    """A schedule as the model knows it. Instants as they are recorded."""
+
+    definition: Schedule
+    owner: str
+    created_us: int
+    after_us: int
+    due_us: int | None
+    is_paused: bool = False
+    last_us: int | None = None
+    last_job: int | None = None

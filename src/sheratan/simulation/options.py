@@ -63,6 +63,8 @@ _WEIGHTS: Final[dict[str, int]] = {
     "signal": 8,
     "deal": 6,
     "mass": 3,
+    "schedule": 8,
+    "tend": 14,
 }
 """What clients do, and the most weight that each thing may have against the others."""
 
@@ -139,4 +141,5 @@ def draw_limits(choices: Choices) -> Limits:
         bulk_jobs_max=choices.pick("limits.bulk_jobs", (1_000, 1, 3)),
         bulk_look_jobs_max=choices.pick("limits.bulk_look_jobs", (10_000, 2, 7)),
         bulk_open_max=choices.pick("limits.bulk_open", (8, 1)),
+        schedules_max=choices.pick("limits.schedules", (100_000, 2)),
     )

@@ -22,6 +22,8 @@ _NOTED: Final = (
     "job.cancel_requested", "job.fenced_off", "job.timed_out", "step.succeeded", "step.failed", "signal.sent",
     "job.replayed", "job.discarded", "bulk.started", "bulk.ended",
     "queue.paused", "queue.resumed", "kind.paused", "kind.resumed", "flow.limited",
+    "schedule.created", "schedule.changed", "schedule.missed", "schedule.fired", "schedule.skipped",
+    "schedule.postponed", "schedule.backfilled", "schedule.paused", "schedule.resumed", "schedule.deleted",
 )  # fmt: skip
 """Entries that move no job, so that nothing else would show that one is missing."""
 
@@ -33,6 +35,9 @@ _CHOSEN: Final[dict[str, tuple[str, ...]]] = {
     "job.discarded": ("discard",),
     "bulk.ended": ("end", "stop"),
     "job.unblocked": ("queue", "schedule"),
+    "schedule.fired": ("submit", "cancel_previous"),
+    "schedule.skipped": ("skip",),
+    "schedule.postponed": ("refuse",),
 }
 """What must have been chosen where an entry of this type says what was done."""
 
@@ -86,7 +91,7 @@ def _befallen(entries: Sequence[Entry], befallen: Befallen) -> Iterator[str]:
 
 
 def _decided(entry: Entry, subjects: Mapping[int, str]) -> Iterator[str]:
-    """A decision chose what its entry says; what follows from an end names that end."""
+    """A decision chose what its entry says; what follows from an end, or from a firing, names that."""
     if entry.decision is None:
         return
     if entry.decision["chosen"] not in _CHOSEN.get(entry.type, (entry.decision["chosen"],)):
@@ -95,10 +100,10 @@ def _decided(entry: Entry, subjects: Mapping[int, str]) -> Iterator[str]:
     if entry.decision["rule"].startswith("job.after@"):
         ended = entry.data["ended"]
     elif entry.decision["rule"].startswith("job.cancel@") and entry.actor == ENGINE.actor:
-        ended = entry.data["reason"].partition(",")[0]
+        ended = entry.data["reason"].replace(",", " ").split()[0]
     cause = -1 if entry.cause is None else entry.cause
     if ended is not None and subjects.get(cause) != ended:
-        yield f"entry {entry.seq} names {cause} as its cause, which is not the end of {ended}"
+        yield f"entry {entry.seq} names {cause} as its cause, which is not about {ended}"
 
 
 def _form(batch: Batch) -> Iterator[str]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sheratan.contracts.errors import SheratanError
+from sheratan.contracts.schedules import FiringRecord
 from sheratan.contracts.worker import Assignment
 from sheratan.simulation.model_jobs import Refused
-from sheratan.simulation.model_state import ModelJob
-from sheratan.store.rows import TIMER_WAIT, Blocked, Lease, Location, Ready, Result, Timer
+from sheratan.simulation.model_state import ModelJob, ModelSchedule
+from sheratan.store.rows import TIMER_WAIT, Blocked, Lease, Location, Ready, Result, ScheduleRow, Timer
 
-__all__ = ["expected", "meant", "said", "seen"]
+__all__ = ["expected", "expected_schedules", "meant", "said", "seen", "seen_schedules"]
 
 
 def said(answer: tuple[Any, SheratanError | None]) -> Any:
@@ -23,6 +25,8 @@ def said(answer: tuple[Any, SheratanError | None]) -> Any:
             (one.number, one.attempt, one.fence, one.kind, one.queue, bytes(one.input), one.steps)
             for one in value
         ]
+    if isinstance(value, list) and value and isinstance(value[0], FiringRecord):
+        return [(one.id, one.instant_us, one.job) for one in value]
     return value
 
 
@@ -75,3 +79,36 @@ def expected(job: ModelJob) -> tuple[Any, ...]:
     if job.state == "blocked":
         return ("blocked", len(job.missing), job.failed_parents, job.due_us)
     return (job.state, job.ended_attempt, job.losses, job.ended_us)
+
+
+def seen_schedules(rows: Iterable[ScheduleRow]) -> dict[str, tuple[Any, ...]]:
+    """The schedules that are there, in the model's words."""
+    return {
+        row.name: (
+            row.state == "paused",
+            row.on_behalf_of,
+            row.created_us,
+            row.after_us,
+            row.due_us,
+            row.last_us,
+            row.last_job,
+        )
+        for row in rows
+        if row.state != "deleted"
+    }
+
+
+def expected_schedules(known: Mapping[str, ModelSchedule]) -> dict[str, tuple[Any, ...]]:
+    """The schedules of the model, as they are compared."""
+    return {
+        name: (
+            one.is_paused,
+            one.owner,
+            one.created_us,
+            one.after_us,
+            one.due_us,
+            one.last_us,
+            one.last_job,
+        )
+        for name, one in known.items()
+    }

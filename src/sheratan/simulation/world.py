@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from sheratan.contracts import api
-from sheratan.contracts.errors import SheratanError
+from sheratan.contracts.errors import NotFound, SheratanError
 from sheratan.contracts.flow import NO_LIMITS
 from sheratan.engine import state, window
 from sheratan.engine.views import find_view
@@ -177,7 +177,7 @@ class _World:
             self.storage.give_back(reader)
 
     async def _let_all_go(self) -> None:
-        """Nothing is paused any more, and nothing limited that would make the end wait."""
+        """Nothing is paused or scheduled any more, and nothing limited that would make the end wait."""
         requests: list[api.Request] = [api.ResumeQueue(queue=queue) for queue in QUEUES]
         requests += [api.ResumeKind(kind=kind) for kind in KINDS]
         for subject in sorted(self.auditor.model.set_for):
@@ -186,16 +186,25 @@ class _World:
                 requests.append(api.LimitQueue(queue=name, limits=NO_LIMITS))
             else:
                 requests.append(api.LimitKind(kind=name, limits=NO_LIMITS))
+        requests += [api.DeleteSchedule(name=name) for name in self.auditor.model.schedules]
         for request in requests:
-            for _ in range(100):
-                try:
-                    await Connection(self.network, "operator").call(request, 5.0)
-                    break
-                except SheratanError:
-                    await asyncio.sleep(0.5)
-                    await self.hosts.mend()
+            await self._insist(request)
+        if self.auditor.model.schedules:
+            raise Violation(f"{list(self.auditor.model.schedules)} are there after they were deleted")
+
+    async def _insist(self, request: api.Request) -> None:
+        """Ask for something until it is done."""
+        for _ in range(100):
+            try:
+                await Connection(self.network, "operator").call(request, 5.0)
+            except NotFound:
+                return
+            except SheratanError:
+                await asyncio.sleep(0.5)
+                await self.hosts.mend()
             else:
-                raise Violation(f"{request} was refused although nothing goes wrong any more")
+                return
+        raise Violation(f"{request} was refused although nothing goes wrong any more")
 
     def _open_jobs(self) -> list[Any]:
         """Jobs that have not ended, and bulk operations."""
@@ -268,7 +277,7 @@ class _World:
         if server is None or self.auditor.is_deciding or self.loop.is_still(server.node):
             return
         if server.serves:
-            found = find_late(self.auditor.model, self.loop.now_us)
+            found = find_late(self.auditor.model, self.clock)
             if found is not None:
                 self.story.blame(found)
             if server.has_forgotten_commands:

@@ -9,14 +9,11 @@ from typing import Literal, NamedTuple, Protocol
 from sheratan.contracts.filters import JobFilter
 from sheratan.contracts.ids import JOB_NUMBER_MAX
 from sheratan.kernel.chain import Head
+from sheratan.store.port_scans import Scans
 from sheratan.store.rows import (
-    AfterRow,
     AwaitedRow,
     Blocked,
     BulkRow,
-    FailedRow,
-    FailureRow,
-    FailureWord,
     FlowRow,
     JobRow,
     KeyRow,
@@ -25,10 +22,9 @@ from sheratan.store.rows import (
     Location,
     PaceRow,
     Ready,
-    Result,
+    ScheduleRow,
     SignalRow,
     StepRow,
-    TagRow,
     Timer,
     WaitKey,
     WaitRow,
@@ -78,7 +74,7 @@ class Search(NamedTuple):
     is_window: bool = False
 
 
-class Reader(Protocol):
+class Reader(Scans, Protocol):
     """Reads of committed state. Every read is bounded in rows and in time."""
 
     def shard(self) -> Shard:
@@ -197,6 +193,22 @@ class Reader(Protocol):
         """How many steps these jobs have recorded, and the entry of the last one; jobs without any are left out."""
         ...
 
+    def schedule(self, tenant: str, name: str) -> ScheduleRow | None:
+        """One schedule, or what is left of one that was deleted."""
+        ...
+
+    def list_schedules(self, tenant: str, after: str, limit: int) -> list[ScheduleRow]:
+        """Schedules by name, from the one after a name on, without those that were deleted."""
+        ...
+
+    def schedule_count(self) -> int:
+        """How many schedules there are, without those that were deleted."""
+        ...
+
+    def next_firing_us(self) -> int | None:
+        """The earliest instant at which a schedule is to be looked at."""
+        ...
+
     def payload(self, digest: bytes) -> bytes:
         """A payload that is kept apart from the hot rows."""
         ...
@@ -224,118 +236,8 @@ class Reader(Protocol):
         """
         ...
 
-    # Reads of whole tables, for checks. They go in steps of bounded size, so that no single read lasts long.
-
     def snapshot(self) -> AbstractContextManager[None]:
         """Within it, all reads see the same committed state. Hold it briefly: the log grows meanwhile."""
-        ...
-
-    def integrity(self) -> list[str]:
-        """What the database finds wrong with its own files; empty when all is well. May take long."""
-        ...
-
-    def job_numbers(self, above: int | None = None) -> Iterator[int]:
-        """The numbers of all jobs, or of those above one, in order."""
-        ...
-
-    def result_numbers(self, above: int | None = None) -> Iterator[int]:
-        """The numbers of all jobs that have ended, or of those above one, in order."""
-        ...
-
-    def results(self, numbers: Sequence[int]) -> list[Result]:
-        """The results of these jobs, in no particular order; a job that has not ended has none."""
-        ...
-
-    def after_rows(self, numbers: Sequence[int]) -> list[AfterRow]:
-        """What these jobs were named to run after, by job and in the order they were named."""
-        ...
-
-    def failure_rows(self, numbers: Sequence[int]) -> list[FailureRow]:
-        """How attempts of these jobs failed."""
-        ...
-
-    def step_rows(self, keys: Sequence[tuple[int, int]]) -> list[StepRow]:
-        """Steps by job and step; those that are not there are left out."""
-        ...
-
-    def known_payloads(self, digests: Sequence[bytes]) -> set[bytes]:
-        """Those of these digests under which a payload is kept."""
-        ...
-
-    def payloads(self, above: int | None = None) -> Iterator[tuple[int, bytes, bytes]]:
-        """Every payload that is kept apart, or those that came later: its place, its digest and its body."""
-        ...
-
-    def after_keys(self, above: int | None = None) -> Iterator[tuple[int, int]]:
-        """(job, ordinal) of every named predecessor, or of jobs above one, in order."""
-        ...
-
-    def step_keys(self, above: int | None = None) -> Iterator[tuple[int, int]]:
-        """(job, step) of every recorded step, or of jobs above one, in order."""
-        ...
-
-    def all_waits(self) -> Iterator[WaitRow]:
-        """What handlers wait for, by job."""
-        ...
-
-    def all_awaited(self) -> Iterator[AwaitedRow]:
-        """The jobs that handlers wait for, by who waits."""
-        ...
-
-    def all_signals(self) -> Iterator[SignalRow]:
-        """The signals that were not received yet, by job."""
-        ...
-
-    def tag_rows(self, numbers: Sequence[int]) -> list[TagRow]:
-        """The tags of these jobs, by job and in order."""
-        ...
-
-    def tag_keys(self, above: int | None = None) -> Iterator[tuple[int, str]]:
-        """(job, tag) of every tag, or of jobs above one, in order."""
-        ...
-
-    def failed_rows(self, wanted: Sequence[FailedRow]) -> set[FailedRow]:
-        """Those of these rows about failed jobs that are there."""
-        ...
-
-    def failed_count(self) -> int:
-        """How many rows about failed jobs there are."""
-        ...
-
-    def failure_words(self) -> Iterator[FailureWord]:
-        """What a search for text looks at, by word."""
-        ...
-
-    def words_of_failures(self) -> Iterator[FailureWord]:
-        """What it should look at: the words of the errors that ended jobs."""
-        ...
-
-    def dead_letters(self) -> Iterator[int]:
-        """Every dead letter, in order."""
-        ...
-
-    def all_bulks(self) -> Iterator[BulkRow]:
-        """Every bulk operation, in order."""
-        ...
-
-    def failure_keys(self) -> Iterator[tuple[int, int]]:
-        """(job, entry) of every failed attempt, in order."""
-        ...
-
-    def all_mentions(self) -> Iterator[tuple[int, int]]:
-        """(job, entry) of every mention, in order."""
-        ...
-
-    def alarms(self) -> Iterator[tuple[int, int]]:
-        """(instant, job) of every limit on waiting in a queue, in order."""
-        ...
-
-    def key_rows(self, above: int | None = None) -> Iterator[KeyRow]:
-        """Every idempotency key, or those of jobs above one, in order."""
-        ...
-
-    def close(self) -> None:
-        """Give the files back."""
         ...
 
 
@@ -368,6 +270,10 @@ class Store(Reader, Protocol):
 
     def next_due_us(self) -> int | None:
         """The earliest timer or alarm."""
+        ...
+
+    def schedules_due(self, until_us: int, limit: int) -> list[ScheduleRow]:
+        """Schedules that are to be looked at by an instant, the longest overdue first."""
         ...
 
     def children(self, parents: Iterable[int]) -> list[tuple[int, int]]:

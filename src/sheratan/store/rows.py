@@ -27,6 +27,7 @@ __all__ = [
     "PaceRow",
     "Ready",
     "Result",
+    "ScheduleRow",
     "SignalRow",
     "StepRow",
     "TagRow",
@@ -313,3 +314,26 @@ class PaceRow(NamedTuple):
     pace_us: int
     part: int
     started_us: int
+
+
+class ScheduleRow(NamedTuple):
+    """A schedule: what it is, and how far it has come. Of one that was deleted the name and its story stay."""
+
+    tenant: str
+    name: str
+    state: str
+    """`active`, `paused` or `deleted`."""
+    definition: bytes | None
+    """The canonical JSON of a Schedule whose options are all filled in; None when it is kept under `payload`."""
+    payload: bytes | None
+    on_behalf_of: str
+    """Who gave it this definition, and for whom its jobs run."""
+    created_us: int
+    after_us: int
+    """Every firing up to this instant has been dealt with."""
+    due_us: int | None
+    """When it is to be looked at next: at its next firing, or to try one again. None when it is not to fire."""
+    last_us: int | None
+    """The instant of the last firing that submitted a job, and that job's number."""
+    last_job: int | None
+    entry: int

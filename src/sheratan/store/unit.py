@@ -29,6 +29,7 @@ from sheratan.store.rows import (
     PaceRow,
     Ready,
     Result,
+    ScheduleRow,
     SignalRow,
     StepRow,
     TagRow,
@@ -80,6 +81,7 @@ class Unit:
         self.flows: dict[tuple[str, str], FlowRow] = {}
         self.paces: dict[tuple[str, str], PaceRow | None] = {}
         """How far rates are used up; None where there is no rate any more."""
+        self.schedules: dict[tuple[str, str], ScheduleRow] = {}
         self.mentions: list[tuple[int, int]] = []
         self.failures: list[FailureRow] = []
         self.tags: list[TagRow] = []

@@ -25,6 +25,7 @@ from sheratan.store.rows import (
     PaceRow,
     Ready,
     Result,
+    ScheduleRow,
     SignalRow,
     StepRow,
     Timer,
@@ -180,6 +181,30 @@ class SqliteReader(SqliteSearch):
         """How many steps these jobs have recorded, and the entry of the last one; jobs without any are left out."""
         found = self._rows("select_last_steps", (json.dumps(list(numbers)),))
         return {number: (step, entry) for number, step, entry in found}
+
+    def schedule(self, tenant: str, name: str) -> ScheduleRow | None:
+        """One schedule, or what is left of one that was deleted."""
+        for row in self._rows("select_schedule", (tenant, name)):
+            return ScheduleRow(*row)
+        return None
+
+    def list_schedules(self, tenant: str, after: str, limit: int) -> list[ScheduleRow]:
+        """Schedules by name, from the one after a name on, without those that were deleted."""
+        return list(starmap(ScheduleRow, self._rows("list_schedules", (tenant, after, limit))))
+
+    def schedule_count(self) -> int:
+        """How many schedules there are, without those that were deleted."""
+        count: int = self._one("select_schedule_count", ())[0]
+        return count
+
+    def next_firing_us(self) -> int | None:
+        """The earliest instant at which a schedule is to be looked at."""
+        due: int | None = self._one("select_next_firing", ())[0]
+        return due
+
+    def schedules_due(self, until_us: int, limit: int) -> list[ScheduleRow]:
+        """Schedules that are to be looked at by an instant, the longest overdue first."""
+        return list(starmap(ScheduleRow, self._rows("select_schedules_due", (until_us, limit))))
 
     def payload(self, digest: bytes) -> bytes:
         """A payload that is kept apart from the hot rows."""

@@ -27,6 +27,7 @@ from sheratan.store.rows import (
     Lease,
     Ready,
     Result,
+    ScheduleRow,
     SignalRow,
     StepRow,
     TagRow,
@@ -183,6 +184,11 @@ class SqliteScans:
     def all_bulks(self) -> Iterator[BulkRow]:
         """Every bulk operation, in order."""
         yield from starmap(BulkRow, self._steps("select_bulks_from", 1))
+
+    def all_schedules(self) -> Iterator[ScheduleRow]:
+        """Every schedule, those that were deleted included."""
+        for row in self._steps("select_schedules_from", 1):
+            yield ScheduleRow(*row[1:])
 
     def failure_keys(self) -> Iterator[tuple[int, int]]:
         """(job, entry) of every failed attempt, in order."""

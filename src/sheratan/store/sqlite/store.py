@@ -240,6 +240,7 @@ class SqliteStore(SqliteReader):
         _change_rows(connection, "wait", unit.waits, 3)
         _change_rows(connection, "awaited", _awaited_rows(unit), 4)
         _change_rows(connection, "signal", unit.signals, 2)
+        insert_rows(connection, "replace_schedule", list(unit.schedules.values()))
         insert_rows(connection, "insert_mention", unit.mentions)
         insert_rows(connection, "insert_alarm", unit.alarms)
         insert_rows(connection, "replace_flow", list(unit.flows.values()))

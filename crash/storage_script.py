@@ -1,0 +1,186 @@
+"""What happens in the databases of the storage cases: a script whose every step depends on its number alone."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+
+import apsw
+
+from crash.storage_kill import KillAtOperation
+from crash.storage_world import KIND, Notes, Workshop, workshop
+from sheratan.contracts.bulk import BulkAction
+from sheratan.contracts.errors import (
+    Conflict,
+    CorruptData,
+    InvalidInput,
+    LimitReached,
+    NotFound,
+)
+from sheratan.contracts.filters import JobFilter
+from sheratan.contracts.flow import FlowLimits, Rate
+from sheratan.contracts.jobs import ErrorClass, JobError, Submission
+from sheratan.contracts.schedules import Schedule
+from sheratan.engine import commands
+from sheratan.engine.definition import prepare_schedule
+from sheratan.store.sqlite.store import SqliteStore
+
+__all__ = ["fill", "work"]
+
+_REFUSALS = (Conflict, NotFound, InvalidInput, LimitReached)
+_SECOND_US = 1_000_000
+
+
+async def work(shop: Workshop, seed: int, first: int, last: int) -> None:
+    """The script, from one step to another. What a step does depends on its number and on the notes alone."""
+    await shop.register()
+    for number in range(first, last):
+        draw = random.Random(f"{seed}/{number}")  # noqa: S311 - a run must repeat, not surprise
+        shop.notes.begin(number)
+        try:
+            await _STEPS[draw.randrange(len(_STEPS))](shop, number, draw)
+        except _REFUSALS:
+            # A cancellation of a job that has ended, say: a refusal is an answer, too.
+            continue
+        finally:
+            shop.clock.advance(draw.randrange(2 * _SECOND_US))
+
+
+async def _submit(shop: Workshop, number: int, draw: random.Random) -> None:
+    value = {"step": number, "text": "x" * draw.choice((0, 10, 500, 3_000, 9_000))}
+    tags = draw.choice(((), ("eu",), ("eu", "us")))
+    await shop.submit(
+        f"step {number}", value, priority=draw.randrange(10), tags=tags, cost=draw.randint(1, 3)
+    )
+
+
+async def _submit_for_later(shop: Workshop, number: int, draw: random.Random) -> None:
+    await shop.submit(f"step {number}", number, delay_seconds=draw.randrange(1, 20))
+
+
+async def _submit_with_limit(shop: Workshop, number: int, draw: random.Random) -> None:
+    await shop.submit(f"step {number}", number, queue_timeout_seconds=draw.randrange(1, 40))
+
+
+async def _submit_after(shop: Workshop, number: int, draw: random.Random) -> None:
+    known = shop.notes.jobs
+    after = draw.sample(known, min(len(known), 2))
+    await shop.submit(f"step {number}", number, after=after, queue=f"queue-{draw.randrange(3)}")
+
+
+async def _work_off(shop: Workshop, number: int, draw: random.Random) -> None:
+    leased = await shop.lease(draw.randrange(1, 5))
+    for given in leased:
+        if draw.random() < 0.15:
+            child = await shop.spawn(given, given.steps + 1, number)
+            await shop.park(given, draw.randrange(1, 60), child)
+            continue
+        if draw.random() < 0.3:
+            await shop.step(given, f"step-{number}", "z" * draw.choice((0, 20, 4_000)))
+        if draw.random() < 0.15:
+            await shop.park(given, draw.randrange(1, 60))
+        elif draw.random() < 0.25:
+            error_class: ErrorClass = draw.choice(("retryable", "fatal"))
+            error = JobError(error_class=error_class, type="Boom", message=f"step {number}")
+            await shop.settle(given, None, error=error)
+        elif draw.random() < 0.9:
+            await shop.settle(given, {"done": number, "text": "y" * draw.choice((0, 20, 4_000))})
+
+
+async def _report_again(shop: Workshop, number: int, draw: random.Random) -> None:
+    """A worker that is too late: its report must change nothing, and be told of."""
+    if shop.settled is not None:
+        await shop.settle(shop.settled, f"too late in step {number}")
+
+
+async def _signal(shop: Workshop, number: int, draw: random.Random) -> None:
+    """To a job that waits, to one that will, or to one that never does."""
+    if shop.notes.jobs:
+        value = {"step": number, "text": "v" * draw.choice((0, 20, 4_000))}
+        await shop.signal(draw.choice(shop.notes.jobs), draw.choice(("go", "other")), value)
+
+
+async def _cancel(shop: Workshop, number: int, draw: random.Random) -> None:
+    if shop.notes.jobs:
+        await shop.cancel(draw.choice(shop.notes.jobs))
+
+
+async def _pause(shop: Workshop, number: int, draw: random.Random) -> None:
+    await shop.ask(commands.Pause(subject="queue:queue-1", reason=f"step {number}"))
+
+
+async def _resume(shop: Workshop, number: int, draw: random.Random) -> None:
+    await shop.ask(commands.Resume(subject="queue:queue-1"))
+
+
+async def _limit(shop: Workshop, number: int, draw: random.Random) -> None:
+    """A queue may start so many jobs in a while."""
+    rate = Rate(count=draw.randint(1, 5), period_seconds=1.0, burst=draw.randint(1, 5))
+    limits = FlowLimits(rate=rate, concurrency=draw.choice((None, 4)))
+    queue = draw.choice(("default", "queue-2"))
+    await shop.ask(commands.LimitStarts(subject=f"queue:{queue}", limits=limits, reason=f"step {number}"))
+
+
+async def _bulk(shop: Workshop, number: int, draw: random.Random) -> None:
+    """Some dead letters are discarded, or run again."""
+    action: BulkAction = draw.choice(("discard", "replay"))
+    await shop.ask(commands.StartBulk(action=action, filter=JobFilter(), limit=1, reason=f"step {number}"))
+
+
+async def _schedule(shop: Workshop, number: int, draw: random.Random) -> None:
+    """A schedule is created, or is another one from now on."""
+    wanted = Schedule(
+        name=draw.choice(("hourly", "often")),
+        submission=Submission(kind=KIND.name, input="s" * draw.choice((0, 20, 4_000))),
+        every_seconds=draw.choice((20.0, 60.0, 3_600.0)),
+    )
+    await shop.ask(prepare_schedule(wanted, shop.engine.kinds, shop.engine.limits, replaces=True))
+
+
+_STEPS = (
+    _submit, _submit, _submit, _submit_for_later, _submit_with_limit, _submit_after,
+    _work_off, _work_off, _work_off, _work_off, _report_again, _signal, _signal, _cancel, _pause,
+    _resume, _limit, _bulk, _schedule,
+)  # fmt: skip
+
+
+def fill(path: Path, seed: int, steps: int, *, keep_log: bool = False, log_pages: int = 64) -> Notes:
+    """Make a database by the script, and return what its callers were told.
+
+    With `keep_log` it is left as a crash leaves it: with commits in the log that are not in the database yet.
+    """
+    notes, vfs = Notes(), KillAtOperation(0)
+
+    async def run() -> None:
+        async with workshop(path, notes, vfs=vfs.name, log_pages=log_pages) as shop:
+            await work(shop, seed, 0, steps)
+            notes.note_end(shop.engine.state.head.seq, shop.engine.state.head.hash)
+            if keep_log:
+                _copy_with_log(path, shop.store)
+
+    asyncio.run(run())
+    if keep_log:
+        for kept in path.parent.glob(f"{path.name}*.kept"):
+            kept.replace(kept.with_suffix(""))
+    else:
+        notes.seq, notes.head = read_head(path)
+    return notes
+
+
+def _copy_with_log(path: Path, store: SqliteStore) -> None:
+    """The files as a crash at this moment leaves them: a log with commits that are not in the database yet."""
+    for file in (path, path.with_name(f"{path.name}-wal")):
+        file.with_name(f"{file.name}.kept").write_bytes(file.read_bytes())
+    if store._connection.in_transaction:
+        raise CorruptData("a copy of a database must be taken between two commits")
+
+
+def read_head(path: Path) -> tuple[int, str]:
+    """The journal's end as the database has it now."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        [(seq, head)] = connection.execute("SELECT seq, head FROM shard").fetchall()
+        return int(seq), str(head)
+    finally:
+        connection.close()

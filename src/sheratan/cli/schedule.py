@@ -1,0 +1,193 @@
+"""`sheratan schedule`: create, list and show schedules, see what comes next, pause, resume, make up for and delete."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import click
+
+from sheratan.cli.output import draw_pairs, draw_table, emit, line, talk
+from sheratan.cli.reach import ask, checked, request
+from sheratan.cli.session import Session, command_options
+from sheratan.cli.text import instant
+from sheratan.cli.values import DURATION, INSTANT, read_json
+from sheratan.contracts import api
+from sheratan.contracts.jobs import Options
+from sheratan.contracts.schedules import (
+    FiringRecord,
+    MissedPolicy,
+    OverlapPolicy,
+    Schedule,
+    ScheduleRecord,
+)
+
+__all__ = ["schedule"]
+
+
+@click.group()
+def schedule() -> None:
+    """Submit jobs again and again, at the times that you say."""
+
+
+@schedule.command()
+@click.argument("name")
+@click.argument("kind")
+@click.option(
+    "--cron", metavar="TEXT", help="Five fields, or six with seconds first; @daily and the like, too."
+)
+@click.option("--zone", help="The time zone that cron is read in, such as Europe/Berlin (default: UTC).")
+@click.option("--every", "every_seconds", type=DURATION, help="So long after each other.")
+@click.option("--at", "at_us", type=INSTANT, help="Once, at this instant.")
+@click.option(
+    "--input", "given", default="null", metavar="JSON|@FILE|-", help="The jobs' input (default: null)."
+)
+@click.option("--queue", help="The jobs' queue (default: the kind's).")
+@click.option("--priority", type=int, help="0 runs first, 9 last (default: the kind's).")
+@click.option("--timeout", "run_timeout_seconds", type=DURATION, help="How long an attempt may run.")
+@click.option("--attempts", "attempts_max", type=int, help="How often a job is tried at most.")
+@click.option(
+    "--missed", type=click.Choice(get_args(MissedPolicy)), help="Firings that were missed (default: once)."
+)
+@click.option("--missed-max", type=int, help="How many are made up for by `--missed all` (default: 100).")
+@click.option(
+    "--overlap",
+    type=click.Choice(get_args(OverlapPolicy)),
+    help="While the job before runs (default: queue).",
+)
+@click.option("--jitter", "jitter_seconds", type=DURATION, help="Start each job up to so much later.")
+@click.option("--starts", "starts_us", type=INSTANT, help="Fire from this instant on.")
+@click.option("--ends", "ends_us", type=INSTANT, help="Fire up to this instant.")
+@click.option("--description", help="What it is for.")
+@click.option("--replace", is_flag=True, help="Take the place of a schedule of this name.")
+@command_options
+def create(session: Session, name: str, kind: str, given: str, replace: bool, **fields: Any) -> None:
+    """Create schedule NAME, which submits jobs of KIND; the same once more changes nothing."""
+    value = read_json(given, "input")
+    known = {field: one for field, one in fields.items() if one is not None}
+    of_jobs = {field: known.pop(field) for field in list(known) if field in Options.__struct_fields__}
+    submission = {"kind": kind, "input": value, "options": checked(of_jobs, Options)}
+    wanted = checked({"name": name, "submission": submission, **known}, Schedule)
+    outcome: str = ask(
+        session,
+        lambda transport: transport.call(request(api.CreateSchedule, schedule=wanted, replace=replace)),
+    )
+    emit(session, {"name": name, "outcome": outcome}, lambda: line(f"{name} is {outcome}"))
+
+
+@schedule.command("list")
+@click.option("--limit", type=int, default=50, help="Schedules of one page (default: 50).")
+@click.option("--cursor", help="Go on where an earlier page ended.")
+@command_options
+def list_schedules(session: Session, **filters: Any) -> None:
+    """List schedules by name, without their definitions."""
+    wanted = request(api.ListSchedules, **filters)
+    page: api.SchedulePage = ask(session, lambda transport: transport.call(wanted), offline=True)
+    rows = [
+        (one.name, one.state, one.kind, one.when, instant(one.due_us), one.last_job or "-")
+        for one in page.items
+    ]
+    headers = ("NAME", "STATE", "KIND", "WHEN", "NEXT", "LAST JOB")
+    emit(session, page.items if session.output == "jsonl" else page, lambda: draw_table(headers, rows))
+    if page.next_cursor is not None and session.output != "json":
+        talk(f"more: --cursor {page.next_cursor}")
+
+
+@schedule.command()
+@click.argument("name")
+@command_options
+def show(session: Session, name: str) -> None:
+    """Show schedule NAME as it stands, with its whole definition."""
+    record: ScheduleRecord = ask(
+        session, lambda transport: transport.call(request(api.GetSchedule, name=name)), offline=True
+    )
+    emit(session, record, lambda: _draw(record))
+
+
+@schedule.command("next")
+@click.argument("name")
+@click.option("-n", "limit", type=int, default=5, help="How many (default: 5).")
+@click.option("--after", "after_us", type=INSTANT, help="Those later than this instant (default: now).")
+@command_options
+def next_firings(session: Session, name: str, limit: int, after_us: int | None) -> None:
+    """Show when schedule NAME fires next, in UTC and in its zone, whether it is paused or not."""
+    wanted = request(api.NextFirings, name=name, limit=limit, after_us=after_us)
+    found: list[FiringRecord] = ask(session, lambda transport: transport.call(wanted), offline=True)
+    emit(session, found, lambda: _draw_firings(found))
+
+
+@schedule.command()
+@click.argument("name")
+@click.option("--reason", default="", help="Why; it goes into the journal.")
+@command_options
+def pause(session: Session, name: str, reason: str) -> None:
+    """Let schedule NAME fire no more; what falls into the pause is not made up for."""
+    wanted = request(api.PauseSchedule, name=name, reason=reason)
+    changed: bool = ask(session, lambda transport: transport.call(wanted))
+    _tell(session, name, changed=changed, paused=True)
+
+
+@schedule.command()
+@click.argument("name")
+@command_options
+def resume(session: Session, name: str) -> None:
+    """Let schedule NAME fire again, from now on."""
+    wanted = request(api.ResumeSchedule, name=name)
+    changed: bool = ask(session, lambda transport: transport.call(wanted))
+    _tell(session, name, changed=changed, paused=False)
+
+
+@schedule.command()
+@click.argument("name")
+@click.option("--from", "from_us", type=INSTANT, required=True, help="The first instant.")
+@click.option("--until", "until_us", type=INSTANT, required=True, help="The last instant, which has gone by.")
+@click.option("--dry-run", is_flag=True, help="Only show which firings these are.")
+@command_options
+def backfill(session: Session, name: str, from_us: int, until_us: int, dry_run: bool) -> None:
+    """Submit the jobs of past firings of schedule NAME, all or none; each firing has one job, ever."""
+    wanted = request(api.BackfillSchedule, name=name, from_us=from_us, until_us=until_us, dry_run=dry_run)
+    found: list[FiringRecord] = ask(session, lambda transport: transport.call(wanted))
+    emit(session, found, lambda: _draw_firings(found))
+
+
+@schedule.command()
+@click.argument("name")
+@click.option("--reason", default="", help="Why; it goes into the journal.")
+@command_options
+def delete(session: Session, name: str, reason: str) -> None:
+    """Delete schedule NAME; its jobs and its story stay."""
+    wanted = request(api.DeleteSchedule, name=name, reason=reason)
+    ask(session, lambda transport: transport.call(wanted))
+    emit(session, {"name": name, "deleted": True}, lambda: line(f"{name} is deleted"))
+
+
+def _draw(record: ScheduleRecord) -> None:
+    definition = record.schedule
+    assert definition is not None
+    options = definition.submission.options
+    draw_pairs(
+        [
+            ("name", record.name),
+            ("state", record.state),
+            ("when", record.when),
+            ("next", instant(record.due_us)),
+            ("kind", record.kind),
+            ("queue", f"{options.queue}, priority {options.priority}"),
+            ("missed", definition.missed),
+            ("overlap", definition.overlap),
+            ("jitter", f"{definition.jitter_seconds:g} s"),
+            ("last firing", f"{instant(record.last_us)} {record.last_job or ''}".rstrip()),
+            ("created", f"{instant(record.created_us)}; its jobs run for {record.on_behalf_of}"),
+            ("description", definition.description or "-"),
+        ]
+    )
+
+
+def _draw_firings(found: list[FiringRecord]) -> None:
+    rows = [(instant(one.instant_us), one.local, one.id, one.job or "-") for one in found]
+    draw_table(("UTC", "IN ITS ZONE", "FIRING", "JOB"), rows)
+
+
+def _tell(session: Session, name: str, *, changed: bool, paused: bool) -> None:
+    value = {"name": name, "paused": paused, "changed": changed}
+    state = "paused" if paused else "active"
+    emit(session, value, lambda: line(f"{name} is {state}" + ("" if changed else ", as it was")))

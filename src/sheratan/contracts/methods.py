@@ -1,0 +1,69 @@
+"""The methods of the API: what each takes and what it answers."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sheratan.contracts import api
+from sheratan.contracts.bulk import BulkPreview, BulkRecord
+from sheratan.contracts.dead_letters import DeadLetter, DeadLetterPage
+from sheratan.contracts.flow import FlowRecord
+from sheratan.contracts.jobs import JobRecord, KindDescription, QueueRecord
+from sheratan.contracts.request import Request
+from sheratan.contracts.schedules import FiringRecord, ScheduleRecord
+from sheratan.contracts.worker import Assignment, StepRecord, StopRequest
+
+__all__ = ["METHODS", "STREAMS"]
+
+METHODS: Final[dict[str, tuple[type[Request], Any]]] = {
+    "job.submit": (api.SubmitJobs, list[api.Receipt]),
+    "job.run": (api.RunJob, JobRecord),
+    "job.get": (api.GetJob, JobRecord),
+    "job.wait": (api.WaitForJob, JobRecord),
+    "job.list": (api.ListJobs, api.JobPage),
+    "job.cancel": (api.CancelJob, str),
+    "job.retry": (api.RetryJob, api.Receipt),
+    "job.signal": (api.SignalJob, int),
+    "job.steps": (api.ListSteps, list[StepRecord]),
+    "job.after_results": (api.AfterResults, list[api.JobResult]),
+    "job.results": (api.GetResults, list[api.JobResult]),
+    "dlq.list": (api.ListDeadLetters, DeadLetterPage),
+    "dlq.get": (api.GetDeadLetter, DeadLetter),
+    "dlq.replay": (api.ReplayJob, api.Receipt),
+    "dlq.discard": (api.DiscardJob, int),
+    "bulk.start": (api.StartBulk, BulkRecord),
+    "bulk.preview": (api.PreviewBulk, BulkPreview),
+    "bulk.get": (api.GetBulk, BulkRecord),
+    "queue.list": (api.ListQueues, list[QueueRecord]),
+    "queue.pause": (api.PauseQueue, bool),
+    "queue.resume": (api.ResumeQueue, bool),
+    "queue.limit": (api.LimitQueue, int),
+    "kind.pause": (api.PauseKind, bool),
+    "kind.resume": (api.ResumeKind, bool),
+    "kind.limit": (api.LimitKind, int),
+    "flow.list": (api.ListFlows, list[FlowRecord]),
+    "schedule.create": (api.CreateSchedule, str),
+    "schedule.list": (api.ListSchedules, api.SchedulePage),
+    "schedule.get": (api.GetSchedule, ScheduleRecord),
+    "schedule.next": (api.NextFirings, list[FiringRecord]),
+    "schedule.pause": (api.PauseSchedule, bool),
+    "schedule.resume": (api.ResumeSchedule, bool),
+    "schedule.backfill": (api.BackfillSchedule, list[FiringRecord]),
+    "schedule.delete": (api.DeleteSchedule, None),
+    "kind.list": (api.ListKinds, list[KindDescription]),
+    "why": (api.TellWhy, api.Story),
+    "status": (api.GetStatus, api.EngineStatus),
+    "journal.entries": (api.GetEntries, list[str]),
+    "worker.register": (api.RegisterWorker, api.WorkerSession),
+    "worker.lease": (api.LeaseJobs, list[Assignment]),
+    "worker.settle": (api.SettleJobs, list[bool]),
+    "worker.steps": (api.RecordSteps, list[bool]),
+    "worker.spawn": (api.SpawnJobs, list[str]),
+    "worker.stops": (api.WaitForStops, list[StopRequest]),
+    "worker.heartbeat": (api.HeartbeatWorker, None),
+    "worker.end": (api.EndWorker, None),
+}
+"""Every method with its request and the type of its answer."""
+
+STREAMS: Final[dict[str, tuple[type[Request], Any]]] = {"journal.watch": (api.WatchEntries, api.WatchedEntry)}
+"""Every method that answers with a stream, with its request and the type of an item."""

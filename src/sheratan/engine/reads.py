@@ -1,0 +1,62 @@
+"""The requests that only read committed state, and how each is answered: beside an engine, or without one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from sheratan.contracts import api
+from sheratan.contracts.jobs import JobRecord
+from sheratan.contracts.limits import Limits
+from sheratan.engine.blockers import flow_records
+from sheratan.engine.explain import story
+from sheratan.engine.schedule_views import list_schedules, next_firings, schedule_record
+from sheratan.engine.search import bulk_preview, bulk_record, dead_letter, list_dead_letters, list_records
+from sheratan.engine.views import after_results, find_view, job_record, job_results, step_records
+from sheratan.store.port import Reader
+
+__all__ = ["READS", "Look"]
+
+
+class Look(NamedTuple):
+    """What a read goes by."""
+
+    reader: Reader
+    limits: Limits
+    tenant: str
+    now_us: int
+
+
+def _job(look: Look, request: api.GetJob) -> JobRecord:
+    return job_record(look.reader, find_view(look.reader, request.id))
+
+
+def _entry_lines(look: Look, request: api.GetEntries) -> list[str]:
+    lines: list[str] = []
+    for first, _, body in look.reader.pages(request.first_seq):
+        for offset, line in enumerate(body.split(b"\n")):
+            if first + offset >= request.first_seq:
+                lines.append(line.decode())
+            if len(lines) == request.limit:
+                return lines
+    return lines
+
+
+READS: Final[dict[type[api.Request], Callable[[Look, Any], Any]]] = {
+    api.GetJob: _job,
+    api.ListJobs: lambda look, request: list_records(look.reader, request, look.limits),
+    api.ListDeadLetters: lambda look, request: list_dead_letters(look.reader, request, look.limits),
+    api.GetDeadLetter: lambda look, request: dead_letter(look.reader, request),
+    api.PreviewBulk: lambda look, request: bulk_preview(look.reader, request),
+    api.GetBulk: lambda look, request: bulk_record(look.reader, request),
+    api.ListSteps: lambda look, request: step_records(look.reader, request),
+    api.AfterResults: lambda look, request: after_results(look.reader, request),
+    api.GetResults: lambda look, request: job_results(look.reader, request),
+    api.ListFlows: lambda look, request: flow_records(look.reader, look.tenant),
+    api.ListSchedules: lambda look, request: list_schedules(look.reader, request, look.limits),
+    api.GetSchedule: lambda look, request: schedule_record(look.reader, request.name),
+    api.NextFirings: lambda look, request: next_firings(look.reader, request, look.now_us, look.limits),
+    api.TellWhy: lambda look, request: story(look.reader, request.id),
+    api.GetEntries: _entry_lines,
+}
+"""How each request is answered. Call it within one snapshot: a job that moves meanwhile is found where it was."""

@@ -1,0 +1,49 @@
+"""The requests that are a command as they stand: nothing of them has to be looked up or checked before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from sheratan.contracts import api
+from sheratan.engine.commands import (
+    BackfillSchedule,
+    Cancel,
+    Command,
+    DeleteSchedule,
+    Discard,
+    LimitStarts,
+    Pause,
+    PauseSchedule,
+    Resume,
+    ResumeSchedule,
+)
+
+__all__ = ["ORDERS"]
+
+
+def _backfill(request: api.BackfillSchedule) -> BackfillSchedule:
+    return BackfillSchedule(
+        name=request.name, from_us=request.from_us, until_us=request.until_us, dry_run=request.dry_run
+    )
+
+
+def _limit(subject: str, request: api.LimitQueue | api.LimitKind) -> LimitStarts:
+    return LimitStarts(subject=subject, limits=request.limits, reason=request.reason)
+
+
+ORDERS: Final[dict[type[api.Request], Callable[[Any], Command]]] = {
+    api.CancelJob: lambda request: Cancel(id=request.id, reason=request.reason),
+    api.DiscardJob: lambda request: Discard(id=request.id, reason=request.reason),
+    api.PauseQueue: lambda request: Pause(subject=f"queue:{request.queue}", reason=request.reason),
+    api.PauseKind: lambda request: Pause(subject=f"kind:{request.kind}", reason=request.reason),
+    api.ResumeQueue: lambda request: Resume(subject=f"queue:{request.queue}"),
+    api.ResumeKind: lambda request: Resume(subject=f"kind:{request.kind}"),
+    api.LimitQueue: lambda request: _limit(f"queue:{request.queue}", request),
+    api.LimitKind: lambda request: _limit(f"kind:{request.kind}", request),
+    api.PauseSchedule: lambda request: PauseSchedule(name=request.name, reason=request.reason),
+    api.ResumeSchedule: lambda request: ResumeSchedule(name=request.name),
+    api.BackfillSchedule: _backfill,
+    api.DeleteSchedule: lambda request: DeleteSchedule(name=request.name, reason=request.reason),
+}
+"""The command of each request."""

@@ -1,0 +1,88 @@
+"""Entries about schedules told as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sheratan.contracts.journal import Entry
+from sheratan.kernel.words import count, seconds
+
+__all__ = ["SCHEDULE_TELLERS"]
+
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
+
+
+def _at(microseconds: int | None) -> str:
+    """An instant in UTC (RFC 3339)."""
+    if microseconds is None:
+        return "never"
+    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat().replace("+00:00", "Z")
+
+
+def _next(entry: Entry) -> str:
+    due_us = entry.data["due_us"]
+    return "No firing lies ahead." if due_us is None else f"The next firing is due at {_at(due_us)}."
+
+
+def _defined(verb: str) -> Callable[[Entry], str]:
+    def told(entry: Entry) -> str:
+        data = entry.data
+        return (
+            f"{entry.actor} {verb} it: a job of kind {data['kind']} {data['when']}"
+            f" (definition {data['definition'][:12]}). {_next(entry)}"
+        )
+
+    return told
+
+
+def _fired(entry: Entry) -> str:
+    data = entry.data
+    late_us = entry.at - data["instant_us"]
+    return f"Firing {data['firing']} submitted {data['job']}, {seconds(late_us)} after its instant."
+
+
+def _skipped(entry: Entry) -> str:
+    reason = entry.data.get("reason")
+    return f"Firing {entry.data['firing']} submitted nothing{f': {reason}' if reason else ''}."
+
+
+def _missed(entry: Entry) -> str:
+    return f"Firings were missed. {_next(entry)}"
+
+
+def _postponed(entry: Entry) -> str:
+    reason = entry.data.get("reason")
+    return f"It could not fire{f': {reason}' if reason else ''}. It is looked at again at {_at(entry.data['due_us'])}."
+
+
+def _backfilled(entry: Entry) -> str:
+    data = entry.data
+    return (
+        f"{entry.actor} had {count(len(data['firings']), 'firing')} from {_at(data['from_us'])} to"
+        f" {_at(data['until_us'])} submit their jobs."
+    )
+
+
+def _with_reason(text: str) -> Callable[[Entry], str]:
+    def told(entry: Entry) -> str:
+        reason = entry.data.get("reason")
+        return f"{entry.actor} {text}{f': {reason}' if reason else ''}."
+
+    return told
+
+
+SCHEDULE_TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
+    "schedule.created": _defined("created"),
+    "schedule.changed": _defined("gave another definition to"),
+    "schedule.missed": _missed,
+    "schedule.fired": _fired,
+    "schedule.skipped": _skipped,
+    "schedule.postponed": _postponed,
+    "schedule.backfilled": _backfilled,
+    "schedule.paused": _with_reason("paused the schedule"),
+    "schedule.resumed": lambda entry: f"{entry.actor} resumed the schedule. {_next(entry)}",
+    "schedule.deleted": _with_reason("deleted the schedule"),
+}
+"""The sentence of each type of entry about a schedule."""

@@ -1,0 +1,1 @@
+SELECT min(due_us) FROM schedule WHERE due_us IS NOT NULL

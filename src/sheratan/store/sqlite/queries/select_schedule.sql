@@ -1,0 +1,1 @@
+SELECT * FROM schedule WHERE tenant = ?1 AND name = ?2

@@ -1,0 +1,1 @@
+SELECT rowid, * FROM schedule WHERE rowid > ?1 ORDER BY rowid LIMIT ?2
