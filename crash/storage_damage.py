@@ -27,6 +27,9 @@ __all__ = ["DATABASE", "EXPORT", "LOG", "How", "Specimen", "Verdict", "count_ver
 
 DATABASE, LOG, EXPORT = "sheratan.db", "sheratan.db-wal", "journal.jsonl"
 _SEEDS_MAX = 200
+_COMMITS_IN_LOG = 5
+"""How many commits a crash leaves in the log at least."""
+
 _PAGE = 4_096
 _SECONDS_MAX = 1.5
 """Of computing, for a verification that takes some hundredths of one."""
@@ -74,7 +77,7 @@ class Specimen:
 
     @classmethod
     def make(cls, folder: Path, seed: int, *, steps: int, crashed: bool) -> Specimen:
-        """The first of the seed's specimens that has a row in every table; `crashed` with a log, else without."""
+        """The first of the seed's specimens that has a row in every table; `crashed` with commits in its log."""
         for number in range(_SEEDS_MAX):
             place = folder / f"{'crashed' if crashed else 'at rest'}-{number}"
             place.mkdir(parents=True)
@@ -82,7 +85,7 @@ class Specimen:
             notes = fill(path, seed + number, steps, keep_log=True, log_pages=32)
             if not crashed:
                 _put_to_rest(path)
-            if _is_full(path):
+            if _is_full(path) and (not crashed or _commits_in_log(path) >= _COMMITS_IN_LOG):
                 content = dump(path)
                 _export(path, place / EXPORT)
                 (place / f"{DATABASE}-shm").unlink(missing_ok=True)
@@ -254,6 +257,24 @@ def _is_full(path: Path) -> bool:
         tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
         tables = [table for table in tables if not table.startswith(FULL_TEXT)]
         return all(connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchall() for table in tables)  # noqa: S608
+    finally:
+        connection.close()
+
+
+def _commits_in_log(path: Path) -> int:
+    """How many commits the log has that are not in the database yet: only these can be cut off without a trace."""
+    alone = path.with_name("alone.db")
+    shutil.copy(path, alone)
+    commits = [_commits(file) for file in (path, alone)]
+    for file in path.parent.glob("alone.db*"):
+        file.unlink()
+    return commits[0] - commits[1]
+
+
+def _commits(path: Path) -> int:
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        return int(connection.execute("SELECT count(*) FROM page").fetchall()[0][0])
     finally:
         connection.close()
 

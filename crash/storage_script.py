@@ -22,8 +22,10 @@ from sheratan.contracts.filters import JobFilter
 from sheratan.contracts.flow import FlowLimits, Rate
 from sheratan.contracts.jobs import ErrorClass, JobError, Submission
 from sheratan.contracts.schedules import Schedule
+from sheratan.contracts.workflows import WORKFLOW_FORMAT, Node, Workflow
 from sheratan.engine import commands
 from sheratan.engine.definition import prepare_schedule
+from sheratan.engine.prepare_runs import prepare_run
 from sheratan.store.sqlite.store import SqliteStore
 
 __all__ = ["fill", "work"]
@@ -138,10 +140,21 @@ async def _schedule(shop: Workshop, number: int, draw: random.Random) -> None:
     await shop.ask(prepare_schedule(wanted, shop.engine.kinds, shop.engine.limits, replaces=True))
 
 
+async def _run(shop: Workshop, number: int, draw: random.Random) -> None:
+    """A workflow runs: a job, one for each of two items, and one behind them."""
+    nodes = (
+        Node(name="first", kind=KIND.name, input="n" * draw.choice((0, 20, 4_000))),
+        Node(name="each", kind=KIND.name, for_each="${input.items}", input="${item}"),
+        Node(name="last", kind=KIND.name, after=("first", "each")),
+    )
+    wanted = Workflow(format=WORKFLOW_FORMAT, name=draw.choice(("small", "other")), nodes=nodes)
+    await shop.ask(prepare_run(wanted, {"items": [number, "i" * 300]}, shop.engine.kinds, shop.engine.limits))
+
+
 _STEPS = (
     _submit, _submit, _submit, _submit_for_later, _submit_with_limit, _submit_after,
     _work_off, _work_off, _work_off, _work_off, _report_again, _signal, _signal, _cancel, _pause,
-    _resume, _limit, _bulk, _schedule,
+    _resume, _limit, _bulk, _schedule, _run,
 )  # fmt: skip
 
 

@@ -53,7 +53,7 @@ class Story:
     key: str | None
     """SHA-256 of the idempotency key."""
     by_client: bool
-    """Whether a client submitted it, and not a job, a retry or a schedule."""
+    """Whether a client submitted it, and not a job, a retry, a schedule or a workflow."""
     state: str = "open"
     """`open`, `leased`, or how it ended."""
     attempt: int = 1
@@ -97,6 +97,9 @@ class Journal:
         self._fired: dict[int, str] = {}
         """By entry, the schedule that it lets fire."""
         self._firings: set[tuple[str, str]] = set()
+        self._of_runs: dict[int, str] = {}
+        """By entry, the run of a workflow that it is about."""
+        self._node_jobs: set[tuple[str, str, int | str]] = set()
         self._by_id: dict[str, Story] = {}
         for line in self._lines(connection):
             self._take(line)
@@ -158,6 +161,8 @@ class Journal:
             self._changed(entry)
         elif kind in ("schedule.fired", "schedule.backfilled"):
             self._fired[self.seq] = entry["subject"]
+        elif kind.startswith("workflow."):
+            self._of_runs[self.seq] = entry["subject"]
         elif kind == "engine.started":
             self.starts.append((entry["at"], None))
         elif kind == "engine.resumed":
@@ -173,7 +178,9 @@ class Journal:
             return
         if "firing" in data:
             self._check_firing(entry, data["schedule"], data["firing"])
-        by_client = not {"by_job", "origin", "firing"} & data.keys()
+        if "node" in data:
+            self._check_node(entry, data["workflow"], data["node"])
+        by_client = not {"by_job", "origin", "firing", "node"} & data.keys()
         story = Story(number, job_id, data["kind"], data["input"], data.get("key"), by_client)
         if entry["decision"]["chosen"] == "cancel":
             story.state, story.end = "cancelled", self.seq
@@ -189,6 +196,16 @@ class Journal:
         if entry["data"].get("key") != hashlib.sha256(key.encode()).hexdigest():
             self.say(f"entry {self.seq} is the job of a firing, and not under the key {key}")
         self._firings.add((schedule, firing))
+
+    def _check_node(self, entry: dict[str, Any], run: str, node: str) -> None:
+        """A node of a run has one job, or one for each item, and one that undoes it, behind what decided so."""
+        data = entry["data"]
+        if self._of_runs.get(entry.get("cause", -1)) != run:
+            self.say(f"entry {self.seq} is a job of {run}, by no entry about it")
+        place = (run, node, "undo" if data.get("undoes") else data.get("item", -1))
+        if place in self._node_jobs:
+            self.say(f"node {node} of {run} has a second job at entry {self.seq}")
+        self._node_jobs.add(place)
 
     def _leased(self, entry: dict[str, Any]) -> None:
         if self.starts and self.starts[-1][1] is None:

@@ -7,6 +7,7 @@ from mutants.bug import Bug, Change
 __all__ = ["BUGS"]
 
 _INTAKE = "engine/intake.py"
+_KEYS = "engine/keys.py"
 _CONTROL = "engine/control.py"
 _FOLLOW = "engine/follow.py"
 
@@ -16,14 +17,14 @@ BUGS = (
         "the same key with another input gives the old job",
         "safety",
         "E7",
-        (Change(_INTAKE, '        "input": new.digest,\n        "priority"', '        "priority"'),),
+        (Change(_KEYS, '        "input": new.digest,\n        "priority"', '        "priority"'),),
     ),
     Bug(
         "key-ignores-priority",
         "the same key with another priority gives the old job",
         "safety",
         "E7",
-        (Change(_INTAKE, '        "priority": new.priority,\n        "delay_us"', '        "delay_us"'),),
+        (Change(_KEYS, '        "priority": new.priority,\n        "delay_us"', '        "delay_us"'),),
     ),
     Bug(
         "key-not-looked-up-in-batch",
@@ -32,7 +33,7 @@ BUGS = (
         "E7",
         (
             Change(
-                _INTAKE,
+                _KEYS,
                 "batch.unit.keys.get((tenant, key)) or batch.state.store.find_key(",
                 "batch.state.store.find_key(",
             ),
@@ -43,7 +44,7 @@ BUGS = (
         "a key is looked up for somebody else",
         "safety",
         "E7",
-        (Change(_INTAKE, "find_key(batch, by.tenant, new.key)", "find_key(batch, by.actor, new.key)"),),
+        (Change(_KEYS, "find_key(batch, by.tenant, new.key)", "find_key(batch, by.actor, new.key)"),),
     ),
     Bug(
         "batch-not-counted-against-queue",

@@ -172,8 +172,9 @@ BUGS = (
         (
             Change(
                 "engine/decider.py",
-                "        follow(batch, 0)\n        batch.unit.engine_entry",
-                "        batch.unit.engine_entry",
+                "        startup.start(batch, version, shard.epoch, self.limits)\n"
+                "        advance_runs(batch, follow(batch, 0))\n",
+                "        startup.start(batch, version, shard.epoch, self.limits)\n",
             ),
         ),
     ),

@@ -10,6 +10,7 @@ from mutants import (
     bugs_flow,
     bugs_intake,
     bugs_kernel,
+    bugs_runs,
     bugs_schedules,
     bugs_settle,
     bugs_steps,
@@ -35,6 +36,7 @@ BUGS: dict[str, Bug] = {
         bugs_waits,
         bugs_children,
         bugs_dead,
+        bugs_runs,
         bugs_time,
         bugs_driver,
     )

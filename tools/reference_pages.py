@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -13,7 +13,8 @@ from sheratan.cli.failures import EXIT_CODES
 from sheratan.cli.root import root
 from sheratan.contracts import errors
 from sheratan.contracts.journal import ENTRY_TYPES
-from sheratan.kernel.lifecycle import JOB_TRANSITIONS, TERMINAL_STATES
+from sheratan.contracts.runs import RUN_ENDS
+from sheratan.kernel.lifecycle import JOB_TRANSITIONS, RUN_TRANSITIONS, TERMINAL_STATES
 from sheratan.kernel.replay import RULE_MODULES
 from sheratan.kernel.rules import registered_rules
 from sheratan.settings import SETTING_REASONS, Settings, setting_names
@@ -128,25 +129,35 @@ def _events() -> Iterable[str]:
         " brackets: from the entry); what the rule behind it says follows as a second sentence."
     )
     moves: dict[str, list[str]] = {}
-    for source, targets in JOB_TRANSITIONS.items():
+    for source, targets in (*JOB_TRANSITIONS.items(), *RUN_TRANSITIONS.items()):
         for target, entry_type in targets.items():
             moves.setdefault(entry_type, []).append(f"{source} → {target}")
     rows = [
         (f"`{entry_type}`", example_sentence(entry_type), ", ".join(moves.get(entry_type, ())))
         for entry_type in ENTRY_TYPES
     ]
-    yield table(("Entry", "Sentence", "Moves a job"), rows)
+    yield table(("Entry", "Sentence", "Moves a job, or a run"), rows)
 
 
 def _states() -> Iterable[str]:
     yield "## A job"
     yield "An arrow is labelled with the entry that records it. Terminal states never change."
+    yield _diagram(JOB_TRANSITIONS, sorted(TERMINAL_STATES))
+    yield "## A run of a workflow"
+    yield (
+        "A run that is `blocked` waits for a person, one that is `stopping` for what runs of it. Each budget has an end"
+        " state of its own."
+    )
+    yield _diagram(RUN_TRANSITIONS, RUN_ENDS)
+
+
+def _diagram(transitions: Mapping[str, Mapping[str, str]], ends: Iterable[str]) -> str:
     lines = ["stateDiagram-v2"]
-    for source, targets in JOB_TRANSITIONS.items():
+    for source, targets in transitions.items():
         start = "[*]" if source == "new" else source
         lines += [f"    {start} --> {target}: {entry_type}" for target, entry_type in targets.items()]
-    lines += [f"    {state} --> [*]" for state in sorted(TERMINAL_STATES)]
-    yield _mermaid(lines)
+    lines += [f"    {state} --> [*]" for state in ends]
+    return _mermaid(lines)
 
 
 def _mermaid(lines: Iterable[str]) -> str:

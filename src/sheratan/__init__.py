@@ -21,7 +21,9 @@ if TYPE_CHECKING:
         WaitTimedOut,
     )
     from sheratan.sdk.kind import Kind, job
+    from sheratan.sdk.runs import RunHandle
     from sheratan.sdk.worker import Worker
+    from sheratan.sdk.workflow import WorkflowBuilder
     from sheratan.wiring.server import open_engine as open
 
 __all__ = [
@@ -40,10 +42,12 @@ __all__ = [
     "Rate",
     "RateLimited",
     "Retryable",
+    "RunHandle",
     "SheratanError",
     "StepFailed",
     "WaitTimedOut",
     "Worker",
+    "WorkflowBuilder",
     "job",
     "open",
 ]
@@ -58,9 +62,19 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         from sheratan.contracts import errors as refusals  # noqa: PLC0415 - see above
         from sheratan.contracts import flow, limits  # noqa: PLC0415 - see above
-        from sheratan.sdk import children, client, context, errors, kind, worker  # noqa: PLC0415 - see above
+        from sheratan.sdk import (  # noqa: PLC0415 - see above
+            children,
+            client,
+            context,
+            errors,
+            kind,
+            runs,
+            worker,
+            workflow,
+        )
 
-        for module in (children, client, context, errors, kind, worker, refusals, flow, limits):
+        found = (children, client, context, errors, kind, runs, worker, workflow, refusals, flow, limits)
+        for module in found:
             if name in module.__all__:
                 return getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,6 +8,7 @@ from typing import Any
 
 from sheratan.contracts.journal import ENTRY_TYPES
 from sheratan.contracts.methods import METHODS
+from sheratan.contracts.workflows import Node
 from sheratan.settings import setting_names
 from tests.support import Server, run_cli
 
@@ -43,6 +44,7 @@ def test_the_schemas_of_a_running_server_hold_its_kinds(server: Server) -> None:
     assert set(METHODS) == set(schemas["api"]["x-methods"])
     assert schemas["journal"]["$defs"]["Entry"]["properties"]["type"]["examples"] == list(ENTRY_TYPES)
     assert schemas["kinds/add"]["properties"]["input"]["properties"]["left"]["type"] == "integer"
+    assert set(schemas["workflow"]["$defs"]["Node"]["properties"]) == set(Node.__struct_fields__)
     assert all(found["$schema"].endswith("2020-12/schema") for found in schemas.values())
     assert dangling(schemas) == []
 
@@ -50,7 +52,8 @@ def test_the_schemas_of_a_running_server_hold_its_kinds(server: Server) -> None:
 def test_without_a_server_it_says_that_the_kinds_are_missing(tmp_path: Path) -> None:
     done = run_cli("schema", "export", "-o", "jsonl", data=tmp_path)
     assert done.returncode == 0
-    assert [json.loads(line)["name"] for line in done.stdout.splitlines()] == ["api", "journal", "settings"]
+    names = [json.loads(line)["name"] for line in done.stdout.splitlines()]
+    assert names == ["api", "journal", "settings", "workflow"]
     assert "without the schemas of kinds" in done.stderr
 
 
@@ -60,7 +63,14 @@ def test_schemas_are_written_as_files_with_the_kinds_of_a_module(tmp_path: Path)
     written = {
         path.relative_to(tmp_path / "schemas").as_posix() for path in (tmp_path / "schemas").rglob("*.json")
     }
-    assert {"api.json", "journal.json", "settings.json", "kinds/add.json", "kinds/fail.json"} <= written
+    assert {
+        "api.json",
+        "journal.json",
+        "settings.json",
+        "workflow.json",
+        "kinds/add.json",
+        "kinds/fail.json",
+    } <= written
 
 
 def test_a_module_that_does_not_load_is_refused_by_name(tmp_path: Path) -> None:

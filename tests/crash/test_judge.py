@@ -447,6 +447,42 @@ def test_the_job_of_a_firing_stands_behind_it(
     assert any(said in text for text in judge(world.database, world.history))
 
 
+def is_of_node(entry: dict[str, Any]) -> bool:
+    """Whether an entry takes in the job of a node."""
+    return entry["type"] == "job.submitted" and "node" in entry["data"]
+
+
+def _of_another_run(entry: dict[str, Any]) -> None:
+    entry["data"]["workflow"] = entry["data"]["workflow"][:-1] + "x"
+
+
+def _of_one_node(entry: dict[str, Any]) -> None:
+    entry["data"]["node"] = "first"
+    entry["data"].pop("item", None)
+
+
+@pytest.mark.parametrize(
+    ("forge", "said"),
+    [
+        (_of_another_run, "by no entry about it"),
+        (_by_another_cause, "by no entry about it"),
+        (_of_one_node, "has a second job"),
+    ],
+)
+def test_the_jobs_of_a_run_stand_behind_it(
+    tmp_path: Path, forge: Callable[[dict[str, Any]], None], said: str
+) -> None:
+    notes = fill_storage(tmp_path / "sheratan.db", 1, 200)
+    world = World(tmp_path / "sheratan.db", notes.history, tmp_path / "effects", [])
+
+    def change(entries: list[dict[str, Any]]) -> None:
+        for entry in filter(is_of_node, entries):
+            forge(entry)
+
+    world.rewrite(change)
+    assert any(said in text for text in judge(world.database, world.history))
+
+
 def test_a_firing_that_has_two_jobs_is_caught(tmp_path: Path) -> None:
     notes = fill_storage(tmp_path / "sheratan.db", 1, 200)
     world = World(tmp_path / "sheratan.db", notes.history, tmp_path / "effects", [])

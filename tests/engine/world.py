@@ -19,6 +19,7 @@ from sheratan.contracts.jobs import ErrorClass, JobError, JobRecord, KindDescrip
 from sheratan.contracts.journal import GENESIS, Entry
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
+from sheratan.contracts.runs import RunRecord
 from sheratan.contracts.schedules import FiringRecord, Schedule
 from sheratan.contracts.worker import (
     Assignment,
@@ -29,6 +30,7 @@ from sheratan.contracts.worker import (
     StopRequest,
     Wait,
 )
+from sheratan.contracts.workflows import Workflow
 from sheratan.engine import commands
 from sheratan.engine.batch import Batch
 from sheratan.engine.decider import Decider
@@ -41,6 +43,8 @@ from sheratan.engine.prepare import (
     prepare_signal,
     prepare_steps,
 )
+from sheratan.engine.prepare_runs import prepare_run
+from sheratan.engine.run_views import run_record
 from sheratan.engine.state import State
 from sheratan.engine.views import find_view, job_record, step_records
 from sheratan.kernel.chain import Head, decode_entry
@@ -379,6 +383,18 @@ class World(OnDisk):
         assert self.settle(given, outcome, **more)
         return given
 
+    def start_command(self, workflow: Workflow, value: Any = None) -> commands.StartRun:
+        """A checked run."""
+        return prepare_run(workflow, value, self.registry, self.limits)
+
+    def start_run(self, workflow: Workflow, value: Any = None) -> str:
+        """Run a workflow and return the run's id."""
+        return str(self.ask(self.start_command(workflow, value)))
+
+    def cancel_run(self, run: str, reason: str = "", *, keeps: bool = False) -> str:
+        """Cancel a run."""
+        return str(self.ask(commands.CancelRun(id=run, reason=reason, keeps=keeps)))
+
     # ---------------------------------------------------------------------------------------------------------------
     # What can be seen
 
@@ -400,6 +416,14 @@ class World(OnDisk):
     def record(self, job: str) -> JobRecord:
         """A job as users see it."""
         return job_record(self.store, find_view(self.store, job))
+
+    def run_record(self, run: str) -> RunRecord:
+        """A run as users see it."""
+        return run_record(self.store, run)
+
+    def node_states(self, run: str) -> dict[str, str]:
+        """The state of each node of a run."""
+        return {node.name: node.state for node in self.run_record(run).nodes}
 
     def entries(self) -> list[Entry]:
         """The whole journal."""

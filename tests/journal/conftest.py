@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journal.world import World, eventful
+from tests.journal.world import World, eventful, with_runs
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +16,22 @@ def eventful_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     world = eventful(World(path))
     world.close()
     return path
+
+
+@pytest.fixture(scope="session")
+def runs_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("runs") / "sheratan.db"
+    world = with_runs(World(path))
+    world.close()
+    return path
+
+
+@pytest.fixture
+def runs_data(runs_file: Path, tmp_path: Path) -> Path:
+    """A data file of one's own, with runs that have ended in every way, and an open one in every state."""
+    copy = tmp_path / "runs.db"
+    shutil.copy(runs_file, copy)
+    return copy
 
 
 @pytest.fixture

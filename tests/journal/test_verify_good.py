@@ -20,14 +20,17 @@ from tests.journal.tamper import checked, reader_of
 from tests.journal.world import SECOND_US, World, eventful, new
 
 
-def test_a_journal_with_every_type_of_entry_verifies_and_counts_them(data: Path) -> None:
-    found = checked(data)
-    assert found.problems == []
-    assert found.ok
-    assert found.tables_compared
-    assert set(found.counts) == set(ENTRY_TYPES)
-    assert sum(found.counts.values()) == found.entries
-    assert found.counts["job.submitted"] == found.jobs
+def test_journals_with_every_type_of_entry_verify_and_count_them(data: Path, runs_data: Path) -> None:
+    counted = set()
+    for path in (data, runs_data):
+        found = checked(path)
+        assert found.problems == []
+        assert found.ok
+        assert found.tables_compared
+        assert sum(found.counts.values()) == found.entries
+        assert found.counts["job.submitted"] == found.jobs
+        counted |= set(found.counts)
+    assert counted == set(ENTRY_TYPES)
 
 
 def test_every_recorded_decision_of_a_good_journal_is_derived_again(data: Path) -> None:

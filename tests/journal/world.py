@@ -54,12 +54,14 @@ from sheratan.engine.definition import prepare_schedule
 from sheratan.engine.prepare import KindRegistry
 from sheratan.kernel.canonical import digest
 from sheratan.store.sqlite.store import SqliteStore, open_store
+from tests.journal.world_runs import ended_runs, open_runs
 
 SECOND_US = 1_000_000
 _NOTHING: tuple[()] = ()
 """The answer of a lease call that goes on waiting."""
 PERSON = Principal(actor="local:ada", auth="embedded", on_behalf_of="local:ada")
 KINDS = (KindDescription(name="count"), KindDescription(name="report"))
+RUN_KINDS = (KindDescription(name="part"),)
 
 
 class World:
@@ -107,11 +109,10 @@ class World:
         while batch.more:
             batch = self._commit(self.decider.decide([]))
 
-    def worker(self, slots: int = 8, name: str = "hands") -> int:
+    def worker(self, slots: int = 8, name: str = "hands", kinds: Sequence[KindDescription] = KINDS) -> int:
         """A worker comes on duty."""
-        session: int = self.ask(
-            RegisterWorker(registration=Registration(name=name, kinds=KINDS, slots=slots), local=True)
-        )
+        registration = Registration(name=name, kinds=tuple(kinds), slots=slots)
+        session: int = self.ask(RegisterWorker(registration=registration, local=True))
         return session
 
     def submit(self, *jobs: NewJob, by_job: Assignment | None = None) -> list[str]:
@@ -260,6 +261,14 @@ def eventful(world: World) -> World:
     _schedules(world)
     _losses(world)
     _leaves_open(world)
+    return world
+
+
+def with_runs(world: World) -> World:
+    """A journal of its own about runs of workflows: a few bytes more in the other one would cost its tests minutes."""
+    session = world.worker(kinds=RUN_KINDS)
+    ended_runs(world, session)
+    open_runs(world, session)
     return world
 
 

@@ -180,7 +180,7 @@ def test_a_database_of_the_first_schema_keeps_its_pages_and_goes_on(tmp_path: Pa
     for column in ("succeeded", "failed", "cancelled"):
         connection.execute(f"ALTER TABLE shard DROP COLUMN {column}")
     tables = ["step", "wait", "awaited", "signal", "tag", "failed_job", "dead_letter", "failure_text", "bulk"]
-    for table in (*tables, "flow", "pace", "schedule"):
+    for table in (*tables, "flow", "pace", "schedule", "run", "run_open", "run_result", "node", "node_job"):
         connection.execute(f"DROP TABLE {table}")
     connection.execute("ALTER TABLE job DROP COLUMN cost")
     connection.execute(_FIRST_QUEUE_TABLE)

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sheratan.contracts.errors import SheratanError
-from sheratan.contracts.ids import JOB_NUMBER_MAX, SALT_BITS, format_job_id, parse_job_id
+from sheratan.contracts.ids import (
+    JOB_NUMBER_MAX,
+    SALT_BITS,
+    format_job_id,
+    format_run_id,
+    parse_job_id,
+    parse_run_id,
+)
 
 addresses = st.tuples(
     st.integers(0, (1 << 48) - 1),
@@ -70,3 +77,14 @@ def test_a_refusal_does_not_repeat_megabytes() -> None:
     with pytest.raises(SheratanError) as refused:
         parse_job_id("x" * 1_000_000)
     assert len(str(refused.value)) < 300
+
+
+@given(addresses)
+def test_the_id_of_a_run_says_what_it_was_made_of_and_is_no_jobs(address: tuple[int, int, int, int]) -> None:
+    made = format_run_id(*address)
+    assert parse_run_id(made) == address
+    assert uuid.UUID(made.removeprefix("workflow_")).version == 7
+    with pytest.raises(SheratanError):
+        parse_job_id(made)
+    with pytest.raises(SheratanError):
+        parse_run_id(format_job_id(*address))

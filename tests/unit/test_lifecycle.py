@@ -8,10 +8,13 @@ import pytest
 
 from sheratan.contracts.errors import InternalError
 from sheratan.contracts.journal import ENTRY_TYPES
+from sheratan.contracts.runs import RUN_ENDS
 from sheratan.kernel.lifecycle import (
     JOB_TRANSITIONS,
     OPEN_STATES,
+    RUN_TRANSITIONS,
     TERMINAL_STATES,
+    check_run_transition,
     check_transition,
 )
 
@@ -57,3 +60,26 @@ def test_every_state_can_be_reached_and_every_open_one_can_end() -> None:
 
 def test_every_entry_type_of_the_table_is_a_known_one() -> None:
     assert {entry for _, _, entry in MOVES} <= set(ENTRY_TYPES)
+
+
+def test_a_run_moves_as_its_table_says_and_not_otherwise() -> None:
+    allowed = 0
+    for source, target, entry in product(RUN_TRANSITIONS, RUN_TRANSITIONS, ENTRY_TYPES):
+        if RUN_TRANSITIONS[source].get(target) == entry:
+            check_run_transition(source, target, entry)
+            allowed += 1
+        else:
+            with pytest.raises(InternalError, match="a run may not go"):
+                check_run_transition(source, target, entry)
+    assert allowed == sum(map(len, RUN_TRANSITIONS.values()))
+
+
+def test_every_open_state_of_a_run_leads_to_an_end_and_no_end_leads_on() -> None:
+    assert all(RUN_TRANSITIONS[state] == {} for state in RUN_ENDS)
+    for start in RUN_TRANSITIONS:
+        reached, todo = {start}, [start]
+        while todo:
+            fresh = set(RUN_TRANSITIONS[todo.pop()]) - reached
+            reached |= fresh
+            todo += fresh
+        assert reached & set(RUN_ENDS)

@@ -76,12 +76,18 @@ def _relations(record: JobRecord) -> Iterator[tuple[str, object]]:
     yield "cost", record.cost if record.cost != 1 else None
     yield "after", "\n".join(record.after)
     yield "runs again", record.origin
+    yield "part of", f"{record.workflow}, {_node(record)}" if record.workflow else None
     yield "submitted by", record.submitted_by_job
 
 
 def _blocked_by(one: BlockedBy) -> str:
     until = instant(one.until_us) if one.until_us is not None else "it is over"
     return f"{one.what} of {one.subject}, since {instant(one.since_us)}, until {until}"
+
+
+def _node(record: JobRecord) -> str:
+    item = "" if record.item is None else f", item {record.item}"
+    return f"node {record.node}{item}"
 
 
 def draw_steps(records: Sequence[StepRecord]) -> None:

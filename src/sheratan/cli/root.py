@@ -60,6 +60,12 @@ def _dlq() -> click.Command:
     return dlq
 
 
+def _workflow() -> click.Command:
+    from sheratan.cli.workflow import workflow
+
+    return workflow
+
+
 def _queue() -> click.Command:
     from sheratan.cli.queue import queue
 
@@ -138,6 +144,7 @@ _LOADERS: Mapping[str, Callable[[], click.Command]] = {
     "status": _status,
     "job": _job,
     "dlq": _dlq,
+    "workflow": _workflow,
     "queue": _queue,
     "kind": _kind,
     "schedule": _schedule,

@@ -10,7 +10,7 @@ import msgspec
 
 from sheratan.cli.output import encode, talk, write
 from sheratan.cli.reach import ask, request
-from sheratan.cli.schemas import api_schema, journal_schema, kind_schema, settings_schema
+from sheratan.cli.schemas import api_schema, journal_schema, kind_schema, settings_schema, workflow_schema
 from sheratan.cli.session import Session, command_options
 from sheratan.contracts import api
 from sheratan.contracts.errors import InvalidInput, SheratanError
@@ -29,7 +29,7 @@ def schema() -> None:
 @click.option("--kinds", multiple=True, metavar="MODULE", help="Also the kinds of this module (repeatable).")
 @command_options
 def export(session: Session, folder: str | None, kinds: tuple[str, ...]) -> None:
-    """Export JSON Schemas (2020-12) of the API, the journal, the settings and the kinds.
+    """Export JSON Schemas (2020-12) of the API, the journal, the settings, workflow files and the kinds.
 
     The kinds are those of --kinds or, without it, those of the running server.
     """
@@ -37,6 +37,7 @@ def export(session: Session, folder: str | None, kinds: tuple[str, ...]) -> None
         "api": api_schema(),
         "journal": journal_schema(),
         "settings": settings_schema(),
+        "workflow": workflow_schema(),
     }
     for kind in _kinds(session, kinds):
         schemas[f"kinds/{kind.name}"] = kind_schema(kind)

@@ -11,9 +11,10 @@ from sheratan.contracts.jobs import KindDescription
 from sheratan.contracts.journal import ENTRY_TYPES, Entry
 from sheratan.contracts.methods import METHODS, STREAMS
 from sheratan.contracts.wire import AnswerFrame, RequestFrame
+from sheratan.contracts.workflows import Workflow
 from sheratan.settings import Settings
 
-__all__ = ["api_schema", "journal_schema", "kind_schema", "settings_schema"]
+__all__ = ["api_schema", "journal_schema", "kind_schema", "settings_schema", "workflow_schema"]
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _BASE: Final = "urn:sheratan:schema"
@@ -50,6 +51,12 @@ def settings_schema() -> dict[str, Any]:
     (settings,), definitions = _components([Settings])
     definitions["Settings"].pop("required", None)
     return {"$schema": _DIALECT, "$id": f"{_BASE}:settings:1", **settings, "$defs": definitions}
+
+
+def workflow_schema() -> dict[str, Any]:
+    """A workflow as a file declares it, for editors and other programs."""
+    (workflow,), definitions = _components([Workflow])
+    return {"$schema": _DIALECT, "$id": f"{_BASE}:workflow:1", **workflow, "$defs": definitions}
 
 
 def kind_schema(kind: KindDescription) -> dict[str, Any]:

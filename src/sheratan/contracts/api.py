@@ -41,11 +41,21 @@ from sheratan.contracts.worker_calls import (
     WaitForStops,
     WorkerSession,
 )
+from sheratan.contracts.workflow_requests import (
+    CancelRun,
+    GetRun,
+    ListRuns,
+    RunPage,
+    RunReceipt,
+    RunWorkflow,
+    WaitForRun,
+)
 
 __all__ = [
     "AfterResults",
     "BackfillSchedule",
     "CancelJob",
+    "CancelRun",
     "CreateSchedule",
     "DeleteSchedule",
     "DiscardJob",
@@ -56,6 +66,7 @@ __all__ = [
     "GetEntries",
     "GetJob",
     "GetResults",
+    "GetRun",
     "GetSchedule",
     "GetStatus",
     "HeartbeatWorker",
@@ -69,6 +80,7 @@ __all__ = [
     "ListJobs",
     "ListKinds",
     "ListQueues",
+    "ListRuns",
     "ListSchedules",
     "ListSteps",
     "NextFirings",
@@ -86,6 +98,9 @@ __all__ = [
     "ResumeSchedule",
     "RetryJob",
     "RunJob",
+    "RunPage",
+    "RunReceipt",
+    "RunWorkflow",
     "SchedulePage",
     "SettleJobs",
     "SignalJob",
@@ -97,6 +112,7 @@ __all__ = [
     "TellWhy",
     "Transport",
     "WaitForJob",
+    "WaitForRun",
     "WaitForStops",
     "WatchEntries",
     "WatchedEntry",
@@ -230,7 +246,7 @@ class ListKinds(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class TellWhy(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The story of a job (`job_…`), `queue:…`, `kind:…`, `schedule:…`, `worker:…`, `bulk:…` or the `engine`."""
+    """The story of a job, a run, `queue:…`, `kind:…`, `schedule:…`, `worker:…`, `bulk:…` or the `engine`."""
 
     id: str
 

@@ -126,6 +126,10 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     origin: str | None = None
     tags: list[str] = []
     submitted_by_job: str | None = None
+    workflow: str | None = None
+    """The run that it is part of, with the name of its node and, in a fan-out, the place of its item."""
+    node: str | None = None
+    item: int | None = None
 
 
 class QueueRecord(msgspec.Struct, frozen=True, kw_only=True):

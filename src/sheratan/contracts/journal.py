@@ -58,6 +58,12 @@ EntryType = Literal[
     "schedule.deleted",
     "step.succeeded",
     "step.failed",
+    "workflow.started",
+    "workflow.advanced",
+    "workflow.blocked",
+    "workflow.stopping",
+    "workflow.compensating",
+    "workflow.ended",
 ]
 ENTRY_TYPES: tuple[str, ...] = get_args(EntryType)
 

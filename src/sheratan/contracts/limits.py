@@ -43,6 +43,9 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     bulk_look_jobs_max: Positive = 10_000
     bulk_open_max: Positive = 8
     schedules_max: Positive = 100_000
+    workflow_runs_max: Positive = 10_000
+    workflow_bytes_max: Positive = 1_048_576
+    workflow_output_bytes_max: Positive = 16_777_216
 
 
 LIMIT_REASONS: dict[str, str] = {
@@ -73,4 +76,7 @@ LIMIT_REASONS: dict[str, str] = {
     "bulk_look_jobs_max": "job numbers that a bulk operation looks at in one turn, however few of them are meant",
     "bulk_open_max": "bulk operations that go on at once; they take turns",
     "schedules_max": "schedules that exist; each costs a row and a place in an index, no memory",
+    "workflow_runs_max": "runs of workflows that are open at once; each keeps its nodes in memory",
+    "workflow_bytes_max": "a workflow as declared; a thousand nodes of a kilobyte each, data belongs in its input",
+    "workflow_output_bytes_max": "outputs of one node together, when a reference looks into them",
 }

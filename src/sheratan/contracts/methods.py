@@ -10,6 +10,7 @@ from sheratan.contracts.dead_letters import DeadLetter, DeadLetterPage
 from sheratan.contracts.flow import FlowRecord
 from sheratan.contracts.jobs import JobRecord, KindDescription, QueueRecord
 from sheratan.contracts.request import Request
+from sheratan.contracts.runs import RunRecord, RunState
 from sheratan.contracts.schedules import FiringRecord, ScheduleRecord
 from sheratan.contracts.worker import Assignment, StepRecord, StopRequest
 
@@ -50,6 +51,11 @@ METHODS: Final[dict[str, tuple[type[Request], Any]]] = {
     "schedule.resume": (api.ResumeSchedule, bool),
     "schedule.backfill": (api.BackfillSchedule, list[FiringRecord]),
     "schedule.delete": (api.DeleteSchedule, None),
+    "workflow.run": (api.RunWorkflow, api.RunReceipt),
+    "workflow.get": (api.GetRun, RunRecord),
+    "workflow.wait": (api.WaitForRun, RunRecord),
+    "workflow.list": (api.ListRuns, api.RunPage),
+    "workflow.cancel": (api.CancelRun, RunState),
     "kind.list": (api.ListKinds, list[KindDescription]),
     "why": (api.TellWhy, api.Story),
     "status": (api.GetStatus, api.EngineStatus),

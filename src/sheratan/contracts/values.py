@@ -10,7 +10,7 @@ import msgspec
 
 from sheratan.contracts.errors import InvalidInput
 
-__all__ = ["DEPTH_MAX", "INTEGER_MAX", "check_json", "convert", "misfit"]
+__all__ = ["DEPTH_MAX", "INTEGER_MAX", "check_json", "convert", "misfit", "pointer"]
 
 T = TypeVar("T")
 
@@ -39,6 +39,11 @@ def check_json(value: Any, field: str = "") -> bool:
     writes it as RFC 8785 asks.
     """
     return _check(value, field, 0)
+
+
+def pointer(field: str, step: str | int) -> str:
+    """The JSON Pointer (RFC 6901) to what a field holds under a key or at a place."""
+    return f"{field}/{_escaped(str(step))}"
 
 
 def _check(value: Any, field: str, depth: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -31,6 +31,7 @@ from sheratan.store.rows import (
     make_ready,
     wait_key,
 )
+from sheratan.store.run_rows import RunResult
 from sheratan.store.unit import Unit, state_of
 
 __all__ = ["Batch", "job_id"]
@@ -56,6 +57,7 @@ class Batch:
         self.ended: list[tuple[JobRow, Result]] = []
         self.parents_lost: set[int] = set()
         """Jobs that ended without success, and may have spawned others."""
+        self.runs_ended: list[RunResult] = []
         self.more = False
         """Whether there is more to do as soon as this batch is committed."""
         self.rang = False
@@ -228,6 +230,23 @@ class Batch:
         payload = bytes.fromhex(digest(body))
         self.unit.payloads[payload] = body
         return None, payload
+
+    def value(self, body: bytes | None, payload: bytes | None) -> bytes:
+        """A value that a row holds or, when it is large, names by its SHA-256."""
+        if payload is None:
+            return body or b"null"
+        return self.unit.payloads.get(payload) or self.state.store.payload(payload)
+
+    def outputs(self, numbers: Sequence[int]) -> Iterator[bytes]:
+        """The outputs of jobs that have succeeded, in this order, read as they are asked for."""
+        found = {number: self.unit.location(number) for number in numbers}
+        missing = [number for number, place in found.items() if place is None]
+        if missing:
+            found.update((row.number, row) for row in self.state.store.results(missing))
+        for number in numbers:
+            row = found[number]
+            assert type(row) is Result
+            yield self.value(row.output, row.payload)
 
     def ask_to_stop(self, lease: Lease, request: StopRequest) -> None:
         """Tell the worker that holds a lease, once this batch is committed."""

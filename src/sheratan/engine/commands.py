@@ -18,6 +18,7 @@ from sheratan.contracts.worker import Outcome, Registration, Wait
 __all__ = [
     "BackfillSchedule",
     "Cancel",
+    "CancelRun",
     "Command",
     "CreateSchedule",
     "DeleteSchedule",
@@ -44,6 +45,7 @@ __all__ = [
     "Spawn",
     "StartBulk",
     "StartDraining",
+    "StartRun",
     "Submit",
 ]
 
@@ -177,6 +179,24 @@ class RetryJob(msgspec.Struct, frozen=True, kw_only=True):
     poison: bool = False
 
 
+class StartRun(msgspec.Struct, frozen=True, kw_only=True):
+    """Run a workflow, checked; `plan` and `input` are canonical JSON, `version` is the declaration's SHA-256."""
+
+    workflow: str
+    version: str
+    plan: bytes
+    input: bytes
+    wall_us: int
+
+
+class CancelRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run is no longer wanted. With `keeps`, what its nodes have done is not compensated."""
+
+    id: str
+    reason: str
+    keeps: bool
+
+
 class Replay(msgspec.Struct, frozen=True, kw_only=True):
     """Make a new job from a dead letter; `edited` is that job where it is not to be like the old one."""
 
@@ -282,6 +302,8 @@ Command = (
     | Discard
     | StartBulk
     | SendSignal
+    | StartRun
+    | CancelRun
     | Pause
     | Resume
     | LimitStarts

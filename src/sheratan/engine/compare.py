@@ -10,14 +10,16 @@ from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.journal import Entry
 from sheratan.engine.batch import job_id
-from sheratan.engine.problems import Problems
+from sheratan.engine.compare_runs import RunRows
+from sheratan.engine.problems import Problems, kept_digest
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.chain import decode_entry
-from sheratan.kernel.facts import Ended, FailedFact, FailureFact, NewFacts, PlainJobs, StepFact, no_facts
+from sheratan.kernel.facts import Ended, FailedFact, FailureFact, StepFact
+from sheratan.kernel.new_facts import NewFacts, PlainJobs, no_facts
 from sheratan.store.port import Reader
 from sheratan.store.rows import FailedRow, JobRow, Lane, Result, StepRow
 
-__all__ = ["FactCount", "FinalRows", "kept_digest"]
+__all__ = ["FactCount", "FinalRows"]
 
 _JOBS_AT_ONCE: Final = 1_000
 _first = itemgetter(0)
@@ -36,6 +38,10 @@ class FactCount(NamedTuple):
     steps: int = 0
     tags: int = 0
     failed: int = 0
+    runs: int = 0
+    runs_ended: int = 0
+    nodes: int = 0
+    node_jobs: int = 0
 
 
 class FinalRows:
@@ -50,6 +56,7 @@ class FinalRows:
         self.expected = FactCount()
         self._reader = reader
         self._problems = problems
+        self._runs = RunRows(reader, problems)
         self._lanes: dict[int, Lane] = {}
         self._waiting = no_facts()
         self._read_to = 0
@@ -64,6 +71,10 @@ class FinalRows:
         waiting.failures.extend(facts.failures)
         waiting.steps.extend(facts.steps)
         waiting.failed.extend(facts.failed)
+        waiting.runs.extend(facts.runs)
+        waiting.runs_ended.extend(facts.runs_ended)
+        waiting.nodes.extend(facts.nodes)
+        waiting.node_jobs.extend(facts.node_jobs)
         self._read_to = read_to
         if max(map(len, (waiting.plain.numbers, *waiting[1:]))) >= _JOBS_AT_ONCE:
             self.flush()
@@ -85,7 +96,25 @@ class FinalRows:
             self._compare_steps(steps)
         for failed in _chunks(waiting.failed):
             self._compare_failed(failed)
+        self._compare_runs(waiting)
         self._compared_to = self._read_to
+
+    def _compare_runs(self, waiting: NewFacts) -> None:
+        expected = self.expected
+        self.expected = expected._replace(
+            runs=expected.runs + len(waiting.runs),
+            runs_ended=expected.runs_ended + len(waiting.runs_ended),
+            nodes=expected.nodes + len(waiting.nodes),
+            node_jobs=expected.node_jobs + len(waiting.node_jobs),
+        )
+        for runs in _chunks(waiting.runs):
+            self._runs.compare_runs(runs)
+        for ends in _chunks(waiting.runs_ended):
+            self._runs.compare_ends(ends)
+        for nodes in _chunks(waiting.nodes):
+            self._runs.compare_nodes(nodes)
+        for jobs in _chunks(waiting.node_jobs):
+            self._runs.compare_node_jobs(jobs)
 
     def _compare_plain(self, facts: PlainJobs) -> None:
         with self._problems.reading("job"):
@@ -346,13 +375,6 @@ def _number_in(data: dict[str, Any], name: str) -> int | None:
 
 def _output_of(output: bytes | None, payload: bytes | None) -> str | None:
     return None if output is None and payload is None else kept_digest(output, payload)
-
-
-def kept_digest(inline: bytes | None, payload: bytes | None) -> str:
-    """The SHA-256 of a value that is kept in its row or, under that digest, apart from it."""
-    if inline is not None and payload is not None:
-        return "two values at once"
-    return payload.hex() if payload is not None else digest(inline or b"")
 
 
 def _chunks(items: list[Fact]) -> Iterable[list[Fact]]:

@@ -24,25 +24,27 @@ def cancel(batch: Batch, command: Cancel, by: Principal) -> str:
 
 def cancel_job(batch: Batch, job: JobRow, by: Principal, reason: str, cause: int | None = None) -> str:
     """Cancel a job, or ask its attempt to stop; `cause` is the entry that led to it, if nobody asked."""
-    location, subject = batch.locate(job), job_id(job)
+    location = batch.locate(job)
     requested = type(location) is Lease and location.cancel_us > 0
     given = {"state": state_of(location), "already_requested": requested}
     verdict = decide_cancel(given)
     if verdict.chosen == "refuse":
         raise AlreadyEnded(verdict.because, field="id")
-    record = decision(CANCEL, given, verdict)
-    data, previous = {"reason": reason}, location.entry
+    asks = type(location) is Lease
+    entry = batch.unit.record(
+        "job.cancel_requested" if asks else "job.cancelled",
+        job_id(job),
+        {"reason": reason},
+        by,
+        decision=decision(CANCEL, given, verdict),
+        previous=location.entry,
+        cause=cause,
+    )
     if type(location) is Lease:
-        entry = batch.unit.record(
-            "job.cancel_requested", subject, data, by, decision=record, previous=previous, cause=cause
-        )
         asked = location._replace(cancel_us=location.cancel_us or batch.at_us, entry=entry)
         batch.place(job, location, asked)
         batch.ask_to_stop(asked, StopRequest(number=job.number, fence=location.fence, reason="cancel"))
         return "requested"
-    entry = batch.unit.record(
-        "job.cancelled", subject, data, by, decision=record, previous=previous, cause=cause
-    )
     batch.place(job, location, _cancelled(batch, job, location, entry))
     return "cancelled"
 

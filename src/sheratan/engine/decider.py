@@ -19,6 +19,7 @@ from sheratan.engine import (
     firings,
     flow,
     intake,
+    run_control,
     schedules,
     settle,
     startup,
@@ -27,10 +28,12 @@ from sheratan.engine import (
     waits,
     workers,
 )
+from sheratan.engine.advance import advance_runs
 from sheratan.engine.batch import Batch, job_id
 from sheratan.engine.commands import (
     BackfillSchedule,
     Cancel,
+    CancelRun,
     Command,
     CreateSchedule,
     DeleteSchedule,
@@ -53,6 +56,7 @@ from sheratan.engine.commands import (
     Spawn,
     StartBulk,
     StartDraining,
+    StartRun,
     Submit,
 )
 from sheratan.engine.dispatch import dispatch
@@ -126,7 +130,7 @@ class Decider:
         self._offset_us = self.clock.now_us() - self.clock.monotonic_us()
         batch = self._begin()
         startup.start(batch, version, shard.epoch, self.limits)
-        follow(batch, 0)
+        advance_runs(batch, follow(batch, 0))
         batch.unit.engine_entry = self.state.engine_entry
         return batch
 
@@ -135,7 +139,7 @@ class Decider:
         batch = self._begin()
         for session in list(self.state.sessions.values()):
             workers.lose_worker(batch, session, reason="the engine stopped")
-        follow(batch, 0)
+        advance_runs(batch, follow(batch, 0))
         data = {"running": len(self.state.held)}
         self._note(batch.unit, "engine.stopped", data)
         batch.unit.clean = True
@@ -156,7 +160,7 @@ class Decider:
             done = bulk.go_on(batch, bulks, done)
         timers.ring(batch)
         firings.fire(batch)
-        follow(batch, done)
+        advance_runs(batch, follow(batch, done))
         dispatch(batch)
         batch.unit.engine_entry = self.state.engine_entry
         return batch
@@ -218,6 +222,8 @@ class Decider:
             yield self.state.next_due_us
         if self.state.flow.next_start_us is not None:
             yield self.state.flow.next_start_us
+        if self.state.runs.next_due_us is not None:
+            yield self.state.runs.next_due_us
         if self.state.next_firing_us is not None and self.state.intake == "open":
             yield min(self.state.next_firing_us, self._now() + _LOOK_US)
 
@@ -300,6 +306,8 @@ _HANDLERS: Final[dict[type[Command], _Handler]] = {
     Discard: dead_letters.discard,
     StartBulk: bulk.start,
     SendSignal: waits.signal,
+    StartRun: run_control.start_run,
+    CancelRun: run_control.cancel_run,
     Pause: flow.pause,
     Resume: flow.resume,
     LimitStarts: flow.limit,

@@ -19,6 +19,7 @@ from sheratan.engine.prepare import KindRegistry
 from sheratan.engine.state import State
 from sheratan.store.port import Reader
 from sheratan.store.rows import JobRow, Result
+from sheratan.store.run_rows import RunOpen
 
 __all__ = ["Engine"]
 
@@ -76,6 +77,7 @@ class Engine:
         self._driver.on_commit = self._on_commit
         self._driver.on_halt = self._give_up_waiting
         self._ends: Ends = {}
+        self._run_ends: dict[int, list[asyncio.Future[None]]] = {}
         self._stops: dict[int, asyncio.Queue[StopRequest]] = {}
         self._watchers: set[Watcher] = set()
         self._idle = asyncio.Event()
@@ -193,6 +195,23 @@ class Engine:
             if not waiting and self._ends.get(number) is waiting:
                 del self._ends[number]
 
+    async def wait_run_end(self, number: int, timeout_seconds: float | None) -> None:
+        """Wait until a run has ended; at once when it has, or never was."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting = self._run_ends.setdefault(number, [])
+        waiting.append(future)
+        try:
+            # Registered first, looked up second: an end in between is not missed.
+            if isinstance(self._reader.run_place(number), RunOpen):
+                async with asyncio.timeout(timeout_seconds):
+                    await future
+        except TimeoutError:
+            raise TimedOut(f"the run had not ended after {timeout_seconds:g} seconds") from None
+        finally:
+            waiting.remove(future)
+            if not waiting and self._run_ends.get(number) is waiting:
+                del self._run_ends[number]
+
     def open_stops(self, session: int) -> None:
         """A worker came on duty; keep what it is asked to stop until it asks for them."""
         self._stops[session] = asyncio.Queue()
@@ -232,7 +251,7 @@ class Engine:
 
     def _give_up_waiting(self, reason: str) -> None:
         """Tell everybody who waits for a job's end that this engine will not see it."""
-        for futures in self._ends.values():
+        for futures in (*self._ends.values(), *self._run_ends.values()):
             for future in futures:
                 if not future.done():
                     future.set_exception(Unavailable(reason))
@@ -242,6 +261,8 @@ class Engine:
             for future in self._ends.pop(ended[1].number, ()):
                 if not future.done():
                     future.set_result(ended)
+        for run in batch.runs_ended:
+            self._wake_run(run.number)
         for session, request in batch.stops:
             queue = self._stops.get(session.number)
             if queue is not None:
@@ -251,6 +272,11 @@ class Engine:
         if self._watchers:
             for entry in batch.unit.entries:
                 self._show(entry)
+
+    def _wake_run(self, number: int) -> None:
+        for future in self._run_ends.get(number, ()):
+            if not future.done():
+                future.set_result(None)
 
     def _show(self, entry: Entry) -> None:
         for watcher in list(self._watchers):

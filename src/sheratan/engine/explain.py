@@ -10,6 +10,7 @@ from sheratan.contracts.jobs import JobError
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import DEFAULT_TENANT
 from sheratan.engine.entries import read_entry
+from sheratan.engine.run_views import find_run, newest_run_entry
 from sheratan.engine.schedule_views import schedule_state
 from sheratan.engine.views import find_bulk, find_view, newest_entry
 from sheratan.kernel.chain import decode_entry
@@ -27,6 +28,9 @@ def story(reader: Reader, subject: str) -> Story:
     """The story of a job, queue, kind, schedule, worker or the engine, oldest line first; NotFound if there is none."""
     if subject.startswith("job_"):
         return _job_story(reader, subject)
+    if subject.startswith("workflow_"):
+        newest, state = newest_run_entry(reader, find_run(reader, subject))
+        return Story(subject=subject, state=state, lines=_walk(reader, newest, None))
     newest, state = _newest_entry(reader, subject)
     lines = [] if newest is None else _walk(reader, newest, None)
     return Story(subject=subject, state=state, lines=lines)
@@ -57,8 +61,8 @@ def _newest_entry(reader: Reader, subject: str) -> tuple[int | None, str]:
     if kind == "worker":
         return _newest_of_worker(reader, subject), "known"
     raise NotFound(
-        f"nothing is recorded about {subject!r}; ids are job_…, queue:NAME, kind:NAME, schedule:NAME, worker:NAME/N,"
-        " bulk:N and engine",
+        f"nothing is recorded about {subject!r}; ids are job_…, workflow_…, queue:NAME, kind:NAME, schedule:NAME,"
+        " worker:NAME/N, bulk:N and engine",
         field="id",
     )
 

@@ -10,7 +10,8 @@ from sheratan.contracts.schedules import ON_TIME_SECONDS
 from sheratan.engine.batch import Batch, job_id
 from sheratan.engine.control import cancel_job
 from sheratan.engine.definition import Definition
-from sheratan.engine.intake import find_key, plan_firing, submit_firing
+from sheratan.engine.intake import plan_firing, submit_firing
+from sheratan.engine.keys import find_key
 from sheratan.engine.schedules import definition_of, put, record, scheduled_job
 from sheratan.kernel.admission import ADMISSION
 from sheratan.kernel.firing import MISSED, OVERLAP, decide_missed, decide_overlap

@@ -7,7 +7,7 @@ were looked at once are not looked at again: a later look costs what has been ad
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice, zip_longest
+from itertools import islice, repeat, zip_longest
 from typing import Any, Final, NamedTuple
 
 from sheratan.engine.compare import FactCount
@@ -59,6 +59,7 @@ def compare_grown(
             # A job that runs may record more steps, so later looks count on what was read while walking.
             _compare_count("step", reader.step_keys(), expected.steps, problems)
             _compare_count("failure", reader.failure_keys(), expected.failures, problems)
+            _compare_run_counts(reader, expected, problems)
     with problems.reading("payload"):
         payload = _compare_payloads(reader, since.payload, problems)
     return Looked(fold.outcomes.newest, payload, len(fold.mentions), len(fold.keys), expected)
@@ -140,6 +141,20 @@ def _compare_count(
     count = sum(1 for _ in keys)
     if count != expected:
         problems.add("J5", f"there are {count} rows; the journal tells of {expected}", row=table)
+
+
+def _compare_run_counts(reader: Reader, expected: FactCount, problems: Problems) -> None:
+    """An open run may get more rows, so later looks count on what was read while walking, too."""
+    _compare_count("run", ((number, 0) for number in reader.run_numbers()), expected.runs, problems)
+    ends = ((number, 0) for number in reader.run_result_numbers())
+    _compare_count("run_result", ends, expected.runs_ended, problems)
+    for table, counts, told in (
+        ("node", reader.node_counts(), expected.nodes),
+        ("node_job", reader.node_job_counts(), expected.node_jobs),
+    ):
+        _compare_count(
+            table, (key for run, count in counts for key in repeat((run, 0), count)), told, problems
+        )
 
 
 def _compare_payloads(reader: Reader, above: int | None, problems: Problems) -> int | None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from sheratan.contracts.errors import IdempotencyConflict, LimitReached, LostLease, Unavailable
-from sheratan.contracts.ids import SALT_BITS, parse_job_id
+from sheratan.contracts.errors import LimitReached, LostLease, Unavailable
+from sheratan.contracts.ids import SALT_BITS
 from sheratan.contracts.principal import Principal
 from sheratan.engine.batch import Batch, job_id
 from sheratan.engine.commands import NewJob, Submit
+from sheratan.engine.keys import find_existing, request_of
+from sheratan.engine.runs import NodeJob
 from sheratan.kernel.admission import ADMISSION, admit
-from sheratan.kernel.canonical import canonical, digest
+from sheratan.kernel.canonical import digest
 from sheratan.kernel.rules import Verdict, decision
 from sheratan.store.rows import (
     TIMER_DELAY,
@@ -28,21 +30,31 @@ from sheratan.store.rows import (
     Timer,
     make_job,
 )
+from sheratan.store.run_rows import ITEM_ONLY, ITEM_UNDO, NodeJobRow
 
-__all__ = ["Plan", "Receipt", "find_key", "plan_firing", "refuse", "submit", "submit_firing", "submit_one"]
+__all__ = [
+    "Plan",
+    "Receipt",
+    "plan_firing",
+    "refuse",
+    "submit",
+    "submit_firing",
+    "submit_node_job",
+    "submit_one",
+]
 
 Receipt = tuple[str, bool]
 """The job's id, and whether it existed already under the same idempotency key."""
 
 
 class Source(NamedTuple):
-    """Where a job comes from: a running job, the job that it repeats, an entry that led to it, a firing."""
+    """Where a job comes from: a running job, the job that it repeats, an entry that led to it."""
 
     by_job: int | None = None
     origin: int | None = None
     cause: int | None = None
-    firing: tuple[str, str] | None = None
-    """The name of a schedule, and which of its firings."""
+    told: Mapping[str, Any] | None = None
+    """What its entry says of it: a schedule and a firing, or a run and a node."""
 
 
 _NOWHERE: Final = Source()
@@ -102,7 +114,7 @@ def _plan_all(batch: Batch, jobs: tuple[NewJob, ...], by: Principal, source: Sou
     planned: list[Plan | str] = []
     coming: dict[str, int] = {}
     for new in jobs:
-        existing = _find_existing(batch, new, by)
+        existing = find_existing(batch, new, by)
         if existing is not None:
             planned.append(existing)
             continue
@@ -125,10 +137,10 @@ def submit_one(batch: Batch, new: NewJob, by: Principal, origin: int, cause: int
 
 
 def plan_firing(batch: Batch, new: NewJob, firing: tuple[str, str], by: Principal, coming: int) -> Plan:
-    """What admission says of the job of a firing; LimitReached when there would be too many queues."""
+    """What admission says of the job of a schedule's firing; LimitReached when there would be too many queues."""
     if len(batch.state.lanes) + 1 > batch.state.limits.queues_max:
         _check_queue_count(batch, (new,), by)
-    return _plan(batch, new, by, coming, Source(firing=firing))
+    return _plan(batch, new, by, coming, Source(told={"schedule": firing[0], "firing": firing[1]}))
 
 
 def submit_firing(
@@ -141,6 +153,26 @@ def submit_firing(
     return job, entry
 
 
+def submit_node_job(batch: Batch, new: NewJob, node: NodeJob, by: Principal) -> bool:
+    """Take in a job of a workflow's node; False, and nothing is done, while there is no room for it.
+
+    It was decided about when its node was started, so it waits for room, or for the end of a drain, instead of being
+    refused.
+    """
+    state = batch.state
+    is_new = (by.tenant, new.queue, new.kind) not in state.lanes
+    if is_new and len(state.lanes) >= state.limits.queues_max:
+        return False
+    plan = _plan(batch, new, by, 0, Source(cause=_node_entry(node), told=_node_data(node)))
+    if plan.verdict.chosen == "refuse":
+        return False
+    job = _make(batch, plan, by)
+    _take_in(batch, plan, job, by, plan.source.cause)
+    batch.unit.node_jobs.append(NodeJobRow(node.run.row.number, node.node, node.item, job.number))
+    state.runs.add_job(node.run, node.node, node.item, job.number)
+    return True
+
+
 def _check_queue_count(batch: Batch, jobs: Sequence[NewJob], by: Principal) -> None:
     state = batch.state
     wanted = {(by.tenant, new.queue, new.kind) for new in jobs} - state.lanes.keys()
@@ -150,79 +182,6 @@ def _check_queue_count(batch: Batch, jobs: Sequence[NewJob], by: Principal) -> N
             f" {state.limits.queues_max} may exist (limits.queues_max)",
             field="queue",
         )
-
-
-def _request_digest(new: NewJob) -> bytes:
-    """What an idempotency key stands for: everything that decides what the job does and how."""
-    request: dict[str, Any] = {
-        "kind": new.kind,
-        "queue": new.queue,
-        "input": new.digest,
-        "priority": new.priority,
-        "delay_us": new.delay_us,
-        "after": list(new.after),
-        "after_failure": new.after_failure,
-        "attempts_max": new.attempts_max,
-        "backoff_base_us": new.backoff_base_us,
-        "backoff_cap_us": new.backoff_cap_us,
-        "run_timeout_us": new.run_timeout_us,
-        "queue_timeout_us": new.queue_timeout_us,
-    }
-    if new.tags:
-        request["tags"] = list(new.tags)
-    if new.cost != 1:
-        # Only then, so that a key that was used before there were costs stands for the same request as before.
-        request["cost"] = new.cost
-    return canonical(request)
-
-
-def find_key(batch: Batch, tenant: str, key: str) -> KeyRow | None:
-    """What an idempotency key stands for, as of this batch."""
-    return batch.unit.keys.get((tenant, key)) or batch.state.store.find_key(tenant, key)
-
-
-def _find_existing(batch: Batch, new: NewJob, by: Principal) -> str | None:
-    """The job that this key made, if the request is the same; a conflict that names the field, if it is not."""
-    if new.key is None:
-        return None
-    found = find_key(batch, by.tenant, new.key)
-    if found is None:
-        return None
-    job = batch.job(found.number)
-    request = _request_digest(new)
-    if bytes.fromhex(digest(request)) == found.digest:
-        return job_id(job)
-    field = _other_field(batch, job, new)
-    raise IdempotencyConflict(
-        f"key {new.key!r} was used for {job_id(job)} with another {field}", field=field, job=job_id(job)
-    )
-
-
-def _other_field(batch: Batch, job: JobRow, new: NewJob) -> str:
-    """In which field a request differs from the job that was made before."""
-    lane = batch.state.lane_by_number[job.lane]
-    stored_digest = job.payload.hex() if job.payload else digest(job.input or b"")
-    fresh = [row.parent for row in batch.unit.after if row.number == job.number]
-    pairs: dict[str, tuple[Any, Any]] = {
-        "kind": (lane.kind, new.kind),
-        "queue": (lane.queue, new.queue),
-        "input": (stored_digest, new.digest),
-        "priority": (job.priority, new.priority),
-        "attempts_max": (job.attempts_max, new.attempts_max),
-        "backoff_base_us": (job.backoff_base_us, new.backoff_base_us),
-        "backoff_cap_us": (job.backoff_cap_us, new.backoff_cap_us),
-        "run_timeout_us": (job.run_timeout_us, new.run_timeout_us),
-        "queue_timeout_us": (job.queue_timeout_us, new.queue_timeout_us),
-        "after_failure": (job.after_failure, new.after_failure),
-        "tags": (batch.tags(job.number), new.tags),
-        "cost": (job.cost, new.cost),
-        "after": (
-            fresh or batch.state.store.after(job.number),
-            [parse_job_id(text).number for text in new.after],
-        ),
-    }
-    # The delay is not kept once it is over, so it is what is left.
-    return next((name for name, (old, wanted) in pairs.items() if old != wanted), "delay_us")
 
 
 def _plan(batch: Batch, new: NewJob, by: Principal, coming: int, source: Source) -> Plan:
@@ -299,7 +258,7 @@ def _take_in(batch: Batch, plan: Plan, job: JobRow, by: Principal, cause: int | 
     public_id = batch.add_job(job)
     request = None
     if new.key is not None:
-        request = digest(_request_digest(new))
+        request = digest(request_of(new))
         unit.keys[(by.tenant, new.key)] = KeyRow(by.tenant, new.key, bytes.fromhex(request), job.number)
     if new.tags:
         unit.tags.extend(TagRow(tag, job.number) for tag in new.tags)
@@ -355,13 +314,27 @@ def _submitted_data(batch: Batch, plan: Plan, job: JobRow, request: str | None) 
         data["request"] = request
     if new.tags:
         data["tags"] = list(new.tags)
-    if plan.source.firing is not None:
-        data["schedule"], data["firing"] = plan.source.firing
+    if plan.source.told is not None:
+        data.update(plan.source.told)
     if job.submitted_by is not None:
         data["by_job"] = job_id(batch.job(job.submitted_by))
     if job.origin is not None:
         data["origin"] = job_id(batch.job(job.origin))
     return data
+
+
+def _node_data(node: NodeJob) -> dict[str, Any]:
+    data: dict[str, Any] = {"workflow": node.run.id, "node": node.node}
+    if node.item == ITEM_UNDO:
+        data["undoes"] = True
+    elif node.item != ITEM_ONLY:
+        data["item"] = node.item
+    return data
+
+
+def _node_entry(node: NodeJob) -> int:
+    """The entry that started the node, or the one by which its run compensates."""
+    return node.run.place.entry if node.item == ITEM_UNDO else node.run.nodes[node.node].entry
 
 
 def _place_new(batch: Batch, plan: Plan, job: JobRow, entry: int) -> None:

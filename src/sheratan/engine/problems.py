@@ -9,9 +9,10 @@ from typing import Any, Final
 import msgspec
 
 from sheratan.contracts.errors import CorruptData, InvalidInput
+from sheratan.kernel.canonical import digest
 from sheratan.kernel.facts import Violation
 
-__all__ = ["PROBLEMS_MAX", "Problem", "Problems"]
+__all__ = ["PROBLEMS_MAX", "Problem", "Problems", "kept_digest"]
 
 PROBLEMS_MAX: Final = 100
 """One fault may break thousands of rows; nobody reads more than the first hundred."""
@@ -71,3 +72,10 @@ class Problems:
         except (CorruptData, InvalidInput, AttributeError, TypeError, ValueError) as error:
             # Damage below the tables' own checks may leave values of any type where numbers or bytes should be.
             self.add("database", f"{type(error).__name__}: {error}", row=what)
+
+
+def kept_digest(inline: bytes | None, payload: bytes | None) -> str:
+    """The SHA-256 of a value that is kept in its row or, under that digest, apart from it."""
+    if inline is not None and payload is not None:
+        return "two values at once"
+    return payload.hex() if payload is not None else digest(inline or b"")

@@ -10,6 +10,7 @@ from sheratan.contracts.jobs import JobRecord
 from sheratan.contracts.limits import Limits
 from sheratan.engine.blockers import flow_records
 from sheratan.engine.explain import story
+from sheratan.engine.run_views import list_run_records, run_record
 from sheratan.engine.schedule_views import list_schedules, next_firings, schedule_record
 from sheratan.engine.search import bulk_preview, bulk_record, dead_letter, list_dead_letters, list_records
 from sheratan.engine.views import after_results, find_view, job_record, job_results, step_records
@@ -56,6 +57,8 @@ READS: Final[dict[type[api.Request], Callable[[Look, Any], Any]]] = {
     api.ListSchedules: lambda look, request: list_schedules(look.reader, request, look.limits),
     api.GetSchedule: lambda look, request: schedule_record(look.reader, request.name),
     api.NextFirings: lambda look, request: next_firings(look.reader, request, look.now_us, look.limits),
+    api.GetRun: lambda look, request: run_record(look.reader, request.id),
+    api.ListRuns: lambda look, request: list_run_records(look.reader, request, look.limits),
     api.TellWhy: lambda look, request: story(look.reader, request.id),
     api.GetEntries: _entry_lines,
 }

@@ -28,7 +28,8 @@ from sheratan.engine.definition import (
     schedule_text,
     when_text,
 )
-from sheratan.engine.intake import Plan, find_key, plan_firing, refuse, submit_firing
+from sheratan.engine.intake import Plan, plan_firing, refuse, submit_firing
+from sheratan.engine.keys import find_key
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.timetable import Firing, Timetable, firing_key, jitter_us
 from sheratan.store.rows import JobRow, ScheduleRow
@@ -216,7 +217,7 @@ def _submit_all(
 ) -> dict[str, str]:
     """One entry names all jobs, whose numbers are the next ones."""
     first = batch.unit.next_number
-    names = [plan.source.firing[1] for plan in plans if plan.source.firing is not None]
+    names = [plan.source.told["firing"] for plan in plans if plan.source.told is not None]
     data = {
         "from_us": command.from_us,
         "until_us": command.until_us,

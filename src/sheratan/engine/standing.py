@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, Final
 
-from sheratan.engine.compare import kept_digest
-from sheratan.engine.problems import Problems
+from sheratan.engine.compare_runs import compare_open_runs
+from sheratan.engine.problems import Problems, kept_digest
 from sheratan.kernel.facts import OpenJob, ScheduleFact
 from sheratan.kernel.fold import Fold
 from sheratan.kernel.lifecycle import TERMINAL_STATES
@@ -50,6 +50,8 @@ def compare_standing(reader: Reader, fold: Fold, problems: Problems) -> None:
         problems.differ("bulk", {(n,): (x.last, x.done, x.ended) for n, x in fold.bulks.items()}, bulks)
     with problems.reading("schedule"):
         _compare_schedules(reader, fold, problems)
+    with problems.reading("run_open"):
+        compare_open_runs(reader, fold, problems)
     with problems.reading("alarm"):
         _compare_alarms(reader, fold, problems)
 

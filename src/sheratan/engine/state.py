@@ -9,6 +9,7 @@ from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
 from sheratan.engine.commands import Pending, StartBulk
 from sheratan.engine.flow_state import FlowState
+from sheratan.engine.runs import Runs
 from sheratan.engine.window import REFILL_JOBS, Backlog, Window
 from sheratan.kernel.chain import Head, decode_entry
 from sheratan.store.port import Store
@@ -152,6 +153,7 @@ class State:
         """Jobs that may have signals which their handlers have not received."""
         self.bulks: dict[int, Bulk] = _open_bulks(store)
         """Bulk operations that go on, by the entry that says what they are."""
+        self.runs = Runs(store)
         self.blocked = store.blocked_count()
         self.next_due_us = store.next_due_us()
         self.next_firing_us = store.next_firing_us()

@@ -80,8 +80,9 @@ def _doing(reader: Reader, counts: dict[str, int], state: str, dead: int) -> str
     more = f" ({named}{', …' if len(running) > _NAMED_MAX else ''})" if named else ""
     letters = f", {count(dead, 'dead letter')} among them" if dead else ""
     return (
-        f"{state}: {counts['lease']} jobs run{more}, {counts['ready']} are queued, {counts['timer']} wait for their"
-        f" time, {counts['blocked']} wait for other jobs, {counts['result']} have ended{letters}{_paused(reader)}"
+        f"{state}: {_runs(reader)}{counts['lease']} jobs run{more}, {counts['ready']} are queued,"
+        f" {counts['timer']} wait for their time, {counts['blocked']} wait for other jobs,"
+        f" {counts['result']} have ended{letters}{_paused(reader)}"
     )
 
 
@@ -90,6 +91,11 @@ def _paused(reader: Reader) -> str:
     paused = [row.subject for row in reader.flows() if row.paused]
     named = ", ".join(paused[:_NAMED_MAX])
     return f"; paused: {named}{', …' if len(paused) > _NAMED_MAX else ''}" if named else ""
+
+
+def _runs(reader: Reader) -> str:
+    number = len(reader.open_runs())
+    return f"{count(number, 'run')} of workflows open, " if number else ""
 
 
 def _why(reader: Reader, next_seq: int) -> str:

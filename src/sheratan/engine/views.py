@@ -14,6 +14,7 @@ from sheratan.contracts.jobs import JobError, JobRecord, QueueRecord
 from sheratan.contracts.worker import StepRecord
 from sheratan.engine.batch import job_id
 from sheratan.engine.blockers import Blockers, limits_of
+from sheratan.engine.run_views import with_node
 from sheratan.engine.state import State
 from sheratan.kernel.words import count
 from sheratan.store.port import JobView, Reader
@@ -100,7 +101,7 @@ def job_record(reader: Reader, view: JobView, blockers: Blockers | None = None) 
     )
     if blockers is not None:
         return record
-    return msgspec.structs.replace(
+    whole_record = msgspec.structs.replace(
         record,
         input=decode_value(input_of(reader, job)),
         output=decode_value(_output(reader, location)),
@@ -111,6 +112,7 @@ def job_record(reader: Reader, view: JobView, blockers: Blockers | None = None) 
         tags=reader.tags(job.number),
         submitted_by_job=_id_of(reader, job.submitted_by),
     )
+    return with_node(reader, whole_record, job.number)
 
 
 def ended_record(public_id: str, job: JobRow, lane: Lane, result: Result) -> JobRecord:

@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 from sheratan.contracts import api
 from sheratan.contracts.bulk import BulkRecord
 from sheratan.contracts.errors import LimitReached, NotFound, Unavailable
-from sheratan.contracts.ids import look_up_job_id
+from sheratan.contracts.ids import look_up_job_id, look_up_run_id
 from sheratan.contracts.jobs import JobRecord, QueueRecord
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import Principal
+from sheratan.contracts.runs import RunRecord
 from sheratan.contracts.worker import Assignment
 from sheratan.engine import commands
 from sheratan.engine.definition import prepare_schedule
@@ -28,6 +29,7 @@ from sheratan.engine.prepare import (
     prepare_signal,
     prepare_steps,
 )
+from sheratan.engine.prepare_runs import prepare_run
 from sheratan.engine.reads import READS, Look
 from sheratan.engine.search import (
     check_filter,
@@ -73,6 +75,8 @@ class Api:
             api.ReplayJob: self._replay,
             api.StartBulk: self._start_bulk,
             api.SignalJob: self._signal,
+            api.RunWorkflow: self._run_workflow,
+            api.WaitForRun: self._wait_for_run,
             api.ListQueues: self._queues,
             api.CreateSchedule: self._create_schedule,
             api.ListKinds: self._kinds,
@@ -200,6 +204,16 @@ class Api:
     async def _signal(self, request: api.SignalJob, by: Principal) -> Any:
         value = prepare_signal(request.value, self._engine.limits)
         return await self._engine.ask(commands.SendSignal(id=request.id, name=request.name, value=value), by)
+
+    async def _run_workflow(self, request: api.RunWorkflow, by: Principal) -> api.RunReceipt:
+        engine = self._engine
+        command = prepare_run(request.workflow, request.input, engine.kinds, engine.limits)
+        return api.RunReceipt(id=await engine.ask(command, by))
+
+    async def _wait_for_run(self, request: api.WaitForRun, by: Principal) -> RunRecord:
+        await self._engine.wait_run_end(look_up_run_id(request.id).number, request.timeout_seconds)
+        record: RunRecord = await self._look(api.GetRun(id=request.id), by)
+        return record
 
     async def _queues(self, request: api.ListQueues, by: Principal) -> list[QueueRecord]:
         return queue_records(self._engine.state, by.tenant)

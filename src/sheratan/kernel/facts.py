@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
-
-from sheratan.contracts.journal import Entry
 
 __all__ = [
     "Announced",
@@ -18,7 +16,6 @@ __all__ = [
     "FlowFact",
     "KeyFact",
     "Mention",
-    "NewFacts",
     "OpenJob",
     "ScheduleFact",
     "SignalFact",
@@ -198,53 +195,3 @@ class Announced(NamedTuple):
 
     entry: int
     key: str
-
-
-class PlainJobs(NamedTuple):
-    """Jobs that came in with nothing unusual about them, as columns: what their rows must say.
-
-    `lanes` are tenant, queue and kind; `inputs` digests; `entries` the entries, or their lines when undecoded.
-    """
-
-    numbers: list[int]
-    salts: list[int]
-    lanes: list[tuple[str, str, str]]
-    priorities: list[int]
-    created_us: list[int]
-    options: list[list[int]]
-    inputs: list[str]
-    entries: list[Entry | bytes]
-
-    def columns(self) -> tuple[list[Any], ...]:
-        """The columns, whatever they hold."""
-        return tuple(self)
-
-    def add(self, *facts: Any) -> None:
-        """Add one job, by its facts in the order of the columns."""
-        for column, fact in zip(self.columns(), facts, strict=True):
-            column.append(fact)
-
-    def extend(self, others: PlainJobs) -> None:
-        """Add other jobs."""
-        for column, facts in zip(self.columns(), others.columns(), strict=True):
-            column.extend(facts)
-
-    def part(self, start: int, stop: int) -> PlainJobs:
-        """Some of the jobs."""
-        return PlainJobs(*(column[start:stop] for column in self.columns()))
-
-
-class NewFacts(NamedTuple):
-    """What entries have said since it was last asked, and what no later entry can change."""
-
-    plain: PlainJobs
-    submitted: list[Entry]
-    ended: list[Ended]
-    failures: list[FailureFact]
-    steps: list[StepFact]
-    failed: list[FailedFact]
-
-
-def no_facts() -> NewFacts:
-    """Room for facts."""
-    return NewFacts(PlainJobs([], [], [], [], [], [], [], []), [], [], [], [], [])

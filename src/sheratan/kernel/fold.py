@@ -185,4 +185,10 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
     "schedule.paused": JobFold.scheduled,
     "schedule.resumed": JobFold.scheduled,
     "schedule.deleted": JobFold.scheduled,
+    "workflow.started": JobFold.run_started,
+    "workflow.advanced": JobFold.run_changed,
+    "workflow.blocked": JobFold.run_changed,
+    "workflow.stopping": JobFold.run_changed,
+    "workflow.compensating": JobFold.run_changed,
+    "workflow.ended": JobFold.run_changed,
 }

@@ -6,14 +6,18 @@ from typing import Any, Final
 
 from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.journal import Entry
-from sheratan.kernel.facts import Ended, KeyFact, Mention, NewFacts, OpenJob, Violation, no_facts
+from sheratan.kernel.facts import Ended, KeyFact, Mention, OpenJob, Violation
 from sheratan.kernel.lifecycle import JOB_TRANSITIONS, TERMINAL_STATES
+from sheratan.kernel.new_facts import NewFacts, no_facts
 from sheratan.kernel.outcomes import Outcomes
+from sheratan.kernel.run_facts import OpenRun
 
 __all__ = ["ENDS", "JobBook", "decision_of"]
 
 ENDS: Final = {"job.succeeded": "succeeded", "job.failed": "failed", "job.cancelled": "cancelled"}
 """Entry types that end a job, each with the state that it ends in."""
+
+_UNDO: Final = -2
 
 _SETTLED: Final = {
     "succeeded": "job.succeeded",
@@ -39,6 +43,10 @@ class JobBook:
         """By open job, who waits for its end: jobs that run after it, by number, and waits of handlers."""
         self.awaited: dict[tuple[int, int, int], set[int]] = {}
         """By wait, the jobs that it waits for and that have not ended."""
+        self.runs: dict[str, OpenRun] = {}
+        self.newest_run = 0
+        self.run_jobs: dict[int, tuple[OpenRun, str, int]] = {}
+        """Open jobs that belong to nodes of runs: the run, the node, the item."""
         self.new = no_facts()
 
     def take_facts(self) -> NewFacts:
@@ -128,7 +136,14 @@ class JobBook:
             self.awaited.pop(wait[:3], None)
         ended = Ended(job.number, state, job.attempt, job.losses, entry.at, output, entry.seq)
         self.new.ended.append(ended)
-        self.tell_followers(job.number, succeeded=state == "succeeded")
+        self.follows_from_end(job.number, state)
+
+    def follows_from_end(self, number: int, state: str) -> None:
+        """A job has ended: tell those that wait for it, and the run that it belongs to."""
+        if number in self.followers:
+            self.tell_followers(number, succeeded=state == "succeeded")
+        if number in self.run_jobs:
+            self.node_job_ended(number, state)
 
     def tell_followers(self, number: int, *, succeeded: bool) -> None:
         """Whoever waits for a job that has ended waits for one less."""
@@ -140,6 +155,19 @@ class JobBook:
             if child is not None:
                 child.missing -= 1
                 child.parents_failed += not succeeded
+
+    def node_job_ended(self, number: int, state: str) -> None:
+        """A job of a node has ended."""
+        run, name, item = self.run_jobs.pop(number)
+        run.open_jobs -= 1
+        if item == _UNDO:
+            run.undone = (name, state)
+            return
+        node = run.nodes[name]
+        node.ended += 1
+        node.failed += state == "failed"
+        node.cancelled += state == "cancelled"
+        node.settle()
 
 
 def decision_of(entry: Entry) -> dict[str, Any]:

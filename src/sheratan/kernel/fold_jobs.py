@@ -40,6 +40,8 @@ class JobFold(StepFold):
             self.use_key(entry, data["key"], KeyFact(number, bytes.fromhex(request) if request else None))
         self._check_origins(entry)
         self.check_firing(entry, number)
+        if "workflow" in data:
+            self.joins_run(entry, number)
         state, given = _ADMITTED[decided["chosen"]], decided["input"]
         missing, failed = self._wait_for(entry, number, data.get("after", ()))
         if given.get("waits_for", 0) != missing:

@@ -103,6 +103,9 @@ class RunFold(SmoothFold):
         if self.followers:
             for number in numbers:
                 self.tell_followers(number, succeeded=True)
+        if self.run_jobs:
+            for number in filter(self.run_jobs.__contains__, numbers):
+                self.node_job_ended(number, "succeeded")
 
 
 def _are_as_said(jobs: list[OpenJob], run: Run, attempt: int) -> bool:

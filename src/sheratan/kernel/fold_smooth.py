@@ -93,6 +93,5 @@ class SmoothFold(JobFold):
         del self.by_subject[entry.subject]
         self.outcomes.put(number, "succeeded")
         self.new.ended.append(Ended(number, "succeeded", attempt, job.losses, entry.at, output, entry.seq))
-        if number in self.followers:
-            self.tell_followers(number, succeeded=True)
+        self.follows_from_end(number, "succeeded")
         return True

@@ -6,12 +6,12 @@ from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.journal import Entry
 from sheratan.kernel.facts import Mention, OpenJob, SignalFact, WaitFact
 from sheratan.kernel.fold_book import decision_of
-from sheratan.kernel.fold_schedules import ScheduleFold
+from sheratan.kernel.fold_workflows import WorkflowFold
 
 __all__ = ["WaitFold"]
 
 
-class WaitFold(ScheduleFold):
+class WaitFold(WorkflowFold):
     """What each entry about a wait or a signal does, and what it must fit."""
 
     def signalled(self, entry: Entry) -> None:

@@ -1,4 +1,4 @@
-"""The life of a job as a transition table; the docs draw their diagram from it."""
+"""The lives of jobs and of workflows' runs as transition tables; the docs draw their diagrams from them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from typing import Final, get_args
 
 from sheratan.contracts.errors import InternalError
 from sheratan.contracts.jobs import JobState
+from sheratan.contracts.runs import RUN_ENDS
 
 __all__ = [
     "JOB_TRANSITIONS",
     "OPEN_STATES",
+    "RUN_TRANSITIONS",
     "TERMINAL_STATES",
+    "check_run_transition",
     "check_transition",
 ]
 
@@ -58,3 +61,33 @@ def check_transition(source: str, target: str, entry_type: str) -> None:
     """Raise InternalError when a job may not go from `source` to `target` by this entry; change nothing."""
     if (source, target, entry_type) not in _ALLOWED:
         raise InternalError(f"a job may not go from {source} to {target} by {entry_type}")
+
+
+_ENDED: Final = dict.fromkeys(RUN_ENDS, "workflow.ended")
+
+RUN_TRANSITIONS: Final[dict[str, dict[str, str]]] = {
+    "new": {"running": "workflow.started"},
+    "running": {
+        "succeeded": "workflow.ended",
+        "failed": "workflow.ended",
+        "blocked": "workflow.blocked",
+        "stopping": "workflow.stopping",
+        "compensating": "workflow.compensating",
+    },
+    "blocked": {"stopping": "workflow.stopping"},
+    "stopping": {
+        "cancelled": "workflow.ended",
+        "out_of_jobs": "workflow.ended",
+        "out_of_time": "workflow.ended",
+        "compensating": "workflow.compensating",
+    },
+    "compensating": {state: entry_type for state, entry_type in _ENDED.items() if state != "succeeded"},
+    **{state: {} for state in RUN_ENDS},
+}
+"""The same for a run; an entry of another type leaves a run's state as it is."""
+
+
+def check_run_transition(source: str, target: str, entry_type: str) -> None:
+    """Raise InternalError when a run may not go from `source` to `target` by this entry; change nothing."""
+    if RUN_TRANSITIONS[source].get(target) != entry_type:
+        raise InternalError(f"a run may not go from {source} to {target} by {entry_type}")

@@ -9,12 +9,32 @@ import msgspec
 
 from sheratan.contracts.errors import NotFound
 from sheratan.contracts.journal import Entry
-from sheratan.kernel import admission, dead_letters, dependency, firing, outcome, recovery, retry, routing
+from sheratan.kernel import (
+    admission,
+    advance,
+    dead_letters,
+    dependency,
+    firing,
+    outcome,
+    recovery,
+    retry,
+    routing,
+)
 from sheratan.kernel.rules import Rule, Verdict, find_rule
 
 __all__ = ["RULE_MODULES", "Difference", "Replayer", "RuleCount"]
 
-RULE_MODULES: Final = (admission, dead_letters, dependency, firing, outcome, recovery, retry, routing)
+RULE_MODULES: Final = (
+    admission,
+    advance,
+    dead_letters,
+    dependency,
+    firing,
+    outcome,
+    recovery,
+    retry,
+    routing,
+)
 """A rule is registered when its module is loaded; these are all of them."""
 
 _encode = msgspec.json.Encoder(order="sorted").encode

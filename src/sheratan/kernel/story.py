@@ -22,6 +22,8 @@ def _submitted(entry: Entry) -> str:
         text += f" Firing {data['firing']} of schedule {data['schedule']} submitted it."
     if "by_job" in data:
         text += f" It was submitted by the running job {data['by_job']}."
+    if "workflow" in data:
+        text += f" It {_part(data)}."
     if "origin" in data:
         text += f" It runs {data['origin']} again."
     if "tags" in data:
@@ -33,6 +35,14 @@ def _submitted(entry: Entry) -> str:
     if "after" in data:
         text += f" It is to run after {count(len(data['after']), 'other job')}."
     return text
+
+
+def _part(data: dict[str, Any]) -> str:
+    """What a job is in a run."""
+    node = f"node {data['node']} of {data['workflow']}"
+    if data.get("undoes"):
+        return f"compensates {node}"
+    return f"is item {data['item']} of {node}" if "item" in data else f"is {node}"
 
 
 def _refused(entry: Entry) -> str:
@@ -192,6 +202,12 @@ _TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     "step.succeeded": _step,
     "step.failed": _step,
     **SCHEDULE_TELLERS,
+    "workflow.started": lambda entry: f"{_who(entry)} started a run of workflow {entry.data['workflow']}.",
+    "workflow.advanced": lambda entry: f"The run advanced to {count(entry.data['jobs'], 'job')}.",
+    "workflow.blocked": lambda entry: "The run waits for a person.",
+    "workflow.stopping": _with_reason("stopped the run"),
+    "workflow.compensating": lambda entry: f"It is to end as {entry.data['ending']}.",
+    "workflow.ended": lambda entry: f"The run ended as {entry.data['state']}.",
 }
 
 

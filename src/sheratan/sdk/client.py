@@ -16,15 +16,18 @@ from sheratan.contracts.dead_letters import DeadLetter, DeadLetterPage, Edit
 from sheratan.contracts.errors import JobFailed
 from sheratan.contracts.flow import FlowLimits, FlowRecord
 from sheratan.contracts.jobs import JobRecord, KindDescription, QueueRecord, Submission
+from sheratan.contracts.runs import RunRecord
 from sheratan.contracts.schedules import FiringRecord, ScheduleRecord
 from sheratan.contracts.values import convert
 from sheratan.contracts.worker import StepRecord
+from sheratan.contracts.workflows import Workflow
 from sheratan.sdk.kind import Kind
 from sheratan.sdk.options import SubmissionOptions, read_options
+from sheratan.sdk.runs import RunHandle
 from sheratan.sdk.schedule_options import ScheduleOptions, read_schedule
 from sheratan.sdk.socket import connect
 
-__all__ = ["Client", "JobHandle"]
+__all__ = ["Client", "JobHandle", "RunHandle"]
 
 
 class JobHandle:
@@ -189,6 +192,33 @@ class Client:
         entry: int = await self._transport.call(wanted)
         return entry
 
+    async def run_workflow(self, workflow: Workflow, value: Any = None) -> RunHandle:
+        """Run a workflow; the run is durable when this returns. What is wrong with it raises InvalidInput."""
+        request = api.RunWorkflow(workflow=workflow, input=value)
+        return RunHandle(self, await self._transport.call(request))
+
+    async def workflow_run(self, run_id: str) -> RunRecord:
+        """A run as it stands, with its nodes."""
+        record: RunRecord = await self._transport.call(api.GetRun(id=run_id))
+        return record
+
+    async def wait_for_run(self, run_id: str, *, timeout_seconds: float | None = None) -> RunRecord:
+        """A run once it has ended, however; TimedOut when that takes too long."""
+        request = api.WaitForRun(id=run_id, timeout_seconds=timeout_seconds)
+        record: RunRecord = await self._transport.call(request)
+        return record
+
+    async def workflow_runs(self, request: api.ListRuns | None = None) -> api.RunPage:
+        """A page of runs, newest first, without their nodes and values."""
+        page: api.RunPage = await self._transport.call(request or api.ListRuns())
+        return page
+
+    async def cancel_run(self, run_id: str, reason: str = "", *, keeps: bool = False) -> str:
+        """Cancel a run and return its state; what it has done is compensated first, unless `keeps` is true."""
+        wanted = convert({"id": run_id, "reason": reason, "keeps": keeps}, api.CancelRun)
+        state: str = await self._transport.call(wanted)
+        return state
+
     async def queues(self) -> list[QueueRecord]:
         """Every queue."""
         queues: list[QueueRecord] = await self._transport.call(api.ListQueues())
@@ -299,7 +329,7 @@ class Client:
         return kinds
 
     async def why(self, subject: str) -> api.Story:
-        """The story of a job, a queue (`queue:NAME`), a schedule (`schedule:NAME`), a worker or the `engine`."""
+        """The story of a job, a run, `queue:NAME`, `kind:NAME`, `schedule:NAME`, a worker or the `engine`."""
         story: api.Story = await self._transport.call(api.TellWhy(id=subject))
         return story
 

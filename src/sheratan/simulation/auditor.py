@@ -22,6 +22,7 @@ from sheratan.simulation.model import Model
 from sheratan.simulation.model_jobs import Refused
 from sheratan.simulation.model_state import ModelJob
 from sheratan.simulation.records import CLOCK_STEP_US, Befallen, record_faults
+from sheratan.simulation.run_faults import run_faults
 from sheratan.simulation.seen import expected, expected_schedules, meant, said, seen, seen_schedules
 from sheratan.simulation.store import Killed
 from sheratan.simulation.story import Story
@@ -186,14 +187,16 @@ class Auditor:
             self._compare_jobs(batch)
             self._compare_schedules()
             self._compare_records(decided)
+            assert self._reader is not None
+            for fault in run_faults(self._reader, self.model):
+                self._blame(fault)
 
     def _compare_records(self, decided: _Decided) -> None:
         model = self.model
         if model.made:
             self._blame(f"bulk operations have made {model.made}, of which the model knows nothing")
-        others = {bulk.whom for bulk in model.bulks.values()} | {
-            one.owner for one in model.schedules.values()
-        }
+        others = {bulk.whom for bulk in model.bulks.values()} | model.starters
+        others |= {one.owner for one in model.schedules.values()}
         for fault in record_faults(decided.batch, decided.commands, model.noted, decided.befallen, others):
             self._blame(fault)
 

@@ -5,25 +5,33 @@ from __future__ import annotations
 from sheratan.contracts.ids import number_of
 from sheratan.contracts.schedules import KEY_PREFIX
 from sheratan.engine.batch import Batch, job_id
-from sheratan.simulation.model_state import Drawn
+from sheratan.simulation.model_state import Drawn, NodeJobs
 
 __all__ = ["drawn_in", "seeds_of"]
 
 
 def drawn_in(batch: Batch) -> Drawn:
     """What a batch has drawn."""
-    return Drawn(seeds_of(batch), _made_in_bulk(batch), _firing_ids(batch))
+    return Drawn(seeds_of(batch), _made_in_bulk(batch), _firing_ids(batch), _node_jobs(batch))
 
 
 def _made_in_bulk(batch: Batch) -> list[str]:
-    """The jobs that bulk operations have made in a batch, in order: only they and firings lead to a job by an entry."""
-    submitted = [entry for entry in batch.unit.entries if entry.type == "job.submitted"]
-    return [entry.subject for entry in submitted if entry.cause is not None and "firing" not in entry.data]
+    """The jobs that bulk operations have made in a batch, in order."""
+    submitted = [
+        entry for entry in batch.unit.entries if entry.type == "job.submitted" and entry.cause is not None
+    ]
+    # Firings and nodes lead to jobs by an entry, too.
+    return [entry.subject for entry in submitted if not {"firing", "node"} & entry.data.keys()]
 
 
 def _firing_ids(batch: Batch) -> dict[str, str]:
     ids = {job.number: job_id(job) for job in batch.unit.jobs}
     return {row.key: ids[row.number] for row in batch.unit.keys.values() if row.key.startswith(KEY_PREFIX)}
+
+
+def _node_jobs(batch: Batch) -> NodeJobs:
+    jobs = {job.number: job for job in batch.unit.jobs}
+    return {(row.run, row.node, row.item): (row.job, job_id(jobs[row.job])) for row in batch.unit.node_jobs}
 
 
 def seeds_of(batch: Batch) -> dict[int, int]:

@@ -44,6 +44,9 @@ def _kept_and_read(mine: State, fresh: State) -> list[tuple[str, Any, Any]]:
         ("how far rates are used up", mine.flow.paces, fresh.flow.paces),
         ("the limits of the lanes", mine.flow.bound, fresh.flow.bound),
         ("the running jobs of what is limited", mine.flow.running, _running(mine)),
+        ("the next number of a run", mine.runs.next_number, fresh.runs.next_number),
+        ("the open runs", _runs(mine), _runs(fresh)),
+        ("the jobs of open runs", _run_jobs(mine), _run_jobs(fresh)),
         ("the policy", mine.policy, fresh.policy),
         ("the next firing", mine.next_firing_us, fresh.next_firing_us),
         ("the number of schedules", mine.schedule_count, fresh.schedule_count),
@@ -61,6 +64,14 @@ def _running(mine: State) -> dict[FlowKey, int]:
     lanes = [mine.lane_by_number[held.job.lane] for held in mine.held.values()]
     counts = Counter(key for lane in lanes for key in subjects_of(lane))
     return {key: counts[key] for key, row in mine.flow.rows.items() if row.concurrency or row.rate_count}
+
+
+def _runs(state: State) -> dict[int, Any]:
+    return {number: run.summary() for number, run in state.runs.open.items()}
+
+
+def _run_jobs(state: State) -> dict[int, Any]:
+    return {job: (of.run.row.number, of.node, of.item) for job, of in state.runs.of_job.items()}
 
 
 def _depths(mine: State, fresh: State) -> list[tuple[str, int, int]]:

@@ -20,7 +20,7 @@ from sheratan.engine.commands import (
     StartDraining,
 )
 from sheratan.simulation.model_jobs import Refused
-from sheratan.simulation.model_schedules import ModelSchedules
+from sheratan.simulation.model_runs import ModelRuns
 from sheratan.simulation.model_state import SILENCE_US, Drawn, ModelJob, ModelWorker
 
 __all__ = ["Model"]
@@ -28,8 +28,8 @@ __all__ = ["Model"]
 _TIMERS_AT_ONCE: Final = 512
 
 
-class Model(ModelSchedules):
-    """Jobs, schedules, workers and queues, and how they change."""
+class Model(ModelRuns):
+    """Jobs, runs, schedules, workers and queues, and how they change."""
 
     # ------------------------------------------------------------------------------------------------------------------
     # Batches
@@ -44,7 +44,7 @@ class Model(ModelSchedules):
         self.stops.clear()
         self.answers.clear()
         self._actual, self._seeds = actual, drawn.seeds
-        self.made, self._firing_ids = drawn.made, drawn.firing_ids
+        self.made, self._firing_ids, self.new_parts = drawn.made, drawn.firing_ids, drawn.node_jobs
 
     def decide(self, commands: Sequence[Pending], abandoned: set[int]) -> None:
         """Commands in order, then what time has brought, then who gets work."""
@@ -65,6 +65,7 @@ class Model(ModelSchedules):
         self._ring(due, alarms)
         self.fire(firings)
         self.follow()
+        self._advance_runs()
         self._dispatch(abandoned)
 
     def start(self, limits: Limits) -> None:
@@ -76,12 +77,14 @@ class Model(ModelSchedules):
         for number in sorted(self.running):
             self._lose(self.jobs[number])
         self.follow()
+        self._advance_runs()
 
     def stop(self) -> None:
         """The engine stops."""
         for worker in list(self.workers.values()):
             self._lose_worker(worker)
         self.follow()
+        self._advance_runs()
 
     def watch_anew(self, commands: Sequence[Pending], heard_us: int, monotonic_us: int) -> None:
         """A batch was not written: nothing of it has happened, and every attempt has its whole time again."""

@@ -28,15 +28,21 @@ SILENCE_US: Final = 30_000_000
 """How long a worker may be silent."""
 
 
+NodeJobs = dict[tuple[int, str, int], tuple[int, str]]
+"""The number and id of each job of a node: by run, node and item (-1 for an only job, -2 for one that undoes)."""
+
+
 class Drawn(NamedTuple):
     """What a batch has drawn at random: seeds of backoffs by job, and ids of new jobs.
 
-    Of jobs that bulk operations have made, in order; of jobs that firings have submitted, by key.
+    Of jobs that bulk operations have made, in order; of jobs that firings have submitted, by key; of the jobs of
+    nodes.
     """
 
     seeds: dict[int, int]
     made: list[str]
     firing_ids: dict[str, str]
+    node_jobs: NodeJobs
 
 
 class ModelWait(NamedTuple):

@@ -65,6 +65,7 @@ _WEIGHTS: Final[dict[str, int]] = {
     "mass": 3,
     "schedule": 8,
     "tend": 14,
+    "workflow": 6,
 }
 """What clients do, and the most weight that each thing may have against the others."""
 

@@ -29,9 +29,10 @@ from sheratan.store.rows import (
     WaitKey,
     WaitRow,
 )
+from sheratan.store.run_rows import NodeJobRow, NodeRow, RunOpen, RunPlace, RunResult, RunRow
 from sheratan.store.unit import Unit
 
-__all__ = ["JobView", "Reader", "Search", "Shard", "Standing", "Store"]
+__all__ = ["JobView", "NodeJobView", "Reader", "Search", "Shard", "Standing", "Store"]
 
 
 class Shard(NamedTuple):
@@ -72,6 +73,14 @@ class Search(NamedTuple):
     is_poison_left_out: bool = False
     is_oldest_first: bool = False
     is_window: bool = False
+
+
+class NodeJobView(NamedTuple):
+    """A job of a node, with the state in which it has ended and when; None while it is open."""
+
+    row: NodeJobRow
+    state: str | None
+    finished_us: int | None
 
 
 class Reader(Scans, Protocol):
@@ -223,6 +232,42 @@ class Reader(Scans, Protocol):
 
     def locations(self) -> Iterator[Ready | Timer | Lease | Blocked]:
         """Where the open jobs are: every ready, timer, lease and blocked row, by key within each table."""
+        ...
+
+    def last_run(self) -> int:
+        """The highest number of a run, 0 before the first one."""
+        ...
+
+    def open_runs(self) -> list[RunOpen]:
+        """Every run that has not ended."""
+        ...
+
+    def runs(self, numbers: Sequence[int]) -> list[RunRow]:
+        """The runs with these numbers, in no particular order."""
+        ...
+
+    def run_place(self, number: int) -> RunPlace | None:
+        """Where a run stands."""
+        ...
+
+    def run_results(self, numbers: Sequence[int]) -> list[RunResult]:
+        """How these runs have ended, in no particular order; a run that has not is left out."""
+        ...
+
+    def list_runs(self, *, state: str | None, workflow: str | None, below: int, limit: int) -> list[int]:
+        """Numbers of runs, newest first, below a number."""
+        ...
+
+    def nodes(self, runs: Sequence[int]) -> list[NodeRow]:
+        """What was decided about the nodes of these runs, by run and name."""
+        ...
+
+    def node_jobs(self, runs: Sequence[int]) -> list[NodeJobView]:
+        """The jobs of these runs, by run, node and item, each with how it has ended."""
+        ...
+
+    def nodes_of_jobs(self, jobs: Sequence[int]) -> list[NodeJobRow]:
+        """The nodes that these jobs belong to, by job and run."""
         ...
 
     def entry_line(self, seq: int) -> bytes | None:

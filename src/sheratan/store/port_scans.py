@@ -131,6 +131,22 @@ class Scans(Protocol):
         """(instant, job) of every limit on waiting in a queue, in order."""
         ...
 
+    def run_numbers(self) -> Iterator[int]:
+        """The numbers of all runs, in order."""
+        ...
+
+    def run_result_numbers(self) -> Iterator[int]:
+        """The numbers of all runs that have ended, in order."""
+        ...
+
+    def node_counts(self) -> Iterator[tuple[int, int]]:
+        """How many nodes of each run something was decided about, by run."""
+        ...
+
+    def node_job_counts(self) -> Iterator[tuple[int, int]]:
+        """How many jobs each run has, by run."""
+        ...
+
     def key_rows(self, above: int | None = None) -> Iterator[KeyRow]:
         """Every idempotency key, or those of jobs above one, in order."""
         ...

@@ -33,7 +33,7 @@ from sheratan.store.rows import (
     WaitRow,
 )
 from sheratan.store.sqlite.pages import PageReader
-from sheratan.store.sqlite.search import SqliteSearch
+from sheratan.store.sqlite.run_reader import SqliteRuns
 
 __all__ = ["SqliteReader"]
 
@@ -48,7 +48,7 @@ _TABLES: tuple[tuple[str, type[Timer | Lease | Blocked | Result]], ...] = (
 )
 
 
-class SqliteReader(SqliteSearch):
+class SqliteReader(SqliteRuns):
     """The reads of the store port; the owner's store adds writing."""
 
     def __init__(self, connection: apsw.Connection) -> None:

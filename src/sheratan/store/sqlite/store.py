@@ -14,6 +14,7 @@ from sheratan.contracts.errors import CorruptData, DataDirectoryInUse, NotFound,
 from sheratan.kernel.chain import PAGE_SEPARATOR
 from sheratan.store.port import Shard
 from sheratan.store.rows import AwaitedRow, Blocked, Lease, Location, Ready, Result, SignalRow, Timer, WaitRow
+from sheratan.store.run_rows import RunOpen, RunResult
 from sheratan.store.sqlite.library import check_library
 from sheratan.store.sqlite.log import LOG_PAGES, checkpoint_at, lay_out_log, leave_log, write_log_anew
 from sheratan.store.sqlite.migrate import apply_migrations
@@ -183,6 +184,7 @@ class SqliteStore(SqliteReader):
                 self._advance(unit)
                 self._write_moves(unit)
                 self._write_rows(unit)
+                self._write_runs(unit)
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
@@ -248,6 +250,20 @@ class SqliteStore(SqliteReader):
             insert_rows(connection, "replace_pace", [row for row in unit.paces.values() if row is not None])
             delete_rows(connection, "delete_pace", [key for key, row in unit.paces.items() if row is None])
         delete_rows(connection, "delete_alarm", unit.alarms_rung)
+
+    def _write_runs(self, unit: Unit) -> None:
+        if not (unit.run_moves or unit.node_jobs):
+            return
+        connection = self._connection
+        moves = unit.run_moves.values()
+        left = [(before.number, before.entry) for before, _ in moves if before is not None]
+        if delete_rows(connection, "delete_run_open", left) != len(left):
+            raise CorruptData("a run did not stand where the engine believed it to")
+        insert_rows(connection, "insert_run", unit.runs)
+        for row_type, name in ((RunOpen, "insert_run_open"), (RunResult, "insert_run_result")):
+            insert_rows(connection, name, [after for _, after in moves if type(after) is row_type])
+        insert_rows(connection, "insert_node", unit.nodes)
+        insert_rows(connection, "insert_node_job", unit.node_jobs)
 
 
 def _awaited_rows(unit: Unit) -> dict[AwaitedRow, bool]:

@@ -1,0 +1,80 @@
+"""Runs of workflows as tables and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from sheratan.cli.output import draw_pairs, draw_table, line
+from sheratan.cli.text import instant
+from sheratan.contracts.api import RunPage
+from sheratan.contracts.runs import NodeRecord, RunRecord
+from sheratan.contracts.workflows import Workflow
+from sheratan.kernel.picture import NodeStatus
+from sheratan.kernel.picture_svg import draw_svg
+from sheratan.kernel.picture_text import draw_text
+
+__all__ = ["draw_run", "draw_runs", "picture_of"]
+
+_HEADERS = ("ID", "WORKFLOW", "STATE", "JOBS", "STARTED", "ENDED")
+_NODE_HEADERS = ("NODE", "STATE", "ITEMS", "JOB", "REASON")
+_encode = msgspec.json.Encoder().encode
+
+
+def draw_runs(page: RunPage) -> None:
+    """Draw a page of runs."""
+    rows = [
+        (
+            record.id,
+            record.workflow,
+            record.state,
+            str(record.jobs),
+            instant(record.created_us),
+            instant(record.finished_us),
+        )
+        for record in page.items
+    ]
+    draw_table(_HEADERS, rows)
+
+
+def draw_run(record: RunRecord) -> None:
+    """Draw one run with its nodes."""
+    draw_pairs(_pairs(record))
+    line()
+    draw_table(_NODE_HEADERS, [_node(node) for node in record.nodes])
+
+
+def _pairs(record: RunRecord) -> Iterator[tuple[str, object]]:
+    yield "id", record.id
+    yield "workflow", f"{record.workflow} (version {record.version[:12]})"
+    yield "state", f"{record.state} (entry {record.entry})"
+    if record.ending is not None:
+        yield "ends as", record.ending
+    if record.reason is not None:
+        yield "reason", record.reason
+    yield "jobs", f"{record.jobs} of {record.jobs_max}"
+    yield "started", f"{instant(record.created_us)} by {record.started_by}"
+    if record.finished_us is not None:
+        yield "ended", instant(record.finished_us)
+    else:
+        yield "time until", instant(record.due_us)
+    yield "input", _encode(record.input).decode()
+    if record.state == "succeeded":
+        yield "output", _encode(record.output).decode()
+
+
+def _node(node: NodeRecord) -> tuple[str, ...]:
+    items = "" if node.items is None else f"{node.items_ended}/{node.items}"
+    return node.name, node.state, items, next(iter(node.jobs), ""), node.reason or ""
+
+
+def picture_of(workflow: Workflow, record: RunRecord | None, *, svg: bool, ascii_only: bool) -> str:
+    """A workflow as text or SVG, with the state of each node when it is that of a run."""
+    statuses = {
+        node.name: NodeStatus(state=node.state, items=node.items, items_ended=node.items_ended)
+        for node in (record.nodes if record is not None else ())
+    }
+    if svg:
+        return draw_svg(workflow, statuses)
+    return draw_text(workflow, statuses, ascii_only=ascii_only)

@@ -1,0 +1,107 @@
+"""Runs of workflows: where they stand, and what they were made of when they began."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from sheratan.contracts.workflows import NodeState, Workflow
+
+__all__ = [
+    "PLAN_FORMAT",
+    "RUN_ENDS",
+    "JobPlan",
+    "NodeRecord",
+    "Plan",
+    "RunRecord",
+    "RunState",
+]
+
+PLAN_FORMAT = "sheratan.plan/1"
+
+RunState = Literal[
+    "running",
+    "blocked",
+    "stopping",
+    "compensating",
+    "succeeded",
+    "failed",
+    "cancelled",
+    "out_of_jobs",
+    "out_of_time",
+    "compensation_failed",
+]
+"""Where a run is. From `succeeded` on they are terminal and never change; each budget has an end state of its own."""
+
+RUN_ENDS: tuple[str, ...] = get_args(RunState)[4:]
+
+
+class JobPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the jobs of a node are run, with the kind's defaults filled in. Durations in microseconds."""
+
+    kind: str
+    queue: str
+    priority: int
+    delay_us: int
+    attempts_max: int
+    backoff_base_us: int
+    backoff_cap_us: int
+    run_timeout_us: int
+    queue_timeout_us: int
+
+
+class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a run goes by until its end: the workflow as declared, and the options of its jobs as they were then.
+
+    `jobs` are those of nodes, `undo` those of their compensations, both by the node's name.
+    """
+
+    format: Literal["sheratan.plan/1"] = PLAN_FORMAT
+    workflow: Workflow
+    jobs: dict[str, JobPlan]
+    undo: dict[str, JobPlan] = {}
+
+
+class NodeRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A node of a run as it stands.
+
+    `reason` says why it waits, or why it did not run. `items` and `items_ended` belong to a fan-out; `jobs` are the
+    first jobs of the node, `undone_by` is the job that compensates it.
+    """
+
+    name: str
+    state: NodeState
+    reason: str | None = None
+    items: int | None = None
+    items_ended: int = 0
+    jobs: list[str] = []
+    undone_by: str | None = None
+    entry: int | None = None
+
+
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A run of a workflow as it stands. Instants are microseconds since the epoch, UTC.
+
+    `version` is the SHA-256 of the declaration; `jobs` is how many of the budget's jobs are used up; `ending` is the
+    state that a run will end in which stops or compensates.
+    """
+
+    id: str
+    workflow: str
+    version: str
+    state: RunState
+    jobs: int
+    jobs_max: int
+    created_us: int
+    due_us: int
+    entry: int
+    started_by: str
+    ending: RunState | None = None
+    reason: str | None = None
+    finished_us: int | None = None
+    origin: str | None = None
+    declared: Workflow | None = None
+    nodes: list[NodeRecord] = []
+    input: Any = None
+    output: Any = None

@@ -1,0 +1,123 @@
+"""The rows of runs that never change, against the journal; and those of open runs, as they stand at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from sheratan.contracts.ids import parse_run_id
+from sheratan.contracts.journal import Entry
+from sheratan.engine.problems import Problems, kept_digest
+from sheratan.engine.runs import run_id
+from sheratan.kernel.fold import Fold
+from sheratan.kernel.run_facts import NodeFact, NodeJobFact, RunEnded
+from sheratan.store.port import Reader
+from sheratan.store.run_rows import RunRow
+
+__all__ = ["RunRows", "compare_open_runs"]
+
+_RUN_FACTS: Final = (
+    "id", "tenant", "workflow", "version", "plan", "created_us", "due_us", "started_by", "origin", "input",
+)  # fmt: skip
+
+
+class RunRows:
+    """Compares runs, their ends, what was decided about their nodes, and the nodes' jobs."""
+
+    def __init__(self, reader: Reader, problems: Problems) -> None:
+        self._reader = reader
+        self._problems = problems
+
+    def compare_runs(self, entries: Sequence[Entry]) -> None:
+        """Compare runs with the entries that began them."""
+        with self._problems.reading("run"):
+            rows = {row.number: row for row in self._reader.runs([entry.data["number"] for entry in entries])}
+            for entry in entries:
+                number = entry.data["number"]
+                row = rows.get(number)
+                if row is None:
+                    self._missing(f"{entry.subject} was started and has no row", entry.seq, f"run {number}")
+                else:
+                    self._differ(entry.seq, f"run {number}", _RUN_FACTS, _said(entry), _stands(row))
+            kept = {row.plan for row in rows.values()}
+            kept |= {row.payload for row in rows.values() if row.payload is not None}
+            self._check_kept("run", kept)
+
+    def compare_ends(self, facts: Sequence[RunEnded]) -> None:
+        """Compare how runs have ended."""
+        with self._problems.reading("run_result"):
+            rows = {row.number: row for row in self._reader.run_results([fact.number for fact in facts])}
+            for fact in facts:
+                row, name = rows.get(fact.number), f"run_result {fact.number}"
+                if row is None:
+                    self._missing(f"run {fact.number} has {fact.state} and has no result", fact.entry, name)
+                    continue
+                is_empty = row.output is None and row.payload is None
+                output = None if is_empty else kept_digest(row.output, row.payload)
+                stands = RunEnded(*row[:4], output, row.entry)
+                self._differ(fact.entry, name, RunEnded._fields, fact, stands)
+            self._check_kept("run_result", {row.payload for row in rows.values() if row.payload is not None})
+
+    def compare_nodes(self, facts: Sequence[NodeFact]) -> None:
+        """Compare what was decided about nodes; that there are no others is seen where rows are counted."""
+        with self._problems.reading("node"):
+            found = self._reader.nodes(sorted({fact.run for fact in facts}))
+            rows = {(row.run, row.name): row for row in found}
+            for fact in facts:
+                row, name = rows.get((fact.run, fact.name)), f"node {fact.run}/{fact.name}"
+                if row is None:
+                    self._missing("something was decided about it, and it has no row", fact.entry, name)
+                else:
+                    self._differ(fact.entry, name, NodeFact._fields, fact, row)
+
+    def compare_node_jobs(self, facts: Sequence[NodeJobFact]) -> None:
+        """Compare the jobs of nodes."""
+        with self._problems.reading("node_job"):
+            rows = self._reader.nodes_of_jobs([fact.job for fact in facts])
+            found = {(row.run, row.job): row for row in rows}
+            for fact in facts:
+                row, name = found.get((fact.run, fact.job)), f"node_job {fact.run}/{fact.node}/{fact.item}"
+                if row is None:
+                    self._missing(f"job {fact.job} was submitted for it", fact.entry, name)
+                else:
+                    self._differ(fact.entry, name, NodeJobFact._fields[:4], fact[:4], row)
+
+    def _missing(self, text: str, seq: int, row: str) -> None:
+        self._problems.add("J5", text, seq=seq, row=row)
+
+    def _check_kept(self, table: str, digests: set[bytes]) -> None:
+        for payload in sorted(digests - self._reader.known_payloads(sorted(digests))):
+            self._problems.add("J5", f"its payload {payload.hex()} is not kept", row=table)
+
+    def _differ(
+        self, seq: int, row: str, names: Sequence[str], said: Iterable[Any], stands: Iterable[Any]
+    ) -> None:
+        for name, expected, found in zip(names, said, stands, strict=True):
+            if expected != found:
+                text = f"{name} is {found}; by the journal it is {expected}"
+                self._problems.add("J14", text, seq=seq, row=row)
+
+
+def compare_open_runs(reader: Reader, fold: Fold, problems: Problems) -> None:
+    """Every open run stands as the journal says, and no other does."""
+    stands = {(row.number,): tuple(row[1:]) for row in reader.open_runs()}
+    said = {
+        (run.number,): (run.state, run.ending, int(run.keeps), run.jobs, run.since_us, run.entry)
+        for run in fold.runs.values()
+    }
+    problems.differ("run_open", said, stands)
+
+
+def _said(entry: Entry) -> tuple[Any, ...]:
+    told, origin = entry.data.get, entry.data.get("origin")
+    return (
+        entry.subject, entry.tenant, told("workflow"), told("version"), told("plan"), entry.at, told("due_us"),
+        entry.on_behalf_of, None if origin is None else parse_run_id(origin).number, told("input"),
+    )  # fmt: skip
+
+
+def _stands(row: RunRow) -> tuple[Any, ...]:
+    return (
+        run_id(row), row.tenant, row.workflow, row.version.hex(), row.plan.hex(), row.created_us, row.due_us,
+        row.started_by, row.origin, kept_digest(row.input, row.payload),
+    )  # fmt: skip

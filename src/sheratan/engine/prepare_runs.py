@@ -1,0 +1,98 @@
+"""Workflows at the edge: checked as a whole, and every default of their jobs filled in, before a run begins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from sheratan.contracts.errors import InvalidInput, SheratanError, TooLarge
+from sheratan.contracts.jobs import Submission
+from sheratan.contracts.limits import Limits
+from sheratan.contracts.runs import JobPlan, Plan
+from sheratan.contracts.values import convert
+from sheratan.contracts.workflows import Compensation, Node, Workflow, as_declared, run_options
+from sheratan.engine.commands import StartRun
+from sheratan.engine.prepare import KindRegistry, fill_in, prepare_job
+from sheratan.kernel.canonical import canonical, digest
+from sheratan.kernel.secret_text import find_secret
+from sheratan.kernel.workflow_check import check_workflow
+
+__all__ = ["prepare_run"]
+
+
+def prepare_run(workflow: Workflow, value: Any, kinds: KindRegistry, limits: Limits) -> StartRun:
+    """A run that may begin. A refusal names the field of the declaration, `nodes/3/input`, or `input`."""
+    declared = canonical(as_declared(workflow), field="workflow")
+    _check_size(len(declared), limits.workflow_bytes_max, "workflow", "workflow_bytes_max")
+    # One that was made within this process was never checked against its types.
+    workflow = convert(as_declared(workflow), Workflow)
+    _check(workflow, limits)
+    given = canonical(value, field="input")
+    _check_size(len(given), limits.payload_bytes_max, "input", "payload_bytes_max")
+    plan = Plan(
+        workflow=workflow,
+        jobs={
+            node.name: _job_plan(node, f"nodes/{place}", kinds, limits)
+            for place, node in enumerate(workflow.nodes)
+        },
+        undo={
+            node.name: _job_plan(node.compensate, f"nodes/{place}/compensate", kinds, limits)
+            for place, node in enumerate(workflow.nodes)
+            if node.compensate is not None
+        },
+    )
+    return StartRun(
+        workflow=workflow.name,
+        version=digest(declared),
+        plan=canonical(msgspec.to_builtins(plan) | {"workflow": as_declared(workflow)}),
+        input=given,
+        wall_us=round(workflow.budget.wall_seconds_max * 1_000_000),
+    )
+
+
+def _check(workflow: Workflow, limits: Limits) -> None:
+    """Refuse what cannot be run: the first problem, and how many there are."""
+    problems = check_workflow(workflow)
+    if problems:
+        more = f" ({len(problems)} problems in all; `sheratan workflow check` lists them)"
+        raise InvalidInput(
+            problems[0].detail + (more if len(problems) > 1 else ""), field=problems[0].field or "workflow"
+        )
+    for place, node in enumerate(workflow.nodes):
+        if node.workflow is not None:
+            text = "this release runs no workflow within a workflow; put its nodes into this one"
+            raise InvalidInput(text, field=f"nodes/{place}/workflow")
+        # What a condition compares is told in the journal, which forgets nothing.
+        found = find_secret(canonical(as_declared(node.when)))
+        if found is not None:
+            raise InvalidInput(
+                f"it seems to hold {found}, and stays written down", field=f"nodes/{place}/when"
+            )
+    most = limits.delay_seconds_max
+    if workflow.budget.wall_seconds_max > most:
+        raise TooLarge(
+            f"{workflow.budget.wall_seconds_max:g} seconds; at most {most} (limits.delay_seconds_max)",
+            field="budget/wall_seconds_max",
+        )
+
+
+def _check_size(size: int, most: int, field: str, limit: str) -> None:
+    if size > most:
+        raise TooLarge(f"{size} bytes of canonical JSON; at most {most} (limits.{limit})", field=field)
+
+
+def _job_plan(work: Node | Compensation, at: str, kinds: KindRegistry, limits: Limits) -> JobPlan:
+    """How the jobs of a node are run. An input without references is checked by its kind already now."""
+    assert work.kind is not None, "a sub-workflow was refused before"
+    try:
+        if b"${" not in canonical(work.input):
+            filled = prepare_job(
+                Submission(kind=work.kind, input=work.input, options=run_options(work)), kinds, limits
+            )
+        else:
+            filled = fill_in(kinds.find(work.kind).description, run_options(work), limits)
+    except SheratanError as error:
+        error.field = f"{at}/{error.field or ''}".rstrip("/")
+        raise
+    return JobPlan(**{name: getattr(filled, name) for name in JobPlan.__struct_fields__})

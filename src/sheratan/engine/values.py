@@ -1,0 +1,153 @@
+"""The values that references of a run stand for: inputs of jobs, conditions, lists, outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from sheratan.contracts.errors import InvalidInput, TooLarge
+from sheratan.contracts.workflows import Condition, NodeState
+from sheratan.engine.batch import Batch
+from sheratan.engine.runs import NodeMemory, OpenRun
+from sheratan.kernel.canonical import canonical
+from sheratan.kernel.conditions import Answer, evaluate
+from sheratan.kernel.references import (
+    Item,
+    NodeResult,
+    Resolved,
+    Scope,
+    Unresolved,
+    resolve,
+    type_name,
+)
+from sheratan.store.run_rows import ITEM_ONLY
+
+__all__ = ["Missing", "RunValues", "node_state"]
+
+_NO_LIMIT = 1 << 62
+_AS_DECIDED: dict[str, NodeState] = {"waiting": "blocked", "started": "running"}
+
+
+class Missing(Exception):
+    """A value cannot be filled in; the text says which and why, and quotes no value."""
+
+
+def node_state(node: NodeMemory) -> NodeState:
+    """The state of a node as users see it."""
+    if node.undo is not None and node.state == "succeeded":
+        return "compensated" if node.undo[1] == "succeeded" else "compensating"
+    return _AS_DECIDED.get(node.state, node.state)  # type: ignore[return-value]
+
+
+class RunValues:
+    """What can be looked up in a run as of this batch. Outputs are read once, and only those that are asked for."""
+
+    def __init__(self, batch: Batch, run: OpenRun, *, decided: bool = False) -> None:
+        self._run = run
+        limits = batch.state.limits
+        # What was found to fit when it was decided on is filled in, whatever the limits have become since.
+        self._most = _NO_LIMIT if decided else limits.payload_bytes_max
+        output_most = _NO_LIMIT if decided else limits.workflow_output_bytes_max
+        row = run.row
+        given = batch.value(row.input, row.payload)
+        self._scope = Scope(
+            workflow_id=run.id, input=msgspec.json.decode(given), nodes=_Results(batch, run, output_most)
+        )
+
+    def job_input(self, name: str, item: Item | None) -> bytes:
+        """The input of a job of a node as canonical JSON."""
+        place = self._run.plan.places[name]
+        return self._fill(self._run.plan.nodes[name].input, f"nodes/{place}/input", item)
+
+    def undo_input(self, name: str) -> bytes:
+        """The input of the job that compensates a node."""
+        undo = self._run.plan.nodes[name].compensate
+        assert undo is not None
+        return self._fill(undo.input, f"nodes/{self._run.plan.places[name]}/compensate/input", None)
+
+    def output(self) -> bytes:
+        """What the run gives."""
+        return self._fill(self._run.plan.plan.workflow.output, "output", None)
+
+    def condition(self, name: str, condition: Condition) -> Answer:
+        """Whether a node's condition holds."""
+        field = f"nodes/{self._run.plan.places[name]}/when"
+        try:
+            answer = evaluate(condition, self._scope, field=field, bytes_max=self._most)
+        except TooLarge as error:
+            raise Missing(f"{field}: {error.detail}") from error
+        if isinstance(answer, Answer):
+            return answer
+        raise Missing(_told(answer[0]))
+
+    def items(self, name: str) -> list[Any]:
+        """The list that a node runs for."""
+        node = self._run.nodes[name]
+        if node.values is None:
+            field = f"nodes/{self._run.plan.places[name]}/for_each"
+            found = self._value(self._run.plan.nodes[name].for_each, field, None)
+            if not isinstance(found, list):
+                raise Missing(f"{field}: it is {type_name(found)}, and must be a list")
+            node.values = found
+        return node.values
+
+    def _fill(self, declared: Any, field: str, item: Item | None) -> bytes:
+        most = self._most
+        try:
+            data = canonical(self._value(declared, field, item), field=field)
+        except InvalidInput as error:
+            raise Missing(f"{error.field}: {error.detail}") from error
+        if len(data) > most:
+            raise Missing(f"{field}: {len(data)} bytes of JSON; at most {most} (limits.payload_bytes_max)")
+        return data
+
+    def _value(self, declared: Any, field: str, item: Item | None) -> Any:
+        scope = self._scope if item is None else msgspec.structs.replace(self._scope, item=item)
+        try:
+            found = resolve(declared, scope, field=field, bytes_max=self._most)
+        except TooLarge as error:
+            raise Missing(f"{field}: {error.detail}") from error
+        if isinstance(found, Resolved):
+            return found.value
+        raise Missing(_told(found[0]))
+
+
+def _told(missing: Unresolved) -> str:
+    return f"{missing.reference} in {missing.field}: {missing.reason}"
+
+
+class _Results(Mapping[str, NodeResult]):
+    """The nodes of a run as references see them."""
+
+    def __init__(self, batch: Batch, run: OpenRun, bytes_max: int) -> None:
+        self._batch = batch
+        self._run = run
+        self._bytes_max = bytes_max
+        self._outputs: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> NodeResult:
+        node = self._run.nodes[name]
+        if node.state != "succeeded":
+            return NodeResult(state=node_state(node))
+        if name not in self._outputs:
+            self._outputs[name] = self._output(name, node)
+        return NodeResult(state=node_state(node), output=self._outputs[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._run.nodes)
+
+    def __len__(self) -> int:
+        return len(self._run.nodes)
+
+    def _output(self, name: str, node: NodeMemory) -> Any:
+        most, size = self._bytes_max, 0
+        found: list[Any] = []
+        for body in self._batch.outputs(node.jobs):
+            size += len(body)
+            if size > most:
+                limit = f"at most {most} (limits.workflow_output_bytes_max)"
+                raise TooLarge(f"the outputs of node {name} have more bytes of JSON: {limit}")
+            found.append(msgspec.json.decode(body))
+        return found[0] if node.items == ITEM_ONLY else found

@@ -1,0 +1,1 @@
+DELETE FROM run_open WHERE (number, entry) IN (VALUES :rows)

@@ -1,0 +1,1 @@
+INSERT INTO node_job VALUES :rows

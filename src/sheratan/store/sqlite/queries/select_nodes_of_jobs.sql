@@ -1,0 +1,1 @@
+SELECT * FROM node_job WHERE job IN (SELECT value FROM json_each(?)) ORDER BY job, run

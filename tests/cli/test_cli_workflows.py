@@ -1,0 +1,99 @@
+"""Workflows on the command line: check, run, list, show, cancel and draw them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support import Server, run_cli, running_server
+
+FLOW = """\
+format: sheratan.workflow/1
+name: adding
+nodes:
+  - name: first
+    kind: add
+    input: {left: "${input.n}", right: 1}
+  - name: second
+    kind: add
+    input: {left: "${first.output}", right: 10}
+output: ${second.output}
+"""
+
+
+@pytest.fixture
+def flow(tmp_path: Path) -> Path:
+    path = tmp_path / "adding.yaml"
+    path.write_text(FLOW)
+    return path
+
+
+def test_a_run_is_waited_for_and_shown(server: Server, flow: Path) -> None:
+    done = server.cli("workflow", "run", str(flow), "--input", '{"n": 1}', "--wait", "-o", "json")
+    record = json.loads(done.stdout)
+    assert (done.returncode, record["state"], record["output"]) == (0, "succeeded", 12)
+    shown = server.cli("workflow", "show", record["id"])
+    assert "second  succeeded" in shown.stdout
+    assert "output    12" in shown.stdout
+    listed = server.cli("workflow", "list", "--state", "succeeded", "--workflow", "adding", "-o", "jsonl")
+    assert record["id"] in [json.loads(line)["id"] for line in listed.stdout.splitlines()]
+    assert record["id"] in server.cli("workflow", "list").stdout
+    [job] = record["nodes"][0]["jobs"]
+    assert f"{record['id']}, node first" in server.cli("job", "show", job).stdout
+    assert record["id"] in server.cli("why", job).stdout
+    assert "second" in server.cli("workflow", "picture", record["id"]).stdout
+
+
+def test_run_prints_the_id_alone_and_the_run_can_be_cancelled(server: Server, flow: Path) -> None:
+    done = server.cli("workflow", "run", str(flow), "--input", "{}")
+    assert done.stdout.startswith("workflow_")
+    run = done.stdout.strip()
+    assert "${input.n}" in server.cli("workflow", "show", run).stdout
+    cancelled = server.cli("workflow", "cancel", run, "--reason", "a test", "--keep")
+    assert (cancelled.returncode, cancelled.stdout) == (0, "stopping\n")
+    assert server.cli("workflow", "cancel", run).returncode == 5
+
+
+def test_a_run_that_does_not_succeed_ends_the_wait_with_exit_code_1(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "failing.yaml"
+    path.write_text("format: sheratan.workflow/1\nname: failing\nnodes:\n  - {name: a, kind: fail}\n")
+    done = server.cli("workflow", "run", str(path), "--wait", "-o", "json")
+    assert (done.returncode, json.loads(done.stdout)["state"]) == (1, "failed")
+    assert json.loads(done.stderr.splitlines()[-1])["code"] == "job_failed"
+
+
+def test_what_is_wrong_names_its_line_here_and_on_the_server(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(
+        "format: sheratan.workflow/1\nname: wrong\nnodes:\n  - {name: a, kind: nobody, after: [b]}\n"
+    )
+    done = run_cli("workflow", "check", str(path))
+    assert done.returncode == 2
+    assert "wrong.yaml:4: nodes/0/after/0: there is no node 'b'" in done.stdout
+    path.write_text("format: sheratan.workflow/1\nname: wrong\nnodes:\n  - {name: a, kind: nobody}\n")
+    assert run_cli("workflow", "check", str(path)).returncode == 0
+    done = server.cli("workflow", "run", str(path))
+    assert done.returncode == 2
+    assert "wrong.yaml:4: nodes/0/kind" in done.stderr
+
+
+def test_a_picture_is_drawn_as_text_and_as_an_image(flow: Path, tmp_path: Path) -> None:
+    assert "first" in run_cli("workflow", "picture", str(flow), "--ascii").stdout
+    image = tmp_path / "adding.svg"
+    assert run_cli("workflow", "picture", str(flow), "--svg", str(image)).returncode == 0
+    assert image.read_text().startswith("<svg")
+    missing = tmp_path / "nowhere" / "adding.svg"
+    assert run_cli("workflow", "picture", str(flow), "--svg", str(missing)).returncode == 2
+
+
+def test_runs_are_shown_when_no_server_runs(flow: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with running_server(data, ["tests.cli.sample_kinds"]) as running:
+        done = running.cli("workflow", "run", str(flow), "--input", '{"n": 1}', "--wait", "-o", "json")
+        run = json.loads(done.stdout)["id"]
+        assert running.stop() == 0
+    assert "succeeded" in run_cli("workflow", "show", run, "--data", str(data)).stdout
+    assert run in run_cli("workflow", "list", "--data", str(data)).stdout
+    assert run_cli("workflow", "cancel", run, "--data", str(data)).returncode == 1

@@ -1,0 +1,93 @@
+"""Runs of workflows for the eventful journal: every way to end, and one left open in every state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from sheratan.contracts.jobs import KindDescription
+from sheratan.contracts.limits import Limits
+from sheratan.contracts.workflows import WORKFLOW_FORMAT, Workflow
+from sheratan.engine.commands import CancelRun
+from sheratan.engine.prepare import KindRegistry
+from sheratan.engine.prepare_runs import prepare_run
+
+if TYPE_CHECKING:
+    from tests.journal.world import World
+
+__all__ = ["ended_runs", "open_runs"]
+
+BIG = '"' + "r" * 5_000 + '"'
+FAILS = {"last"}
+
+
+def start(world: World, *nodes: dict[str, Any], value: Any = None, **fields: Any) -> str:
+    """Start a run of these nodes, which run the kind `part`."""
+    registry = KindRegistry()
+    registry.declare(KindDescription(name="part"), None)
+    declared = {
+        "format": WORKFLOW_FORMAT, "name": "flow", "nodes": [{"kind": "part", **node} for node in nodes], **fields,
+    }  # fmt: skip
+    run: str = world.ask(prepare_run(msgspec.convert(declared, Workflow), value, registry, Limits()))
+    return run
+
+
+def work(world: World, session: int, fails: set[str], most: int = 100) -> None:
+    """Do the jobs of nodes that are ready; those of some nodes fail, as those do that undo some."""
+    for _ in range(most):
+        lanes = {lane.lane for lane in world.store.lanes() if lane.kind == "part"}
+        if not lanes & dict(world.store.ready_counts()).keys():
+            return
+        given = world.lease(session, 1)
+        [row] = world.store.nodes_of_jobs([given[0].number])
+        name = f"undo {row.node}" if row.item == -2 else row.node
+        if name in fails:
+            world.settle(session, given[0], "failed", error="fatal")
+        else:
+            world.settle(session, given[0], output=BIG.encode())
+
+
+def undo(name: str) -> dict[str, Any]:
+    """A node that can be compensated."""
+    return {"name": name, "compensate": {"kind": "part", "input": f"${{{name}.state}}"}}
+
+
+def ended_runs(world: World, session: int) -> None:
+    """Succeeded with a fan-out and a large output, failed and undone, cancelled and kept, and out of each budget."""
+    each = {"name": "each", "for_each": "${input}", "input": "${item}", "at_once_max": 2}
+    skipped = {"name": "not", "when": {"is": "equals", "value": "${input}", "other": 1}}
+    start(
+        world,
+        each,
+        skipped,
+        {"name": "end", "input": "${each.output[0]}"},
+        value=[1, 2, 3],
+        output="${end.output}",
+    )
+    work(world, session, set())
+    failing = (undo("first"), {**undo("second"), "after": ["first"]}, {"name": "last", "after": ["second"]})
+    start(world, *failing, value="v" * 5_000)
+    work(world, session, FAILS)
+    start(world, *failing, {"name": "behind", "after": ["last"]})
+    work(world, session, {*FAILS, "undo first"})
+    kept = start(world, *failing)
+    work(world, session, set(), 1)
+    world.ask(CancelRun(id=kept, reason="kept", keeps=True))
+    start(world, undo("first"), {**each, "after": ["first"]}, value=[1, 2, 3], budget={"jobs_max": 3})
+    work(world, session, set())
+    start(world, undo("first"), {"name": "end", "after": ["first"]}, budget={"wall_seconds_max": 1})
+    work(world, session, set(), 1)
+    world.tick(2)
+    work(world, session, set())
+
+
+def open_runs(world: World, session: int) -> None:
+    """A run that is blocked, one that compensates, one that stops and one that runs."""
+    start(world, {"name": "first"}, {"name": "end", "input": "${first.output.nothing}"})
+    start(world, undo("first"), undo("second"), {"name": "last", "after": ["first", "second"]})
+    work(world, session, FAILS, 4)
+    stops = start(world, {"name": "first"}, {"name": "end", "after": ["first"]})
+    world.lease(session, 2)
+    world.ask(CancelRun(id=stops, reason="left so", keeps=False))
+    start(world, {"name": "each", "for_each": "${input}", "at_once_max": 1}, value=[1, 2])
