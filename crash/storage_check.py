@@ -12,7 +12,7 @@ from typing import Final
 import apsw
 
 from crash.judge import judge, read_journal
-from crash.storage_world import Notes
+from crash.storage_notes import Notes
 from sheratan.ambient.clock import SystemClock
 from sheratan.engine.verify import Verification, verify_opened
 from sheratan.kernel.chain import Head

@@ -14,8 +14,9 @@ import apsw
 from crash.case import Outcome, Run
 from crash.power_cut import PowerCutDisk
 from crash.storage_check import check_database
+from crash.storage_notes import Notes
 from crash.storage_script import work
-from crash.storage_world import Notes, Workshop, workshop
+from crash.storage_world import Workshop, workshop
 from sheratan.contracts.errors import SheratanError
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Pending

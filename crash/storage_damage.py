@@ -16,8 +16,8 @@ from typing import Literal
 import apsw
 
 from crash.storage_check import FULL_TEXT, dump, verify_database
+from crash.storage_notes import Notes
 from crash.storage_script import fill
-from crash.storage_world import Notes
 from sheratan.ambient.clock import SystemClock, VirtualClock
 from sheratan.contracts.errors import SheratanError
 from sheratan.engine.verify import export, verify_lines

@@ -20,9 +20,9 @@ import msgspec
 
 from crash.storage_check import check_database, dump
 from crash.storage_kill import KillAtOperation, forked
+from crash.storage_notes import Notes
 from crash.storage_script import fill
 from crash.storage_sweep import DATABASE
-from crash.storage_world import Notes
 from sheratan.ambient.clock import VirtualClock
 from sheratan.contracts.errors import CorruptData
 from sheratan.store.sqlite import migrate, store

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
 
 from crash.storage_kill import KillAtOperation
-from crash.storage_world import KIND, Notes, Workshop, workshop
+from crash.storage_notes import Notes
+from crash.storage_world import KIND, Workshop, workshop
 from sheratan.contracts.bulk import BulkAction
 from sheratan.contracts.errors import (
     Conflict,
@@ -74,6 +76,9 @@ async def _submit_after(shop: Workshop, number: int, draw: random.Random) -> Non
 async def _work_off(shop: Workshop, number: int, draw: random.Random) -> None:
     leased = await shop.lease(draw.randrange(1, 5))
     for given in leased:
+        if given.steps and draw.random() < 0.3:
+            await shop.block(given)
+            continue
         if draw.random() < 0.15:
             child = await shop.spawn(given, given.steps + 1, number)
             await shop.park(given, draw.randrange(1, 60), child)
@@ -101,6 +106,13 @@ async def _signal(shop: Workshop, number: int, draw: random.Random) -> None:
     if shop.notes.jobs:
         value = {"step": number, "text": "v" * draw.choice((0, 20, 4_000))}
         await shop.signal(draw.choice(shop.notes.jobs), draw.choice(("go", "other")), value)
+
+
+async def _unblock(shop: Workshop, number: int, draw: random.Random) -> None:
+    """Let jobs go on that are blocked because their code has changed, among some that are not."""
+    for job in draw.sample(shop.notes.jobs, min(len(shop.notes.jobs), 20)):
+        with suppress(Conflict):
+            await shop.ask(commands.Unblock(id=job, reason="the battery"))
 
 
 async def _cancel(shop: Workshop, number: int, draw: random.Random) -> None:
@@ -154,7 +166,7 @@ async def _run(shop: Workshop, number: int, draw: random.Random) -> None:
 _STEPS = (
     _submit, _submit, _submit, _submit_for_later, _submit_with_limit, _submit_after,
     _work_off, _work_off, _work_off, _work_off, _report_again, _signal, _signal, _cancel, _pause,
-    _resume, _limit, _bulk, _schedule, _run,
+    _resume, _limit, _bulk, _schedule, _run, _unblock,
 )  # fmt: skip
 
 

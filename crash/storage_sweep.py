@@ -17,8 +17,9 @@ import msgspec
 
 from crash.storage_check import check_database
 from crash.storage_kill import KillAtOperation, forked
+from crash.storage_notes import Notes
 from crash.storage_script import work
-from crash.storage_world import Notes, workshop
+from crash.storage_world import workshop
 from sheratan.store.sqlite.store import SqliteStore
 from sheratan.store.unit import Unit
 

@@ -6,8 +6,6 @@ Time stands still and randomness is seeded, so the same script does the same inp
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -16,9 +14,11 @@ from typing import Any
 import apsw
 import msgspec
 
-from crash.history import History, Verb
+from crash.history import Verb
+from crash.storage_notes import Notes
 from sheratan.ambient.clock import VirtualClock
 from sheratan.ambient.randomness import SeededRandomness
+from sheratan.contracts.code import Difference
 from sheratan.contracts.errors import (
     SheratanError,
 )
@@ -30,73 +30,14 @@ from sheratan.engine import commands
 from sheratan.engine.decider import Decider
 from sheratan.engine.engine import Engine
 from sheratan.engine.prepare import prepare, prepare_reports, prepare_signal, prepare_steps
-from sheratan.kernel.chain import Head
 from sheratan.store.sqlite.store import SqliteStore, connect_owner
 
-__all__ = ["KIND", "Notes", "Workshop", "workshop"]
+__all__ = ["KIND", "Workshop", "workshop"]
 
 _BY = Principal(actor="local:battery", auth="embedded", on_behalf_of="local:battery")
 KIND = KindDescription(name="work")
 _TURNS_MAX = 20
 """Turns of the loop within which an answer comes that comes at all: commits are made on the loop here."""
-
-
-class Notes:
-    """What callers asked and were told. With a `log` it is kept in files, for whoever outlives the one who notes."""
-
-    def __init__(self, log: Path | None = None, *, before: Notes | None = None) -> None:
-        self.history = History(log)
-        self.jobs: list[str] = list(before.jobs) if before else []
-        """The ids that were given, in the order of the answers."""
-        self.seq = before.seq if before else 0
-        self.head = before.head if before else ""
-        """The journal's end after the last answer: the next number, and the hash of the last entry."""
-        self.step = before.step if before else 0
-        """The step of the script that was begun last."""
-        self._ends = (
-            None if log is None else os.open(_ends_of(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        )
-
-    @property
-    def known(self) -> Head | None:
-        """The head that a caller knows, as the verification takes it."""
-        return Head(self.seq, self.head) if self.seq else None
-
-    def note_end(self, seq: int, head: str) -> None:
-        """Note the end of the journal that an answer stands on."""
-        self.seq, self.head = seq, head
-        self._write()
-
-    def begin(self, step: int) -> None:
-        """Note that a step of the script begins."""
-        self.step = step
-        self._write()
-
-    def close(self) -> None:
-        """Give the files back."""
-        self.history.close()
-        if self._ends is not None:
-            os.close(self._ends)
-
-    @classmethod
-    def read(cls, *logs: Path) -> Notes:
-        """The notes that several have written, one after the other."""
-        notes = cls()
-        notes.history = History.read(*logs)
-        notes.jobs = [call.answer for call in notes.history.acknowledged("submit")]
-        for log in logs:
-            for line in _ends_of(log).read_text("ascii").splitlines(keepends=True):
-                if line.endswith("\n"):
-                    notes.seq, notes.head, notes.step = json.loads(line)
-        return notes
-
-    def _write(self) -> None:
-        if self._ends is not None:
-            os.write(self._ends, json.dumps([self.seq, self.head, self.step]).encode() + b"\n")
-
-
-def _ends_of(log: Path) -> Path:
-    return log.with_name(f"{log.name}.ends")
 
 
 class Workshop:
@@ -196,6 +137,13 @@ class Workshop:
         if child is not None:
             wait = Wait(name="wait:jobs", occurrence=occurrence, what="jobs", jobs=(child,), seconds=seconds)
         report = Report(number=given.number, fence=given.fence, outcome="waiting", waits=(wait,))
+        reports = prepare_reports([report], self.engine.limits)
+        await self.ask(commands.Settle(session=self.session, reports=reports))
+
+    async def block(self, given: Assignment) -> None:
+        """An attempt has found that its code is not the one that recorded the first step of its job."""
+        difference = Difference(what="missing", step=1, recorded="step")
+        report = Report(number=given.number, fence=given.fence, outcome="code_changed", difference=difference)
         reports = prepare_reports([report], self.engine.limits)
         await self.ask(commands.Settle(session=self.session, reports=reports))
 

@@ -19,7 +19,7 @@ __all__ = ["ENDS", "Journal", "Outage", "Step", "Story", "number_in"]
 
 _GENESIS = "0" * 64
 ENDS = {"job.succeeded": "succeeded", "job.failed": "failed", "job.cancelled": "cancelled"}
-_LEAVES_LEASE = frozenset({"job.retried", "job.requeued", "job.waiting"})
+_LEAVES_LEASE = frozenset({"job.retried", "job.requeued", "job.waiting", "job.blocked"})
 _NEEDS_LEASE = _LEAVES_LEASE | {"job.succeeded", "job.timed_out", "job.cancel_requested"}
 _OTHERS = frozenset({"job.due", "job.unblocked", "job.timed_out", "job.cancel_requested", "job.woken"})
 

@@ -62,7 +62,7 @@ BUGS = (
         "a worker is given kinds that it does not offer",
         "safety",
         "dispatch.order@2",
-        (Change(_DISPATCH, '"open" if lane.kind in session.kinds else', '"open" if lane.kind else'),),
+        (Change(_DISPATCH, '"open" if lane.offered_as in session.offers else', '"open" if lane.kind else'),),
     ),
     Bug(
         "fence-is-the-session",

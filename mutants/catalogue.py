@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mutants import (
     bugs_children,
+    bugs_code,
     bugs_dead,
     bugs_dispatch,
     bugs_driver,
@@ -35,6 +36,7 @@ BUGS: dict[str, Bug] = {
         bugs_steps,
         bugs_waits,
         bugs_children,
+        bugs_code,
         bugs_dead,
         bugs_runs,
         bugs_time,

@@ -26,6 +26,8 @@ NUMBERS = {
 LIMITS = {"concurrency": 5, "rate": [100, 60_000_000, 10], "weight": 2}
 """Values that the sentence counts with."""
 
+DIFFERENCE = {"what": "other", "step": "<step>", "recorded": "<recorded>", "asked": ["<asked>"]}
+
 
 def example_sentence(entry_type: str) -> str:
     """The sentence that `tell` makes of an entry, with the names of its values in angle brackets."""
@@ -59,6 +61,8 @@ class Slots(dict[str, Any]):
             return NUMBERS[key]
         if key == "limits":
             return LIMITS
+        if key == "difference":
+            return DIFFERENCE
         return Slots() if key == "error" else Slot(f"<{key}>")
 
     def get(self, key: str, default: Any = None) -> Any:

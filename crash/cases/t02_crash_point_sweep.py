@@ -12,8 +12,8 @@ from pathlib import Path
 from crash.case import Case, Outcome, Run
 from crash.child import ask
 from crash.storage_check import check_database
+from crash.storage_notes import Notes
 from crash.storage_sweep import DATABASE, Found, Order
-from crash.storage_world import Notes
 
 __all__ = ["CASE"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from sheratan import Context, Fatal, job
+from sheratan import Context, Fatal, Retryable, job
 
 
 class Sum(BaseModel):
@@ -39,6 +39,20 @@ async def until_cancelled() -> None:
 def until_told(fifo: str) -> str:
     """Run until somebody writes into a named pipe."""
     return Path(fifo).read_text()
+
+
+def _is_there(path: str) -> bool:
+    return Path(path).exists()
+
+
+@job(attempts_max=2, backoff_base_seconds=0.0)
+async def forgetful(ctx: Context, marker: str) -> str:
+    """Ask for a step in the first attempt, and in no other until a file says so."""
+    if ctx.attempt == 1 or _is_there(marker):
+        await ctx.step("think", lambda: "of something")
+    if ctx.attempt == 1:
+        raise Retryable("once more")
+    return "it came back"
 
 
 @job

@@ -20,8 +20,8 @@ from crash.history import History
 from crash.judge import judge, read_head, read_journal
 from crash.packed import body_of
 from crash.storage_check import check_database
+from crash.storage_notes import Notes
 from crash.storage_script import fill as fill_storage
-from crash.storage_world import Notes
 from sheratan import Context, job
 
 JOBS = 6

@@ -17,6 +17,7 @@ from sheratan.contracts.limits import Limits
 from sheratan.engine.commands import Cancel, Discard, EndSession, Replay, RetryJob
 from sheratan.engine.edits import prepare_edit
 from sheratan.engine.explain import story
+from sheratan.engine.prepare import KindRegistry
 from sheratan.engine.search import dead_letter, list_dead_letters
 from sheratan.engine.verify import verify
 from tests.engine.world import World
@@ -257,7 +258,7 @@ def test_an_edited_input_goes_through_the_schema_of_its_kind(world: World) -> No
 
 def test_an_input_of_a_kind_that_nobody_offers_cannot_be_checked(world: World) -> None:
     job = failed(world)
-    del world.registry.kinds["work"]
+    world.registry = KindRegistry()
     with pytest.raises(UnknownKind):
         edited(world, job, input=2)
     assert edited(world, job, priority=9)

@@ -313,10 +313,11 @@ def test_a_job_says_since_when_its_queue_is_full(world: World) -> None:
     limit(world, "queue:default", concurrency=1)
     world.submit()
     job = world.submit()
+    session = world.register()
     assert world.record(job).blocked_by == []
     assert world.record(job).waiting_for == "a free worker"
     world.tick(5)
-    world.lease(world.register())
+    world.lease(session)
     at_us = world.last("worker.leased").at
     world.tick(5)
     [blocked] = world.record(job).blocked_by

@@ -18,6 +18,7 @@ from sheratan.contracts.errors import (
     Unavailable,
     UnknownKind,
 )
+from sheratan.contracts.ids import look_up_job_id
 from sheratan.contracts.jobs import KindDescription, Options, Submission
 from sheratan.contracts.limits import Limits
 from sheratan.engine import commands
@@ -98,6 +99,18 @@ def test_what_a_kind_says_when_the_schedule_is_created_holds() -> None:
     world.tick(60)
     record = world.record(world.last("schedule.fired").data["job"])
     assert (record.queue, record.attempts_max) == ("early", 7)
+
+
+def test_the_jobs_of_a_schedule_have_all_options_that_it_names() -> None:
+    world = World()
+    world.registry.declare(KindDescription(name="work", version=2), None)
+    options = Options(tags=("eu", "nightly"), cost=7, version=2, priority=1)
+    world.schedule(every_seconds=60, submission=Submission(kind="work", options=options))
+    world.tick(60)
+    number = look_up_job_id(world.last("schedule.fired").data["job"]).number
+    [job] = world.store.jobs([number])
+    assert (world.store.tags(number), job.cost, job.priority) == (["eu", "nightly"], 7, 1)
+    assert world.state.lane_by_number[job.lane].version == 2
 
 
 @pytest.mark.parametrize(

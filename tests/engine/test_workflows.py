@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from sheratan.contracts.errors import InvalidInput, LimitReached, NotFound, TooLarge, Unavailable, UnknownKind
+from sheratan.contracts.jobs import KindDescription
 from sheratan.contracts.limits import Limits
 from sheratan.engine.commands import StartDraining
 from sheratan.engine.explain import story
@@ -60,6 +61,16 @@ def test_values_pass_from_node_to_node_with_their_types(world: World) -> None:
     assert done[0].input == {"path": "a.txt"}
     assert done[1].input == {"size": 7, "text": "of 7", "run": run}
     assert world.run_record(run).output == [{"size": 7}, "succeeded"]
+
+
+def test_the_jobs_of_a_node_have_all_options_that_it_names(world: World) -> None:
+    world.registry.declare(KindDescription(name="work", version=2), None)
+    told = {"tags": ["eu"], "cost": 7, "version": 2, "priority": 1, "queue": "slow"}
+    world.start_run(wf(node("a", **told)))
+    [job] = world.store.jobs([1])
+    lane = world.state.lane_by_number[job.lane]
+    assert (world.store.tags(1), job.cost, job.priority) == (["eu"], 7, 1)
+    assert (lane.queue, lane.version) == ("slow", 2)
 
 
 def test_large_values_are_kept_apart_and_still_arrive(world: World) -> None:

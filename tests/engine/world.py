@@ -12,6 +12,7 @@ import msgspec
 from sheratan.ambient.clock import VirtualClock
 from sheratan.ambient.randomness import SeededRandomness
 from sheratan.contracts.api import ListSteps
+from sheratan.contracts.code import Difference
 from sheratan.contracts.errors import SheratanError, Unavailable
 from sheratan.contracts.flow import NO_LIMITS, FlowLimits
 from sheratan.contracts.ids import parse_job_id
@@ -33,6 +34,7 @@ from sheratan.contracts.worker import (
 from sheratan.contracts.workflows import Workflow
 from sheratan.engine import commands
 from sheratan.engine.batch import Batch
+from sheratan.engine.blockers import Blockers
 from sheratan.engine.decider import Decider
 from sheratan.engine.definition import prepare_schedule
 from sheratan.engine.explain import story
@@ -114,7 +116,9 @@ class World(OnDisk):
         self.limits = limits or Limits()
         self.clock = VirtualClock()
         self.randomness = SeededRandomness(seed)
-        self.registry = KindRegistry()
+        self.registry = KindRegistry(
+            lambda offered_as: any(offered_as in one.offers for one in self.state.sessions.values())
+        )
         for name in KINDS:
             self.registry.declare(KindDescription(name=name), None)
         self.stops: list[StopRequest] = []
@@ -225,9 +229,15 @@ class World(OnDisk):
         slots: int = 10,
         local: bool = True,
         limits: FlowLimits = NO_LIMITS,
+        code: str = "",
     ) -> int:
-        """A worker comes on duty."""
-        described = tuple(KindDescription(name=kind, limits=limits) for kind in kinds)
+        """A worker comes on duty; a version of a kind is given as `pay@2`, and `code` is that of all handlers."""
+        described = tuple(
+            KindDescription(name=name, version=int(version or 1), limits=limits, code=code)
+            for name, _, version in (kind.partition("@") for kind in kinds)
+        )
+        for one in described:
+            self.registry.declare(one, None)
         registration = Registration(name=name, kinds=described, slots=slots)
         session: int = self.ask(commands.RegisterWorker(registration=registration, local=local))
         return session
@@ -317,6 +327,22 @@ class World(OnDisk):
     def park_command(self, given: Assignment, *waits: Wait) -> commands.Settle:
         """A checked report of an attempt that waits."""
         report = Report(number=given.number, fence=given.fence, outcome="waiting", waits=waits)
+        return commands.Settle(session=0, reports=prepare_reports([report], self.limits))
+
+    def change(self, given: Assignment, what: str = "other", **more: Any) -> bool:
+        """An attempt has found that its code is not the one that recorded the job's steps."""
+        [counted] = self.ask(self.change_command(given, what, **more))
+        return bool(counted)
+
+    def change_command(self, given: Assignment, what: str = "other", **more: Any) -> commands.Settle:
+        """A checked report of an attempt whose code has changed."""
+        told = {"what": what, "step": 1, "recorded": "charge", "asked": ("pay",), **more}
+        report = Report(
+            number=given.number,
+            fence=given.fence,
+            outcome="code_changed",
+            difference=msgspec.convert(told, Difference),
+        )
         return commands.Settle(session=0, reports=prepare_reports([report], self.limits))
 
     def send(self, job: str, name: str, value: Any = None) -> int:
@@ -415,7 +441,8 @@ class World(OnDisk):
 
     def record(self, job: str) -> JobRecord:
         """A job as users see it."""
-        return job_record(self.store, find_view(self.store, job))
+        offered = frozenset(kind for session in self.state.sessions.values() for kind in session.offers)
+        return job_record(self.store, find_view(self.store, job), Blockers(self.store, offered))
 
     def run_record(self, run: str) -> RunRecord:
         """A run as users see it."""
@@ -440,6 +467,10 @@ class World(OnDisk):
     def why(self, job: str) -> list[str]:
         """The types of the lines of a job's story."""
         return [line.type for line in story(self.store, job).lines]
+
+    def told(self, job: str) -> list[str]:
+        """The sentences of a job's story."""
+        return [line.text for line in story(self.store, job).lines]
 
     # ---------------------------------------------------------------------------------------------------------------
     # What must hold at every committed state

@@ -81,7 +81,7 @@ def _state(trail: Trail, fold: Fold) -> Any:
     for entry, facts in zip(new_facts.plain.entries, said, strict=True):
         whole = entry if isinstance(entry, JournalEntry) else msgspec.json.decode(entry, type=JournalEntry)
         data = whole.data
-        lane = (whole.tenant, data["queue"], data["kind"])
+        lane = (whole.tenant, data["queue"], data["kind"], 1)
         salt = int(whole.subject[-5:], 16)
         assert facts == (
             data["number"], salt, lane, data["priority"], whole.at, data["options"], data["input"],

@@ -11,6 +11,7 @@ import pytest
 
 from sheratan.ambient.clock import VirtualClock
 from sheratan.ambient.randomness import SeededRandomness
+from sheratan.contracts.code import Difference
 from sheratan.contracts.errors import Unavailable
 from sheratan.contracts.filters import JobFilter
 from sheratan.contracts.flow import FlowLimits, Rate
@@ -48,6 +49,7 @@ from sheratan.engine.commands import (
     StartBulk,
     StartDraining,
     Submit,
+    Unblock,
 )
 from sheratan.engine.decider import Decider
 from sheratan.engine.definition import prepare_schedule
@@ -172,6 +174,15 @@ class World:
         counted: list[bool] = self.ask(Settle(session=session, reports=(ending,)))
         return counted[0]
 
+    def block(self, assignment: Assignment) -> bool:
+        """An attempt has found that its code has changed."""
+        difference = Difference(what="other", step=1, recorded="part", asked=("bit",))
+        ending = Ending(
+            number=assignment.number, fence=assignment.fence, outcome="code_changed", difference=difference
+        )
+        counted: list[bool] = self.ask(Settle(session=0, reports=(ending,)))
+        return counted[0]
+
     def signal(self, job: str, name: str, value: bytes = b"1") -> int:
         """Send a signal to a job."""
         entry: int = self.ask(SendSignal(id=job, name=name, value=value))
@@ -257,6 +268,7 @@ def eventful(world: World) -> World:
     _limits(world, session)
     _waits(world, session)
     _children(world, session)
+    _code(world, session)
     _dead_letters(world, session)
     _schedules(world)
     _losses(world)
@@ -357,6 +369,29 @@ def _children(world: World, session: int) -> None:
     for _ in ("the children", "who has waited for them"):
         for one in world.lease(session):
             world.settle(session, one)
+
+
+def _code(world: World, session: int) -> None:
+    """Jobs whose code has changed: one goes on with other code, one by a person's word, one stays; and a version."""
+    kinds = (KindDescription(name="ship", code="old"), KindDescription(name="ship", version=2, code="old"))
+    old = world.worker(name="old-code", kinds=kinds)
+    mended, asked, gone = world.submit(
+        new(kind="ship"), new(kind="ship", version=2), new(kind="ship", queue="code")
+    )
+    held = {one.id: one for one in world.lease(old)}
+    assert held[asked].version == 2
+    for job in (mended, asked, gone):
+        assert world.step(held[job], 1, b"1")
+        assert world.block(held[job])
+    world.ask(Cancel(id=gone, reason="not worth it"))
+    world.ask(Unblock(id=asked, reason="it was the weather"))
+    (held[asked],) = world.lease(old)
+    assert world.block(held[asked])
+    mixed = world.worker(name="new-code", kinds=(KindDescription(name="ship", code="new"),))
+    world.ask(EndSession(session=old))
+    (held[mended],) = world.lease(mixed)
+    world.settle(mixed, held[mended])
+    world.ask(EndSession(session=mixed))
 
 
 def _dead_letters(world: World, session: int) -> None:

@@ -15,7 +15,6 @@ from pydantic import BaseModel
 import sheratan
 from sheratan import Client, Context, Kind, Retryable, StepFailed, job
 from sheratan.contracts.jobs import JobRecord
-from sheratan.sdk import step_replay
 
 SECONDS_MAX = 60
 
@@ -353,35 +352,6 @@ def test_a_job_that_is_cancelled_while_a_step_ends_its_attempt_is_cancelled(tmp_
             assert (await client.wait(submitted.id)).state == "cancelled"
 
     asyncio.run(scenario())
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "said"),
-    [
-        (["a", "b"], ["a", "c"], "step 2 was recorded as 'b', and the handler asks for 'c'"),
-        (["a", "b"], ["b", "a"], "step 1 was recorded as 'a', and the handler asks for 'b'"),
-        (["a", "b"], ["a"], "step 2 was recorded as 'b', and the handler ended without it"),
-        (["a", "a"], ["a"], "step 2 was recorded as 'a' for the 2. time, and the handler ended without it"),
-    ],
-)
-def test_changed_code_under_a_job_is_noticed_before_it_does_anything(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: list[str], after: list[str], said: str
-) -> None:
-    monkeypatch.setattr(step_replay, "PATIENCE_SECONDS", 0.01)
-    done: list[str] = []
-
-    async def handler(ctx: Context) -> None:
-        for name in before if ctx.attempt == 1 else after:
-            await ctx.step(name, lambda name=name: done.append(name))
-        if ctx.attempt == 1:
-            raise Retryable("the code changes now")
-
-    record, _ = run(tmp_path, handler)
-    assert record.state == "failed"
-    assert record.error is not None
-    assert record.error.type == "CodeChanged"
-    assert said in record.error.message
-    assert done == before
 
 
 def test_a_step_that_comes_after_all_that_were_recorded_is_no_change(tmp_path: Path) -> None:

@@ -296,7 +296,7 @@ def test_plain_functions_wait_beside_each_other_in_many_threads(tmp_path: Path) 
 
 GIVEN = Assignment(
     id="job_x", number=1, kind="durable", queue="default", attempt=1, attempts_max=3, worker_losses=0, fence=1,
-    input=msgspec.Raw(b"null"), run_timeout_us=1, created_us=1,
+    input=msgspec.Raw(b"null"), run_timeout_us=60_000_000, created_us=1,
 )  # fmt: skip
 
 

@@ -18,7 +18,8 @@ from tests.store.support import opened
 ROWS = 2 * _ROWS_AT_ONCE + 10
 FIRST = 100_000
 NUMBERS = f"WITH RECURSIVE numbers (n) AS (SELECT {FIRST} UNION ALL SELECT n + 1 FROM numbers LIMIT {ROWS})"
-BLOCKED = f"{NUMBERS} INSERT INTO blocked SELECT n, 0, 0, 0, 0, n * 1000 FROM numbers"
+COLUMNS = "number, missing, failed, due_us, since_us, entry"
+BLOCKED = f"{NUMBERS} INSERT INTO blocked ({COLUMNS}) SELECT n, 0, 0, 0, 0, n * 1000 FROM numbers"
 KEYS = f"{NUMBERS} INSERT INTO idempotency SELECT 'tenant', 'key ' || n, x'00', n FROM numbers"
 
 
@@ -35,7 +36,8 @@ def filled(path: Path, statement: str) -> Path:
 def flip_a_bit_in_a_key(path: Path, number: int) -> None:
     """A job that is blocked, under another number: a row of SQLite's file format, with one bit changed."""
     key = bytes([0x80 | number >> 14, 0x80 | number >> 7 & 0x7F, number & 0x7F])
-    row = b"\x0b" + key + b"\x07\x00\x08\x08\x08\x08\x04" + (number * 1_000).to_bytes(4, "big")
+    header = b"\x0b\x00\x08\x08\x08\x08\x04\x09\x08\x08\x17"
+    row = b"\x14" + key + header + (number * 1_000).to_bytes(4, "big") + b"after"
     content = path.read_bytes()
     assert content.count(row) == 1
     path.write_bytes(content.replace(row, row[:1] + bytes([row[1] ^ 0x04]) + row[2:]))

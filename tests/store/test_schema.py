@@ -19,6 +19,11 @@ _FIRST_QUEUE_TABLE = """CREATE TABLE queue (
     PRIMARY KEY (tenant, queue)
 ) STRICT, WITHOUT ROWID"""
 
+_FIRST_LANE_TABLE = """CREATE TABLE lane_before (
+    lane INTEGER PRIMARY KEY, tenant TEXT NOT NULL, queue TEXT NOT NULL, kind TEXT NOT NULL,
+    UNIQUE (tenant, queue, kind)
+) STRICT"""
+
 
 @pytest.mark.parametrize(
     "version", ["3.40.1", "3.51.2", "3.51.0", "3.50.6", "3.44.5", "3.45.0", "3.49.9", "3.7.0", "2.8.17"]
@@ -180,7 +185,18 @@ def test_a_database_of_the_first_schema_keeps_its_pages_and_goes_on(tmp_path: Pa
     for column in ("succeeded", "failed", "cancelled"):
         connection.execute(f"ALTER TABLE shard DROP COLUMN {column}")
     tables = ["step", "wait", "awaited", "signal", "tag", "failed_job", "dead_letter", "failure_text", "bulk"]
-    for table in (*tables, "flow", "pace", "schedule", "run", "run_open", "run_result", "node", "node_job"):
+    for table in (
+        *tables,
+        "flow",
+        "pace",
+        "blocking_code",
+        "schedule",
+        "run",
+        "run_open",
+        "run_result",
+        "node",
+        "node_job",
+    ):
         connection.execute(f"DROP TABLE {table}")
     connection.execute("ALTER TABLE job DROP COLUMN cost")
     connection.execute(_FIRST_QUEUE_TABLE)
@@ -189,6 +205,12 @@ def test_a_database_of_the_first_schema_keeps_its_pages_and_goes_on(tmp_path: Pa
     )
     for table in ("ready", "timer", "lease"):
         connection.execute(f"ALTER TABLE {table} DROP COLUMN steps")
+    for column in ("attempt", "losses", "steps", "reason"):
+        connection.execute(f"ALTER TABLE blocked DROP COLUMN {column}")
+    connection.execute(_FIRST_LANE_TABLE)
+    connection.execute("INSERT INTO lane_before SELECT lane, tenant, queue, kind FROM lane")
+    connection.execute("DROP TABLE lane")
+    connection.execute("ALTER TABLE lane_before RENAME TO lane")
     connection.execute("DELETE FROM migration WHERE version > 1")
     connection.close()
     again = opened(path)
@@ -197,6 +219,7 @@ def test_a_database_of_the_first_schema_keeps_its_pages_and_goes_on(tmp_path: Pa
     for _ in range(40):
         add_job(unit)
     again.commit(unit)
+    assert {lane.version for lane in again.lanes()} == {1}
     assert again.flows() == [
         FlowRow("default", "queue:q", 7, "a rest", 0, 0, 0, 0, 1, 0, 7),
         FlowRow("default", "queue:r", 0, "", 0, 0, 0, 0, 1, 0, 9),

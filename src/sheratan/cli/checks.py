@@ -21,6 +21,7 @@ from sheratan.contracts.api import EngineStatus, GetStatus
 from sheratan.contracts.errors import NotFound, SheratanError
 from sheratan.contracts.journal import GENESIS
 from sheratan.kernel.chain import decode_entry, entry_hash
+from sheratan.kernel.words import count
 from sheratan.sdk.socket import connect
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _database(session: Session) -> list[Finding]:
     except (SheratanError, OSError) as error:
         return [_fail("database", str(error), "restore a backup; keep the damaged file for the analysis")]
     with closing(reader):
-        looks = {"database": _counts, "journal": _tail, "clock": _clock}
+        looks = {"database": _counts, "code": _code, "journal": _tail, "clock": _clock}
         return [_guarded(check, partial(look, reader)) for check, look in looks.items()]
 
 
@@ -145,6 +146,16 @@ def _counts(reader: Reader) -> Finding:
     counts = reader.counts()
     jobs = sum(counts.values())
     return _ok("database", f"opens; it holds {jobs} jobs, {counts['result']} of them ended")
+
+
+def _code(reader: Reader) -> Finding:
+    jobs = reader.code_changed_count()
+    if not jobs:
+        return _ok("code", "no job is blocked because its code has changed")
+    way_out = (
+        "sheratan job list --state blocked; deploy code that asks for their steps, or sheratan job unblock ID"
+    )
+    return _warn("code", f"{count(jobs, 'job')} blocked because of changed code", way_out)
 
 
 def _tail(reader: Reader) -> Finding:

@@ -36,6 +36,7 @@ def job() -> None:
 @click.option("--delay", "delay_seconds", type=DURATION, help="Start no earlier than this from now.")
 @click.option("--key", help="Idempotency key: the same key and request give the same job.")
 @click.option("--cost", type=int, help="What it counts for where a rate limits its start (default: 1).")
+@click.option("--kind-version", "version", type=int, help="The version of the kind (default: the newest).")
 @click.option("--timeout", "run_timeout_seconds", type=DURATION, help="How long an attempt may run.")
 @click.option("--attempts", "attempts_max", type=int, help="How often it is tried at most.")
 @click.option("--after", multiple=True, metavar="ID", help="Run after this job has ended (repeatable).")
@@ -131,6 +132,17 @@ def cancel(session: Session, job_id: str | None, filters: tuple[str, ...], reaso
     wanted = request(api.CancelJob, id=job_id, reason=reason)
     outcome: str = ask(session, lambda transport: transport.call(wanted))
     emit(session, {"id": job_id, "outcome": outcome}, lambda: line(outcome))
+
+
+@job.command()
+@click.argument("job_id", metavar="ID")
+@click.option("--reason", default="", help="Why; it goes into the journal.")
+@command_options
+def unblock(session: Session, job_id: str, reason: str) -> None:
+    """Let a job that is blocked because its code has changed try again, with whatever code is on duty."""
+    wanted = request(api.UnblockJob, id=job_id, reason=reason)
+    entry: int = ask(session, lambda transport: transport.call(wanted))
+    emit(session, {"id": job_id, "entry": entry}, lambda: line(f"entry {entry}"))
 
 
 @job.command()

@@ -10,11 +10,12 @@ from sheratan.cli.output import draw_pairs, draw_table, emit, write
 from sheratan.cli.session import Session
 from sheratan.cli.text import instant
 from sheratan.contracts.api import JobPage, ListJobs, Transport
+from sheratan.contracts.code import Difference, versioned
 from sheratan.contracts.flow import BlockedBy
 from sheratan.contracts.jobs import JobRecord
 from sheratan.contracts.worker import StepRecord
 
-__all__ = ["draw_job", "draw_page", "draw_steps", "write_pages"]
+__all__ = ["draw_job", "draw_page", "draw_steps", "tell_difference", "write_pages"]
 
 _HEADERS = ("ID", "KIND", "QUEUE", "STATE", "ATTEMPT", "CREATED", "WAITS FOR")
 _STEP_HEADERS = ("STEP", "NAME", "OCCURRENCE", "ENTRY", "OUTPUT")
@@ -46,7 +47,7 @@ def draw_job(record: JobRecord) -> None:
 
 def _pairs(record: JobRecord) -> Iterator[tuple[str, object]]:
     yield "id", record.id
-    yield "kind", record.kind
+    yield "kind", versioned(record.kind, record.version)
     yield "queue", f"{record.queue}, priority {record.priority}"
     yield "state", f"{record.state} (entry {record.entry})"
     yield "attempt", f"{record.attempt} of {record.attempts_max}"
@@ -71,6 +72,7 @@ def _relations(record: JobRecord) -> Iterator[tuple[str, object]]:
     yield "steps", f"{record.steps} (sheratan job steps {record.id})" if record.steps else None
     yield "worker losses", record.worker_losses
     yield "waits for", record.waiting_for
+    yield "difference", tell_difference(record.difference) if record.difference else None
     yield "tags", ", ".join(record.tags)
     yield "blocked by", "\n".join(_blocked_by(one) for one in record.blocked_by)
     yield "cost", record.cost if record.cost != 1 else None
@@ -88,6 +90,17 @@ def _blocked_by(one: BlockedBy) -> str:
 def _node(record: JobRecord) -> str:
     item = "" if record.item is None else f", item {record.item}"
     return f"node {record.node}{item}"
+
+
+def tell_difference(difference: Difference) -> str:
+    """Where a handler does otherwise than what its job has recorded."""
+    recorded = f"expected step {difference.step}, {difference.recorded}"
+    if difference.occurrence > 1:
+        recorded += f" (occurrence {difference.occurrence})"
+    asked = ", ".join(difference.asked)
+    if difference.what == "output":
+        return f"{recorded}: its output is of another type ({asked})"
+    return f"{recorded}; asked for {asked}" if asked else f"{recorded}; the handler ended"
 
 
 def draw_steps(records: Sequence[StepRecord]) -> None:

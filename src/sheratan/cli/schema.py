@@ -13,6 +13,7 @@ from sheratan.cli.reach import ask, request
 from sheratan.cli.schemas import api_schema, journal_schema, kind_schema, settings_schema, workflow_schema
 from sheratan.cli.session import Session, command_options
 from sheratan.contracts import api
+from sheratan.contracts.code import versioned
 from sheratan.contracts.errors import InvalidInput, SheratanError
 from sheratan.contracts.jobs import KindDescription
 
@@ -40,7 +41,7 @@ def export(session: Session, folder: str | None, kinds: tuple[str, ...]) -> None
         "workflow": workflow_schema(),
     }
     for kind in _kinds(session, kinds):
-        schemas[f"kinds/{kind.name}"] = kind_schema(kind)
+        schemas[f"kinds/{versioned(kind.name, kind.version)}"] = kind_schema(kind)
     if folder is not None:
         _write_files(Path(folder), schemas)
     elif session.output == "jsonl":

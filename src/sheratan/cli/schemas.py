@@ -7,6 +7,7 @@ from typing import Any, Final, get_args, get_origin
 
 import msgspec
 
+from sheratan.contracts.code import versioned
 from sheratan.contracts.jobs import KindDescription
 from sheratan.contracts.journal import ENTRY_TYPES, Entry
 from sheratan.contracts.methods import METHODS, STREAMS
@@ -61,12 +62,13 @@ def workflow_schema() -> dict[str, Any]:
 
 def kind_schema(kind: KindDescription) -> dict[str, Any]:
     """A kind: its input and output, each a schema of its own with its own definitions."""
+    named_as = versioned(kind.name, kind.version)
     parts = {"input": kind.input_schema, "output": kind.output_schema}
-    named = {name: {"$id": f"{_BASE}:kind:{kind.name}:{name}", **part} for name, part in parts.items()}
+    named = {name: {"$id": f"{_BASE}:kind:{named_as}:{name}", **part} for name, part in parts.items()}
     return {
         "$schema": _DIALECT,
-        "$id": f"{_BASE}:kind:{kind.name}",
-        "title": kind.name,
+        "$id": f"{_BASE}:kind:{named_as}",
+        "title": named_as,
         "description": kind.description,
         "type": "object",
         "properties": named,

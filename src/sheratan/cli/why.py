@@ -32,7 +32,8 @@ def why(session: Session, subject: str, rules: bool) -> None:
 
 
 def _draw(story: Story, *, rules: bool) -> None:
-    line(f"{story.subject} is {story.state}.")
+    waits = f"; it waits for {story.waiting_for}" if story.waiting_for else ""
+    line(f"{story.subject} is {story.state}{waits}.")
     for number, told in enumerate(story.lines, 1):
         for text in _sentences(number, told, rules=rules):
             line(text)

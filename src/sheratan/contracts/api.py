@@ -8,6 +8,7 @@ from typing import Annotated, Any, Protocol
 import msgspec
 
 from sheratan.contracts.bulk import GetBulk, PreviewBulk, StartBulk
+from sheratan.contracts.code import UnblockJob
 from sheratan.contracts.dead_letters import (
     DiscardJob,
     GetDeadLetter,
@@ -111,6 +112,7 @@ __all__ = [
     "SubmitJobs",
     "TellWhy",
     "Transport",
+    "UnblockJob",
     "WaitForJob",
     "WaitForRun",
     "WaitForStops",
@@ -268,6 +270,8 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     subject: str
     state: str
     lines: list[StoryLine]
+    waiting_for: str | None = None
+    """What a job that has not ended waits for at this moment."""
 
 
 class GetStatus(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -291,6 +295,7 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int]
     ended: dict[str, int]
     dead_letters: int
+    code_changed: int
     entries: int
     head: str
     workers: list[str]

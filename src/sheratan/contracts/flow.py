@@ -37,10 +37,10 @@ class BlockedBy(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What keeps a queued job from being started although a worker may be free.
 
     `subject` is `queue:NAME` or `kind:NAME`. Instants are microseconds since the epoch; `until_us` is None for what
-    ends with a resumption or with the end of another job.
+    ends with a resumption, with the end of another job or with another worker on duty.
     """
 
-    what: Literal["pause", "concurrency", "rate"]
+    what: Literal["pause", "concurrency", "rate", "worker"]
     subject: str
     since_us: int
     until_us: int | None

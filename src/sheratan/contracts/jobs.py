@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from sheratan.contracts.code import CodeDigest, Difference, Version
 from sheratan.contracts.flow import NO_LIMITS, BlockedBy, FlowLimits
 from sheratan.contracts.limits import NAME_LENGTH_MAX
 
@@ -56,6 +57,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     after_failure: AFTER_FAILURE = "cancel"
     tags: tuple[Name, ...] = ()
     cost: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 1
+    version: Version | None = None
+    """The version of the kind; None takes the newest."""
 
 
 NO_OPTIONS = Options()
@@ -74,6 +77,9 @@ class KindDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """A kind as the engine knows it: its schemas (JSON Schema 2020-12) and defaults. Durations in seconds."""
 
     name: Name
+    version: Version = 1
+    code: CodeDigest = ""
+    """Another text for another state of its handler's code; only handlers that have steps need one."""
     queue: Name = "default"
     priority: Annotated[int, msgspec.Meta(ge=0, le=9)] = 5
     attempts_max: Annotated[int, msgspec.Meta(ge=1)] = 3
@@ -116,6 +122,12 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     leased_us: int | None = None
     finished_us: int | None = None
     waiting_for: str | None = None
+    version: int = 1
+    """The version of its kind."""
+    blocked_reason: Literal["after", "code_changed"] | None = None
+    """Why it is blocked: other jobs have to end, or its handler's code has changed under it."""
+    difference: Difference | None = None
+    """What has changed, while it is blocked for that; left out in lists."""
     blocked_by: list[BlockedBy] = []
     """What keeps it from being started although it is queued and a worker may be free."""
     cost: int = 1

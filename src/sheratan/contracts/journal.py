@@ -42,6 +42,7 @@ EntryType = Literal[
     "job.replayed",
     "job.discarded",
     "job.waiting",
+    "job.blocked",
     "job.woken",
     "bulk.started",
     "bulk.ended",

@@ -23,6 +23,7 @@ METHODS: Final[dict[str, tuple[type[Request], Any]]] = {
     "job.wait": (api.WaitForJob, JobRecord),
     "job.list": (api.ListJobs, api.JobPage),
     "job.cancel": (api.CancelJob, str),
+    "job.unblock": (api.UnblockJob, int),
     "job.retry": (api.RetryJob, api.Receipt),
     "job.signal": (api.SignalJob, int),
     "job.steps": (api.ListSteps, list[StepRecord]),

@@ -49,6 +49,9 @@ class JobPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     backoff_cap_us: int
     run_timeout_us: int
     queue_timeout_us: int
+    tags: tuple[str, ...]
+    cost: int
+    version: int
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

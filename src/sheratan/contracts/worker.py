@@ -6,9 +6,11 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
+from sheratan.contracts.code import Difference
 from sheratan.contracts.jobs import JobError, KindDescription, Name
 
 __all__ = [
+    "PATCH_PREFIX",
     "SPAWN_PREFIX",
     "Assignment",
     "Outcome",
@@ -24,10 +26,13 @@ __all__ = [
 SPAWN_PREFIX: Final = "spawn:"
 """Names of steps that submit jobs begin with it; no name that a handler gives can hold a colon."""
 
+PATCH_PREFIX: Final = "patch:"
+"""Names of steps that say which way a patched handler goes."""
+
 SECONDS_MAX = 3_155_760_000.0
 """The longest wait: a hundred years."""
 
-Outcome = Literal["succeeded", "failed", "cancelled", "released", "waiting"]
+Outcome = Literal["succeeded", "failed", "cancelled", "released", "waiting", "code_changed"]
 
 What = Literal["sleep", "signal", "jobs"]
 
@@ -56,6 +61,8 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     created_us: int
     steps: int = 0
     """How many steps earlier attempts have recorded."""
+    version: int = 1
+    """The version of its kind."""
 
 
 class Wait(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):
@@ -79,6 +86,7 @@ class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """How an attempt ended. `output` is a JSON value; `error` goes with the outcome `failed`, `waits` with `waiting`.
 
     An attempt that waits is not over: it goes on, from its beginning and with its steps, once something has come.
+    `difference` goes with `code_changed`: the handler does not ask for the steps that its job has recorded.
     """
 
     number: int
@@ -87,6 +95,7 @@ class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     output: Any = None
     error: JobError | None = None
     waits: tuple[Wait, ...] = ()
+    difference: Difference | None = None
 
 
 class StepReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from sheratan.contracts.code import Version
 from sheratan.contracts.jobs import JobState, Name, Options
 
 __all__ = [
@@ -161,6 +162,9 @@ class RunOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     backoff_max_seconds: Seconds | None = None
     run_timeout_seconds: PositiveSeconds | None = None
     queue_timeout_seconds: PositiveSeconds | None = None
+    tags: tuple[Name, ...] = ()
+    cost: Annotated[int, Meta(ge=1, le=1_000)] = 1
+    version: Annotated[Version | None, Meta(description="The version of the kind.")] = None
 
 
 class Compensation(RunOptions, frozen=True):

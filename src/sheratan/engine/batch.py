@@ -129,6 +129,8 @@ class Batch:
             self._forget_waits(after.number)
             if after.state != "succeeded":
                 self.parents_lost.add(after.number)
+            for code in self.state.blocking.pop(after.number, ()):
+                self._allow_code(after.number, code)
         if before is not None:
             self._leave(before, after)
         self._enter(job, after)
@@ -256,7 +258,7 @@ class Batch:
 
     def _may_wait(self, before: Location | None, number: int) -> bool:
         """Whether there may be waits or signals of a job: a handler that was woken has recorded what it waited for."""
-        if number in self.state.signalled or state_of(before) == "waiting":
+        if number in self.state.signalled or number in self.state.blocking or state_of(before) == "waiting":
             return True
         return bool(getattr(before, "steps", 0))
 
@@ -267,6 +269,14 @@ class Batch:
         for sent in self.signals_of(number):
             self.unit.signals[sent] = False
         self.state.signalled.discard(number)
+
+    def _allow_code(self, number: int, code: str) -> None:
+        """A job has ended, so it does not matter any more what code has blocked it."""
+        if self.unit.blocking.get((number, code)):
+            # It has been blocked by it in this very batch.
+            del self.unit.blocking[number, code]
+        else:
+            self.unit.blocking[number, code] = False
 
     def _leave(self, before: Location, after: Location) -> None:
         state = self.state

@@ -20,8 +20,10 @@ __all__ = ["Blockers", "flow_records", "limits_of"]
 class Blockers:
     """What is set for queues and kinds, and how much of it is used, each read when it is first asked for."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, offered: frozenset[str] | None = None) -> None:
+        """`offered` are the versions of kinds that workers on duty offer; None when no engine is at work."""
         self._reader = reader
+        self._offered = offered
         self.rows: dict[FlowKey, FlowRow] = {(row.tenant, row.subject): row for row in reader.flows()}
 
     @cached_property
@@ -43,9 +45,15 @@ class Blockers:
     def _now_us(self) -> int:
         return self._reader.shard().head.at
 
-    def of(self, job: JobRow, lane: Lane) -> list[BlockedBy]:
-        """What keeps a queued job from being started."""
+    def of(self, job: JobRow, lane: Lane, since_us: int) -> list[BlockedBy]:
+        """What keeps a job from being started that is queued since an instant."""
         found: list[BlockedBy] = []
+        if self._offered is not None and lane.offered_as not in self._offered:
+            text = f"a worker that offers version {lane.version} of {lane.kind}, and none does"
+            subject = f"kind:{lane.kind}"
+            found.append(
+                BlockedBy(what="worker", subject=subject, since_us=since_us, until_us=None, text=text)
+            )
         for key in subjects_of(lane) if self.rows else ():
             row = self.rows.get(key)
             if row is not None:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import msgspec
 
 from sheratan.contracts.bulk import BulkAction
+from sheratan.contracts.code import Difference
 from sheratan.contracts.errors import SheratanError
 from sheratan.contracts.filters import JobFilter
 from sheratan.contracts.flow import FlowLimits
@@ -47,6 +48,7 @@ __all__ = [
     "StartDraining",
     "StartRun",
     "Submit",
+    "Unblock",
 ]
 
 
@@ -71,6 +73,9 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     tags: tuple[str, ...] = ()
     """In order, each once."""
     cost: int = 1
+    version: int = 1
+    is_version_asked: bool = False
+    """Whether the caller named the version; otherwise it is the newest, whichever that is."""
 
 
 class Submit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -97,6 +102,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     output: bytes = b"null"
     error: JobError | None = None
     waits: tuple[Wait, ...] = ()
+    difference: Difference | None = None
 
 
 class Settle(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -159,6 +165,13 @@ class EndSession(msgspec.Struct, frozen=True, kw_only=True):
 
 class Cancel(msgspec.Struct, frozen=True, kw_only=True):
     """A job is no longer wanted."""
+
+    id: str
+    reason: str
+
+
+class Unblock(msgspec.Struct, frozen=True, kw_only=True):
+    """A job that is blocked because its code has changed is to try again."""
 
     id: str
     reason: str
@@ -297,6 +310,7 @@ Command = (
     | Heartbeat
     | EndSession
     | Cancel
+    | Unblock
     | RetryJob
     | Replay
     | Discard

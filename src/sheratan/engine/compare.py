@@ -24,7 +24,7 @@ __all__ = ["FactCount", "FinalRows"]
 _JOBS_AT_ONCE: Final = 1_000
 _first = itemgetter(0)
 _JOB_FACTS: Final = (
-    "id", "created_us", "tenant, queue and kind", "priority", "options", "after_failure", "submitted_by",
+    "id", "created_us", "tenant, queue, kind and version", "priority", "options", "after_failure", "submitted_by",
     "origin", "input", "cost",
 )  # fmt: skip
 Fact = TypeVar("Fact")
@@ -154,7 +154,7 @@ class FinalRows:
         said = (
             entry.subject,
             entry.at,
-            (entry.tenant, data["queue"], data["kind"]),
+            (entry.tenant, data["queue"], data["kind"], data.get("version", 1)),
             data["priority"],
             data["options"],
             data.get("after_failure", "cancel"),

@@ -141,6 +141,7 @@ def _copy(batch: Batch, job: JobRow) -> NewJob:
     data = batch.body(job.input, job.payload)
     return NewJob(
         kind=lane.kind,
+        version=lane.version,
         queue=lane.queue,
         priority=job.priority,
         delay_us=0,

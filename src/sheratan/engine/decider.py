@@ -14,6 +14,7 @@ from sheratan.contracts.principal import ENGINE, Principal
 from sheratan.engine import (
     bulk,
     children,
+    code,
     control,
     dead_letters,
     firings,
@@ -58,6 +59,7 @@ from sheratan.engine.commands import (
     StartDraining,
     StartRun,
     Submit,
+    Unblock,
 )
 from sheratan.engine.dispatch import dispatch
 from sheratan.engine.follow import follow
@@ -151,13 +153,15 @@ class Decider:
         # First, so that a refill that fails does not undo the batch before, which is committed.
         batch = self._begin()
         self.state.refill()
-        done, bulks = 0, list(self.state.bulks)
+        done, bulks, looks = 0, list(self.state.bulks), self.state.take_looks()
         for pending in commands:
             _decide_one(batch, pending)
             if done < len(batch.ended):
                 done = follow(batch, done)
         if bulks:
             done = bulk.go_on(batch, bulks, done)
+        if looks:
+            code.look(batch, looks)
         timers.ring(batch)
         firings.fire(batch)
         advance_runs(batch, follow(batch, done))
@@ -192,6 +196,7 @@ class Decider:
             session.held.clear()
             session.waiting = None
             _forget_entries(session, lost)
+            self.state.look_again(session.offers)
         for lease in leases:
             self._restore_lease(lease, jobs[lease.number])
         return waited
@@ -301,6 +306,7 @@ _HANDLERS: Final[dict[type[Command], _Handler]] = {
     Heartbeat: workers.heartbeat,
     EndSession: workers.end_session,
     Cancel: control.cancel,
+    Unblock: code.unblock,
     RetryJob: dead_letters.retry,
     Replay: dead_letters.replay,
     Discard: dead_letters.discard,

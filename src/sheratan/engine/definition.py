@@ -86,6 +86,9 @@ def _options(job: NewJob) -> Options:
         run_timeout_seconds=job.run_timeout_us / _US,
         queue_timeout_seconds=job.queue_timeout_us / _US or None,
         after_failure=job.after_failure,  # type: ignore[arg-type]
+        tags=job.tags,
+        cost=job.cost,
+        version=job.version,
     )
 
 
@@ -102,7 +105,8 @@ def read_definition(row: ScheduleRow, body: bytes, limits: Limits) -> Definition
 def _read(body: bytes, created_us: int, limits: Limits) -> Definition:
     schedule = _decode(body)
     submission = schedule.submission
-    job = fill_in(KindDescription(name=submission.kind), submission.options, limits)
+    version = submission.options.version or 1
+    job = fill_in(KindDescription(name=submission.kind, version=version), submission.options, limits)
     data = canonical(submission.input)
     zone = load_zone(schedule.zone)
     return Definition(

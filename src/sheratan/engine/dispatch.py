@@ -98,12 +98,12 @@ def _lanes_for(batch: Batch, session: Session) -> tuple[list[list[Any]], _Usable
     usable: _Usable = []
     for lane in state.busy_lanes.values():
         depth = state.windows[lane.lane].depth
-        status = state.flow.pause(lane) or ("open" if lane.kind in session.kinds else "not_offered")
+        status = state.flow.pause(lane) or ("open" if lane.offered_as in session.offers else "not_offered")
         if status == "open":
             usable.append((len(named), lane))
         elif len(named) >= _LANES_NAMED_MAX:
             continue
-        named.append([lane.queue, lane.kind, depth, status])
+        named.append([lane.queue, lane.offered_as, depth, status])
     return named, usable
 
 
@@ -214,4 +214,5 @@ def _lease(batch: Batch, session: Session, row: Ready, job: JobRow, fence: int) 
         run_timeout_us=job.run_timeout_us,
         created_us=job.created_us,
         steps=row.steps,
+        version=lane.version,
     )

@@ -23,7 +23,7 @@ def prepare_edit(reader: Reader, job_id: str, edit: Edit, kinds: KindRegistry, l
     job, lane, _ = find_view(reader, job_id)
     body = input_of(reader, job) or b"null"
     if edit.input is not msgspec.UNSET:
-        body = prepare_input(kinds.find(lane.kind), edit.input, limits)
+        body = prepare_input(kinds.find(lane.kind, lane.version), edit.input, limits)
     stays: dict[str, Any] = {
         "queue": lane.queue,
         "priority": job.priority,
@@ -40,7 +40,7 @@ def prepare_edit(reader: Reader, job_id: str, edit: Edit, kinds: KindRegistry, l
     given = msgspec.to_builtins(edit)
     given.pop("input", None)
     options = msgspec.convert(given, Options)
-    filled = fill_in(KindDescription(name=lane.kind), options, limits)
+    filled = fill_in(KindDescription(name=lane.kind, version=lane.version), options, limits)
     changed = {_FIELDS.get(name, name) for name in given}
     return msgspec.structs.replace(
         filled, **{name: value for name, value in stays.items() if name not in changed}

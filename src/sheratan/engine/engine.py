@@ -68,7 +68,7 @@ class Engine:
     def __init__(self, decider: Decider, reader: Reader, *, version: str) -> None:
         self.limits = decider.limits
         self.version = version
-        self.kinds = KindRegistry()
+        self.kinds = KindRegistry(self._is_on_duty)
         self.ready = False
         # The store's connection belongs to whoever commits; lookups in between have one of their own.
         self._reader = reader
@@ -235,6 +235,14 @@ class Engine:
         """Call `watcher` with every entry from now on, after its commit; returns a function that ends it."""
         self._watchers.add(watcher)
         return lambda: self._watchers.discard(watcher)
+
+    @property
+    def offered(self) -> frozenset[str]:
+        """The versions of kinds that workers on duty offer."""
+        return frozenset(kind for session in list(self.state.sessions.values()) for kind in session.offers)
+
+    def _is_on_duty(self, offered_as: str) -> bool:
+        return any(offered_as in session.offers for session in self.state.sessions.values())
 
     def _is_open(self, address: JobAddress) -> bool:
         number = address.number

@@ -9,14 +9,14 @@ from sheratan.contracts.errors import NotFound
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import DEFAULT_TENANT
+from sheratan.engine.blockers import Blockers
 from sheratan.engine.entries import read_entry
 from sheratan.engine.run_views import find_run, newest_run_entry
 from sheratan.engine.schedule_views import schedule_state
-from sheratan.engine.views import find_bulk, find_view, newest_entry
+from sheratan.engine.views import find_bulk, find_view, job_record, newest_entry
 from sheratan.kernel.chain import decode_entry
 from sheratan.kernel.story import tell
 from sheratan.store.port import Reader
-from sheratan.store.unit import state_of
 
 __all__ = ["previous_entry", "story"]
 
@@ -24,10 +24,10 @@ _LINES_MAX = 1_000
 """The newest lines of a story; a subject such as a busy worker has more than anyone reads."""
 
 
-def story(reader: Reader, subject: str) -> Story:
+def story(reader: Reader, subject: str, offered: frozenset[str] | None = None) -> Story:
     """The story of a job, queue, kind, schedule, worker or the engine, oldest line first; NotFound if there is none."""
     if subject.startswith("job_"):
-        return _job_story(reader, subject)
+        return _job_story(reader, subject, offered)
     if subject.startswith("workflow_"):
         newest, state = newest_run_entry(reader, find_run(reader, subject))
         return Story(subject=subject, state=state, lines=_walk(reader, newest, None))
@@ -36,14 +36,15 @@ def story(reader: Reader, subject: str) -> Story:
     return Story(subject=subject, state=state, lines=lines)
 
 
-def _job_story(reader: Reader, subject: str) -> Story:
+def _job_story(reader: Reader, subject: str, offered: frozenset[str] | None) -> Story:
     view = find_view(reader, subject)
     number = view.job.number
     lines = _walk(reader, newest_entry(reader, view.location), number)
     lines += [_line(read_entry(reader, seq)) for seq in reader.mentions(number)]
     errors = reader.failures(number)
     told = [_with_error(line, errors) for line in sorted(lines, key=lambda line: line.entry)]
-    return Story(subject=subject, state=state_of(view.location), lines=told)
+    record = job_record(reader, view, Blockers(reader, offered), is_listed=True)
+    return Story(subject=subject, state=record.state, lines=told, waiting_for=record.waiting_for)
 
 
 def _newest_entry(reader: Reader, subject: str) -> tuple[int | None, str]:

@@ -106,4 +106,7 @@ def _new_job(plan: JobPlan, data: bytes) -> NewJob:
         queue_timeout_us=plan.queue_timeout_us,
         after=(),
         after_failure="cancel",
+        tags=plan.tags,
+        cost=plan.cost,
+        version=plan.version,
     )

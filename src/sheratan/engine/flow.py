@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sheratan.contracts.errors import LimitReached
@@ -57,7 +57,7 @@ def declared(batch: Batch, kinds: Sequence[KindDescription], by: Principal) -> l
     """
     rows, most = batch.state.flow.rows, batch.state.limits.queues_max
     found: list[KindDescription] = []
-    for kind in kinds:
+    for kind in _newest(kinds):
         row = rows.get((by.tenant, f"kind:{kind.name}"))
         wanted, stands = limit_columns(_told(kind.limits)), _NOTHING if row is None else _limits_of(row)
         if wanted != stands and (row is None or row.declared or stands == _NOTHING):
@@ -66,6 +66,11 @@ def declared(batch: Batch, kinds: Sequence[KindDescription], by: Principal) -> l
     if new and len(rows) + new > most:
         raise LimitReached(_TOO_MANY.format(most), field="registration.kinds")
     return found
+
+
+def _newest(kinds: Sequence[KindDescription]) -> Iterable[KindDescription]:
+    """Each kind once: what comes with the newest of its versions holds for all of them."""
+    return {kind.name: kind for kind in sorted(kinds, key=lambda one: one.version)}.values()
 
 
 def declare(batch: Batch, kind: KindDescription, by: Principal, cause: int) -> None:

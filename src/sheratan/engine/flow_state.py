@@ -27,7 +27,7 @@ def rate_of(row: FlowRow) -> Rate | None:
 class FlowState:
     """Memory of flow control. A lane for which nothing is set costs a look into an empty dictionary."""
 
-    def __init__(self, rows: Iterable[FlowRow], paces: Iterable[PaceRow]) -> None:
+    def __init__(self, rows: Iterable[FlowRow], paces: Iterable[PaceRow], lanes: Iterable[Lane]) -> None:
         self.rows: dict[FlowKey, FlowRow] = {(row.tenant, row.subject): row for row in rows}
         self.paces: dict[FlowKey, Pace] = {(row.tenant, row.subject): Pace(*row[2:]) for row in paces}
         self.running: dict[FlowKey, int] = {
@@ -40,6 +40,8 @@ class FlowState:
         """When the next job may start of those that a rate holds up and a worker waits for."""
         self._tags: dict[int, int] = {}
         self._turn = 0
+        for lane in lanes:
+            self.bind(lane)
 
     def bind(self, lane: Lane) -> None:
         """Find out what holds for a lane."""

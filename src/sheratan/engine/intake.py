@@ -128,7 +128,7 @@ def _plan_all(batch: Batch, jobs: tuple[NewJob, ...], by: Principal, source: Sou
 
 def submit_one(batch: Batch, new: NewJob, by: Principal, origin: int, cause: int | None = None) -> str:
     """Take in a new job that repeats an earlier one."""
-    if (by.tenant, new.queue, new.kind) not in batch.state.lanes:
+    if (by.tenant, new.queue, new.kind, new.version) not in batch.state.lanes:
         _check_queue_count(batch, (new,), by)
     plan = _plan(batch, new, by, 0, Source(origin=origin, cause=cause))
     if plan.verdict.chosen == "refuse":
@@ -160,7 +160,7 @@ def submit_node_job(batch: Batch, new: NewJob, node: NodeJob, by: Principal) -> 
     refused.
     """
     state = batch.state
-    is_new = (by.tenant, new.queue, new.kind) not in state.lanes
+    is_new = (by.tenant, new.queue, new.kind, new.version) not in state.lanes
     if is_new and len(state.lanes) >= state.limits.queues_max:
         return False
     plan = _plan(batch, new, by, 0, Source(cause=_node_entry(node), told=_node_data(node)))
@@ -175,7 +175,7 @@ def submit_node_job(batch: Batch, new: NewJob, node: NodeJob, by: Principal) -> 
 
 def _check_queue_count(batch: Batch, jobs: Sequence[NewJob], by: Principal) -> None:
     state = batch.state
-    wanted = {(by.tenant, new.queue, new.kind) for new in jobs} - state.lanes.keys()
+    wanted = {(by.tenant, new.queue, new.kind, new.version) for new in jobs} - state.lanes.keys()
     if len(state.lanes) + len(wanted) > state.limits.queues_max:
         raise LimitReached(
             f"there are {len(state.lanes)} combinations of queue and kind and at most"
@@ -279,7 +279,7 @@ def _take_in(batch: Batch, plan: Plan, job: JobRow, by: Principal, cause: int | 
 
 
 def _lane(batch: Batch, new: NewJob, by: Principal) -> Lane:
-    key = (by.tenant, new.queue, new.kind)
+    key = (by.tenant, new.queue, new.kind, new.version)
     lane = batch.state.lanes.get(key)
     if lane is None:
         lane = batch.state.add_lane(*key)
@@ -309,6 +309,8 @@ def _submitted_data(batch: Batch, plan: Plan, job: JobRow, request: str | None) 
         data["after"] = list(plan.parents)
     if new.cost != 1:
         data["cost"] = new.cost
+    if new.version != 1:
+        data["version"] = new.version
     if new.key is not None:
         data["key"] = digest(new.key.encode())
         data["request"] = request

@@ -36,6 +36,8 @@ def request_of(new: NewJob) -> bytes:
     if new.cost != 1:
         # Only then, so that a key that was used before there were costs stands for the same request as before.
         request["cost"] = new.cost
+    if new.is_version_asked:
+        request["version"] = new.version
     return canonical(request)
 
 
@@ -79,6 +81,7 @@ def _other_field(batch: Batch, job: JobRow, new: NewJob) -> str:
         "after_failure": (job.after_failure, new.after_failure),
         "tags": (batch.tags(job.number), new.tags),
         "cost": (job.cost, new.cost),
+        "version": (lane.version, new.version if new.is_version_asked else lane.version),
         "after": (
             fresh or batch.state.store.after(job.number),
             [parse_job_id(text).number for text in new.after],

@@ -7,13 +7,14 @@ from typing import Any
 
 import msgspec
 
+from sheratan.contracts.code import versioned
 from sheratan.contracts.errors import InvalidInput, SheratanError, TooLarge, UnknownKind
 from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.jobs import NO_OPTIONS, JobError, KindDescription, Name, Options, Submission
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.schedules import KEY_PREFIX
 from sheratan.contracts.values import check_json, convert, misfit
-from sheratan.contracts.worker import SPAWN_PREFIX, Report, StepReport, Wait
+from sheratan.contracts.worker import PATCH_PREFIX, SPAWN_PREFIX, Report, StepReport, Wait
 from sheratan.engine.commands import Ending, NewJob, NewStep
 from sheratan.kernel.canonical import canonical, digest
 
@@ -48,23 +49,40 @@ class Kind:
 class KindRegistry:
     """The kinds that the engine accepts, each with how many workers offer it."""
 
-    def __init__(self) -> None:
-        self.kinds: dict[str, Kind] = {}
+    def __init__(self, is_on_duty: Callable[[str], bool] = lambda offered_as: True) -> None:
         self.problems: list[str] = []
+        self._versions: dict[str, dict[int, Kind]] = {}
+        self._is_on_duty = is_on_duty
 
     def declare(self, description: KindDescription, check: Check | None) -> None:
         """A worker offers a kind. The newest description holds, unless an older one can check inputs and it cannot."""
-        known = self.kinds.get(description.name)
+        versions = self._versions.setdefault(description.name, {})
+        known = versions.get(description.version)
         if known is None or check is not None or known.check is None:
-            self.kinds[description.name] = Kind(description, check)
+            versions[description.version] = Kind(description, check)
 
-    def find(self, name: str) -> Kind:
-        """A kind by name, or UnknownKind."""
-        kind = self.kinds.get(name)
-        if kind is None:
-            known = ", ".join(sorted(self.kinds)) or "none"
+    def all(self) -> list[KindDescription]:
+        """Every version of every kind, in order."""
+        found = [kind.description for versions in self._versions.values() for kind in versions.values()]
+        return sorted(found, key=lambda one: (one.name, one.version))
+
+    def find(self, name: str, version: int | None = None) -> Kind:
+        """A version of a kind, or UnknownKind; without a number the newest on duty or, if none is, the newest known."""
+        versions = self._versions.get(name)
+        if versions is None:
+            known = ", ".join(sorted(self._versions)) or "none"
             raise UnknownKind(f"no kind {name!r} is loaded; loaded: {known}", field="kind")
-        return kind
+        if version is None:
+            if len(versions) == 1:
+                return next(iter(versions.values()))
+            offered = [number for number in versions if self._is_on_duty(versioned(name, number))]
+            return versions[max(offered or versions)]
+        if version not in versions:
+            known = ", ".join(map(str, sorted(versions)))
+            raise UnknownKind(
+                f"no version {version} of kind {name!r} is loaded; loaded: {known}", field="version"
+            )
+        return versions[version]
 
 
 def prepare(jobs: Sequence[Submission], kinds: KindRegistry, limits: Limits) -> tuple[NewJob, ...]:
@@ -91,7 +109,7 @@ def prepare(jobs: Sequence[Submission], kinds: KindRegistry, limits: Limits) -> 
 
 def prepare_job(submission: Submission, kinds: KindRegistry, limits: Limits) -> NewJob:
     """A checked job with every default filled in; a refusal names the field."""
-    kind = kinds.find(submission.kind)
+    kind = kinds.find(submission.kind, submission.options.version)
     data = prepare_input(kind, submission.input, limits)
     if submission.options is NO_OPTIONS:
         if kind.plain is None:
@@ -150,6 +168,8 @@ def fill_in(default: KindDescription, options: Options, limits: Limits) -> NewJo
         after_failure=options.after_failure,
         tags=_tags(options.tags, limits) if options.tags else (),
         cost=options.cost,
+        version=default.version,
+        is_version_asked=options.version is not None,
     )
 
 
@@ -243,9 +263,19 @@ def _prepare_report(report: Report, limits: Limits) -> Ending:
     number, fence = report.number, report.fence
     if report.outcome == "waiting":
         _check_waits(report.waits, limits)
+    if report.outcome == "code_changed" and report.difference is None:
+        text = "an attempt whose code has changed says where; give what, step and recorded"
+        raise InvalidInput(text, field="difference")
     if report.outcome != "succeeded":
         error = _shorten(_writable(report.error), limits) if report.error else None
-        return Ending(number=number, fence=fence, outcome=report.outcome, error=error, waits=report.waits)
+        return Ending(
+            number=number,
+            fence=fence,
+            outcome=report.outcome,
+            error=error,
+            waits=report.waits,
+            difference=report.difference,
+        )
     try:
         output = canonical(report.output, field="output")
         if len(output) > limits.result_bytes_max:
@@ -295,11 +325,17 @@ def _check_text(output: bytes) -> None:
 
 
 def _check_name(report: StepReport) -> None:
-    """Names with a colon are the engine's own; a worker says of jobs that it could not spawn that this has failed."""
+    """Names with a colon are the engine's own; a worker says of jobs that it could not spawn that this has failed.
+
+    And it says which way a patched handler goes.
+    """
     if report.error is not None and report.name.startswith(SPAWN_PREFIX):
         return
+    name = report.name
+    if report.error is None and bytes(report.output) in (b"true", b"false"):
+        name = name.removeprefix(PATCH_PREFIX)
     try:
-        msgspec.convert(report.name, Name)
+        msgspec.convert(name, Name)
     except msgspec.ValidationError as invalid:
         raise misfit(invalid) from invalid
 

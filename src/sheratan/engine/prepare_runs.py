@@ -91,7 +91,7 @@ def _job_plan(work: Node | Compensation, at: str, kinds: KindRegistry, limits: L
                 Submission(kind=work.kind, input=work.input, options=run_options(work)), kinds, limits
             )
         else:
-            filled = fill_in(kinds.find(work.kind).description, run_options(work), limits)
+            filled = fill_in(kinds.find(work.kind, work.version).description, run_options(work), limits)
     except SheratanError as error:
         error.field = f"{at}/{error.field or ''}".rstrip("/")
         raise

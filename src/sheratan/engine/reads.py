@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from sheratan.contracts import api
 from sheratan.contracts.jobs import JobRecord
 from sheratan.contracts.limits import Limits
-from sheratan.engine.blockers import flow_records
+from sheratan.engine.blockers import Blockers, flow_records
 from sheratan.engine.explain import story
 from sheratan.engine.run_views import list_run_records, run_record
 from sheratan.engine.schedule_views import list_schedules, next_firings, schedule_record
@@ -26,10 +26,13 @@ class Look(NamedTuple):
     limits: Limits
     tenant: str
     now_us: int
+    offered: frozenset[str] | None = None
+    """The versions of kinds that workers on duty offer; None when no engine is at work."""
 
 
 def _job(look: Look, request: api.GetJob) -> JobRecord:
-    return job_record(look.reader, find_view(look.reader, request.id))
+    view = find_view(look.reader, request.id)
+    return job_record(look.reader, view, Blockers(look.reader, look.offered))
 
 
 def _entry_lines(look: Look, request: api.GetEntries) -> list[str]:
@@ -45,7 +48,7 @@ def _entry_lines(look: Look, request: api.GetEntries) -> list[str]:
 
 READS: Final[dict[type[api.Request], Callable[[Look, Any], Any]]] = {
     api.GetJob: _job,
-    api.ListJobs: lambda look, request: list_records(look.reader, request, look.limits),
+    api.ListJobs: lambda look, request: list_records(look.reader, request, look.limits, look.offered),
     api.ListDeadLetters: lambda look, request: list_dead_letters(look.reader, request, look.limits),
     api.GetDeadLetter: lambda look, request: dead_letter(look.reader, request),
     api.PreviewBulk: lambda look, request: bulk_preview(look.reader, request),
@@ -59,7 +62,7 @@ READS: Final[dict[type[api.Request], Callable[[Look, Any], Any]]] = {
     api.NextFirings: lambda look, request: next_firings(look.reader, request, look.now_us, look.limits),
     api.GetRun: lambda look, request: run_record(look.reader, request.id),
     api.ListRuns: lambda look, request: list_run_records(look.reader, request, look.limits),
-    api.TellWhy: lambda look, request: story(look.reader, request.id),
+    api.TellWhy: lambda look, request: story(look.reader, request.id, look.offered),
     api.GetEntries: _entry_lines,
 }
 """How each request is answered. Call it within one snapshot: a job that moves meanwhile is found where it was."""

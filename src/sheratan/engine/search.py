@@ -52,11 +52,13 @@ def check_filter(wanted: JobFilter) -> None:
             )
 
 
-def list_records(reader: Reader, request: ListJobs, limits: Limits) -> JobPage:
+def list_records(
+    reader: Reader, request: ListJobs, limits: Limits, offered: frozenset[str] | None = None
+) -> JobPage:
     """A page of jobs, newest first."""
     views, more = _page(reader, request, "any", limits)
-    blockers = Blockers(reader)
-    items = [job_record(reader, view, blockers) for view in views]
+    blockers = Blockers(reader, offered)
+    items = [job_record(reader, view, blockers, is_listed=True) for view in views]
     return JobPage(items=items, next_cursor=items[-1].id if more and items else None)
 
 

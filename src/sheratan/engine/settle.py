@@ -9,6 +9,7 @@ import msgspec
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.principal import ENGINE, Principal
 from sheratan.engine.batch import Batch, job_id
+from sheratan.engine.code import block
 from sheratan.engine.commands import Ending, NewStep, Settle
 from sheratan.engine.state import Held
 from sheratan.engine.waits import check_waits, park
@@ -55,6 +56,8 @@ def _settle_report(batch: Batch, report: Ending, by: Principal) -> bool:
         _hand_back(batch, held, record, by)
     elif verdict.chosen == "waiting":
         park(batch, held, report.waits, record, by)
+    elif verdict.chosen == "code_changed":
+        block(batch, held, report, record, by)
     else:
         error = report.error or JobError(
             error_class="bug", type="UnknownError", message="the worker gave no error"

@@ -13,6 +13,7 @@ from sheratan.kernel.fold import Fold
 from sheratan.kernel.lifecycle import TERMINAL_STATES
 from sheratan.store.port import Reader, Shard
 from sheratan.store.rows import (
+    CODE_CHANGED,
     TIMER_DELAY,
     TIMER_RETRY,
     TIMER_WAIT,
@@ -109,7 +110,9 @@ def _compare_locations(reader: Reader, fold: Fold, problems: Problems) -> None:
             continue
         if type(row) is Timer and row.due_us < overdue_us:
             problems.add("E9", f"job {row.number} was due at {row.due_us} and still waits", row=name)
-        if _is_in_place(row, _expected(job, lanes.get((job.tenant, job.queue, job.kind), 0)), job, problems):
+        if _is_in_place(
+            row, _expected(job, lanes.get((job.tenant, job.queue, job.kind, job.version), 0)), job, problems
+        ):
             seen.add(row.number)
     for number in fold.open.keys() - seen:
         job = fold.open[number]
@@ -133,6 +136,8 @@ def _expected(job: OpenJob, lane: int) -> Location:
     if job.state == "running":
         asked_us, (entry, steps) = job.cancel_us, job.placed or (job.entry, job.steps)
         return Lease(number, attempt, losses, job.fence, job.session, job.since_us, asked_us, entry, steps)
+    if job.is_code_changed:
+        return Blocked(number, 0, 0, 0, job.since_us, job.entry, attempt, losses, job.steps, CODE_CHANGED)
     return Blocked(number, job.missing, job.parents_failed, job.due_us, job.since_us, job.entry)
 
 
@@ -152,6 +157,9 @@ def _compare_waits(reader: Reader, fold: Fold, problems: Problems) -> None:
     with problems.reading("awaited"):
         awaited = {(*key, number): () for key, left in fold.awaited.items() for number in left}
         problems.differ("awaited", awaited, {tuple(row): () for row in reader.all_awaited()})
+    with problems.reading("blocking_code"):
+        codes = {(job.number, code): () for job in fold.open.values() for code in job.blocking}
+        problems.differ("blocking_code", codes, {tuple(row): () for row in reader.blocking_codes()})
     with problems.reading("signal"):
         _compare_signals(reader, fold, problems)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from sheratan.contracts.errors import CorruptData
@@ -62,11 +64,12 @@ class Session:
     """A worker on duty."""
 
     def __init__(
-        self, number: int, name: str, kinds: frozenset[str], *, local: bool, entry: int, heard_us: int
+        self, number: int, name: str, offers: dict[str, str], *, local: bool, entry: int, heard_us: int
     ) -> None:
         self.number = number
         self.name = name
-        self.kinds = kinds
+        self.offers = offers
+        """The versions of kinds that it offers, each with the code of its handler."""
         self.local = local
         self.entry = entry
         self.heard_us = heard_us
@@ -91,6 +94,13 @@ class Bulk(msgspec.Struct, frozen=True, gc=False):
     by: Principal
     until: int
     looked: int = 0
+
+
+def _blocking_codes(store: Store) -> dict[int, set[str]]:
+    codes: dict[int, set[str]] = {}
+    for row in store.blocking_codes():
+        codes.setdefault(row.number, set()).add(row.code)
+    return codes
 
 
 def _open_bulks(store: Store) -> dict[int, Bulk]:
@@ -121,7 +131,7 @@ class State:
         self.engine_entry = shard.engine_entry
         self.clean = shard.clean
         self.intake = "open"
-        self.lanes: dict[tuple[str, str, str], Lane] = {(x.tenant, x.queue, x.kind): x for x in store.lanes()}
+        self.lanes: dict[tuple[str, str, str, int], Lane] = {lane[1:]: lane for lane in store.lanes()}
         self.lane_by_number: dict[int, Lane] = {lane.lane: lane for lane in self.lanes.values()}
         depths = dict(store.ready_counts())
         self.backlogs: dict[tuple[str, str], Backlog] = {}
@@ -132,9 +142,7 @@ class State:
         """Lanes with ready jobs."""
         self.dry: set[int] = set(depths)
         """Lanes with ready jobs of which few are in memory, or maybe few."""
-        self.flow = FlowState(store.flows(), store.paces())
-        for lane in self.lanes.values():
-            self.flow.bind(lane)
+        self.flow = FlowState(store.flows(), store.paces(), self.lanes.values())
         self.sessions: dict[int, Session] = {}
         self.held: dict[int, Held] = {}
         self.fan_out: dict[int, int] = {}
@@ -151,6 +159,10 @@ class State:
         """Whether a handler may wait for other jobs."""
         self.signalled: set[int] = {row.number for row in store.all_signals()}
         """Jobs that may have signals which their handlers have not received."""
+        self.blocking = _blocking_codes(store)
+        """The code that has blocked jobs which have not ended."""
+        self.looks: dict[str, tuple[str, int, int]] = {}
+        """Versions of kinds whose blocked jobs are to be looked at: kind, version, and the last job that was."""
         self.bulks: dict[int, Bulk] = _open_bulks(store)
         """Bulk operations that go on, by the entry that says what they are."""
         self.runs = Runs(store)
@@ -168,14 +180,27 @@ class State:
                 window.refill(self.store.ready_page(lane, window.edge, REFILL_JOBS))
         self.dry.clear()
 
-    def add_lane(self, tenant: str, queue: str, kind: str) -> Lane:
-        """A lane for the first job of a kind in a queue."""
-        lane = Lane(len(self.lanes) + 1, tenant, queue, kind)
-        self.lanes[tenant, queue, kind] = lane
+    def add_lane(self, tenant: str, queue: str, kind: str, version: int) -> Lane:
+        """A lane for the first job of a version of a kind in a queue."""
+        lane = Lane(len(self.lanes) + 1, tenant, queue, kind, version)
+        self.lanes[tenant, queue, kind, version] = lane
         self.lane_by_number[lane.lane] = lane
         self.windows[lane.lane] = self._window(lane, 0)
         self.flow.bind(lane)
         return lane
+
+    def look_again(self, offers: Iterable[str]) -> None:
+        """The workers that offer these have changed, and with them maybe the code that blocked jobs would get."""
+        if self.blocking:
+            for offered_as in offers:
+                kind, _, version = offered_as.partition("@")
+                self.looks[offered_as] = (kind, int(version or 1), 0)
+
+    def take_looks(self) -> dict[str, tuple[str, int, int]]:
+        """The looks that are due; those that come up from now on are for the next batch."""
+        taken = dict(self.looks)
+        self.looks.clear()
+        return taken
 
     def add_ready(self, row: Ready) -> None:
         """A job has become ready."""

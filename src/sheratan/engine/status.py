@@ -39,11 +39,12 @@ class Facts(NamedTuple):
 def status(reader: Reader, facts: Facts) -> EngineStatus:
     """What am I doing, why, who asked, what was my last stable state, what would be the safe alternative."""
     shard, counts, dead = reader.shard(), reader.counts(), reader.dead_letter_count()
+    changed = reader.code_changed_count()
     state = _state(facts, shard.clean)
     return EngineStatus(
         ready=facts.ready and not facts.problems and facts.halted is None,
         problems=facts.problems + ([facts.halted] if facts.halted else []),
-        doing=_doing(reader, counts, state, dead),
+        doing=_doing(reader, counts, state, dead, changed),
         why=_why(reader, shard.head.seq),
         who_asked=_who_asked(reader),
         last_stable_state=_last_stable(reader, shard.engine_entry),
@@ -55,6 +56,7 @@ def status(reader: Reader, facts: Facts) -> EngineStatus:
         counts=counts,
         ended=reader.ended_counts(),
         dead_letters=dead,
+        code_changed=changed,
         entries=shard.head.seq,
         head=shard.head.hash,
         workers=facts.workers,
@@ -74,14 +76,17 @@ def _state(facts: Facts, clean: bool) -> str:
     return "operational" if facts.ready else "starting or draining"
 
 
-def _doing(reader: Reader, counts: dict[str, int], state: str, dead: int) -> str:
+def _doing(reader: Reader, counts: dict[str, int], state: str, dead: int, changed: int) -> str:
     running = [lease.number for lease in reader.leases()]
     named = ", ".join(job_id(job) for job in reader.jobs(running[:_NAMED_MAX]))
     more = f" ({named}{', …' if len(running) > _NAMED_MAX else ''})" if named else ""
     letters = f", {count(dead, 'dead letter')} among them" if dead else ""
+    blocked = f"{counts['blocked'] - changed} wait for other jobs"
+    if changed:
+        blocked += f", {changed} wait for other code"
     return (
         f"{state}: {_runs(reader)}{counts['lease']} jobs run{more}, {counts['ready']} are queued,"
-        f" {counts['timer']} wait for their time, {counts['blocked']} wait for other jobs,"
+        f" {counts['timer']} wait for their time, {blocked},"
         f" {counts['result']} have ended{letters}{_paused(reader)}"
     )
 

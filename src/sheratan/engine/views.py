@@ -7,6 +7,7 @@ from collections import Counter
 import msgspec
 
 from sheratan.contracts.api import AfterResults, GetResults, JobResult, ListSteps
+from sheratan.contracts.code import Difference
 from sheratan.contracts.errors import NotFound
 from sheratan.contracts.flow import BlockedBy
 from sheratan.contracts.ids import look_up_job_id
@@ -14,11 +15,13 @@ from sheratan.contracts.jobs import JobError, JobRecord, QueueRecord
 from sheratan.contracts.worker import StepRecord
 from sheratan.engine.batch import job_id
 from sheratan.engine.blockers import Blockers, limits_of
+from sheratan.engine.entries import read_entry
 from sheratan.engine.run_views import with_node
 from sheratan.engine.state import State
 from sheratan.kernel.words import count
 from sheratan.store.port import JobView, Reader
 from sheratan.store.rows import (
+    CODE_CHANGED,
     NEVER_US,
     Blocked,
     BulkRow,
@@ -76,11 +79,15 @@ def find_bulk(reader: Reader, text: str) -> BulkRow:
     raise NotFound(f"there is no bulk operation {text}", field="id")
 
 
-def job_record(reader: Reader, view: JobView, blockers: Blockers | None = None) -> JobRecord:
-    """A job as users see it; with the blockers of a list, what is kept apart from its rows is left out."""
+def job_record(
+    reader: Reader, view: JobView, blockers: Blockers | None = None, *, is_listed: bool = False
+) -> JobRecord:
+    """A job as users see it; in a list, what is kept apart from its rows is left out."""
     job, lane, location = view
     attempt, losses = _attempts(location)
-    blocked_by = (blockers or Blockers(reader)).of(job, lane) if type(location) is Ready else []
+    blocked_by: list[BlockedBy] = []
+    if type(location) is Ready:
+        blocked_by = (blockers or Blockers(reader)).of(job, lane, location.since_us)
     record = JobRecord(
         id=job_id(job),
         kind=lane.kind,
@@ -98,8 +105,10 @@ def job_record(reader: Reader, view: JobView, blockers: Blockers | None = None) 
         waiting_for=_blocked_by(blocked_by) or _waiting_for(reader, location),
         blocked_by=blocked_by,
         cost=job.cost,
+        version=lane.version,
+        blocked_reason=location.reason if type(location) is Blocked else None,  # type: ignore[arg-type]
     )
-    if blockers is not None:
+    if is_listed:
         return record
     whole_record = msgspec.structs.replace(
         record,
@@ -111,6 +120,7 @@ def job_record(reader: Reader, view: JobView, blockers: Blockers | None = None) 
         origin=_id_of(reader, job.origin),
         tags=reader.tags(job.number),
         submitted_by_job=_id_of(reader, job.submitted_by),
+        difference=_difference(reader, location),
     )
     return with_node(reader, whole_record, job.number)
 
@@ -130,6 +140,7 @@ def ended_record(public_id: str, job: JobRow, lane: Lane, result: Result) -> Job
         entry=result.entry,
         finished_us=result.finished_us,
         cost=job.cost,
+        version=lane.version,
         output=decode_value(result.output),
     )
 
@@ -198,9 +209,7 @@ def newest_entry(reader: Reader, location: Location) -> int:
 
 def _attempts(location: Location) -> tuple[int, int]:
     """The attempt that runs, ran last, or comes next counts only once it has started."""
-    if type(location) is Blocked:
-        return 0, 0
-    if type(location) in (Ready, Timer) and state_of(location) != "waiting":
+    if type(location) in (Ready, Timer, Blocked) and state_of(location) != "waiting":
         return location.attempt - 1, location.losses  # type: ignore[union-attr]
     return location.attempt, location.losses  # type: ignore[union-attr]
 
@@ -210,6 +219,8 @@ def _blocked_by(found: list[BlockedBy]) -> str | None:
 
 
 def _waiting_for(reader: Reader, location: Location) -> str | None:
+    if type(location) is Blocked and location.reason == CODE_CHANGED:
+        return "other code of its handler: its steps are not those that are recorded"
     if type(location) is Blocked:
         return f"{location.missing} other jobs to end"
     if state_of(location) == "waiting":
@@ -219,6 +230,13 @@ def _waiting_for(reader: Reader, location: Location) -> str | None:
     if type(location) is Ready:
         return "a free worker"
     return None
+
+
+def _difference(reader: Reader, location: Location) -> Difference | None:
+    """What has changed under a job that is blocked for that, as its newest entry tells."""
+    if type(location) is not Blocked or location.reason != CODE_CHANGED:
+        return None
+    return msgspec.convert(read_entry(reader, location.entry).data["difference"], Difference)
 
 
 def _due_us(location: Location) -> int | None:

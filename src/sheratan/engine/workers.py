@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sheratan.contracts.code import versioned
 from sheratan.contracts.errors import NotFound
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.principal import ENGINE, Principal
@@ -21,13 +22,19 @@ def register(batch: Batch, command: RegisterWorker, by: Principal) -> int:
     wanted = command.registration
     limited = declared(batch, wanted.kinds, by)
     number = batch.unit.next_seq
-    kinds = sorted(kind.name for kind in wanted.kinds)
+    offers = {versioned(kind.name, kind.version): kind.code for kind in wanted.kinds}
+    data: dict[str, Any] = {"kinds": sorted(offers), "slots": wanted.slots}
+    codes = {kind: code for kind, code in offers.items() if code}
+    if codes:
+        data["codes"] = codes
     subject = f"worker:{wanted.name}/{number}"
-    entry = batch.unit.record("worker.registered", subject, {"kinds": kinds, "slots": wanted.slots}, by)
+    entry = batch.unit.record("worker.registered", subject, data, by)
     session = Session(
-        number, wanted.name, frozenset(kinds), local=command.local, entry=entry, heard_us=batch.monotonic_us
+        number, wanted.name, offers, local=command.local, entry=entry, heard_us=batch.monotonic_us
     )
     batch.state.sessions[number] = session
+    batch.state.look_again(offers)
+    batch.more |= bool(batch.state.looks)
     for kind in limited:
         declare(batch, kind, by, entry)
     return number
@@ -77,6 +84,8 @@ def lose_worker(
         "worker.ended", session.subject, data, by, decision=record, previous=session.entry
     )
     del batch.state.sessions[session.number]
+    batch.state.look_again(session.offers)
+    batch.more |= bool(batch.state.looks)
     if session.waiting is not None:
         batch.answers.append((session.waiting, [], None))
     error = JobError(error_class="lost_lease", type="WorkerLost", message=f"{session.subject}: {reason}")

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from sheratan.contracts import api
 from sheratan.contracts.bulk import BulkRecord
+from sheratan.contracts.code import versioned
 from sheratan.contracts.errors import LimitReached, NotFound, Unavailable
 from sheratan.contracts.ids import look_up_job_id, look_up_run_id
 from sheratan.contracts.jobs import JobRecord, QueueRecord
@@ -144,9 +145,11 @@ class Api:
         return await asyncio.get_running_loop().run_in_executor(self._threads, read)
 
     async def _look(self, request: api.Request, by: Principal) -> Any:
-        limits, now_us = self._engine.limits, self._engine.now_us()
-        read = READS[type(request)]
-        return await self._read(lambda reader: read(Look(reader, limits, by.tenant, now_us), request))
+        engine, read = self._engine, READS[type(request)]
+        limits, now_us, offered = engine.limits, engine.now_us(), engine.offered
+        return await self._read(
+            lambda reader: read(Look(reader, limits, by.tenant, now_us, offered), request)
+        )
 
     async def _order(self, request: api.Request, by: Principal) -> Any:
         return await self._engine.ask(ORDERS[type(request)](request), by)
@@ -224,7 +227,7 @@ class Api:
         return await engine.ask(command, by)
 
     async def _kinds(self, request: api.ListKinds, by: Principal) -> Any:
-        return [kind.description for _, kind in sorted(self._engine.kinds.kinds.items())]
+        return self._engine.kinds.all()
 
     async def _status(self, request: api.GetStatus, by: Principal) -> api.EngineStatus:
         engine = self._engine
@@ -245,7 +248,7 @@ class Api:
 
     async def _register(self, request: api.RegisterWorker, by: Principal) -> api.WorkerSession:
         for kind in request.registration.kinds:
-            self._engine.kinds.declare(kind, self.checks.get(kind.name))
+            self._engine.kinds.declare(kind, self.checks.get(versioned(kind.name, kind.version)))
         local = by.auth == "embedded"
         command = commands.RegisterWorker(registration=request.registration, local=local)
         session: int = await self._engine.ask(command, by)

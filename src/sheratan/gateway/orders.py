@@ -18,6 +18,7 @@ from sheratan.engine.commands import (
     PauseSchedule,
     Resume,
     ResumeSchedule,
+    Unblock,
 )
 
 __all__ = ["ORDERS"]
@@ -35,6 +36,7 @@ def _limit(subject: str, request: api.LimitQueue | api.LimitKind) -> LimitStarts
 
 ORDERS: Final[dict[type[api.Request], Callable[[Any], Command]]] = {
     api.CancelJob: lambda request: Cancel(id=request.id, reason=request.reason),
+    api.UnblockJob: lambda request: Unblock(id=request.id, reason=request.reason),
     api.DiscardJob: lambda request: Discard(id=request.id, reason=request.reason),
     api.CancelRun: lambda request: CancelRun(id=request.id, reason=request.reason, keeps=request.keeps),
     api.PauseQueue: lambda request: Pause(subject=f"queue:{request.queue}", reason=request.reason),

@@ -92,6 +92,11 @@ class OpenJob(msgspec.Struct, gc=False):
     signals: tuple[SignalFact, ...] = ()
     """What its handler waits for, and what was sent to it that it has not received."""
     cost: int = 1
+    version: int = 1
+    is_code_changed: bool = False
+    """Whether it is blocked because its code has changed."""
+    blocking: tuple[str, ...] = ()
+    """The code that has blocked it."""
     placed: tuple[int, int] | None = None
     """The entry and the number of steps that its row names, where steps came after: they change no row."""
 

@@ -92,6 +92,7 @@ class Fold(FlowFold):
         decision_of(entry)
         # Sessions end with the engine that they registered with.
         self._workers.clear()
+        self.offers.clear()
 
     def _clock_stepped(self, entry: Entry) -> None:
         self._engine(entry)
@@ -109,6 +110,7 @@ class Fold(FlowFold):
     def _registered(self, entry: Entry) -> None:
         self.check_previous(entry, self._workers.get(entry.subject))
         self._workers[entry.subject] = entry.seq
+        self.came_on_duty(entry)
 
     def _leased(self, entry: Entry) -> None:
         self.check_previous(entry, self._workers.get(entry.subject))
@@ -119,6 +121,7 @@ class Fold(FlowFold):
 
     def _worker_ended(self, entry: Entry) -> None:
         self.check_previous(entry, self._workers.pop(entry.subject, None))
+        self.offers.pop(int(entry.subject.rpartition("/")[2]), None)
 
     def _refused(self, entry: Entry) -> None:
         """A refusal stands beside its queue's story, as a stale report does beside a job's: it links to nothing."""
@@ -166,6 +169,7 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
     "job.cancel_requested": DeadFold.changed,
     "job.cancelled": DeadFold.changed,
     "job.waiting": JobFold.changed,
+    "job.blocked": JobFold.changed,
     "job.woken": JobFold.changed,
     "job.fenced_off": Fold._fenced_off,
     "job.replayed": DeadFold.replayed,

@@ -24,6 +24,7 @@ _SETTLED: Final = {
     "cancelled": "job.cancelled",
     "released": "job.requeued",
     "waiting": "job.waiting",
+    "code_changed": "job.blocked",
 }
 """What reports have been settled as, each with the entry type that says so."""
 

@@ -9,7 +9,7 @@ from sheratan.contracts.ids import format_job_id, parse_job_id
 from sheratan.contracts.journal import Entry
 from sheratan.kernel.facts import FailureFact, KeyFact, Mention, OpenJob
 from sheratan.kernel.fold_book import ENDS, decision_of
-from sheratan.kernel.fold_steps import StepFold
+from sheratan.kernel.fold_code import CodeFold
 from sheratan.kernel.lifecycle import TERMINAL_STATES
 
 __all__ = ["JobFold"]
@@ -19,7 +19,7 @@ _ADMITTED: Final = {"queue": "queued", "schedule": "scheduled", "block": "blocke
 _AGAIN: Final = {"retry": "job.retried", "requeue": "job.requeued", "fail": "job.failed"}
 
 
-class JobFold(StepFold):
+class JobFold(CodeFold):
     """What each entry about a job does, and what it must fit."""
 
     def submitted(self, entry: Entry) -> None:
@@ -53,7 +53,7 @@ class JobFold(StepFold):
             number, subject, entry.tenant, data["queue"], data["kind"], data["priority"], data["options"][0],
             state, entry.seq, entry.at, due_us, due_us, missing, failed, data["options"][3],
         )  # fmt: skip
-        job.cost = data.get("cost", 1)
+        job.cost, job.version = data.get("cost", 1), data.get("version", 1)
         self.new.submitted.append(entry)
         self.outcomes.put(number, "open")
         self.open[number] = self.by_subject[subject] = job
@@ -140,6 +140,9 @@ class JobFold(StepFold):
         job.since_us = due_us
 
     def _unblocked(self, entry: Entry, job: OpenJob) -> None:
+        if job.is_code_changed:
+            self.unblocked(entry, job)
+            return
         if job.missing:
             self.say(entry, "E11", f"{job.missing} jobs that it runs after are open")
         self.go(entry, job, "scheduled" if decision_of(entry)["chosen"] == "schedule" else "queued")
@@ -238,5 +241,6 @@ _CHANGES: Final = {
     "job.cancel_requested": JobFold._asked_to_stop,
     "job.timed_out": JobFold._timed_out,
     "job.waiting": JobFold.parked,
+    "job.blocked": JobFold.blocked,
     "job.woken": JobFold.woken,
 }

@@ -42,7 +42,7 @@ class RunFold(SmoothFold):
         plain = self.new.plain
         plain.numbers.extend(numbers)
         plain.salts.extend([low & _SALT_MASK for low in lows])
-        plain.lanes.extend([(entry.tenant, data["queue"], data["kind"])] * size)
+        plain.lanes.extend([(entry.tenant, data["queue"], data["kind"], 1)] * size)
         plain.priorities.extend([data["priority"]] * size)
         plain.created_us.extend(instants)
         plain.options.extend([data["options"]] * size)

@@ -66,7 +66,7 @@ class SmoothFold(JobFold):
         ):
             return False
         seq = entry.seq
-        lane = (entry.tenant, queue, kind)
+        lane = (entry.tenant, queue, kind, 1)
         self.new.plain.add(number, salt, lane, priority, at_us, options, given_as, entry)
         self.open[number] = self.by_subject[subject] = OpenJob(
             number, subject, entry.tenant, queue, kind, priority, attempts_max, "queued", seq, at_us, due_us, due_us,

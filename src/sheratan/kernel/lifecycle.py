@@ -42,6 +42,7 @@ JOB_TRANSITIONS: Final[dict[str, dict[str, str]]] = {
         "scheduled": "job.retried",
         "queued": "job.requeued",
         "waiting": "job.waiting",
+        "blocked": "job.blocked",
     },
     "waiting": {"queued": "job.woken", "cancelled": "job.cancelled"},
     "succeeded": {},

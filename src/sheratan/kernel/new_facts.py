@@ -14,12 +14,12 @@ __all__ = ["NewFacts", "PlainJobs", "no_facts"]
 class PlainJobs(NamedTuple):
     """Jobs that came in with nothing unusual about them, as columns: what their rows must say.
 
-    `lanes` are tenant, queue and kind; `inputs` digests; `entries` the entries, or their lines when undecoded.
+    `lanes` are tenant, queue, kind and version; `inputs` digests; `entries` the entries, or their lines when undecoded.
     """
 
     numbers: list[int]
     salts: list[int]
-    lanes: list[tuple[str, str, str]]
+    lanes: list[tuple[str, str, str, int]]
     priorities: list[int]
     created_us: list[int]
     options: list[list[int]]

@@ -16,11 +16,11 @@ TIMEOUT = "job.timeout@1"
 
 @rule("job.settle", 1)
 def settle(given: dict[str, Any]) -> Verdict:
-    """Choose `succeeded`, `cancelled`, `released`, `waiting`, `errored` or `fenced_off`.
+    """Choose `succeeded`, `cancelled`, `released`, `waiting`, `code_changed`, `errored` or `fenced_off`.
 
-    Input: outcome (succeeded, failed, cancelled, released or waiting), attempt, fence (the worker's), fence_current
-    (the lease's, null when nobody holds one), cancel_requested. Exactly one report per lease can win: the first with
-    the current fence. A success that crosses a cancel request stands, since its effects have happened.
+    Input: outcome (succeeded, failed, cancelled, released, waiting or code_changed), attempt, fence (the worker's),
+    fence_current (the lease's, null when nobody holds one), cancel_requested. Exactly one report per lease can win:
+    the first with the current fence. A success that crosses a cancel request stands, since its effects have happened.
     """
     attempt = given["attempt"]
     if given["fence"] != given["fence_current"]:
@@ -39,6 +39,9 @@ def settle(given: dict[str, Any]) -> Verdict:
         )
     if outcome == "waiting":
         return Verdict("waiting", f"Attempt {attempt} gave its slot back: its handler waits.")
+    if outcome == "code_changed":
+        because = f"Attempt {attempt} does not count: its code is not the one that recorded the job's steps."
+        return Verdict("code_changed", because)
     return Verdict("errored", f"Attempt {attempt} ended with an error.")
 
 

@@ -12,6 +12,7 @@ from sheratan.contracts.journal import Entry
 from sheratan.kernel import (
     admission,
     advance,
+    code,
     dead_letters,
     dependency,
     firing,
@@ -27,6 +28,7 @@ __all__ = ["RULE_MODULES", "Difference", "Replayer", "RuleCount"]
 RULE_MODULES: Final = (
     admission,
     advance,
+    code,
     dead_letters,
     dependency,
     firing,

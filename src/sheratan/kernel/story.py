@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from sheratan.contracts.journal import Entry
+from sheratan.kernel.code import tell_difference
 from sheratan.kernel.story_schedules import SCHEDULE_TELLERS
 from sheratan.kernel.words import count, seconds
 
@@ -32,6 +33,8 @@ def _submitted(entry: Entry) -> str:
         text += f" The bulk operation bulk:{entry.cause} is the cause."
     if "cost" in data:
         text += f" Where a rate limits its start it counts for {data['cost']}."
+    if "version" in data:
+        text += f" It is one of version {data['version']} of its kind."
     if "after" in data:
         text += f" It is to run after {count(len(data['after']), 'other job')}."
     return text
@@ -102,7 +105,19 @@ def _limited(entry: Entry) -> str:
     return f"{_who(entry)} set {told} for {entry.subject}{f': {reason}' if reason else ''}."
 
 
+def _blocked(entry: Entry) -> str:
+    return f"Its code has changed: {tell_difference(entry.data['difference'])}. It gave its slot back."
+
+
 def _unblocked(entry: Entry) -> str:
+    if "attempt" in entry.data:
+        reason = entry.data.get("reason")
+        who = (
+            ""
+            if entry.actor == "engine"
+            else f" {_who(entry)} let it go on{f': {reason}' if reason else ''}."
+        )
+        return f"It is blocked no longer, and goes on in its queue.{who}"
     return f"{entry.data['ended']} ended as {entry.data['state']}, the last job it waited for."
 
 
@@ -193,6 +208,7 @@ _TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     "job.cancelled": lambda entry: _cancelled(entry),
     "job.fenced_off": _fenced_off,
     "job.waiting": _waits,
+    "job.blocked": _blocked,
     "job.woken": lambda entry: "What it waited for has come; it goes on in its queue.",
     "job.replayed": _replayed,
     "job.discarded": _with_reason("discarded it"),

@@ -145,6 +145,15 @@ class Client:
         outcome: str = await self._transport.call(api.CancelJob(id=job_id, reason=reason))
         return outcome
 
+    async def unblock(self, job_id: str, reason: str = "") -> int:
+        """Let a job that is blocked because its code has changed try again; returns the entry that records it.
+
+        By itself it goes on when workers with other code are on duty and none with code that has blocked it.
+        """
+        wanted = convert({"id": job_id, "reason": reason}, api.UnblockJob)
+        entry: int = await self._transport.call(wanted)
+        return entry
+
     async def retry(self, job_id: str, *, poison: bool = False) -> JobHandle:
         """Run an ended job again, as a new job that names it as its origin; a quarantined one only with `poison`."""
         return JobHandle(self, await self._transport.call(api.RetryJob(id=job_id, poison=poison)), None)

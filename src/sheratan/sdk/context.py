@@ -106,12 +106,23 @@ class Context:
         recorded, and raised here as StepFailed, now and in every later attempt: one that is Fatal, one in the last
         attempt that the job has, and any with `retry=False`.
 
-        Raises LostLease when this attempt has been given up, and CodeChanged when earlier attempts have recorded other
-        steps. Only async handlers have steps.
+        Raises LostLease when this attempt has been given up. When earlier attempts have recorded other steps than those
+        that this handler asks for, its code has changed: it is cancelled, and its job blocked. Only async handlers
+        have steps.
         """
         if self._steps is None:
             raise Fatal("only an async handler has steps; a plain function that blocks can be a step of one")
         return await self._steps.run(name, function, arguments, retry=retry)
+
+    async def patched(self, name: str) -> bool:
+        """Whether to go the new way at a point where the handler's code was changed on purpose.
+
+        False for a job that was past this point when it was asked first: it goes the old way to its end. Each job
+        decides once by this name, and the decision is recorded as one of its steps; asking no more is no change.
+        """
+        if self._steps is None:
+            raise Fatal("only an async handler has steps, so no other needs to be patched")
+        return await self._steps.patched(name)
 
     async def sleep(self, seconds: float) -> None:
         """Wait for so long. The job gives its slot back, and no restart makes it wait anew."""

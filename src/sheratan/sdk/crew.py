@@ -20,7 +20,7 @@ from sheratan.contracts.errors import (
 )
 from sheratan.contracts.worker import Assignment, Registration, Report, StepRecord, StopRequest
 from sheratan.sdk.context import Context
-from sheratan.sdk.errors import HandlerError, InvalidOutput, describe
+from sheratan.sdk.errors import CodeChanged, HandlerError, InvalidOutput, describe
 from sheratan.sdk.kind import Kind, Mode
 from sheratan.sdk.processes import ProcessPool
 from sheratan.sdk.step_sender import StepSender
@@ -57,7 +57,7 @@ class Crew:
         self, transport: api.Transport, kinds: Sequence[Kind[Any, Any]], mode: Mode, *, name: str, slots: int
     ) -> None:
         self._transport = transport
-        self._kinds = {kind.name: kind for kind in kinds}
+        self._kinds = {(kind.name, kind.version): kind for kind in kinds}
         self._mode = mode
         self._name = name
         self._slots = slots
@@ -194,7 +194,7 @@ class Crew:
 
     async def _outcome(self, attempt: _Attempt) -> Report:
         assignment = attempt.assignment
-        kind = self._kinds[assignment.kind]
+        kind = self._kinds[assignment.kind, assignment.version]
         steps = None
         try:
             steps = attempt.steps = await self._steps(kind, attempt)
@@ -332,6 +332,13 @@ def _stopped(assignment: Assignment, steps: Steps) -> Report:
 
 
 def _failed(assignment: Assignment, error: Exception | SystemExit) -> Report:
+    if isinstance(error, CodeChanged):
+        return Report(
+            number=assignment.number,
+            fence=assignment.fence,
+            outcome="code_changed",
+            difference=error.difference,
+        )
     return Report(number=assignment.number, fence=assignment.fence, outcome="failed", error=describe(error))
 
 

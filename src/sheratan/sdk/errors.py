@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from sheratan.contracts.code import Difference
 from sheratan.contracts.jobs import ErrorClass, JobError
 
 __all__ = [
@@ -95,9 +96,16 @@ class WaitTimedOut(StepFailed):
 
 
 class CodeChanged(HandlerError):
-    """The handler asks for other steps than those that earlier attempts at the job have recorded."""
+    """The handler asks for other steps than those that earlier attempts at the job have recorded.
+
+    The attempt does not count; its job is blocked until workers with other code are on duty, or a person says so.
+    """
 
     error_class = "fatal"
+
+    def __init__(self, message: str, difference: Difference) -> None:
+        super().__init__(message)
+        self.difference = difference
 
 
 class InvalidOutput(HandlerError):

@@ -10,10 +10,12 @@ from typing import Any, Generic, Literal, TypedDict, TypeVar, Unpack, get_type_h
 import msgspec
 from pydantic import ValidationError
 
+from sheratan.contracts.code import versioned
 from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.flow import FlowLimits
 from sheratan.contracts.jobs import KindDescription, Submission
 from sheratan.sdk.adapter import dump, invalid, make_adapter
+from sheratan.sdk.code import code_digest
 from sheratan.sdk.context import Context
 from sheratan.sdk.options import SubmissionOptions, read_options
 
@@ -43,6 +45,8 @@ class Kind(Generic[Input, Output]):
             description,
             input_schema=self._input.json_schema(),
             output_schema=self._output.json_schema(mode="serialization"),
+            # Only async handlers have steps, and only steps can differ from what is recorded.
+            code=code_digest(handler) if mode == "async" and self.takes_context else "",
         )
         # Taken out once: the adapter's own methods look at each of their options again, which takes twice as long.
         self._validate_input = self._input.validator.validate_json
@@ -56,12 +60,17 @@ class Kind(Generic[Input, Output]):
         """The kind's name."""
         return self.description.name
 
+    @property
+    def version(self) -> int:
+        """Which version of the kind it is."""
+        return self.description.version
+
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         """Call the handler itself, as a test does."""
         return self.handler(*arguments, **named)
 
     def __repr__(self) -> str:
-        return f"<kind {self.name}>"
+        return f"<kind {versioned(self.name, self.version)}>"
 
     def submission(self, value: Any = None, **options: Unpack[SubmissionOptions]) -> Submission:
         """A job of this kind to be submitted, with an input and options (see `Options`)."""
@@ -101,6 +110,7 @@ class Kind(Generic[Input, Output]):
 class KindDefaults(TypedDict, total=False):
     """How jobs of a kind are run unless a submission says otherwise; see `KindDescription` for what each means."""
 
+    version: int
     queue: str
     priority: int
     attempts_max: int
@@ -132,7 +142,8 @@ def job(
     The handler is `async def handler(ctx: Context, input: Model) -> Output`; both parameters may be left out, and
     the types are any that pydantic knows. A plain `def` runs in a thread, or with `cpu_bound` in a process of its
     own, where its context only tells and cannot submit. Durations are in seconds; `priority` 0 runs first, 9 last;
-    `limits` hold as long as nobody has set others for the kind.
+    `limits` hold as long as nobody has set others for the kind. Handlers of the same `kind` with another `version`
+    stand side by side: a job stays with the version that was the newest when it was submitted.
     """
 
     def make(function: Handler) -> Kind[Any, Any]:
@@ -147,8 +158,9 @@ def job(
 
 
 def find_kinds(module: ModuleType) -> list[Kind[Any, Any]]:
-    """The kinds that a module defines or imports, by name."""
-    found = {value.name: value for value in vars(module).values() if isinstance(value, Kind)}
+    """The kinds that a module defines or imports, by name and version."""
+    kinds = [value for value in vars(module).values() if isinstance(value, Kind)]
+    found = {(kind.name, kind.version): kind for kind in kinds}
     return [found[name] for name in sorted(found)]
 
 

@@ -26,6 +26,7 @@ class SubmissionOptions(TypedDict, total=False):
     after_failure: AFTER_FAILURE
     tags: tuple[str, ...]
     cost: int
+    version: int
 
 
 def read_options(given: SubmissionOptions) -> Options:

@@ -4,21 +4,37 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
-from pydantic import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, TypeAdapter, ValidationError
+from pydantic import (
+    PydanticInvalidForJsonSchema,
+    PydanticSchemaGenerationError,
+    PydanticUndefinedAnnotation,
+    TypeAdapter,
+    ValidationError,
+)
 
+from sheratan.contracts.code import ASKED_MAX
 from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.values import check_json
 from sheratan.sdk.adapter import dump, make_adapter
-from sheratan.sdk.errors import CodeChanged, Fatal, InvalidOutput
+from sheratan.sdk.errors import Fatal, InvalidOutput
 
-__all__ = ["StepOutput"]
+__all__ = ["StepOutput", "Unreadable"]
 
 _encode = msgspec.json.Encoder().encode
 _TYPES_MAX: Final = 1_024
+_PLACE_LENGTH_MAX: Final = 200
+
+
+class Unreadable(Exception):
+    """What a step has recorded is not of the type that its function returns; the places say where."""
+
+    def __init__(self, places: tuple[str, ...]) -> None:
+        super().__init__(", ".join(places))
+        self.places = places
 
 
 class StepOutput:
@@ -55,13 +71,40 @@ class StepOutput:
         return _as_text(value)
 
     def read(self, data: bytes | msgspec.Raw) -> Any:
-        """The output that every attempt gets; CodeChanged when the type has changed and does not take it any more."""
+        """The output that every attempt gets; Unreadable when its type has changed and does not take it any more."""
         if self is _PLAIN:
             return msgspec.json.decode(data)
         try:
             return self._adapter.validate_json(bytes(data))
         except ValidationError as error:
-            raise CodeChanged(f"the output of a step that is recorded is of another type: {error}") from error
+            raise Unreadable(_places(error, self._adapter)) from error
+
+
+def _places(error: ValidationError, adapter: TypeAdapter[Any]) -> tuple[str, ...]:
+    """Where a value does not fit a type, and what is wrong there: by names that the type has, for the journal forgets
+    nothing, and the keys of a mapping may be anybody's."""
+    try:
+        names = frozenset(_field_names(adapter.json_schema()))
+    except PydanticInvalidForJsonSchema:
+        names = frozenset()
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return tuple(_place(one["loc"], one["type"], names) for one in found[:ASKED_MAX])
+
+
+def _place(where: tuple[int | str, ...], what: str, names: frozenset[str]) -> str:
+    parts = [str(part) if isinstance(part, int) or part in names else "…" for part in where]
+    return f"{'.'.join(parts) or 'output'}: {what}"[-_PLACE_LENGTH_MAX:]
+
+
+def _field_names(schema: Any) -> Iterator[str]:
+    """The names of all fields in a JSON Schema."""
+    if isinstance(schema, dict):
+        yield from schema.get("properties", {})
+        for part in schema.values():
+            yield from _field_names(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from _field_names(part)
 
 
 class _Plain(StepOutput):

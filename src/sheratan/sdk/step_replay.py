@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
+from sheratan.contracts.code import ASKED_MAX, Difference
 from sheratan.contracts.worker import StepRecord
 from sheratan.sdk.errors import CodeChanged
 
-__all__ = ["Key", "Replay"]
+__all__ = ["Key", "Replay", "changed"]
+
+_What = Literal["missing", "order", "other", "output"]
 
 PATIENCE_SECONDS: Final = 30.0
-"""How long a handler that asks for something else may take to ask for the step that was recorded next."""
+"""How long a handler that asks for something else may take to ask for the step that was recorded next, at most."""
+
+_LOOKS: Final = 30
+"""In so many parts this time is counted: a process that has stood still for long has lost one of them and no more."""
 
 Key = tuple[str, int]
 """A step's name, and how often it was asked for."""
@@ -32,7 +38,13 @@ class Replay:
     another name, and what it does would be done twice.
     """
 
-    def __init__(self, recorded: Sequence[StepRecord], give_up: Callable[[CodeChanged], object]) -> None:
+    def __init__(
+        self,
+        recorded: Sequence[StepRecord],
+        give_up: Callable[[CodeChanged], object],
+        patience_seconds: float,
+    ) -> None:
+        self._patience_seconds = patience_seconds
         self._recorded = recorded
         self._places = {(record.name, record.occurrence): place for place, record in enumerate(recorded)}
         self._give_up = give_up
@@ -55,6 +67,11 @@ class Replay:
             self._asked[place] = asked
         self._give_soon()
         return await asked.future
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every record has been given back: what comes now is new."""
+        return self._next == len(self._recorded)
 
     def check_all_given(self) -> None:
         """Raise CodeChanged when the handler has ended and never asked for a step that was recorded."""
@@ -89,9 +106,17 @@ class Replay:
                     new.future.set_result(None)
             self._new.clear()
         elif self._asked or self._new:
-            self._alarm = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._lose_patience)
+            self._wait_on(_LOOKS)
 
-    def _lose_patience(self) -> None:
+    def _wait_on(self, looks: int) -> None:
+        """Give up unless the next record is asked for before all looks are over."""
+        seconds = self._patience_seconds / _LOOKS
+        self._alarm = asyncio.get_running_loop().call_later(seconds, self._look, looks - 1)
+
+    def _look(self, looks: int) -> None:
+        if looks > 0:
+            self._wait_on(looks)
+            return
         waiting = [*self._asked.values(), *self._new]
         self._give_up(self._changed([asked.key for asked in waiting]))
 
@@ -99,7 +124,19 @@ class Replay:
         record = self._recorded[self._next]
         recorded = f"step {record.step} was recorded as {_named((record.name, record.occurrence))}"
         instead = f"asks for {', '.join(map(_named, asked))}" if asked else "ended without it"
-        return CodeChanged(f"{recorded}, and the handler {instead}: its code has changed since")
+        what: _What = "missing"
+        if asked:
+            what = "order" if all(key in self._places for key in asked) else "other"
+        names = tuple(dict.fromkeys(key[0] for key in asked))[:ASKED_MAX]
+        return changed(record, what, names, f"{recorded}, and the handler {instead}")
+
+
+def changed(record: StepRecord, what: _What, asked: tuple[str, ...], text: str) -> CodeChanged:
+    """A handler does otherwise than a step that is recorded."""
+    difference = Difference(
+        what=what, step=record.step, recorded=record.name, occurrence=record.occurrence, asked=asked
+    )
+    return CodeChanged(f"{text}: its code has changed since", difference)
 
 
 def _named(key: Key) -> str:

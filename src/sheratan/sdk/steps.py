@@ -16,17 +16,19 @@ from sheratan.contracts.api import SpawnJobs
 from sheratan.contracts.errors import LostLease
 from sheratan.contracts.jobs import JobError, Name, Submission
 from sheratan.contracts.values import convert
-from sheratan.contracts.worker import Assignment, StepRecord, StepReport, Wait, What
+from sheratan.contracts.worker import PATCH_PREFIX, Assignment, StepRecord, StepReport, Wait, What
+from sheratan.sdk import step_replay
 from sheratan.sdk.errors import (
     Fatal,
     HandlerError,
+    InvalidOutput,
     NotRecorded,
     StepFailed,
     WaitTimedOut,
     describe,
 )
-from sheratan.sdk.step_output import StepOutput
-from sheratan.sdk.step_replay import Key, Replay
+from sheratan.sdk.step_output import StepOutput, Unreadable
+from sheratan.sdk.step_replay import Key, Replay, changed
 
 __all__ = ["Parked", "Steps", "Surroundings"]
 
@@ -84,7 +86,18 @@ class Steps:
         """What the attempt has failed of, whatever its handler does; it starts no more steps."""
         self._assignment = assignment
         self._around = surroundings
-        self._replay = Replay(recorded, self._fail_with)
+        # A patch that is not asked for any more is no change.
+        patches = [record for record in recorded if record.name.startswith(PATCH_PREFIX)]
+        self._replay = Replay(
+            [record for record in recorded if not record.name.startswith(PATCH_PREFIX)],
+            self._fail_with,
+            # An attempt must not run out of time before it is seen what is wrong with it.
+            min(step_replay.PATIENCE_SECONDS, assignment.run_timeout_us / 2_000_000),
+        )
+        self._patches = {
+            record.name.removeprefix(PATCH_PREFIX): bytes(record.output) == b"true" for record in patches
+        }
+        """Which way the handler goes, by the names of its patches."""
         self._names: Counter[str] = Counter()
         self._step = len(recorded)
         self._running = 0
@@ -113,7 +126,26 @@ class Steps:
             raise StepFailed(name, record.error)
         else:
             data = record.output
-        return kind.read(data)
+        try:
+            return kind.read(data)
+        except Unreadable as error:
+            if record is None:
+                text = f"what step {name!r} gave cannot be made anew of its JSON ({error})"
+                raise InvalidOutput(text) from error
+            text = f"the output of step {name!r} that is recorded is of another type ({error})"
+            self._fail_with(changed(record, "output", error.places, text))
+        return await self._hold()
+
+    async def patched(self, name: str) -> bool:
+        """Which way a patched handler goes: the new one unless the job is past this point; once decided, recorded."""
+        _check_name(name)
+        self._check_may_ask(name)
+        known = self._patches.get(name)
+        if known is None:
+            known = self._patches[name] = self._replay.is_over
+            data = msgspec.Raw(b"true" if known else b"false")
+            await self._begin(lambda: self._record((f"{PATCH_PREFIX}{name}", 1), output=data))
+        return known
 
     async def spawn(self, name: str, jobs: Sequence[Submission]) -> list[str]:
         """The ids of jobs that were submitted as a step, in an earlier attempt or now."""
@@ -143,12 +175,15 @@ class Steps:
         """How often this name was asked for."""
         return self._names[name]
 
-    def _take_key(self, name: str) -> Key:
+    def _check_may_ask(self, name: str) -> None:
         runs = _RUNS.get()
         if runs is not None and runs[0] is self:
             raise Fatal(f"{name!r} is asked for within step {runs[1]!r}; a step has no steps of its own")
         if self._is_over:
             raise LostLease(f"{name!r} is asked for after the handler has ended")
+
+    def _take_key(self, name: str) -> Key:
+        self._check_may_ask(name)
         self._names[name] += 1
         return name, self._names[name]
 

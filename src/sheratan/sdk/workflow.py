@@ -121,6 +121,9 @@ class JobOptions(TypedDict, total=False):
     backoff_max_seconds: float
     run_timeout_seconds: float
     queue_timeout_seconds: float
+    tags: Sequence[str]
+    cost: int
+    version: int
 
 
 class NodeOptions(JobOptions, total=False):

@@ -16,6 +16,10 @@ def faults_beside(reader: Reader, model: Model) -> Iterator[str]:
     """In what the tables beside the jobs are not as the model says."""
     yield from _dead_letters(reader, model)
     yield from _flows(reader, model)
+    codes = [tuple(row) for row in reader.blocking_codes()]
+    said = [(number, code) for number, job in sorted(model.jobs.items()) for code in sorted(job.blocked_by)]
+    if codes != said:
+        yield f"jobs are blocked by the code {codes}; the model says {said}"
 
 
 def _dead_letters(reader: Reader, model: Model) -> Iterator[str]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any, NamedTuple
+
+import msgspec
 
 from sheratan.contracts import api
 from sheratan.contracts.bulk import BulkAction
 from sheratan.contracts.dead_letters import Edit
-from sheratan.contracts.errors import SheratanError
+from sheratan.contracts.errors import Conflict, SheratanError
 from sheratan.contracts.filters import JobFilter
 from sheratan.contracts.flow import FlowLimits, Rate
 from sheratan.contracts.jobs import Options as JobOptions
@@ -22,9 +25,12 @@ from sheratan.simulation.scheduling import draw_schedule
 from sheratan.simulation.story import Story
 from sheratan.simulation.workflows import draw_workflow
 
-__all__ = ["KINDS", "QUEUES", "Acknowledged", "Client"]
+__all__ = ["KINDS", "QUEUES", "VERSIONED", "Acknowledged", "Client"]
 
 KINDS = ("work", "other")
+VERSIONED = "other"
+"""The kind of which there are two versions."""
+
 QUEUES = ("default", "b", "c")
 SIGNALS = ("go", "go", "stop")
 _ANSWER_SECONDS = 5.0
@@ -121,6 +127,13 @@ class Client:
             await self._ask(
                 api.SignalJob(id=job, name=self._choices.pick("client.name", SIGNALS), value=value)
             )
+
+    async def _unblock(self) -> None:
+        blocked = await self._ask(api.ListJobs(state="blocked", limit=6))
+        for job in (*(found.id for found in blocked.items), *self._some_known(1)):
+            with suppress(Conflict):
+                # It may wait for other jobs, or for nothing.
+                await self._ask(api.UnblockJob(id=job, reason="a test"))
 
     async def _retry(self) -> None:
         for job in self._some_known(1):
@@ -294,7 +307,10 @@ class Client:
             return Submission(
                 kind="work", input=draw.pick("job.keyed_input", (key, key, "else")), options=fixed
             )
-        return Submission(kind=draw.pick("job.kind", KINDS), input=value, options=options)
+        kind = draw.pick("job.kind", KINDS)
+        if kind == VERSIONED:
+            options = msgspec.structs.replace(options, version=draw.pick("job.version", (None, None, 1, 2)))
+        return Submission(kind=kind, input=value, options=options)
 
     def _some_known(self, most: int) -> tuple[str, ...]:
         if not self._known:

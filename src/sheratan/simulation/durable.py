@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -21,12 +21,13 @@ from sheratan.simulation.network import Connection
 from sheratan.simulation.options import Options
 from sheratan.simulation.story import Story
 
-__all__ = ["Durable", "Witness"]
+__all__ = ["Code", "Durable", "Witness"]
 
 _ANSWER_SECONDS: Final = 5.0
 _AGAIN_SECONDS: Final = 0.2
 _DURABLE_EVERY: Final = 2
 CHILD_KIND: Final = "work"
+_PATCHED_EVERY: Final = 6
 _STEPS_AT_ONCE: Final = 2
 """Small, so that what is recorded takes more than one page."""
 
@@ -62,17 +63,36 @@ class Witness:
             self.story.blame(f"{key} of job {number} gave {output!r}, and {known!r} before")
 
 
+class Code(NamedTuple):
+    """The code of a worker: whether it is that of the later program, and whether it is broken."""
+
+    is_patched: bool
+    is_broken: bool
+
+    @property
+    def digest(self) -> str:
+        """What tells it from other code."""
+        return ("patched" if self.is_patched else "old") + ("-broken" if self.is_broken else "")
+
+
 class Durable:
     """One attempt at a durable job: as many steps as its number says, some beside each other, some that fail."""
 
     def __init__(
-        self, connection: Connection, session: int, given: Assignment, choices: Choices, witness: Witness
+        self,
+        connection: Connection,
+        session: int,
+        given: Assignment,
+        choices: Choices,
+        witness: Witness,
+        code: Code,
     ) -> None:
         self._connection = connection
         self._session = session
         self._given = given
         self._choices = choices
         self._witness = witness
+        self._code = code
         self._sending = asyncio.Lock()
         self._errands: set[asyncio.Task[None]] = set()
 
@@ -103,6 +123,10 @@ class Durable:
         return ()
 
     async def _handle(self, steps: Steps, count: int, most_us: int) -> None:
+        if self._code.is_broken and self._given.steps:
+            await self._ask_otherwise(steps)
+            return
+        first = await self._first_name(steps) if count else "turn"
         for turn in range(count):
             if turn % 2:
                 await self._wait(steps, turn)
@@ -111,7 +135,26 @@ class Durable:
                 sides = [self._step(steps, f"{side}-{turn}", most_us) for side in "ab"]
                 _raise_first(await asyncio.gather(*sides, return_exceptions=True))
             else:
-                await self._step(steps, "turn", most_us, occurrence=turn)
+                await self._step(steps, "turn" if turn else first, most_us, occurrence=turn)
+
+    async def _first_name(self, steps: Steps) -> str:
+        """The program that is deployed later does something else first; jobs that have begun stay with the old."""
+        number = self._given.number
+        if not self._code.is_patched or number % _PATCHED_EVERY:
+            return "turn"
+        is_new = await steps.patched("first")
+        self._witness.waited(number, "patch:first", is_new)
+        self._witness.coverage.hit("patch.new_way" if is_new else "patch.old_way")
+        return "fresh" if is_new else "turn"
+
+    async def _ask_otherwise(self, steps: Steps) -> None:
+        """The code of a program that does not know what its jobs have recorded."""
+
+        async def act() -> None:
+            self._witness.story.blame(f"job {self._given.number} does a step that was not there before")
+
+        if self._given.number % 3 == 1:
+            await steps.run("another", act, (), retry=True)
 
     async def _wait(self, steps: Steps, turn: int) -> None:
         """Sleep, wait for a signal, or both beside each other; which, and for how long, is the code of the handler."""

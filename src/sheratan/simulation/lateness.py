@@ -41,6 +41,9 @@ def _late_work(model: Model, now_us: int) -> str | None:
     for number in model.running:
         if model.jobs[number].deadline_us + _LATE_US < now_us:
             return f"the attempt of job {number} should have been ended"
+    for number in model.changed:
+        if model.may_go_on(model.jobs[number]):
+            return f"job {number} is still blocked although only other code is on duty"
     if model.open_bulks and not model.draining:
         return "a bulk operation does not go on"
     return None

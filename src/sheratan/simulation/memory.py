@@ -37,6 +37,7 @@ def _kept_and_read(mine: State, fresh: State) -> list[tuple[str, Any, Any]]:
         ("the next number", mine.next_number, fresh.next_number),
         ("the leases", leases, set(newest_leases(mine.store))),
         ("the bulk operations", _stored(mine), _stored(fresh)),
+        ("the code that has blocked jobs", mine.blocking, fresh.blocking),
         ("the number of blocked jobs", mine.blocked, fresh.blocked),
         ("the lanes", mine.lanes, fresh.lanes),
         ("the lanes with ready jobs", mine.busy_lanes, fresh.busy_lanes),

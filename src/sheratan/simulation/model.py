@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from sheratan.contracts.code import versioned
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.worker import Assignment
 from sheratan.engine.commands import (
@@ -50,7 +51,7 @@ class Model(ModelRuns):
         """Commands in order, then what time has brought, then who gets work."""
         timed = [self.jobs[number] for number in (*self.scheduled, *self.waiting)]
         due = sorted((job.due_us, job.number) for job in timed)
-        alarms, pieces = sorted(self.alarms), self.candidates()
+        alarms, pieces, looks = sorted(self.alarms), self.candidates(), self.due_looks()
         firings = self.due_schedules()
         for pending in commands:
             try:
@@ -62,6 +63,7 @@ class Model(ModelRuns):
                     self.answers[id(pending)] = answer
             self.follow()
         self.go_on(pieces)
+        self.look_at(looks, self.moved)
         self._ring(due, alarms)
         self.fire(firings)
         self.follow()
@@ -73,6 +75,7 @@ class Model(ModelRuns):
         self.limits, self.draining, self.started_us = limits, False, self.at_us
         self.workers.clear()
         self.forget_looks()
+        self.forget_code_looks()
         self.forget_turns()
         for number in sorted(self.running):
             self._lose(self.jobs[number])
@@ -95,6 +98,7 @@ class Model(ModelRuns):
             if worker is not None:
                 worker.heard_us = heard_us
         self.forget_looks()
+        self.forget_code_looks()
         for worker in self.workers.values():
             worker.waiting = None
         for number in self.running:
@@ -114,8 +118,9 @@ class Model(ModelRuns):
         session = self._actual_value(pending)
         if not isinstance(session, int) or session in self.workers:
             raise Refused("a new session's number")
-        kinds = frozenset(kind.name for kind in command.registration.kinds)
-        self.workers[session] = ModelWorker(session, kinds, self.monotonic_us)
+        offers = {versioned(kind.name, kind.version): kind.code for kind in command.registration.kinds}
+        self.workers[session] = ModelWorker(session, offers, self.monotonic_us)
+        self.look_again(offers)
         for kind in declared:
             self.declare(kind)
         return session
@@ -144,6 +149,7 @@ class Model(ModelRuns):
 
     def _lose_worker(self, worker: ModelWorker) -> None:
         del self.workers[worker.session]
+        self.look_again(worker.offers)
         if worker.waiting is not None:
             self.answers[id(worker.waiting)] = []
         for number in sorted(worker.held):
@@ -256,6 +262,7 @@ class Model(ModelRuns):
                 job.wanted.queue,
                 job.wanted.input,
                 len(job.steps),
+                job.wanted.version,
             )
             for job in chosen
         ]

@@ -71,9 +71,7 @@ class ModelDead(ModelJobs):
             self.noted["job.cancel_requested"] += 1
             self.stops.append((job.number, job.fence, "cancel"))
             return "requested"
-        attempt = 0 if job.state == "blocked" else job.attempt - (job.state != "waiting")
-        if job.state == "blocked":
-            job.losses = 0
+        attempt = job.attempt - (job.state != "waiting")
         self._end(job, "cancelled", attempt)
         return "cancelled"
 
@@ -105,7 +103,7 @@ class ModelDead(ModelJobs):
 
     def _run_again(self, job: ModelJob, edited: NewJob | None, made: Callable[[], Any]) -> str:
         new = edited or copied(job.wanted, key=None, after=(), delay_us=0)
-        lanes = self.lanes | {(new.queue, new.kind)}
+        lanes = self.lanes | {(new.queue, new.kind, new.version)}
         if len(lanes) > max(self.limits.queues_max, len(self.lanes)):
             raise Refused("limit_reached")
         self._check_admission(new, 0)

@@ -12,18 +12,19 @@ from sheratan.contracts.flow import NO_LIMITS, FlowLimits
 from sheratan.contracts.jobs import KindDescription
 from sheratan.contracts.limits import Limits
 from sheratan.engine.commands import LimitStarts, Pause, Pending, Resume
+from sheratan.simulation.model_code import ModelCode, offered_as
 from sheratan.simulation.model_state import ModelJob, ModelWorker
-from sheratan.simulation.model_waits import ModelWaits, Refused
+from sheratan.simulation.model_waits import Refused
 
 __all__ = ["ModelFlow"]
 
 _TURN: Final = 1_000_000
 """What a start adds to how far a lane of weight 1 is ahead."""
 
-_Lane = tuple[str, str]
+_Lane = tuple[str, str, int]
 
 
-class ModelFlow(ModelWaits):
+class ModelFlow(ModelCode):
     """Pauses, limits and turns."""
 
     limits: Limits
@@ -33,6 +34,7 @@ class ModelFlow(ModelWaits):
     hit: Callable[[str], None]
 
     def __init__(self) -> None:
+        super().__init__()
         self.paused: set[str] = set()
         """What is paused: `queue:NAME` or `kind:NAME`."""
         self.set_for: dict[str, FlowLimits] = {}
@@ -79,7 +81,7 @@ class ModelFlow(ModelWaits):
     def declared_anew(self, kinds: Sequence[KindDescription]) -> list[KindDescription]:
         """The kinds of a new worker whose limits hold from now on: unless somebody has set others."""
         found = []
-        for kind in kinds:
+        for kind in {one.name: one for one in sorted(kinds, key=lambda one: one.version)}.values():
             subject = f"kind:{kind.name}"
             stands = self.set_for.get(subject, NO_LIMITS)
             if stands not in (NO_LIMITS, kind.limits) and subject not in self.declared:
@@ -118,14 +120,19 @@ class ModelFlow(ModelWaits):
     def usable(self, worker: ModelWorker) -> list[ModelJob]:
         """The ready jobs that a worker may run and that nobody has paused, in their order."""
         jobs = [self.jobs[number] for number in self.ready]
-        offered = [job for job in jobs if job.wanted.kind in worker.kinds]
+        offered = [job for job in jobs if offered_as(job) in worker.offers]
         found = [job for job in offered if self.paused.isdisjoint(_subjects(job))]
+        self._note_passed_over(worker, jobs, offered)
+        return sorted(found, key=lambda job: (job.wanted.priority, job.number))
+
+    def _note_passed_over(self, worker: ModelWorker, jobs: list[ModelJob], offered: list[ModelJob]) -> None:
+        if any(job.wanted.kind in worker.offers and job not in offered for job in jobs):
+            self.hit("version.waits")
         for job in offered:
             if f"kind:{job.wanted.kind}" in self.paused:
                 self.hit("kind.paused")
             if f"queue:{job.wanted.queue}" in self.paused:
                 self.hit("queue.paused")
-        return sorted(found, key=lambda job: (job.wanted.priority, job.number))
 
     def late(self, worker: ModelWorker, at_us: int) -> ModelJob | None:
         """A job that a worker might have started at an instant."""
@@ -210,7 +217,7 @@ def _spacing(rate: Any) -> Fraction:
 
 
 def _lane(job: ModelJob) -> _Lane:
-    return job.wanted.queue, job.wanted.kind
+    return job.wanted.queue, job.wanted.kind, job.wanted.version
 
 
 def _subjects(job: ModelJob) -> tuple[str, str]:

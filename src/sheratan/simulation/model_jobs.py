@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -16,8 +16,6 @@ from sheratan.simulation.model_state import TERMINAL, ModelJob, ModelWorker
 from sheratan.simulation.model_waits import Refused
 
 __all__ = ["ModelJobs", "Refused", "copied"]
-
-_KEYLESS: Final[dict[str, Any]] = {"key": None}
 
 
 class ModelJobs(ModelFlow):
@@ -33,7 +31,7 @@ class ModelJobs(ModelFlow):
         self.workers: dict[int, ModelWorker] = {}
         self.keys: dict[str, int] = {}
         self.alarms: set[tuple[int, int]] = set()
-        self.lanes: set[tuple[str, str]] = set()
+        self.lanes: set[tuple[str, str, int]] = set()
         self.draining = False
         self.running: set[int] = set()
         self.ready: set[int] = set()
@@ -65,7 +63,7 @@ class ModelJobs(ModelFlow):
 
     def _take_in(self, command: Submit, receipts: Sequence[tuple[str, bool]]) -> list[tuple[str, bool]]:
         parent = self._submitting(command)
-        new_lanes = {(job.queue, job.kind) for job in command.jobs} - self.lanes
+        new_lanes = {(job.queue, job.kind, job.version) for job in command.jobs} - self.lanes
         if len(self.lanes) + len(new_lanes) > self.limits.queues_max:
             raise Refused("limit_reached")
         plans = self._plan_all(command.jobs)
@@ -139,7 +137,7 @@ class ModelJobs(ModelFlow):
     def _add(self, new: NewJob, public_id: str, by_job: int | None, origin: int | None) -> ModelJob:
         job = ModelJob(len(self.jobs) + 1, public_id, new, by_job, origin)
         self.jobs[job.number] = self.by_id[public_id] = job
-        self.lanes.add((new.queue, new.kind))
+        self.lanes.add((new.queue, new.kind, new.version))
         if new.key is not None:
             self.keys[new.key] = job.number
         job.since_us = job.created_us = self.at_us
@@ -246,6 +244,8 @@ class ModelJobs(ModelFlow):
             self._end(job, "cancelled", job.attempt)
         elif report.outcome == "waiting":
             self._park(job, report.waits)
+        elif report.outcome == "code_changed":
+            self.block(job)
         else:
             self._unfinished(job, report)
         return True
@@ -309,6 +309,8 @@ class ModelJobs(ModelFlow):
         job.waits.clear()
         job.awaits.clear()
         job.signals.clear()
+        job.blocked_by.clear()
+        self.changed.discard(job.number)
         self.ended.append(job.number)
         job.ended_attempt, job.ended_us = attempt, self.at_us
         job.is_dead = state == "failed"
@@ -359,4 +361,5 @@ def copied(new: NewJob, **changes: Any) -> NewJob:
 
 
 def _request(new: NewJob) -> NewJob:
-    return copied(new, **_KEYLESS)
+    """What a key stands for; a version only when it was asked for."""
+    return copied(new, key=None, version=new.version if new.is_version_asked else 1)

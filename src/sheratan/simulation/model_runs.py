@@ -279,7 +279,7 @@ class ModelRuns(ModelSchedules):
             self._take_part(allowed.pop(key), key[1], key[2], public_id)
         for (_, name, item), run in allowed.items():
             options = self._options(run, name, item)
-            lanes = self.lanes | {(options["queue"], options["kind"])}
+            lanes = self.lanes | {(options["queue"], options["kind"], options["version"])}
             is_full = self._depth(options["queue"]) >= self.limits.queue_jobs_max
             if not is_full and len(lanes) <= self.limits.queues_max:
                 raise Refused(f"a job of node {name}, item {item}, of {run.id}")
@@ -319,7 +319,7 @@ class ModelRuns(ModelSchedules):
 
     def _options(self, run: ModelRun, name: str, item: int) -> dict[str, Any]:
         options: dict[str, Any] = run.plan["undo" if item == _UNDO else "jobs"][name]
-        return options
+        return options | {"tags": tuple(options["tags"])}
 
     def _value(self, run: ModelRun, declared: Any, item: int | None = None) -> Any:
         """What a declared value stands for; simulated clients use references only as whole texts."""

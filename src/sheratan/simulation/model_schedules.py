@@ -254,7 +254,7 @@ class ModelSchedules(ModelDead):
         return self._add(_job(known.definition, key, jitter_us), public_id, None, None)
 
     def _has_lane(self, new: NewJob) -> bool:
-        return len(self.lanes | {(new.queue, new.kind)}) <= self.limits.queues_max
+        return len(self.lanes | {(new.queue, new.kind, new.version)}) <= self.limits.queues_max
 
     def _note(self, what: str, name: str) -> None:
         self.touched.add(name)
@@ -335,4 +335,8 @@ def _job(definition: Schedule, key: str, jitter_us: int) -> NewJob:
         queue_timeout_us=queue_us,
         after=(),
         after_failure=options.after_failure,
+        tags=options.tags,
+        cost=options.cost,
+        version=options.version or 1,
+        is_version_asked=True,
     )

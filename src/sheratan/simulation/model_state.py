@@ -90,6 +90,8 @@ class ModelJob:
     ended_us: int = 0
     awaited_by: list[int] = field(default_factory=list)
     created_us: int = 0
+    blocked_by: set[str] = field(default_factory=set)
+    """The code that has blocked it."""
     error_class: str | None = None
     """How its last attempt failed, if one has."""
     is_dead: bool = False
@@ -113,7 +115,8 @@ class ModelWorker:
     """A worker on duty. `waiting` is the open lease call, if there is one."""
 
     session: int
-    kinds: frozenset[str]
+    offers: dict[str, str]
+    """The versions of kinds that it offers, each with its code."""
     heard_us: int
     free_slots: int = 0
     waiting: object | None = None

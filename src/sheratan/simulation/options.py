@@ -61,6 +61,7 @@ _WEIGHTS: Final[dict[str, int]] = {
     "limit": 2,
     "look": 3,
     "signal": 8,
+    "unblock": 3,
     "deal": 6,
     "mass": 3,
     "schedule": 8,
@@ -92,6 +93,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How often a worker's kinds come with limits."""
     steps: int
     """How many steps a durable job may have; 0: no job has any."""
+    code_permille: int
+    """How often a worker's code is not that of its jobs; 0: nobody ever deploys anything."""
     rates: dict[str, int]
     weights: dict[str, int]
 
@@ -123,6 +126,7 @@ def draw_options(choices: Choices) -> Options:
         spawn_permille=choices.pick("options.spawn", (0, 100, 300)),
         limits_permille=choices.pick("options.limits", (0, 0, 300)),
         steps=choices.pick("options.steps", (0, 2, 6)),
+        code_permille=choices.pick("options.code", (0, 300, 500)),
         rates=rates,
         weights=weights | {"submit": weights["submit"] + 1},
     )

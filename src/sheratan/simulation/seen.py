@@ -10,7 +10,17 @@ from sheratan.contracts.schedules import FiringRecord
 from sheratan.contracts.worker import Assignment
 from sheratan.simulation.model_jobs import Refused
 from sheratan.simulation.model_state import ModelJob, ModelSchedule
-from sheratan.store.rows import TIMER_WAIT, Blocked, Lease, Location, Ready, Result, ScheduleRow, Timer
+from sheratan.store.rows import (
+    CODE_CHANGED,
+    TIMER_WAIT,
+    Blocked,
+    Lease,
+    Location,
+    Ready,
+    Result,
+    ScheduleRow,
+    Timer,
+)
 
 __all__ = ["expected", "expected_schedules", "meant", "said", "seen", "seen_schedules"]
 
@@ -22,7 +32,16 @@ def said(answer: tuple[Any, SheratanError | None]) -> Any:
         return ("refused", error.code)
     if isinstance(value, list) and value and isinstance(value[0], Assignment):
         return [
-            (one.number, one.attempt, one.fence, one.kind, one.queue, bytes(one.input), one.steps)
+            (
+                one.number,
+                one.attempt,
+                one.fence,
+                one.kind,
+                one.queue,
+                bytes(one.input),
+                one.steps,
+                one.version,
+            )
             for one in value
         ]
     if isinstance(value, list) and value and isinstance(value[0], FiringRecord):
@@ -60,6 +79,9 @@ def seen(location: Location) -> tuple[Any, ...]:
     if isinstance(location, Lease):
         asked = location.cancel_us > 0
         return ("running", location.attempt, location.losses, location.fence, location.session, asked)
+    if isinstance(location, Blocked) and location.reason == CODE_CHANGED:
+        attempt, losses = location.attempt, location.losses
+        return ("blocked by its code", attempt, losses, location.steps, location.since_us)
     if isinstance(location, Blocked):
         return ("blocked", location.missing, location.failed, location.due_us)
     assert isinstance(location, Result)
@@ -76,6 +98,8 @@ def expected(job: ModelJob) -> tuple[Any, ...]:
         return ("waiting", job.due_us, job.attempt, job.losses, len(job.steps), job.since_us)
     if job.state == "running":
         return ("running", job.attempt, job.losses, job.fence, job.worker, job.asked_us is not None)
+    if job.state == "blocked" and job.blocked_by:
+        return ("blocked by its code", job.attempt, job.losses, len(job.steps), job.since_us)
     if job.state == "blocked":
         return ("blocked", len(job.missing), job.failed_parents, job.due_us)
     return (job.state, job.ended_attempt, job.losses, job.ended_us)

@@ -14,8 +14,8 @@ from sheratan.contracts.jobs import Options as JobOptions
 from sheratan.contracts.worker import Assignment, Outcome, Registration, Report
 from sheratan.sdk.errors import CodeChanged, NotRecorded, StepFailed, describe
 from sheratan.simulation.choices import Choices
-from sheratan.simulation.clients import KINDS, Acknowledged
-from sheratan.simulation.durable import Durable, Witness
+from sheratan.simulation.clients import KINDS, VERSIONED, Acknowledged
+from sheratan.simulation.durable import Code, Durable, Witness
 from sheratan.simulation.network import Connection, Network
 from sheratan.simulation.options import Options
 
@@ -39,7 +39,13 @@ class Worker:
     """One worker process, from its start until it is killed."""
 
     def __init__(
-        self, name: str, network: Network, choices: Choices, options: Options, witness: Witness
+        self,
+        name: str,
+        network: Network,
+        choices: Choices,
+        options: Options,
+        witness: Witness,
+        code: Code,
     ) -> None:
         self.name = name
         self.acknowledged: list[Acknowledged] = []
@@ -49,6 +55,7 @@ class Worker:
         self._choices = choices
         self._options = options
         self._witness = witness
+        self._code = code
         self._story = witness.story
         self._tasks: set[asyncio.Task[Any]] = set()
         self._asked: set[int] = set()
@@ -71,9 +78,18 @@ class Worker:
             return NO_LIMITS
         return FlowLimits(concurrency=self._choices.between("worker.concurrency", 1, 3))
 
+    def _versions(self, kind: str) -> tuple[int, ...]:
+        """The versions of a kind that it offers; together workers may offer two, or only one of them."""
+        if kind != VERSIONED:
+            return (1,)
+        return (1, 2) if self.is_healthy else self._choices.pick("worker.versions", ((1, 2), (1,), (2,)))
+
+    def _described(self, kind: str, version: int) -> KindDescription:
+        return KindDescription(name=kind, version=version, code=self._code.digest, limits=self._limits())
+
     async def _serve(self, connection: Connection) -> None:
         offered = KINDS if self.is_healthy else self._choices.pick("worker.kinds", (KINDS, KINDS, KINDS[:1]))
-        kinds = tuple(KindDescription(name=kind, limits=self._limits()) for kind in offered)
+        kinds = tuple(self._described(kind, version) for kind in offered for version in self._versions(kind))
         registration = Registration(name=self.name, kinds=kinds, slots=self._options.slots)
         granted = await connection.call(api.RegisterWorker(registration=registration), _ANSWER_SECONDS)
         session: int = granted.session
@@ -173,16 +189,18 @@ class Worker:
         """Run the handler of a durable job, if it is one; how its attempt ended."""
         count = Durable.count(given, self._options)
         try:
-            waits = await Durable(connection, session, given, self._choices, self._witness).run(
-                count, self._work_us
-            )
+            durable = Durable(connection, session, given, self._choices, self._witness, self._code)
+            waits = await durable.run(count, self._work_us)
         except StepFailed as error:
             return self._report(given, error.error)
         except NotRecorded as error:
             return self._report(given, describe(error))
         except CodeChanged as error:
-            self._story.blame(f"{given.id}: {error}")
-            raise
+            if not self._code.is_broken:
+                self._story.blame(f"{given.id}: {error}")
+            return Report(
+                number=given.number, fence=given.fence, outcome="code_changed", difference=error.difference
+            )
         if waits:
             return Report(number=given.number, fence=given.fence, outcome="waiting", waits=waits)
         return self._report(given, None)

@@ -19,7 +19,7 @@ from sheratan.simulation.choices import Choices, Tape
 from sheratan.simulation.clients import KINDS, QUEUES, Acknowledged, Client
 from sheratan.simulation.clock import SimulatedClock
 from sheratan.simulation.coverage import Coverage
-from sheratan.simulation.durable import Witness
+from sheratan.simulation.durable import Code, Witness
 from sheratan.simulation.faults import Hosts
 from sheratan.simulation.lateness import find_late
 from sheratan.simulation.loop import Deadlock, SimulatedLoop, TooManySteps
@@ -99,6 +99,7 @@ class _World:
         self.loop.before_jump = self._check_nothing_is_late
         self.acknowledged: list[list[Acknowledged]] = []
         self._workers = 0
+        self._is_deployed = not options.code_permille
         self._crew: dict[str, Worker] = {}
 
     def run(self) -> Outcome:
@@ -159,6 +160,7 @@ class _World:
         await self.hosts.mend()
         for node in list(self._crew):
             self._end_worker(node)
+        self._is_deployed = True
         self._add_worker(healthy=True)
         await self._let_all_go()
         until = self.loop.time() + REST_SECONDS
@@ -222,7 +224,11 @@ class _World:
 
     def _add_worker(self, *, healthy: bool) -> None:
         self._workers += 1
-        worker = Worker(f"worker{self._workers}", self.network, self.choices, self.options, self.witness)
+        is_broken = not healthy and self.choices.chance("worker.broken", self.options.code_permille)
+        code = Code(self._is_deployed, is_broken)
+        worker = Worker(
+            f"worker{self._workers}", self.network, self.choices, self.options, self.witness, code
+        )
         worker.is_healthy = healthy
         self.acknowledged.append(worker.acknowledged)
         self._crew[worker.name] = worker
@@ -236,6 +242,8 @@ class _World:
         """Kill workers, and let them stand still for longer than they may be silent."""
         while True:
             await asyncio.sleep(1.0)
+            if not self._is_deployed and self.choices.chance("world.deploy", 50):
+                self._deploy()
             for node in list(self._crew):
                 if self._may("worker.killed"):
                     self.story.tell(f"{node} is killed")
@@ -248,6 +256,15 @@ class _World:
                     self.loop.stand_still(node)
                     seconds = self.choices.pick("worker.pause", (1.0, 20.0, 45.0, 90.0))
                     self.loop.on_node("world", round(seconds * 1_000_000), self.loop.go_on, node)
+
+    def _deploy(self) -> None:
+        """Another program takes the place of the one that runs jobs: the old one ends before the new one starts."""
+        self.story.tell("another program is deployed")
+        self.coverage.hit("code.deployed")
+        self._is_deployed = True
+        for node in list(self._crew):
+            self._end_worker(node)
+            self._add_worker(healthy=False)
 
     def _may(self, fault: str) -> bool:
         return self.choices.chance(fault, self.options.rate(fault))

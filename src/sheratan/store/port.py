@@ -142,6 +142,10 @@ class Reader(Scans, Protocol):
         """Every bulk operation that goes on, oldest first."""
         ...
 
+    def code_changed_count(self) -> int:
+        """How many jobs are blocked because their code has changed."""
+        ...
+
     def ended_counts(self) -> dict[str, int]:
         """How many jobs have succeeded, failed and been cancelled; kept, not counted."""
         ...
@@ -303,6 +307,10 @@ class Store(Reader, Protocol):
 
     def ready_page(self, lane: int, after: tuple[int, int], limit: int) -> list[Ready]:
         """Ready jobs of a lane after (priority, number), in order."""
+        ...
+
+    def code_changed(self, kind: str, version: int, above: int, limit: int) -> list[Blocked]:
+        """Jobs of a version of a kind that are blocked because their code has changed, above a number, in order."""
         ...
 
     def timers_due(self, until_us: int, limit: int) -> list[Timer]:

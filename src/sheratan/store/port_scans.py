@@ -8,6 +8,7 @@ from typing import Protocol
 from sheratan.store.rows import (
     AfterRow,
     AwaitedRow,
+    BlockingCode,
     BulkRow,
     FailedRow,
     FailureRow,
@@ -69,6 +70,10 @@ class Scans(Protocol):
 
     def step_keys(self, above: int | None = None) -> Iterator[tuple[int, int]]:
         """(job, step) of every recorded step, or of jobs above one, in order."""
+        ...
+
+    def blocking_codes(self) -> list[BlockingCode]:
+        """The code that has blocked jobs which have not ended, by job."""
         ...
 
     def all_waits(self) -> Iterator[WaitRow]:

@@ -6,7 +6,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple
 
+from sheratan.contracts.code import versioned
+
 __all__ = [
+    "AFTER",
+    "CODE_CHANGED",
     "NEVER_US",
     "TIMER_DELAY",
     "TIMER_RETRY",
@@ -14,6 +18,7 @@ __all__ = [
     "AfterRow",
     "AwaitedRow",
     "Blocked",
+    "BlockingCode",
     "BulkRow",
     "FailedRow",
     "FailureRow",
@@ -45,17 +50,27 @@ TIMER_DELAY: Final = 1
 TIMER_RETRY: Final = 2
 TIMER_WAIT: Final = 3
 
+AFTER: Final = "after"
+CODE_CHANGED: Final = "code_changed"
+"""Why a job is blocked."""
+
 NEVER_US: Final = (1 << 53) - 1
 """The instant of what has no time limit: the largest integer that JSON carries everywhere (RFC 8259, section 6)."""
 
 
 class Lane(NamedTuple):
-    """Jobs of one kind in one queue of one tenant; ready work is kept and claimed by lane."""
+    """Jobs of one version of a kind in one queue of one tenant; ready work is kept and claimed by lane."""
 
     lane: int
     tenant: str
     queue: str
     kind: str
+    version: int = 1
+
+    @property
+    def offered_as(self) -> str:
+        """What a worker must offer to get its jobs."""
+        return self.kind if self.version == 1 else versioned(self.kind, self.version)
 
 
 class JobRow(NamedTuple):
@@ -128,7 +143,10 @@ class Lease(NamedTuple):
 
 
 class Blocked(NamedTuple):
-    """Waits for other jobs to end. `missing` have not ended yet, `failed` ended without success."""
+    """Waits for other jobs to end, of which `missing` have not ended yet and `failed` ended without success.
+
+    Or, by its `reason`, for other code of its handler: then `attempt` is the one to come, as of a job that is ready.
+    """
 
     number: int
     missing: int
@@ -136,6 +154,10 @@ class Blocked(NamedTuple):
     due_us: int
     since_us: int
     entry: int
+    attempt: int = 1
+    losses: int = 0
+    steps: int = 0
+    reason: str = AFTER
 
 
 class Result(NamedTuple):
@@ -275,6 +297,13 @@ class SignalRow(NamedTuple):
     output: bytes | None
     payload: bytes | None
     """The SHA-256 of a value that is too large for the row."""
+
+
+class BlockingCode(NamedTuple):
+    """Code that a job must not get again by itself: it did not ask for the steps that the job has recorded."""
+
+    number: int
+    code: str
 
 
 class KeyRow(NamedTuple):

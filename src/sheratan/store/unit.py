@@ -99,6 +99,8 @@ class Unit:
         """By wait, the jobs that it begins to wait for (True), and those that it does not wait for any more (False)."""
         self.signals: dict[SignalRow, bool] = {}
         """Signals that come in (True) and that are received (False)."""
+        self.blocking: dict[tuple[int, str], bool] = {}
+        """Code that a job must not get again by itself: from now on (True), and no longer, for it has ended (False)."""
         self.alarms: list[tuple[int, int]] = []
         self.alarms_rung: list[tuple[int, int]] = []
         self.runs: list[RunRow] = []

@@ -15,6 +15,7 @@ from typing import Any
 from sheratan.ambient.clock import SystemClock
 from sheratan.ambient.collector import spare_collector
 from sheratan.ambient.randomness import SystemRandomness
+from sheratan.contracts.code import versioned
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
 from sheratan.engine.decider import Decider
@@ -57,7 +58,7 @@ class Server:
     async def start(self, kinds: Sequence[Kind[Any, Any]]) -> None:
         """Start the engine, the socket and a worker for these kinds."""
         for kind in kinds:
-            self.api.checks[kind.name] = kind.check_input
+            self.api.checks[versioned(kind.name, kind.version)] = kind.check_input
         await self.engine.start()
         await self._socket.start()
         settings = self._worker_settings
@@ -79,7 +80,7 @@ class Server:
         await self.start(kinds)
         # The process is this server's own, so its collector is, too; an embedding program decides for itself.
         spare_collector()
-        return [kind.name for kind in kinds]
+        return [versioned(kind.name, kind.version) for kind in kinds]
 
     @property
     def problems(self) -> list[str]:
@@ -106,7 +107,7 @@ class Server:
 
 def load_kinds(modules: Sequence[str]) -> tuple[list[Kind[Any, Any]], list[str]]:
     """The kinds of these modules, and what kept others from loading."""
-    found: dict[str, Kind[Any, Any]] = {}
+    found: dict[tuple[str, int], Kind[Any, Any]] = {}
     problems: list[str] = []
     for name in modules:
         try:
@@ -117,10 +118,11 @@ def load_kinds(modules: Sequence[str]) -> tuple[list[Kind[Any, Any]], list[str]]
         if not kinds:
             problems.append(f"module {name} defines no kinds")
         for kind in kinds:
-            known = found.setdefault(kind.name, kind)
+            known = found.setdefault((kind.name, kind.version), kind)
             if known is not kind:
+                twice = versioned(kind.name, kind.version)
                 problems.append(
-                    f"modules {known.__module__} and {kind.__module__} both define the kind {kind.name}"
+                    f"modules {known.__module__} and {kind.__module__} both define the kind {twice}"
                 )
     return [found[name] for name in sorted(found)], problems
 

@@ -15,6 +15,7 @@ from sheratan.store.port import JobView, Shard
 from sheratan.store.rows import (
     AwaitedRow,
     Blocked,
+    BlockingCode,
     BulkRow,
     FlowRow,
     JobRow,
@@ -255,6 +256,19 @@ class SqliteReader(SqliteRuns):
     def blocked_count(self) -> int:
         """How many jobs are blocked."""
         return self.counts()["blocked"]
+
+    def code_changed(self, kind: str, version: int, above: int, limit: int) -> list[Blocked]:
+        """Jobs of a version of a kind that are blocked because their code has changed, above a number, in order."""
+        return list(starmap(Blocked, self._rows("select_code_changed", (kind, version, above, limit))))
+
+    def code_changed_count(self) -> int:
+        """How many jobs are blocked because their code has changed."""
+        jobs: int = self._one("select_code_changed_count", ())[0]
+        return jobs
+
+    def blocking_codes(self) -> list[BlockingCode]:
+        """The code that has blocked jobs which have not ended, by job."""
+        return list(starmap(BlockingCode, self._rows("select_blocking_codes")))
 
     def ready_page(self, lane: int, after: tuple[int, int], limit: int) -> list[Ready]:
         """Ready jobs of a lane after (priority, number), in order."""

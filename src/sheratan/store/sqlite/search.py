@@ -138,13 +138,13 @@ class SqliteSearch(SqliteScans):
         inner = "(SELECT rowid AS number FROM failure_text WHERE failure_text MATCH ?)"
         yield [_Criterion(-2, f"{inner} AS at WHERE 1", f"at.number IN {inner}", (query,))] if query else []
 
-    def _lanes(self) -> list[tuple[int, str, str, str]]:
+    def _lanes(self) -> list[tuple[int, str, str, str, int]]:
         return list(self._rows("select_lanes"))
 
     def _lanes_of(self, wanted: JobFilter) -> list[int]:
         return [
             lane
-            for lane, _, queue, kind in self._lanes()
+            for lane, _, queue, kind, _ in self._lanes()
             if wanted.kind in (None, kind) and wanted.queue in (None, queue)
         ]
 

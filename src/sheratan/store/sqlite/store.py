@@ -243,6 +243,7 @@ class SqliteStore(SqliteReader):
         _change_rows(connection, "awaited", _awaited_rows(unit), 4)
         _change_rows(connection, "signal", unit.signals, 2)
         insert_rows(connection, "replace_schedule", list(unit.schedules.values()))
+        _change_rows(connection, "blocking_code", unit.blocking, 2)
         insert_rows(connection, "insert_mention", unit.mentions)
         insert_rows(connection, "insert_alarm", unit.alarms)
         insert_rows(connection, "replace_flow", list(unit.flows.values()))
@@ -296,7 +297,10 @@ def _write_dead_letters(connection: apsw.Connection, unit: Unit) -> None:
 def _change_rows(
     connection: apsw.Connection,
     table: str,
-    rows: Mapping[WaitRow, bool] | Mapping[AwaitedRow, bool] | Mapping[SignalRow, bool],
+    rows: Mapping[WaitRow, bool]
+    | Mapping[AwaitedRow, bool]
+    | Mapping[SignalRow, bool]
+    | Mapping[tuple[int, str], bool],
     key_columns: int,
 ) -> None:
     """Insert the rows that are to be there and delete the others, by their first columns."""

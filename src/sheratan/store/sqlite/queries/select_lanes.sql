@@ -1,1 +1,1 @@
-SELECT lane, tenant, queue, kind FROM lane ORDER BY lane
+SELECT lane, tenant, queue, kind, version FROM lane ORDER BY lane

@@ -1,0 +1,1 @@
+DELETE FROM blocking_code WHERE (number, code) IN (VALUES :rows)

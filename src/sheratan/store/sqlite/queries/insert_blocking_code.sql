@@ -1,0 +1,1 @@
+INSERT INTO blocking_code VALUES :rows

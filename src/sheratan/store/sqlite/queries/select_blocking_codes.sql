@@ -1,0 +1,1 @@
+SELECT number, code FROM blocking_code ORDER BY number, code

@@ -1,0 +1,1 @@
+SELECT count(*) FROM blocked WHERE reason = 'code_changed'
