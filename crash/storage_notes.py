@@ -19,6 +19,8 @@ class Notes:
         self.history = History(log)
         self.jobs: list[str] = list(before.jobs) if before else []
         """The ids that were given, in the order of the answers."""
+        self.submitted: list[str] = list(before.submitted) if before else []
+        """Those of them that submissions gave: what is kept in the log, so that whoever repeats a step finds them."""
         self.seq = before.seq if before else 0
         self.head = before.head if before else ""
         """The journal's end after the last answer: the next number, and the hash of the last entry."""
@@ -54,7 +56,8 @@ class Notes:
         """The notes that several have written, one after the other."""
         notes = cls()
         notes.history = History.read(*logs)
-        notes.jobs = [call.answer for call in notes.history.acknowledged("submit")]
+        notes.submitted = [call.answer for call in notes.history.acknowledged("submit")]
+        notes.jobs = list(notes.submitted)
         for log in logs:
             for line in _ends_of(log).read_text("ascii").splitlines(keepends=True):
                 if line.endswith("\n"):

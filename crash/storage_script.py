@@ -9,6 +9,7 @@ from pathlib import Path
 
 import apsw
 
+from crash.storage_asking import wait_for_somebody
 from crash.storage_kill import KillAtOperation
 from crash.storage_notes import Notes
 from crash.storage_world import KIND, Workshop, workshop
@@ -68,7 +69,7 @@ async def _submit_with_limit(shop: Workshop, number: int, draw: random.Random) -
 
 
 async def _submit_after(shop: Workshop, number: int, draw: random.Random) -> None:
-    known = shop.notes.jobs
+    known = shop.notes.submitted
     after = draw.sample(known, min(len(known), 2))
     await shop.submit(f"step {number}", number, after=after, queue=f"queue-{draw.randrange(3)}")
 
@@ -86,7 +87,7 @@ async def _work_off(shop: Workshop, number: int, draw: random.Random) -> None:
         if draw.random() < 0.3:
             await shop.step(given, f"step-{number}", "z" * draw.choice((0, 20, 4_000)))
         if draw.random() < 0.15:
-            await shop.park(given, draw.randrange(1, 60))
+            await wait_for_somebody(shop, given, number, draw)
         elif draw.random() < 0.25:
             error_class: ErrorClass = draw.choice(("retryable", "fatal"))
             error = JobError(error_class=error_class, type="Boom", message=f"step {number}")

@@ -85,6 +85,7 @@ class Workshop:
         given = {"kind": KIND.name, "input": value}
         job, _ = await self.tell("submit", given, command, key=key)
         self.notes.jobs.append(job)
+        self.notes.submitted.append(job)
         return str(job)
 
     async def lease(self, slots: int) -> list[Assignment]:

@@ -106,7 +106,7 @@ BUGS = (
         (
             Change(
                 "engine/run_control.py",
-                "            _cancel_jobs(batch, run, node.jobs, by, entry)\n",
+                "            _cancel_jobs(batch, run, node.jobs, entry)\n",
                 "            pass\n",
             ),
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mutants import (
+    bugs_approvals,
     bugs_children,
     bugs_code,
     bugs_dead,
@@ -36,6 +37,7 @@ BUGS: dict[str, Bug] = {
         bugs_steps,
         bugs_waits,
         bugs_children,
+        bugs_approvals,
         bugs_code,
         bugs_dead,
         bugs_runs,

@@ -17,6 +17,7 @@ NUMBERS = {
     "instant_us": 0,
     "from_us": 0,
     "until_us": 0,
+    "needed": 2,
     "step_us": 3_600_000_000,
     "held": 2,
     "running": 2,

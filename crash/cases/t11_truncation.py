@@ -23,7 +23,7 @@ def _control(run: Run) -> Outcome:
 def _cut_files(run: Run, how: How, only: str | None = None) -> Outcome:
     outcome = Outcome({"cuts": 0})
     for crashed in (False, True):
-        specimen = Specimen.make(run.folder, run.seed, steps=run.size(slice=100, full=150), crashed=crashed)
+        specimen = Specimen.make(run.folder, run.seed, steps=run.size(slice=160, full=200), crashed=crashed)
         changes = [change for change in _changes(run, specimen) if only in (None, change[0])]
         verdicts, untold = count_verdicts(specimen, changes, how)
         outcome.figures |= {"cuts": outcome.figures["cuts"] + len(changes), **dict(sorted(verdicts.items()))}

@@ -8,10 +8,14 @@ if TYPE_CHECKING:
     from sheratan.contracts.errors import JobFailed, SheratanError
     from sheratan.contracts.flow import FlowLimits, Rate
     from sheratan.contracts.limits import Limits
+    from sheratan.sdk.approval import Approval
     from sheratan.sdk.children import Child
     from sheratan.sdk.client import Client, JobHandle
     from sheratan.sdk.context import Context, Ended
     from sheratan.sdk.errors import (
+        ApprovalChanged,
+        ApprovalDenied,
+        ApprovalExpired,
         ChildFailed,
         CodeChanged,
         Fatal,
@@ -27,6 +31,10 @@ if TYPE_CHECKING:
     from sheratan.wiring.server import open_engine as open
 
 __all__ = [
+    "Approval",
+    "ApprovalChanged",
+    "ApprovalDenied",
+    "ApprovalExpired",
     "Child",
     "ChildFailed",
     "Client",
@@ -63,6 +71,7 @@ def __getattr__(name: str) -> Any:
         from sheratan.contracts import errors as refusals  # noqa: PLC0415 - see above
         from sheratan.contracts import flow, limits  # noqa: PLC0415 - see above
         from sheratan.sdk import (  # noqa: PLC0415 - see above
+            approval,
             children,
             client,
             context,
@@ -73,7 +82,20 @@ def __getattr__(name: str) -> Any:
             workflow,
         )
 
-        found = (children, client, context, errors, kind, runs, worker, workflow, refusals, flow, limits)
+        found = (
+            approval,
+            children,
+            client,
+            context,
+            errors,
+            kind,
+            runs,
+            worker,
+            workflow,
+            refusals,
+            flow,
+            limits,
+        )
         for module in found:
             if name in module.__all__:
                 return getattr(module, name)

@@ -69,6 +69,25 @@ def spin(fifo: str) -> None:
         pass
 
 
+class Payment(BaseModel):
+    cents: int
+    approvers: list[str] = []
+    self_approval: bool = True
+
+
+@job
+async def pay(ctx: Context, given: Payment) -> str:
+    """Pay once somebody has approved it."""
+    subject = {"cents": given.cents}
+    approval = await ctx.approve(
+        f"Pay {given.cents} cents?",
+        subject=subject,
+        approvers=given.approvers,
+        self_approval=given.self_approval,
+    )
+    return approval.id
+
+
 @job
 async def collector() -> list[int]:
     """How the process's garbage collector is set."""

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import json
 import math
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ class Refuses:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    async def handle(self, request: api.Request, by: Principal) -> Any:
+    async def handle(self, request: api.Request, by: Principal, sessions: Sequence[int] = ()) -> Any:
         raise self._error
 
     async def stream(self, request: api.Request) -> AsyncIterator[Any]:

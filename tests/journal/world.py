@@ -56,6 +56,7 @@ from sheratan.engine.definition import prepare_schedule
 from sheratan.engine.prepare import KindRegistry
 from sheratan.kernel.canonical import digest
 from sheratan.store.sqlite.store import SqliteStore, open_store
+from tests.journal.asking import approvals
 from tests.journal.world_runs import ended_runs, open_runs
 
 SECOND_US = 1_000_000
@@ -269,6 +270,7 @@ def eventful(world: World) -> World:
     _waits(world, session)
     _children(world, session)
     _code(world, session)
+    approvals(world, session, new(queue="asking", priority=0))
     _dead_letters(world, session)
     _schedules(world)
     _losses(world)

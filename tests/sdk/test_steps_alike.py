@@ -18,10 +18,9 @@ from pydantic import BaseModel, ConfigDict
 
 import sheratan
 from sheratan import Context, Limits, RateLimited, Retryable, job
-from sheratan.contracts.api import SpawnJobs
 from sheratan.contracts.errors import LostLease
 from sheratan.contracts.worker import Assignment, StepReport
-from sheratan.sdk.steps import Steps, Surroundings
+from sheratan.sdk.steps import Alone, Steps, Surroundings
 from tests.sdk.test_steps import SECONDS_MAX, run
 
 T = TypeVar("T")
@@ -304,12 +303,12 @@ class Way:
     """A way to the engine: steps are recorded when a test says so."""
 
     def __init__(self) -> None:
-        self.sent: list[StepReport | SpawnJobs] = []
+        self.sent: list[StepReport | Alone] = []
         self.was_asked = asyncio.Event()
         self.answers: asyncio.Queue[BaseException | None] = asyncio.Queue()
         self.is_cancelled = False
 
-    async def send(self, report: StepReport | SpawnJobs) -> None:
+    async def send(self, report: StepReport | Alone) -> None:
         """Wait for the test's word."""
         self.sent.append(report)
         self.was_asked.set()

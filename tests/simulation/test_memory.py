@@ -65,6 +65,7 @@ CHANGES: list[tuple[Callable[[State], object], str]] = [
     (other_entry, "the leases"),
     (lambda state: setattr(state, "blocked", 0), "the number of blocked jobs"),
     (lambda state: state.blocking.update({NUMBER: {"old"}}), "the code that has blocked jobs"),
+    (lambda state: state.asking.update({7: {7}}), "the open approvals"),
     (lambda state: state.lanes.popitem(), "the lanes"),
     (lambda state: state.busy_lanes.clear(), "the lanes with ready jobs"),
     (lambda state: state.flow.rows.clear(), "what is set for queues and kinds"),

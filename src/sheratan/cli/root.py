@@ -54,6 +54,12 @@ def _job() -> click.Command:
     return job
 
 
+def _approval() -> click.Command:
+    from sheratan.cli.approval import approval
+
+    return approval
+
+
 def _dlq() -> click.Command:
     from sheratan.cli.dlq import dlq
 
@@ -143,6 +149,7 @@ _LOADERS: Mapping[str, Callable[[], click.Command]] = {
     "demo": _demo,
     "status": _status,
     "job": _job,
+    "approval": _approval,
     "dlq": _dlq,
     "workflow": _workflow,
     "queue": _queue,

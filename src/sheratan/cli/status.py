@@ -61,6 +61,7 @@ def _draw(found: EngineStatus) -> None:
             ("jobs", f"{counts} ({ended})"),
             ("dead letters", found.dead_letters),
             ("schedules", _schedules(found)),
+            ("approvals", f"{found.approvals} open"),
             ("workers", ", ".join(found.workers) or "none"),
             ("journal", f"{found.entries} entries, head {found.entries}:{found.head}"),
         ]

@@ -7,6 +7,14 @@ from typing import Annotated, Any, Protocol
 
 import msgspec
 
+from sheratan.contracts.approvals import (
+    ApprovalPage,
+    AskApproval,
+    DecideApproval,
+    DelegateApproval,
+    GetApproval,
+    ListApprovals,
+)
 from sheratan.contracts.bulk import GetBulk, PreviewBulk, StartBulk
 from sheratan.contracts.code import UnblockJob
 from sheratan.contracts.dead_letters import (
@@ -54,14 +62,19 @@ from sheratan.contracts.workflow_requests import (
 
 __all__ = [
     "AfterResults",
+    "ApprovalPage",
+    "AskApproval",
     "BackfillSchedule",
     "CancelJob",
     "CancelRun",
     "CreateSchedule",
+    "DecideApproval",
+    "DelegateApproval",
     "DeleteSchedule",
     "DiscardJob",
     "EndWorker",
     "EngineStatus",
+    "GetApproval",
     "GetBulk",
     "GetDeadLetter",
     "GetEntries",
@@ -76,6 +89,7 @@ __all__ = [
     "LeaseJobs",
     "LimitKind",
     "LimitQueue",
+    "ListApprovals",
     "ListDeadLetters",
     "ListFlows",
     "ListJobs",
@@ -296,6 +310,7 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
     ended: dict[str, int]
     dead_letters: int
     code_changed: int
+    approvals: int
     entries: int
     head: str
     workers: list[str]

@@ -11,6 +11,7 @@ SheratanError
 │   ├── AlreadyEnded        the job has ended; a terminal state never changes
 │   ├── LostLease           the fence is stale; the attempt belongs to somebody else
 │   └── DataDirectoryInUse  another process owns the data directory
+├── NotAllowed              the caller is known, and may not do this
 ├── LimitReached            a bounded thing is full; try again later
 ├── Unavailable             the engine is starting, draining or gone
 │   └── Disconnected        the connection to the server has ended
@@ -37,6 +38,7 @@ __all__ = [
     "JobFailed",
     "LimitReached",
     "LostLease",
+    "NotAllowed",
     "NotFound",
     "SheratanError",
     "TimedOut",
@@ -137,6 +139,14 @@ class DataDirectoryInUse(Conflict):
     """Another process owns the data directory; talk to it over its socket or stop it first."""
 
     code = "data_directory_in_use"
+
+
+class NotAllowed(SheratanError):
+    """The caller is known and may not do this; somebody else may."""
+
+    code = "not_allowed"
+    status = 403
+    exit_code = 4
 
 
 class LimitReached(SheratanError):

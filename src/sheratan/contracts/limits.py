@@ -46,6 +46,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     workflow_runs_max: Positive = 10_000
     workflow_bytes_max: Positive = 1_048_576
     workflow_output_bytes_max: Positive = 16_777_216
+    approvals_open_max: Positive = 10_000
 
 
 LIMIT_REASONS: dict[str, str] = {
@@ -79,4 +80,5 @@ LIMIT_REASONS: dict[str, str] = {
     "workflow_runs_max": "runs of workflows that are open at once; each keeps its nodes in memory",
     "workflow_bytes_max": "a workflow as declared; a thousand nodes of a kilobyte each, data belongs in its input",
     "workflow_output_bytes_max": "outputs of one node together, when a reference looks into them",
+    "approvals_open_max": "requests for approval that are open; nobody looks through a longer inbox",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sheratan.contracts import api
+from sheratan.contracts.approvals import ApprovalRecord
 from sheratan.contracts.bulk import BulkPreview, BulkRecord
 from sheratan.contracts.dead_letters import DeadLetter, DeadLetterPage
 from sheratan.contracts.flow import FlowRecord
@@ -29,6 +30,10 @@ METHODS: Final[dict[str, tuple[type[Request], Any]]] = {
     "job.steps": (api.ListSteps, list[StepRecord]),
     "job.after_results": (api.AfterResults, list[api.JobResult]),
     "job.results": (api.GetResults, list[api.JobResult]),
+    "approval.list": (api.ListApprovals, api.ApprovalPage),
+    "approval.get": (api.GetApproval, ApprovalRecord),
+    "approval.decide": (api.DecideApproval, int),
+    "approval.delegate": (api.DelegateApproval, int),
     "dlq.list": (api.ListDeadLetters, DeadLetterPage),
     "dlq.get": (api.GetDeadLetter, DeadLetter),
     "dlq.replay": (api.ReplayJob, api.Receipt),
@@ -66,6 +71,7 @@ METHODS: Final[dict[str, tuple[type[Request], Any]]] = {
     "worker.settle": (api.SettleJobs, list[bool]),
     "worker.steps": (api.RecordSteps, list[bool]),
     "worker.spawn": (api.SpawnJobs, list[str]),
+    "worker.ask_approval": (api.AskApproval, str),
     "worker.stops": (api.WaitForStops, list[StopRequest]),
     "worker.heartbeat": (api.HeartbeatWorker, None),
     "worker.end": (api.EndWorker, None),

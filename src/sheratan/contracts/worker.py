@@ -34,7 +34,7 @@ SECONDS_MAX = 3_155_760_000.0
 
 Outcome = Literal["succeeded", "failed", "cancelled", "released", "waiting", "code_changed"]
 
-What = Literal["sleep", "signal", "jobs"]
+What = Literal["sleep", "signal", "jobs", "approval"]
 
 
 class Registration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -66,9 +66,10 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Wait(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):
-    """What a handler waits for: an instant, a signal with the name `key`, or the ends of jobs; at most so long.
+    """What a handler waits for: an instant, a signal with the name `key`, the ends of jobs, or the approval `key`.
 
-    When it is over it is a step of the job: `name` and `occurrence` are that step's.
+    At most so long; an approval has its own deadline. When it is over it is a step of the job: `name` and
+    `occurrence` are that step's.
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]

@@ -16,6 +16,7 @@ from sheratan.engine.commands import Pending
 from sheratan.engine.state import Held, Session, State
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.dead_letters import POISON
+from sheratan.store.approval_rows import ApprovalAct, ApprovalRow
 from sheratan.store.rows import (
     Blocked,
     FailedRow,
@@ -188,6 +189,21 @@ class Batch:
         changed = self.unit.signals
         rows = [row for row in self.state.store.signals(number) if changed.get(row, True)]
         return rows + [row for row, stays in changed.items() if stays and row.number == number]
+
+    def approval(self, entry: int) -> ApprovalRow | None:
+        """A request for approval, as of this batch."""
+        return self.unit.approvals.get(entry) or self.state.store.approval(entry)
+
+    def approvals_of(self, number: int) -> list[ApprovalRow]:
+        """The requests for approval of a job, as of this batch."""
+        rows = {row.entry: row for row in self.state.store.approvals_of(number)}
+        rows |= {entry: row for entry, row in self.unit.approvals.items() if row.number == number}
+        return list(rows.values())
+
+    def approval_acts(self, entry: int) -> list[ApprovalAct]:
+        """What was done with a request for approval, as of this batch."""
+        fresh = [act for act in self.unit.approval_acts if act.approval == entry]
+        return [*self.state.store.approval_acts(entry), *fresh]
 
     def tags(self, number: int) -> tuple[str, ...]:
         """The tags of a job, as of this batch."""

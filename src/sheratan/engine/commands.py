@@ -13,15 +13,23 @@ from sheratan.contracts.filters import JobFilter
 from sheratan.contracts.flow import FlowLimits
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.principal import Principal
-from sheratan.contracts.schedules import Schedule
 from sheratan.contracts.worker import Outcome, Registration, Wait
+from sheratan.engine.schedule_commands import (
+    BackfillSchedule,
+    CreateSchedule,
+    DeleteSchedule,
+    PauseSchedule,
+    ResumeSchedule,
+)
 
 __all__ = [
+    "Ask",
     "BackfillSchedule",
     "Cancel",
     "CancelRun",
     "Command",
     "CreateSchedule",
+    "Delegate",
     "DeleteSchedule",
     "Discard",
     "EndSession",
@@ -49,6 +57,7 @@ __all__ = [
     "StartRun",
     "Submit",
     "Unblock",
+    "Vote",
 ]
 
 
@@ -141,6 +150,42 @@ class Spawn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     name: str
     occurrence: int
     jobs: tuple[NewJob, ...]
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A running job asks for an approval, checked: `subject` is canonical JSON, the approvers are in order, once each.
+
+    Answered with the request's id, which is the same however often it is asked.
+    """
+
+    number: int
+    fence: int
+    name: str
+    occurrence: int
+    question: str
+    subject: bytes
+    approvers: tuple[str, ...] = ()
+    needed: int = 1
+    self_approval: bool = False
+    seconds: float | None = None
+    until_us: int | None = None
+
+
+class Vote(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody approves or denies the request that has this digest; answered with the entry."""
+
+    id: str
+    verdict: str
+    digest: str
+    comment: str = ""
+
+
+class Delegate(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody hands their say in a request on; answered with the entry."""
+
+    id: str
+    to: str
+    comment: str = ""
 
 
 class RegisterWorker(msgspec.Struct, frozen=True, kw_only=True):
@@ -263,49 +308,15 @@ class StartDraining(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class CreateSchedule(msgspec.Struct, frozen=True, kw_only=True):
-    """Submit jobs by a schedule. `definition` is its canonical JSON; with `replaces` it may take another's place."""
-
-    schedule: Schedule
-    definition: bytes
-    replaces: bool
-
-
-class PauseSchedule(msgspec.Struct, frozen=True, kw_only=True):
-    """Let a schedule fire no more until it is resumed."""
-
-    name: str
-    reason: str
-
-
-class ResumeSchedule(msgspec.Struct, frozen=True, kw_only=True):
-    """Let a schedule fire again."""
-
-    name: str
-
-
-class BackfillSchedule(msgspec.Struct, frozen=True, kw_only=True):
-    """Submit the jobs of the firings from one instant to another, both counted in; `dry_run` only tells which."""
-
-    name: str
-    from_us: int
-    until_us: int
-    dry_run: bool
-
-
-class DeleteSchedule(msgspec.Struct, frozen=True, kw_only=True):
-    """A schedule is no longer wanted."""
-
-    name: str
-    reason: str
-
-
 Command = (
     Submit
     | LeaseJobs
     | Settle
     | RecordSteps
     | Spawn
+    | Ask
+    | Vote
+    | Delegate
     | RegisterWorker
     | Heartbeat
     | EndSession

@@ -12,6 +12,7 @@ from sheratan.contracts.journal import EntryType
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import ENGINE, Principal
 from sheratan.engine import (
+    approvals,
     bulk,
     children,
     code,
@@ -32,11 +33,13 @@ from sheratan.engine import (
 from sheratan.engine.advance import advance_runs
 from sheratan.engine.batch import Batch, job_id
 from sheratan.engine.commands import (
+    Ask,
     BackfillSchedule,
     Cancel,
     CancelRun,
     Command,
     CreateSchedule,
+    Delegate,
     DeleteSchedule,
     Discard,
     EndSession,
@@ -60,6 +63,7 @@ from sheratan.engine.commands import (
     StartRun,
     Submit,
     Unblock,
+    Vote,
 )
 from sheratan.engine.dispatch import dispatch
 from sheratan.engine.follow import follow
@@ -302,6 +306,9 @@ _HANDLERS: Final[dict[type[Command], _Handler]] = {
     Settle: settle.settle_reports,
     RecordSteps: steps.record_steps,
     Spawn: children.spawn,
+    Ask: approvals.ask,
+    Vote: approvals.vote,
+    Delegate: approvals.delegate,
     RegisterWorker: workers.register,
     Heartbeat: workers.heartbeat,
     EndSession: workers.end_session,

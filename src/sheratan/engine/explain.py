@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
 import msgspec
 
 from sheratan.contracts.api import Story, StoryLine
@@ -11,6 +14,7 @@ from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import DEFAULT_TENANT
 from sheratan.engine.blockers import Blockers
 from sheratan.engine.entries import read_entry
+from sheratan.engine.inbox import approval_row
 from sheratan.engine.run_views import find_run, newest_run_entry
 from sheratan.engine.schedule_views import schedule_state
 from sheratan.engine.views import find_bulk, find_view, job_record, newest_entry
@@ -51,42 +55,46 @@ def _newest_entry(reader: Reader, subject: str) -> tuple[int | None, str]:
     shard = reader.shard()
     if subject == "engine" and shard.engine_entry is not None:
         return shard.engine_entry, "stopped" if shard.clean else "running"
-    kind, _, name = subject.partition(":")
-    if kind in ("queue", "kind"):
-        return _newest_of_flow(reader, subject, name)
-    if kind == "schedule":
-        return _newest_of_schedule(reader, name)
-    if kind == "bulk":
-        row = find_bulk(reader, subject)
-        return row.ended or row.entry, "running" if row.ended is None else "over"
-    if kind == "worker":
-        return _newest_of_worker(reader, subject), "known"
+    newest = _NEWEST.get(subject.partition(":")[0])
+    if newest is not None:
+        return newest(reader, subject)
     raise NotFound(
         f"nothing is recorded about {subject!r}; ids are job_…, workflow_…, queue:NAME, kind:NAME, schedule:NAME,"
-        " worker:NAME/N, bulk:N and engine",
+        " worker:NAME/N, bulk:N, approval:N and engine",
         field="id",
     )
 
 
-def _newest_of_flow(reader: Reader, subject: str, name: str) -> tuple[int | None, str]:
+def _newest_of_bulk(reader: Reader, subject: str) -> tuple[int, str]:
+    row = find_bulk(reader, subject)
+    return row.ended or row.entry, "running" if row.ended is None else "over"
+
+
+def _newest_of_approval(reader: Reader, subject: str) -> tuple[int, str]:
+    row = approval_row(reader, subject)
+    return row.newest, row.state
+
+
+def _newest_of_flow(reader: Reader, subject: str) -> tuple[int | None, str]:
     for row in reader.flows():
         if row.subject == subject:
             return row.entry, "paused" if row.paused else "open"
-    kind = subject.partition(":")[0]
+    kind, _, name = subject.partition(":")
     if any(name == (lane.queue if kind == "queue" else lane.kind) for lane in reader.lanes()):
         # In use, but nothing has been decided about the queue or kind itself.
         return None, "open"
     raise NotFound(f"there is no {kind} {name}", field="id")
 
 
-def _newest_of_schedule(reader: Reader, name: str) -> tuple[int | None, str]:
+def _newest_of_schedule(reader: Reader, subject: str) -> tuple[int | None, str]:
+    name = subject.partition(":")[2]
     row = reader.schedule(DEFAULT_TENANT, name)
     if row is None:
         raise NotFound(f"there is no schedule {name}", field="id")
     return row.entry, row.state if row.state == "deleted" else schedule_state(row)
 
 
-def _newest_of_worker(reader: Reader, subject: str) -> int:
+def _newest_of_worker(reader: Reader, subject: str) -> tuple[int, str]:
     """Workers keep no row of their own, so the journal is read from the entry that registered them."""
     _, _, number = subject.rpartition("/")
     if number.isdecimal():
@@ -96,7 +104,7 @@ def _newest_of_worker(reader: Reader, subject: str) -> int:
                 entry = decode_entry(line)
                 found = entry.seq if entry.subject == subject else found
         if found is not None:
-            return found
+            return found, "known"
     raise NotFound(f"nothing is recorded about {subject!r}", field="id")
 
 
@@ -144,3 +152,14 @@ def _with_error(line: StoryLine, errors: dict[int, bytes]) -> StoryLine:
     if not error.message:
         return line
     return msgspec.structs.replace(line, text=f"{line.text} The error says: {error.message}")
+
+
+_NEWEST: Final[dict[str, Callable[[Reader, str], tuple[int | None, str]]]] = {
+    "queue": _newest_of_flow,
+    "kind": _newest_of_flow,
+    "schedule": _newest_of_schedule,
+    "worker": _newest_of_worker,
+    "bulk": _newest_of_bulk,
+    "approval": _newest_of_approval,
+}
+"""By what a subject's id begins with: the newest entry about it, and how it stands."""

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from sheratan.contracts.principal import ENGINE
 from sheratan.engine.batch import Batch, job_id
 from sheratan.engine.children import cancel_children
+from sheratan.engine.quorum import cancel_open
 from sheratan.engine.waits import jobs_ended
 from sheratan.kernel.dependency import AFTER, decide_after
 from sheratan.kernel.rules import decision
@@ -26,6 +27,8 @@ def follow(batch: Batch, done: int) -> int:
         if batch.state.awaiting:
             jobs_ended(batch, {result.number: result.entry for _, result in ended})
         for job, result in ended:
+            if job.number in batch.state.asking:
+                cancel_open(batch, job.number, result.entry)
             if job.number in batch.parents_lost:
                 cancel_children(batch, job, result)
         if not batch.state.blocked:

@@ -10,6 +10,7 @@ from sheratan.contracts.jobs import JobRecord
 from sheratan.contracts.limits import Limits
 from sheratan.engine.blockers import Blockers, flow_records
 from sheratan.engine.explain import story
+from sheratan.engine.inbox import approval_record, list_approvals
 from sheratan.engine.run_views import list_run_records, run_record
 from sheratan.engine.schedule_views import list_schedules, next_firings, schedule_record
 from sheratan.engine.search import bulk_preview, bulk_record, dead_letter, list_dead_letters, list_records
@@ -28,6 +29,8 @@ class Look(NamedTuple):
     now_us: int
     offered: frozenset[str] | None = None
     """The versions of kinds that workers on duty offer; None when no engine is at work."""
+    actor: str | None = None
+    """Who asks; None when nobody can tell."""
 
 
 def _job(look: Look, request: api.GetJob) -> JobRecord:
@@ -60,6 +63,8 @@ READS: Final[dict[type[api.Request], Callable[[Look, Any], Any]]] = {
     api.ListSchedules: lambda look, request: list_schedules(look.reader, request, look.limits),
     api.GetSchedule: lambda look, request: schedule_record(look.reader, request.name),
     api.NextFirings: lambda look, request: next_firings(look.reader, request, look.now_us, look.limits),
+    api.ListApprovals: lambda look, request: list_approvals(look.reader, request, look.limits, look.actor),
+    api.GetApproval: lambda look, request: approval_record(look.reader, request),
     api.GetRun: lambda look, request: run_record(look.reader, request.id),
     api.ListRuns: lambda look, request: list_run_records(look.reader, request, look.limits),
     api.TellWhy: lambda look, request: story(look.reader, request.id, look.offered),

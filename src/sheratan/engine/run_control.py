@@ -119,16 +119,16 @@ def stop_run(batch: Batch, run: OpenRun, data: dict[str, Any], by: Principal, re
     batch.state.runs.touched[run.row.number] = None
     for node in run.nodes.values():
         if node.state == "started":
-            _cancel_jobs(batch, run, node.jobs, by, entry)
+            _cancel_jobs(batch, run, node.jobs, entry)
 
 
-def _cancel_jobs(batch: Batch, run: OpenRun, numbers: list[int], by: Principal, cause: int) -> None:
+def _cancel_jobs(batch: Batch, run: OpenRun, numbers: list[int], cause: int) -> None:
     open_jobs = [number for number in numbers if number in batch.state.runs.of_job]
     for job in batch.jobs(open_jobs).values():
         location = batch.locate(job)
         # Its end may be part of this very batch.
         if type(location) is not Result:
-            cancel_job(batch, job, by, f"{run.id} was stopped", cause)
+            cancel_job(batch, job, run.by, f"{run.id} was stopped", cause)
 
 
 def _find(batch: Batch, text: str) -> OpenRun:

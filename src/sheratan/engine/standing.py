@@ -6,11 +6,15 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, Final
 
+import msgspec
+
 from sheratan.engine.compare_runs import compare_open_runs
 from sheratan.engine.problems import Problems, kept_digest
+from sheratan.kernel.approval import ApprovalFact
 from sheratan.kernel.facts import OpenJob, ScheduleFact
 from sheratan.kernel.fold import Fold
 from sheratan.kernel.lifecycle import TERMINAL_STATES
+from sheratan.store.approval_rows import ApprovalRow
 from sheratan.store.port import Reader, Shard
 from sheratan.store.rows import (
     CODE_CHANGED,
@@ -43,6 +47,8 @@ def compare_standing(reader: Reader, fold: Fold, problems: Problems) -> None:
     with problems.reading("flow"):
         _compare_flows(reader, fold, problems)
     _compare_waits(reader, fold, problems)
+    with problems.reading("approval"):
+        _compare_approvals(reader, fold, problems)
     with problems.reading("dead_letter"):
         dead = dict.fromkeys((number,) for number in reader.dead_letters())
         problems.differ("dead_letter", dict.fromkeys((number,) for number in fold.dead), dead)
@@ -168,6 +174,32 @@ def _compare_signals(reader: Reader, fold: Fold, problems: Problems) -> None:
     stands = {row[:2]: (row.name, kept_digest(row.output, row.payload)) for row in reader.all_signals()}
     said = {fact[:2]: fact[2:] for job in fold.open.values() for fact in job.signals}
     problems.differ("signal", said, stands)
+
+
+def _compare_approvals(reader: Reader, fold: Fold, problems: Problems) -> None:
+    """Requests for approval and what was done with them; none is open whose job has ended."""
+    stands = {(row.entry,): _approval_row(row) for row in reader.all_approvals()}
+    said = {(entry,): _approval_fact(fact) for entry, fact in fold.approvals.items()}
+    problems.differ("approval", said, stands)
+    acts = {row[:2]: row[2:] for row in reader.all_approval_acts()}
+    told = {(entry, act.entry): act[1:] for entry, fact in fold.approvals.items() for act in fact.acts}
+    problems.differ("approval_act", told, acts)
+    for entry, fact in fold.approvals.items():
+        if fact.state == "open" and fact.number not in fold.open:
+            text = f"it is open, and job {fact.number} has ended, which has asked for it"
+            problems.add("A1", text, seq=fact.newest, row=f"approval {entry}")
+
+
+def _approval_row(row: ApprovalRow) -> tuple[Any, ...]:
+    approvers = tuple(msgspec.json.decode(row.approvers, type=list[str]))
+    subject = kept_digest(row.subject, row.payload)
+    return (*row[1:5], subject, approvers, *row[8:])
+
+
+def _approval_fact(fact: ApprovalFact) -> tuple[Any, ...]:
+    terms = fact.terms
+    asked = (terms.name, terms.occurrence, terms.question, terms.subject, terms.approvers, terms.needed)
+    return (fact.number, *asked, int(terms.self_approval), *fact[2:8])
 
 
 def _compare_flows(reader: Reader, fold: Fold, problems: Problems) -> None:

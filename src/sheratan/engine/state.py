@@ -103,6 +103,13 @@ def _blocking_codes(store: Store) -> dict[int, set[str]]:
     return codes
 
 
+def _open_approvals(store: Store) -> dict[int, set[int]]:
+    open_ones: dict[int, set[int]] = {}
+    for entry, number in store.open_approvals():
+        open_ones.setdefault(number, set()).add(entry)
+    return open_ones
+
+
 def _open_bulks(store: Store) -> dict[int, Bulk]:
     return {row.entry: _open_bulk(store, row) for row in store.open_bulks()}
 
@@ -126,8 +133,7 @@ class State:
         self.store = store
         self.limits = limits
         self.head: Head = shard.head
-        self.next_number = shard.next_number
-        self.policy = shard.policy
+        self.next_number, self.policy = shard.next_number, shard.policy
         self.engine_entry = shard.engine_entry
         self.clean = shard.clean
         self.intake = "open"
@@ -163,6 +169,8 @@ class State:
         """The code that has blocked jobs which have not ended."""
         self.looks: dict[str, tuple[str, int, int]] = {}
         """Versions of kinds whose blocked jobs are to be looked at: kind, version, and the last job that was."""
+        self.asking = _open_approvals(store)
+        """The open requests for approval of each job that has any, by the entries that record them."""
         self.bulks: dict[int, Bulk] = _open_bulks(store)
         """Bulk operations that go on, by the entry that says what they are."""
         self.runs = Runs(store)

@@ -40,11 +40,11 @@ def status(reader: Reader, facts: Facts) -> EngineStatus:
     """What am I doing, why, who asked, what was my last stable state, what would be the safe alternative."""
     shard, counts, dead = reader.shard(), reader.counts(), reader.dead_letter_count()
     changed = reader.code_changed_count()
-    state = _state(facts, shard.clean)
+    state, approvals = _state(facts, shard.clean), reader.open_approvals()
     return EngineStatus(
         ready=facts.ready and not facts.problems and facts.halted is None,
         problems=facts.problems + ([facts.halted] if facts.halted else []),
-        doing=_doing(reader, counts, state, dead, changed),
+        doing=_doing(reader, counts, state, dead, changed) + _approvals(reader, approvals),
         why=_why(reader, shard.head.seq),
         who_asked=_who_asked(reader),
         last_stable_state=_last_stable(reader, shard.engine_entry),
@@ -57,6 +57,7 @@ def status(reader: Reader, facts: Facts) -> EngineStatus:
         ended=reader.ended_counts(),
         dead_letters=dead,
         code_changed=changed,
+        approvals=len(approvals),
         entries=shard.head.seq,
         head=shard.head.hash,
         workers=facts.workers,
@@ -101,6 +102,15 @@ def _paused(reader: Reader) -> str:
 def _runs(reader: Reader) -> str:
     number = len(reader.open_runs())
     return f"{count(number, 'run')} of workflows open, " if number else ""
+
+
+def _approvals(reader: Reader, approvals: list[tuple[int, int]]) -> str:
+    """How many requests for approval are open, and the oldest of them."""
+    if not approvals:
+        return ""
+    entry, number = approvals[0]
+    asked = ", ".join(job_id(job) for job in reader.jobs([number]))
+    return f"; {count(len(approvals), 'approval')} open, the oldest approval:{entry} of {asked}"
 
 
 def _why(reader: Reader, next_seq: int) -> str:

@@ -16,6 +16,7 @@ from sheratan.contracts.worker import StepRecord
 from sheratan.engine.batch import job_id
 from sheratan.engine.blockers import Blockers, limits_of
 from sheratan.engine.entries import read_entry
+from sheratan.engine.inbox import waits_for
 from sheratan.engine.run_views import with_node
 from sheratan.engine.state import State
 from sheratan.kernel.words import count
@@ -247,6 +248,8 @@ def _due_us(location: Location) -> int | None:
 def _awaited(reader: Reader, row: WaitRow) -> str:
     if row.what == "sleep":
         return "the end of its sleep"
+    if row.what == "approval":
+        return waits_for(reader, row.key)
     if row.what == "signal":
         return f"the signal {row.key}"
     return f"{count(reader.awaited_left(wait_key(row)), 'other job')} to end"

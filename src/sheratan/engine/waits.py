@@ -14,6 +14,7 @@ from sheratan.contracts.principal import ENGINE, Principal
 from sheratan.contracts.worker import Wait
 from sheratan.engine.batch import Batch, job_id
 from sheratan.engine.commands import Ending, SendSignal
+from sheratan.engine.quorum import find_approval, given_by, in_time
 from sheratan.engine.state import Held
 from sheratan.kernel.canonical import digest
 from sheratan.store.rows import (
@@ -44,6 +45,14 @@ def check_waits(batch: Batch, report: Ending) -> None:
     for wait in report.waits:
         if wait.what == "jobs":
             _check_jobs(batch, report.number, wait)
+        elif wait.what == "approval":
+            _check_approval(batch, report.number, wait)
+
+
+def _check_approval(batch: Batch, waiting: int, wait: Wait) -> None:
+    row = find_approval(batch, wait.key)
+    if (row.number, row.name, row.occurrence) != (waiting, wait.name, wait.occurrence):
+        raise InvalidInput(f"{wait.name} waits for {wait.key}, which it has not asked for", field="waits")
 
 
 def _check_jobs(batch: Batch, waiting: int, wait: Wait) -> None:
@@ -84,7 +93,9 @@ def park(batch: Batch, held: Held, waits: Sequence[Wait], record: dict[str, Any]
 
 def _row(batch: Batch, job: JobRow, entry: int, ordinal: int, wait: Wait) -> WaitRow:
     due_us = NEVER_US
-    if wait.until_us is not None:
+    if wait.what == "approval":
+        due_us = find_approval(batch, wait.key).due_us
+    elif wait.until_us is not None:
         due_us = wait.until_us
     elif wait.seconds is not None:
         due_us = batch.at_us + int(wait.seconds * 1_000_000)
@@ -144,7 +155,7 @@ class _Over(NamedTuple):
     wait: WaitRow
     output: bytes | None = b"null"
     payload: bytes | None = None
-    error: bytes | None = None
+    error: JobError | None = None
     cause: int | None = None
 
 
@@ -176,30 +187,42 @@ def _over(batch: Batch, job: JobRow, ended: int | None) -> Iterator[_Over]:
             yield _Over(wait, came.output, came.payload, cause=came.entry)
         elif wait.what == "jobs" and not batch.awaited_left(wait_key(wait)):
             yield _Over(wait, cause=ended)
+        elif wait.what == "approval":
+            yield from _decided(batch, wait)
         elif wait.due_us <= batch.at_us:
             yield _Over(wait, error=_time_is_over(wait))
 
 
-def _time_is_over(wait: WaitRow) -> bytes | None:
+def _decided(batch: Batch, wait: WaitRow) -> Iterator[_Over]:
+    """What a request for approval has come to, if it has ended."""
+    row = in_time(batch, find_approval(batch, wait.key))
+    if row.state != "open":
+        output, error = given_by(batch, row)
+        body, payload = (None, None) if output is None else batch.keep(output)
+        yield _Over(wait, body, payload, error, cause=row.ended)
+
+
+def _time_is_over(wait: WaitRow) -> JobError | None:
     if wait.what == "sleep":
         return None
     message = "the jobs have not ended in time"
     if wait.what == "signal":
         message = f"no signal {wait.key} has come in time"
-    return msgspec.json.encode(JobError(error_class="fatal", type="WaitTimedOut", message=message))
+    return JobError(error_class="fatal", type="WaitTimedOut", message=message)
 
 
 def _record(batch: Batch, public_id: str, over: _Over, step: int, previous: int) -> int:
     """A wait that is over is a step of the job, as if a worker had recorded it."""
     wait, error = over.wait, over.error
+    body = b"" if error is None else msgspec.json.encode(error)
     data: dict[str, Any] = {"step": step, "name": wait.name}
     if wait.occurrence > 1:
         data["occurrence"] = wait.occurrence
-    output, payload = (error, None) if error is not None else (over.output, over.payload)
+    output, payload = (body, None) if error is not None else (over.output, over.payload)
     if error is None:
         data["output"] = payload.hex() if payload else digest(output or b"")
     else:
-        data["error"] = {"class": "fatal", "type": "WaitTimedOut", "digest": digest(error)}
+        data["error"] = {"class": "fatal", "type": error.type, "digest": digest(body)}
     entry = batch.unit.record(
         "step.succeeded" if error is None else "step.failed",
         public_id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -41,12 +41,13 @@ from sheratan.engine.views import (
     ended_record,
     queue_records,
 )
+from sheratan.gateway.approvals import Decision, prepare_ask
 from sheratan.gateway.orders import ORDERS
 from sheratan.kernel.story import tell
 from sheratan.store.port import Reader
 from sheratan.store.rows import JobRow, Result
 
-__all__ = ["Api", "LocalTransport"]
+__all__ = ["Api"]
 
 T = TypeVar("T")
 
@@ -90,10 +91,16 @@ class Api:
             api.WaitForStops: self._stops,
             api.HeartbeatWorker: self._heartbeat,
             api.EndWorker: self._end,
+            api.AskApproval: self._ask_approval,
         }
 
-    def handle(self, request: api.Request, by: Principal) -> Awaitable[Any]:
-        """The answer to a request; a refusal is raised as a SheratanError."""
+    def handle(self, request: api.Request, by: Principal, sessions: Sequence[int] = ()) -> Awaitable[Any]:
+        """The answer to a request; a refusal is raised as a SheratanError.
+
+        `sessions` are the workers that are on duty over the same connection: what is decided there, they decide.
+        """
+        if sessions and isinstance(request, Decision):
+            by = next((self._workers[one] for one in sessions if one in self._workers), by)
         return self._handlers[type(request)](request, by)
 
     async def stream(self, request: api.Request) -> AsyncGenerator[Any, None]:
@@ -146,10 +153,8 @@ class Api:
 
     async def _look(self, request: api.Request, by: Principal) -> Any:
         engine, read = self._engine, READS[type(request)]
-        limits, now_us, offered = engine.limits, engine.now_us(), engine.offered
-        return await self._read(
-            lambda reader: read(Look(reader, limits, by.tenant, now_us, offered), request)
-        )
+        look = Look(self._reader, engine.limits, by.tenant, engine.now_us(), engine.offered, by.actor)
+        return await self._read(lambda _: read(look, request))
 
     async def _order(self, request: api.Request, by: Principal) -> Any:
         return await self._engine.ask(ORDERS[type(request)](request), by)
@@ -293,6 +298,10 @@ class Api:
         )
         return await self._engine.ask(command, self._worker(request.session))
 
+    async def _ask_approval(self, request: api.AskApproval, by: Principal) -> Any:
+        command = prepare_ask(request, self._engine.limits)
+        return await self._engine.ask(command, self._worker(request.session))
+
     async def _stops(self, request: api.WaitForStops, by: Principal) -> Any:
         return await self._engine.wait_stops(request.session)
 
@@ -301,25 +310,6 @@ class Api:
 
     async def _end(self, request: api.EndWorker, by: Principal) -> None:
         await self.close_session(request.session)
-
-
-class LocalTransport:
-    """The API for code in the engine's own process."""
-
-    def __init__(self, served: Api, by: Principal) -> None:
-        self._api = served
-        self._by = by
-
-    def call(self, request: api.Request) -> Awaitable[Any]:
-        """The answer to a request."""
-        return self._api.handle(request, self._by)
-
-    def stream(self, request: api.Request) -> AsyncIterator[Any]:
-        """The items of a stream."""
-        return self._api.stream(request)
-
-    async def close(self) -> None:
-        """Nothing to hang up."""
 
 
 def _concerns(entry: Entry, subject: str | None, number: int | None) -> bool:

@@ -20,6 +20,7 @@ from sheratan.engine.commands import (
     ResumeSchedule,
     Unblock,
 )
+from sheratan.gateway.approvals import decision_command
 
 __all__ = ["ORDERS"]
 
@@ -39,6 +40,8 @@ ORDERS: Final[dict[type[api.Request], Callable[[Any], Command]]] = {
     api.UnblockJob: lambda request: Unblock(id=request.id, reason=request.reason),
     api.DiscardJob: lambda request: Discard(id=request.id, reason=request.reason),
     api.CancelRun: lambda request: CancelRun(id=request.id, reason=request.reason, keeps=request.keeps),
+    api.DecideApproval: decision_command,
+    api.DelegateApproval: decision_command,
     api.PauseQueue: lambda request: Pause(subject=f"queue:{request.queue}", reason=request.reason),
     api.PauseKind: lambda request: Pause(subject=f"kind:{request.kind}", reason=request.reason),
     api.ResumeQueue: lambda request: Resume(subject=f"queue:{request.queue}"),

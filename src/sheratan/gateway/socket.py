@@ -257,7 +257,7 @@ class _Connection:
 
     async def _call(self, frame: RequestFrame, by: Principal) -> Any:
         request = _read_params(frame, METHODS[frame.method][0])
-        value = await self._api.handle(request, by)
+        value = await self._api.handle(request, by, self._sessions)
         if isinstance(request, RegisterWorker):
             self._sessions.append(value.session)
         return value

@@ -80,6 +80,8 @@ class OpenJob(msgspec.Struct, gc=False):
     missing: int
     parents_failed: int
     run_timeout_us: int
+    requester: str
+    """On whose behalf it, or the first of the jobs that it descends from, was submitted."""
     attempt: int = 1
     failures: int = 0
     losses: int = 0
@@ -91,6 +93,8 @@ class OpenJob(msgspec.Struct, gc=False):
     waits: tuple[WaitFact, ...] = ()
     signals: tuple[SignalFact, ...] = ()
     """What its handler waits for, and what was sent to it that it has not received."""
+    approvals: tuple[int, ...] = ()
+    """Its requests for approval, by the entries that record them."""
     cost: int = 1
     version: int = 1
     is_code_changed: bool = False

@@ -9,6 +9,7 @@ from typing import Final
 from sheratan.contracts.journal import Entry
 from sheratan.kernel.canonical import canonical, digest
 from sheratan.kernel.facts import Violation
+from sheratan.kernel.fold_approvals import ApprovalFold
 from sheratan.kernel.fold_book import decision_of
 from sheratan.kernel.fold_dead import DeadFold
 from sheratan.kernel.fold_flow import FlowFold
@@ -20,7 +21,7 @@ __all__ = ["Fold"]
 
 
 class Fold(FlowFold):
-    """Takes entries in order. Memory grows with open jobs, idempotency keys, dead letters and, a byte each, ended jobs.
+    """Takes entries in order. Memory grows with open jobs, keys, dead letters, approvals and, a byte each, ended jobs.
 
     It never raises on what an entry says: what it cannot use becomes a violation, and it goes on.
     """
@@ -177,6 +178,11 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
     "bulk.started": Fold._bulk_started,
     "bulk.ended": DeadFold.bulk_ended,
     "signal.sent": Fold._signalled,
+    "approval.asked": ApprovalFold.approval_asked,
+    "approval.voted": ApprovalFold.approval_voted,
+    "approval.delegated": ApprovalFold.approval_delegated,
+    "approval.expired": ApprovalFold.approval_expired,
+    "approval.cancelled": ApprovalFold.approval_cancelled,
     "step.succeeded": JobFold.stepped,
     "step.failed": JobFold.stepped,
     "schedule.created": JobFold.scheduled,

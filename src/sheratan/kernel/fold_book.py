@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.journal import Entry
+from sheratan.kernel.approval import ApprovalFact
 from sheratan.kernel.facts import Ended, KeyFact, Mention, OpenJob, Violation
 from sheratan.kernel.lifecycle import JOB_TRANSITIONS, TERMINAL_STATES
 from sheratan.kernel.new_facts import NewFacts, no_facts
@@ -48,6 +49,8 @@ class JobBook:
         self.newest_run = 0
         self.run_jobs: dict[int, tuple[OpenRun, str, int]] = {}
         """Open jobs that belong to nodes of runs: the run, the node, the item."""
+        self.approvals: dict[int, ApprovalFact] = {}
+        """Every request for approval, by the entry that records it."""
         self.new = no_facts()
 
     def take_facts(self) -> NewFacts:

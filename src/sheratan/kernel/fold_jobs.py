@@ -52,6 +52,7 @@ class JobFold(CodeFold):
         job = OpenJob(
             number, subject, entry.tenant, data["queue"], data["kind"], data["priority"], data["options"][0],
             state, entry.seq, entry.at, due_us, due_us, missing, failed, data["options"][3],
+            self._requester(entry),
         )  # fmt: skip
         job.cost, job.version = data.get("cost", 1), data.get("version", 1)
         self.new.submitted.append(entry)
@@ -87,8 +88,7 @@ class JobFold(CodeFold):
         """An entry in the story of one job that was submitted before."""
         job = self.by_subject.get(entry.subject)
         if job is None:
-            number = parse_job_id(entry.subject).number
-            self.gone(entry, number)
+            self.gone(entry, parse_job_id(entry.subject).number)
             return
         self.follows(entry, job)
         _CHANGES[entry.type](self, entry, job)
@@ -104,9 +104,13 @@ class JobFold(CodeFold):
         job = self.open.get(number)
         current = job.fence if job is not None and job.state == "running" else None
         if given["fence_current"] != current or given["fence"] == current:
-            text = f"it refuses fence {given['fence']}, and {current} is what holds job {number}"
-            self.say(entry, "E3", text)
+            self.say(entry, "E3", f"it refuses fence {given['fence']}; {current} is what holds job {number}")
         self.mentions.append(Mention(number, entry.seq))
+
+    def _requester(self, entry: Entry) -> str:
+        """On whose behalf a job comes in; one that a job submits comes in for whom that one did."""
+        parent = self.by_subject.get(entry.data.get("by_job", ""))
+        return entry.on_behalf_of if parent is None else parent.requester
 
     def _check_origins(self, entry: Entry) -> None:
         by_job, origin = entry.data.get("by_job"), entry.data.get("origin")

@@ -66,7 +66,7 @@ class RunFold(SmoothFold):
         jobs = [
             OpenJob(
                 number, subject, tenant, queue, kind, priority, attempts_max, "queued", seq, at_us, at_us, at_us,
-                0, 0, run_timeout_us,
+                0, 0, run_timeout_us, entry.on_behalf_of,
             )
             for number, subject, at_us, seq in zip(numbers, subjects, run.instants, count(run.first_seq))
         ]  # fmt: skip

@@ -70,7 +70,7 @@ class SmoothFold(JobFold):
         self.new.plain.add(number, salt, lane, priority, at_us, options, given_as, entry)
         self.open[number] = self.by_subject[subject] = OpenJob(
             number, subject, entry.tenant, queue, kind, priority, attempts_max, "queued", seq, at_us, due_us, due_us,
-            0, 0, run_timeout_us,
+            0, 0, run_timeout_us, entry.on_behalf_of,
         )  # fmt: skip
         return True
 

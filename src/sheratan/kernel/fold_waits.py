@@ -5,13 +5,13 @@ from __future__ import annotations
 from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.journal import Entry
 from sheratan.kernel.facts import Mention, OpenJob, SignalFact, WaitFact
+from sheratan.kernel.fold_approvals import ApprovalFold
 from sheratan.kernel.fold_book import decision_of
-from sheratan.kernel.fold_workflows import WorkflowFold
 
 __all__ = ["WaitFold"]
 
 
-class WaitFold(WorkflowFold):
+class WaitFold(ApprovalFold):
     """What each entry about a wait or a signal does, and what it must fit."""
 
     def signalled(self, entry: Entry) -> None:
@@ -32,10 +32,19 @@ class WaitFold(WorkflowFold):
             wait = WaitFact(job.number, entry.seq, **one)
             job.waits += (wait,)
             self._await_jobs(entry, wait)
+            if wait.what == "approval":
+                self._check_asked(entry, job, wait)
         if data["due_us"] not in {wait.due_us for wait in job.waits}:
             self.say(entry, "E13", f"nothing that it waits for is due at {data['due_us']}")
         self.go(entry, job, "waiting")
         job.due_us, job.since_us = data["due_us"], entry.at
+
+    def _check_asked(self, entry: Entry, job: OpenJob, wait: WaitFact) -> None:
+        asked = self.approvals.get(int(wait.key.rpartition(":")[2]))
+        if asked is None or (asked.number, *asked.key, asked.due_us) != (
+            job.number, wait.name, wait.occurrence, wait.due_us,
+        ):  # fmt: skip
+            self.say(entry, "A1", f"{wait.name} waits for {wait.key}, which was asked for otherwise")
 
     def _await_jobs(self, entry: Entry, wait: WaitFact) -> None:
         if wait.what != "jobs":
@@ -67,6 +76,8 @@ class WaitFold(WorkflowFold):
                 self.say(
                     entry, "E11", f"{wait.name} is over while {len(left)} jobs that it waits for are open"
                 )
+        elif wait.what == "approval":
+            self.check_given(entry, job, wait)
         elif entry.cause is not None:
             self._receive(entry, job, wait)
         elif wait.due_us > entry.at:

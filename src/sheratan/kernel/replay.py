@@ -12,6 +12,7 @@ from sheratan.contracts.journal import Entry
 from sheratan.kernel import (
     admission,
     advance,
+    approval,
     code,
     dead_letters,
     dependency,
@@ -28,6 +29,7 @@ __all__ = ["RULE_MODULES", "Difference", "Replayer", "RuleCount"]
 RULE_MODULES: Final = (
     admission,
     advance,
+    approval,
     code,
     dead_letters,
     dependency,

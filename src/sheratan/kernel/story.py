@@ -7,7 +7,10 @@ from typing import Any, Final
 
 from sheratan.contracts.journal import Entry
 from sheratan.kernel.code import tell_difference
+from sheratan.kernel.story_approvals import APPROVAL_TELLERS
 from sheratan.kernel.story_schedules import SCHEDULE_TELLERS
+from sheratan.kernel.story_words import who, with_reason
+from sheratan.kernel.story_workflows import WORKFLOW_TELLERS
 from sheratan.kernel.words import count, seconds
 
 __all__ = ["tell"]
@@ -17,7 +20,7 @@ def _submitted(entry: Entry) -> str:
     data = entry.data
     queue, priority = data["queue"], data["priority"]
     text = (
-        f"{_who(entry)} submitted it as a job of kind {data['kind']} for queue {queue}, priority {priority}."
+        f"{who(entry)} submitted it as a job of kind {data['kind']} for queue {queue}, priority {priority}."
     )
     if "firing" in data:
         text += f" Firing {data['firing']} of schedule {data['schedule']} submitted it."
@@ -49,7 +52,7 @@ def _part(data: dict[str, Any]) -> str:
 
 
 def _refused(entry: Entry) -> str:
-    return f"A job of kind {entry.data['kind']} of {_who(entry)} was not taken in."
+    return f"A job of kind {entry.data['kind']} of {who(entry)} was not taken in."
 
 
 def _leased(entry: Entry) -> str:
@@ -80,15 +83,6 @@ def _started(entry: Entry) -> str:
     return f"The engine {entry.data['version']} started as owner number {entry.data['epoch']}."
 
 
-def _with_reason(text: str) -> Callable[[Entry], str]:
-    def told(entry: Entry) -> str:
-        reason = entry.data.get("reason")
-        part = f", as part of bulk:{entry.cause}" if entry.cause is not None else ""
-        return f"{_who(entry)} {text}{part}{f': {reason}' if reason else ''}."
-
-    return told
-
-
 def _limited(entry: Entry) -> str:
     limits, reason = entry.data["limits"], entry.data.get("reason")
     parts = []
@@ -101,8 +95,8 @@ def _limited(entry: Entry) -> str:
         parts.append(f"weight {limits['weight']}")
     told = ", ".join(parts) or "no limits"
     if entry.data.get("declared"):
-        return f"The worker of {_who(entry)} offers {entry.subject} with {told}."
-    return f"{_who(entry)} set {told} for {entry.subject}{f': {reason}' if reason else ''}."
+        return f"The worker of {who(entry)} offers {entry.subject} with {told}."
+    return f"{who(entry)} set {told} for {entry.subject}{f': {reason}' if reason else ''}."
 
 
 def _blocked(entry: Entry) -> str:
@@ -112,12 +106,10 @@ def _blocked(entry: Entry) -> str:
 def _unblocked(entry: Entry) -> str:
     if "attempt" in entry.data:
         reason = entry.data.get("reason")
-        who = (
-            ""
-            if entry.actor == "engine"
-            else f" {_who(entry)} let it go on{f': {reason}' if reason else ''}."
+        by = (
+            "" if entry.actor == "engine" else f" {who(entry)} let it go on{f': {reason}' if reason else ''}."
         )
-        return f"It is blocked no longer, and goes on in its queue.{who}"
+        return f"It is blocked no longer, and goes on in its queue.{by}"
     return f"{entry.data['ended']} ended as {entry.data['state']}, the last job it waited for."
 
 
@@ -149,7 +141,7 @@ def _step(entry: Entry) -> str:
 
 def _replayed(entry: Entry) -> str:
     reason, edited = entry.data.get("reason"), entry.data.get("edited", ())
-    text = f"{_who(entry)} had it run again as {entry.data['as']}"
+    text = f"{who(entry)} had it run again as {entry.data['as']}"
     if edited:
         text += f" with another {', '.join(edited)}"
     return f"{text}{f': {reason}' if reason else ''}."
@@ -161,7 +153,7 @@ def _bulk_started(entry: Entry) -> str:
     meant = ", ".join(f"{name} {wanted[name]}" for name in sorted(wanted)) or "all"
     limit = f", {data['limit']} at most" if "limit" in data else ""
     reason = data.get("reason")
-    text = f"{_who(entry)} began a bulk {data['action']} of jobs ({meant}{limit})"
+    text = f"{who(entry)} began a bulk {data['action']} of jobs ({meant}{limit})"
     return f"{text}{f': {reason}' if reason else ''}."
 
 
@@ -171,18 +163,16 @@ def _waits(entry: Entry) -> str:
 
 
 def _awaited(wait: dict[str, Any]) -> str:
+    if wait["what"] == "approval":
+        return str(wait["key"])
     if wait["what"] == "signal":
         return f"the signal {wait['key']}"
     return f"{count(len(wait['jobs']), 'job')} to end" if wait["what"] == "jobs" else "the end of a sleep"
 
 
-def _who(entry: Entry) -> str:
-    return entry.actor if entry.actor == entry.on_behalf_of else f"{entry.actor} for {entry.on_behalf_of}"
-
-
 _TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     "engine.started": _started,
-    "engine.draining": _with_reason("began to drain the engine"),
+    "engine.draining": with_reason("began to drain the engine"),
     "engine.resumed": _resumed,
     "engine.stopped": lambda entry: f"The engine stopped with {count(entry.data['running'], 'job')} running.",
     "policy.set": lambda entry: f"The limits in force were set (digest {entry.data['digest'][:12]}).",
@@ -190,10 +180,10 @@ _TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     "worker.registered": _registered,
     "worker.leased": _leased,
     "worker.ended": _ended_worker,
-    "queue.paused": _with_reason("paused the queue"),
-    "queue.resumed": _with_reason("resumed the queue"),
-    "kind.paused": _with_reason("paused the kind"),
-    "kind.resumed": _with_reason("resumed the kind"),
+    "queue.paused": with_reason("paused the queue"),
+    "queue.resumed": with_reason("resumed the queue"),
+    "kind.paused": with_reason("paused the kind"),
+    "kind.resumed": with_reason("resumed the kind"),
     "flow.limited": _limited,
     "job.submitted": _submitted,
     "job.refused": _refused,
@@ -204,33 +194,29 @@ _TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     "job.timed_out": _failed_attempt("ran out of time"),
     "job.retried": _failed_attempt("failed"),
     "job.requeued": _failed_attempt("ended early"),
-    "job.cancel_requested": _with_reason("asked for it to be cancelled"),
+    "job.cancel_requested": with_reason("asked for it to be cancelled"),
     "job.cancelled": lambda entry: _cancelled(entry),
     "job.fenced_off": _fenced_off,
     "job.waiting": _waits,
     "job.blocked": _blocked,
     "job.woken": lambda entry: "What it waited for has come; it goes on in its queue.",
     "job.replayed": _replayed,
-    "job.discarded": _with_reason("discarded it"),
+    "job.discarded": with_reason("discarded it"),
     "bulk.started": _bulk_started,
     "bulk.ended": lambda entry: "The bulk operation is over.",
-    "signal.sent": lambda entry: f"{_who(entry)} sent it the signal {entry.data['name']}.",
+    "signal.sent": lambda entry: f"{who(entry)} sent it the signal {entry.data['name']}.",
     "step.succeeded": _step,
     "step.failed": _step,
     **SCHEDULE_TELLERS,
-    "workflow.started": lambda entry: f"{_who(entry)} started a run of workflow {entry.data['workflow']}.",
-    "workflow.advanced": lambda entry: f"The run advanced to {count(entry.data['jobs'], 'job')}.",
-    "workflow.blocked": lambda entry: "The run waits for a person.",
-    "workflow.stopping": _with_reason("stopped the run"),
-    "workflow.compensating": lambda entry: f"It is to end as {entry.data['ending']}.",
-    "workflow.ended": lambda entry: f"The run ended as {entry.data['state']}.",
+    **APPROVAL_TELLERS,
+    **WORKFLOW_TELLERS,
 }
 
 
 def _cancelled(entry: Entry) -> str:
     if entry.actor == "engine":
         return "It was cancelled by the engine."
-    return _with_reason("cancelled it")(entry)
+    return with_reason("cancelled it")(entry)
 
 
 def tell(entry: Entry) -> str:

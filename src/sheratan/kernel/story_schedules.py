@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from sheratan.contracts.journal import Entry
+from sheratan.kernel.story_words import with_reason
 from sheratan.kernel.words import count, seconds
 
 __all__ = ["SCHEDULE_TELLERS"]
@@ -65,14 +66,6 @@ def _backfilled(entry: Entry) -> str:
     )
 
 
-def _with_reason(text: str) -> Callable[[Entry], str]:
-    def told(entry: Entry) -> str:
-        reason = entry.data.get("reason")
-        return f"{entry.actor} {text}{f': {reason}' if reason else ''}."
-
-    return told
-
-
 SCHEDULE_TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     "schedule.created": _defined("created"),
     "schedule.changed": _defined("gave another definition to"),
@@ -81,8 +74,8 @@ SCHEDULE_TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     "schedule.skipped": _skipped,
     "schedule.postponed": _postponed,
     "schedule.backfilled": _backfilled,
-    "schedule.paused": _with_reason("paused the schedule"),
+    "schedule.paused": with_reason("paused the schedule"),
     "schedule.resumed": lambda entry: f"{entry.actor} resumed the schedule. {_next(entry)}",
-    "schedule.deleted": _with_reason("deleted the schedule"),
+    "schedule.deleted": with_reason("deleted the schedule"),
 }
 """The sentence of each type of entry about a schedule."""

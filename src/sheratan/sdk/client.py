@@ -21,6 +21,7 @@ from sheratan.contracts.schedules import FiringRecord, ScheduleRecord
 from sheratan.contracts.values import convert
 from sheratan.contracts.worker import StepRecord
 from sheratan.contracts.workflows import Workflow
+from sheratan.sdk.approval_calls import ApprovalCalls
 from sheratan.sdk.kind import Kind
 from sheratan.sdk.options import SubmissionOptions, read_options
 from sheratan.sdk.runs import RunHandle
@@ -57,7 +58,7 @@ class JobHandle:
         return await self._client.cancel(self.id, reason)
 
 
-class Client:
+class Client(ApprovalCalls):
     """An engine's client. Use it as an async context manager, or call `close`."""
 
     def __init__(self, transport: api.Transport) -> None:

@@ -11,9 +11,10 @@ from sheratan.contracts import api
 from sheratan.contracts.errors import Unavailable
 from sheratan.contracts.jobs import Submission
 from sheratan.contracts.worker import SPAWN_PREFIX, Assignment, What
+from sheratan.sdk.approval import Approval
 from sheratan.sdk.children import Child, Offered
 from sheratan.sdk.errors import ChildFailed, Fatal
-from sheratan.sdk.options import SubmissionOptions, read_options
+from sheratan.sdk.options import ApprovalOptions, SubmissionOptions, read_options
 from sheratan.sdk.steps import Steps
 
 __all__ = ["Context", "Ended"]
@@ -138,6 +139,30 @@ class Context:
         Raises WaitTimedOut when none has come in time, now and in every later attempt.
         """
         return await self._wait("signal", f"wait:signal:{name}", key=name, seconds=timeout_seconds)
+
+    async def approve(
+        self, question: str, *, subject: Any = None, **options: Unpack[ApprovalOptions]
+    ) -> Approval:
+        """Ask people for an approval, and wait until they have decided; the slot is given back meanwhile.
+
+        `subject` is any JSON value: what exactly is to be approved. Its SHA-256 and that of the question stand in the
+        journal, and every vote names the digest of both. `approvers` are names of principals (`local:anna`); without
+        any, anyone may decide. So many `approvals` are needed, each of another person, and one denial denies. Whoever
+        asked for the job may not decide, unless with `self_approval`. It stays open for `timeout_seconds`, or until the
+        instant `deadline_us`. It is remembered by its name and how often that name was used before, as a step is.
+
+        Raises ApprovalDenied and ApprovalExpired, now and in every later attempt; ApprovalChanged when an earlier
+        attempt has asked for something else under this name; Fatal when it can't be asked.
+        """
+        if self._steps is None:
+            raise Fatal("only an async handler can wait for an approval; a plain function cannot")
+        given: dict[str, Any] = {"question": question, "subject": subject, **options}
+        name = given.pop("name", None)
+        given["seconds"] = given.pop("timeout_seconds", None)
+        given["until_us"] = given.pop("deadline_us", None)
+        given["approvers"] = tuple(given.get("approvers", ()))
+        wanted = "wait:approval" if name is None else f"wait:approval:{name}"
+        return msgspec.convert(await self._steps.approve(wanted, given), Approval)
 
     async def spawn(
         self, kind: Offered | str, value: Any = None, **options: Unpack[SubmissionOptions]

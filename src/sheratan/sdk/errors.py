@@ -12,6 +12,9 @@ from sheratan.contracts.code import Difference
 from sheratan.contracts.jobs import ErrorClass, JobError
 
 __all__ = [
+    "ApprovalChanged",
+    "ApprovalDenied",
+    "ApprovalExpired",
     "ChildFailed",
     "CodeChanged",
     "Fatal",
@@ -93,6 +96,20 @@ class StepFailed(HandlerError):
 
 class WaitTimedOut(StepFailed):
     """What the handler waits for has not come in time."""
+
+
+class ApprovalDenied(StepFailed):
+    """Somebody has denied what the handler asked for; the message says who, and why."""
+
+
+class ApprovalExpired(WaitTimedOut):
+    """Nobody has decided in time about what the handler asked for."""
+
+
+class ApprovalChanged(HandlerError):
+    """The handler asks for something else than an earlier attempt has under this name; nobody has approved that."""
+
+    error_class = "fatal"
 
 
 class CodeChanged(HandlerError):

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypedDict
 
 from sheratan.contracts.jobs import AFTER_FAILURE, NO_OPTIONS, Options
 from sheratan.contracts.values import convert
 
-__all__ = ["SubmissionOptions", "read_options"]
+__all__ = ["ApprovalOptions", "SubmissionOptions", "read_options"]
+
+
+class ApprovalOptions(TypedDict, total=False):
+    """Who may approve, how many must, and until when; see `Context.approve`."""
+
+    approvers: Sequence[str]
+    approvals: int
+    self_approval: bool
+    timeout_seconds: float
+    deadline_us: int
+    name: str
 
 
 class SubmissionOptions(TypedDict, total=False):

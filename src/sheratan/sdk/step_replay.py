@@ -52,6 +52,8 @@ class Replay:
         """The place of the record that is given back next."""
         self._asked: dict[int, _Asked] = {}
         self._new: list[_Asked] = []
+        self._announced: set[int] = set()
+        """Places of records that are asked for once the engine has answered something else."""
         self._alarm: asyncio.TimerHandle | None = None
         self._is_giving = False
 
@@ -72,6 +74,14 @@ class Replay:
     def is_over(self) -> bool:
         """Whether every record has been given back: what comes now is new."""
         return self._next == len(self._recorded)
+
+    def announce(self, key: Key) -> bool:
+        """Whether a step is recorded. If so it is asked for soon, and nobody loses patience with it until then."""
+        place = self._places.get(key)
+        if place is None:
+            return False
+        self._announced.add(place)
+        return True
 
     def check_all_given(self) -> None:
         """Raise CodeChanged when the handler has ended and never asked for a step that was recorded."""
@@ -114,6 +124,8 @@ class Replay:
         self._alarm = asyncio.get_running_loop().call_later(seconds, self._look, looks - 1)
 
     def _look(self, looks: int) -> None:
+        if self._next in self._announced:
+            return
         if looks > 0:
             self._wait_on(looks)
             return

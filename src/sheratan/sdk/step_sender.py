@@ -10,7 +10,9 @@ from typing import Any, Final
 import msgspec
 
 from sheratan.contracts import api
+from sheratan.contracts.approvals import AskApproval
 from sheratan.contracts.errors import (
+    Conflict,
     Disconnected,
     InvalidInput,
     LimitReached,
@@ -21,7 +23,17 @@ from sheratan.contracts.errors import (
 )
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.worker import StepReport
-from sheratan.sdk.errors import InvalidOutput, NotRecorded, NotSpawned, StepFailed, describe
+from sheratan.sdk.errors import (
+    ApprovalChanged,
+    Fatal,
+    InvalidOutput,
+    NotRecorded,
+    NotSpawned,
+    Retryable,
+    StepFailed,
+    describe,
+)
+from sheratan.sdk.steps import Alone
 
 __all__ = ["StepSender"]
 
@@ -40,11 +52,11 @@ class StepSender:
     def __init__(self, transport: api.Transport) -> None:
         self.session = 0
         self._transport = transport
-        self._waiting: deque[tuple[StepReport | api.SpawnJobs, asyncio.Future[Any]]] = deque()
+        self._waiting: deque[tuple[StepReport | Alone, asyncio.Future[Any]]] = deque()
         self._task: asyncio.Task[None] | None = None
 
-    def send(self, step: StepReport | api.SpawnJobs) -> asyncio.Future[Any]:
-        """Done once the step is durable, with the ids of the jobs that it has spawned, if it has.
+    def send(self, step: StepReport | Alone) -> asyncio.Future[Any]:
+        """Done once the step is durable, with the ids of the jobs that it has spawned, or of what it asks for.
 
         LostLease when the attempt was given up, StepFailed when it was refused, and recorded as failed.
         """
@@ -61,7 +73,7 @@ class StepSender:
                 steps: list[_Waiting] = []
                 while self._waiting and len(steps) < _STEPS_AT_ONCE:
                     step, told = self._waiting[0]
-                    if isinstance(step, api.SpawnJobs):
+                    if isinstance(step, Alone):
                         break
                     steps.append((step, told))
                     self._waiting.popleft()
@@ -69,8 +81,11 @@ class StepSender:
                     await self._send(steps)
                 else:
                     step, told = self._waiting.popleft()
-                    assert isinstance(step, api.SpawnJobs)
-                    await self._spawn(step, told)
+                    if isinstance(step, AskApproval):
+                        await self._ask(step, told)
+                    else:
+                        assert isinstance(step, api.SpawnJobs)
+                        await self._spawn(step, told)
         finally:
             self._task = None
 
@@ -89,6 +104,15 @@ class StepSender:
         else:
             if not told.done():
                 told.set_result(ids)
+
+    async def _ask(self, asks: AskApproval, told: asyncio.Future[Any]) -> None:
+        try:
+            public_id = await self._deliver(msgspec.structs.replace(asks, session=self.session))
+        except SheratanError as error:
+            _refuse([(asks, told)], _not_asked(error))
+        else:
+            if not told.done():
+                told.set_result(public_id)
 
     async def _send(self, waiting: list[_Waiting]) -> None:
         try:
@@ -127,17 +151,26 @@ class StepSender:
             lost = LostLease("this attempt was given up; its step was not recorded")
             _refuse([(step, told)], StepFailed(step.name, error) if counted else lost)
 
-    async def _deliver(self, request: api.RecordSteps | api.SpawnJobs) -> Any:
+    async def _deliver(self, request: api.RecordSteps | Alone) -> Any:
         while True:
             try:
                 return await self._transport.call(request)
             except (Disconnected, NotFound):
                 raise
             except (Unavailable, LimitReached) as error:
-                if error.field in (*_FULL, "jobs"):
+                if error.field in (*_FULL, "jobs", "approvals"):
                     raise
                 # What was done must not be lost: it is sent until the engine takes it or has gone for good.
                 await asyncio.sleep(_AGAIN_SECONDS)
+
+
+def _not_asked(error: SheratanError) -> Exception:
+    """How a handler hears that its request for approval was not taken."""
+    if isinstance(error, (Disconnected, LostLease)) or error.field == "session":
+        return LostLease(str(error), field="session")
+    if isinstance(error, Conflict):
+        return ApprovalChanged(str(error))
+    return Retryable(str(error)) if isinstance(error, LimitReached) else Fatal(str(error))
 
 
 def _step_of(spawns: api.SpawnJobs) -> StepReport:

@@ -13,12 +13,15 @@ from typing import Any, Final, NoReturn, TypeVar
 import msgspec
 
 from sheratan.contracts.api import SpawnJobs
-from sheratan.contracts.errors import LostLease
+from sheratan.contracts.approvals import AskApproval
+from sheratan.contracts.errors import InvalidInput, LostLease
 from sheratan.contracts.jobs import JobError, Name, Submission
 from sheratan.contracts.values import convert
 from sheratan.contracts.worker import PATCH_PREFIX, Assignment, StepRecord, StepReport, Wait, What
 from sheratan.sdk import step_replay
 from sheratan.sdk.errors import (
+    ApprovalDenied,
+    ApprovalExpired,
     Fatal,
     HandlerError,
     InvalidOutput,
@@ -30,9 +33,12 @@ from sheratan.sdk.errors import (
 from sheratan.sdk.step_output import StepOutput, Unreadable
 from sheratan.sdk.step_replay import Key, Replay, changed
 
-__all__ = ["Parked", "Steps", "Surroundings"]
+__all__ = ["Alone", "Parked", "Steps", "Surroundings"]
 
 T = TypeVar("T")
+
+Alone = SpawnJobs | AskApproval
+"""What a handler asks of the engine in a call of its own."""
 
 QUIET_SECONDS: Final = 0.2
 """How long a handler that waits in one branch may take in the others until it asks for a step: then it is parked."""
@@ -57,9 +63,9 @@ class _FailedForNow(StepFailed):
 class Surroundings(msgspec.Struct, frozen=True):
     """What the steps of an attempt need of the worker that runs it."""
 
-    send: Callable[[StepReport | SpawnJobs], Awaitable[Any]]
-    """Record a step, or jobs as one, which gives their ids: LostLease when the attempt was given up, StepFailed when it
-    was recorded as failed instead."""
+    send: Callable[[StepReport | Alone], Awaitable[Any]]
+    """Record a step; jobs as one, which gives their ids; or what is to be approved, which gives its id. LostLease when
+    the attempt was given up, StepFailed when it was recorded as failed instead."""
     stop: Callable[[], object]
     """Cancel the handler."""
     is_cancelled: Callable[[], bool]
@@ -166,10 +172,39 @@ class Steps:
             raise WaitTimedOut(name, record.error)
         if record is not None:
             return msgspec.json.decode(record.output)
+        return await self._park_for(key, wait)
+
+    async def _park_for(self, key: Key, wait: Wait) -> NoReturn:
+        """This branch goes on in a later attempt."""
         self.waits[key] = wait
         is_alone = asyncio.current_task() is self._main and len(self.waits) == 1
         self._park_after(0 if is_alone else QUIET_SECONDS)
-        return await self._hold()
+        await self._hold()
+
+    async def approve(self, name: str, given: dict[str, Any]) -> Any:
+        """What people have approved. The engine is asked in every attempt: it knows what was asked for before."""
+        key = self._take_key(name)
+        fixed = {"session": 0, "number": self._assignment.number, "fence": self._assignment.fence}
+        try:
+            asks = convert(fixed | {"name": name, "occurrence": key[1], **given}, AskApproval)
+        except InvalidInput as error:
+            raise Fatal(str(error)) from error
+        if self._replay.announce(key):
+            # Before its turn, so that nothing comes between a record and what the handler does with it.
+            try:
+                await self._begin(lambda: self._tell(asks))
+            except HandlerError:
+                await self._replay.record(key)
+                raise
+        record = await self._replay.record(key)
+        if record is None:
+            public_id: str = await self._begin(lambda: self._tell(asks))
+            wait = Wait(name=name, occurrence=key[1], what="approval", key=public_id)
+            await self._park_for(key, wait)
+        if record.error is not None:
+            failure = ApprovalDenied if record.error.type == "ApprovalDenied" else ApprovalExpired
+            raise failure(name, record.error)
+        return msgspec.json.decode(record.output)
 
     def occurrence_of(self, name: str) -> int:
         """How often this name was asked for."""
@@ -343,7 +378,7 @@ class Steps:
             )
         )
 
-    async def _tell(self, what: StepReport | SpawnJobs) -> Any:
+    async def _tell(self, what: StepReport | Alone) -> Any:
         told = asyncio.ensure_future(self._around.send(what))
         while True:
             try:

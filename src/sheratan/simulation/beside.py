@@ -20,6 +20,7 @@ def faults_beside(reader: Reader, model: Model) -> Iterator[str]:
     said = [(number, code) for number, job in sorted(model.jobs.items()) for code in sorted(job.blocked_by)]
     if codes != said:
         yield f"jobs are blocked by the code {codes}; the model says {said}"
+    yield from _approvals(reader, model)
 
 
 def _dead_letters(reader: Reader, model: Model) -> Iterator[str]:
@@ -31,6 +32,30 @@ def _dead_letters(reader: Reader, model: Model) -> Iterator[str]:
     meant = [(entry, bulk.last, bulk.done, bulk.is_over) for entry, bulk in model.bulks.items()]
     if bulks != meant:
         yield f"bulk operations have come to {bulks}; the model says {meant}"
+
+
+def _approvals(reader: Reader, model: Model) -> Iterator[str]:
+    """Requests for approval, and what was done with them."""
+    stored = {f"approval:{row.entry}": (row.number, row.state, row.due_us) for row in reader.all_approvals()}
+    said = {one.id: (one.number, one.state, one.due_us) for one in model.approvals.values()}
+    if stored != said:
+        yield f"the requests for approval are {stored}; the model says {said}"
+    acts = {
+        (f"approval:{act.approval}", act.actor, act.what, act.receiver, act.entry)
+        for act in reader.all_approval_acts()
+    }
+    meant = {
+        (one.id, who, verdict, None, entry)
+        for one in model.approvals.values()
+        for who, (verdict, entry) in one.said.items()
+    }
+    meant |= {
+        (one.id, who, "delegate", receiver, entry)
+        for one in model.approvals.values()
+        for who, (receiver, entry) in one.handed.items()
+    }
+    if acts != meant:
+        yield f"with requests for approval was done {sorted(acts, key=str)}; the model says {sorted(meant, key=str)}"
 
 
 def _flows(reader: Reader, model: Model) -> Iterator[str]:

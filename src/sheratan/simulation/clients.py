@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from sheratan.contracts import api
+from sheratan.contracts.approvals import ListApprovals
 from sheratan.contracts.bulk import BulkAction
 from sheratan.contracts.dead_letters import Edit
 from sheratan.contracts.errors import Conflict, SheratanError
@@ -21,6 +22,7 @@ from sheratan.simulation.clock import EPOCH_US
 from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.network import Connection, Network
 from sheratan.simulation.options import Options
+from sheratan.simulation.people import decide
 from sheratan.simulation.scheduling import draw_schedule
 from sheratan.simulation.story import Story
 from sheratan.simulation.workflows import draw_workflow
@@ -134,6 +136,12 @@ class Client:
             with suppress(Conflict):
                 # It may wait for other jobs, or for nothing.
                 await self._ask(api.UnblockJob(id=job, reason="a test"))
+
+    async def _approve(self) -> None:
+        """Decide about what handlers ask, whoever asked for their jobs."""
+        page = await self._ask(ListApprovals(state="open", limit=2))
+        for one in page.items:
+            await self._ask(decide(one, self._choices))
 
     async def _retry(self) -> None:
         for job in self._some_known(1):

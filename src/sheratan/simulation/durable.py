@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from sheratan.contracts import api
-from sheratan.contracts.errors import LimitReached, LostLease, SheratanError
+from sheratan.contracts.approvals import AskApproval, DecideApproval, GetApproval
+from sheratan.contracts.errors import (
+    Conflict,
+    InvalidInput,
+    LimitReached,
+    LostLease,
+    NotAllowed,
+    SheratanError,
+)
 from sheratan.contracts.jobs import Submission
 from sheratan.contracts.worker import Assignment, StepRecord, StepReport, Wait, What
-from sheratan.sdk.errors import NotSpawned, StepFailed, WaitTimedOut
-from sheratan.sdk.steps import Steps, Surroundings
+from sheratan.sdk.errors import (
+    ApprovalDenied,
+    ApprovalExpired,
+    NotRecorded,
+    NotSpawned,
+    StepFailed,
+    WaitTimedOut,
+)
+from sheratan.sdk.steps import Alone, Steps, Surroundings
 from sheratan.simulation.choices import Choices
 from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.network import Connection
@@ -28,6 +43,12 @@ _AGAIN_SECONDS: Final = 0.2
 _DURABLE_EVERY: Final = 2
 CHILD_KIND: Final = "work"
 _PATCHED_EVERY: Final = 6
+_APPROVERS: Final = (
+    (),
+    ("local:person0", "local:person1"),
+    ("local:client0", "local:person0", "local:person1"),
+    ("local:client0", "local:person2"),
+)
 _STEPS_AT_ONCE: Final = 2
 """Small, so that what is recorded takes more than one page."""
 
@@ -130,6 +151,8 @@ class Durable:
         for turn in range(count):
             if turn % 2:
                 await self._wait(steps, turn)
+                if self._given.number // 2 % 3 == 0:
+                    await self._wait_for_people(steps, None)
             elif turn % 4 == 2:
                 self._witness.coverage.hit("step.beside_another")
                 sides = [self._step(steps, f"{side}-{turn}", most_us) for side in "ab"]
@@ -161,7 +184,11 @@ class Durable:
         seconds = float(self._given.number % 7)
         sleep = self._awaited(steps, "sleep", "wait:sleep", {"seconds": seconds})
         signal = self._awaited(steps, "signal", "wait:signal:go", {"key": "go", "seconds": 4.0 * seconds})
-        what = (self._given.number // 2 + turn) % 4
+        what = (self._given.number // 2 + turn) % 6
+        if what > 3:
+            signal.close()
+            await self._wait_for_people(steps, sleep)
+            return
         if what in (0, 3):
             signal.close()
         if what in (1, 3):
@@ -174,6 +201,36 @@ class Durable:
             await self._wait_for_children(steps, seconds)
         else:
             _raise_first(await asyncio.gather(sleep, signal, return_exceptions=True))
+
+    async def _wait_for_people(self, steps: Steps, sleep: Coroutine[Any, Any, None] | None) -> None:
+        """Wait for an approval, sometimes with a sleep beside it; what is asked is the code of the handler."""
+        number = self._given.number // 2
+        approvers = _APPROVERS[number % 4]
+        given = {
+            "question": "May it?",
+            "subject": {"of": number, "text": "x" * (3_000 if number % 3 else 3)},
+            "approvers": approvers,
+            "approvals": 2 if number % 2 else 1,
+            "self_approval": number % 3 == 0,
+            "seconds": (20.0, 5.0, 90.0, 300.0)[number // 4 % 4],
+        }
+        approval = self._approved(steps, given)
+        if sleep is None:
+            await approval
+        elif number % 2:
+            sleep.close()
+            await approval
+        else:
+            _raise_first(await asyncio.gather(approval, sleep, return_exceptions=True))
+
+    async def _approved(self, steps: Steps, given: dict[str, Any]) -> None:
+        name = "wait:approval"
+        key = f"{name}/{steps.occurrence_of(name) + 1}"
+        try:
+            output = await steps.approve(name, given)
+        except (ApprovalDenied, ApprovalExpired) as error:
+            output = error.error.message
+        self._witness.waited(self._given.number, key, output)
 
     async def _wait_for_children(self, steps: Steps, seconds: float) -> None:
         name, number = "spawn:work", self._given.number
@@ -233,15 +290,41 @@ class Durable:
             self._witness.coverage.hit("step.given_back")
         return found
 
-    async def _send(self, step: StepReport | api.SpawnJobs) -> list[str] | None:
+    async def _send(self, step: StepReport | Alone) -> list[str] | str | None:
         # One after the other, so that none overtakes the one before it.
         async with self._sending:
+            if isinstance(step, AskApproval):
+                return await self._ask(step)
             if isinstance(step, api.SpawnJobs):
                 return await self._spawn(step)
             [counted] = await self._call(api.RecordSteps(session=self._session, steps=(step,)))
         if not counted:
             raise LostLease("it was given up")
         return None
+
+    async def _ask(self, asks: AskApproval) -> str:
+        try:
+            asked: str = await self._call(msgspec.structs.replace(asks, session=self._session))
+        except LimitReached as error:
+            raise NotSpawned(str(error)) from error
+        except InvalidInput as error:
+            raise NotRecorded(str(error)) from error
+        if self._choices.chance("worker.decides", 200):
+            await self._decide(asked)
+        if self._choices.chance("worker.asks_otherwise", 200):
+            # What was asked for under this name is not passed for something else.
+            other = msgspec.structs.replace(asks, session=self._session, subject="something else")
+            with suppress(Conflict, LostLease):
+                await self._call(other)
+                self._witness.story.blame(f"{asked} was taken for another request")
+        return asked
+
+    async def _decide(self, asked: str) -> None:
+        """A worker decides for itself, over its own connection: it must not count."""
+        record = await self._call(GetApproval(id=asked))
+        with suppress(Conflict, NotAllowed):
+            await self._call(DecideApproval(id=asked, verdict="approve", digest=record.digest))
+            self._witness.story.blame(f"a worker has approved {asked}")
 
     async def _spawn(self, spawns: api.SpawnJobs) -> list[str]:
         try:

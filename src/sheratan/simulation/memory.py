@@ -36,6 +36,7 @@ def _kept_and_read(mine: State, fresh: State) -> list[tuple[str, Any, Any]]:
         ("the end of the journal", mine.head, fresh.head),
         ("the next number", mine.next_number, fresh.next_number),
         ("the leases", leases, set(newest_leases(mine.store))),
+        ("the open approvals", mine.asking, fresh.asking),
         ("the bulk operations", _stored(mine), _stored(fresh)),
         ("the code that has blocked jobs", mine.blocking, fresh.blocking),
         ("the number of blocked jobs", mine.blocked, fresh.blocked),

@@ -107,7 +107,7 @@ class Model(ModelRuns):
             job.asked_us = None if job.asked_us is None else monotonic_us
 
     def _route(self, pending: Pending) -> Any:
-        command = pending.command
+        command, self.whom = pending.command, pending.by.on_behalf_of
         return getattr(self, f"_{type(command).__name__}")(pending, command)
 
     # ------------------------------------------------------------------------------------------------------------------

@@ -7,18 +7,20 @@ from typing import Any
 
 from sheratan.contracts.code import versioned
 from sheratan.engine.commands import Pending, Unblock
+from sheratan.simulation.model_approvals import ModelApprovals
 from sheratan.simulation.model_state import TERMINAL, ModelJob, ModelWorker
-from sheratan.simulation.model_waits import ModelWaits, Refused
+from sheratan.simulation.model_waits import Refused
 
 __all__ = ["ModelCode", "offered_as"]
 
 
-class ModelCode(ModelWaits):
+class ModelCode(ModelApprovals):
     """Which jobs are blocked by which code, and when they may go on."""
 
     workers: dict[int, ModelWorker]
 
     def __init__(self) -> None:
+        super().__init__()
         self.changed: set[int] = set()
         """Jobs that are blocked because their code has changed."""
         self._looks: set[str] = set()

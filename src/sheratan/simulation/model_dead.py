@@ -174,6 +174,7 @@ class ModelDead(ModelJobs):
 
     def _is_refused(self, bulk: ModelBulk, jobs: Sequence[ModelJob]) -> bool:
         """Do it to jobs, in order; whether one was refused, which ends it."""
+        self.whom = bulk.whom
         for job in jobs:
             try:
                 done = self._do(bulk.command, job)

@@ -38,6 +38,8 @@ class ModelJobs(ModelFlow):
         self.scheduled: set[int] = set()
         self.waiting: set[int] = set()
         self.last_fence = -1
+        self.whom = ""
+        """On whose behalf jobs come in now."""
         self.hit = hit
         # Of the batch in the making:
         self.at_us = 0
@@ -135,7 +137,8 @@ class ModelJobs(ModelFlow):
         self.hit("submit.by_job")
 
     def _add(self, new: NewJob, public_id: str, by_job: int | None, origin: int | None) -> ModelJob:
-        job = ModelJob(len(self.jobs) + 1, public_id, new, by_job, origin)
+        whom = self.whom if by_job is None else self.jobs[by_job].whom
+        job = ModelJob(len(self.jobs) + 1, public_id, new, by_job, origin, whom)
         self.jobs[job.number] = self.by_id[public_id] = job
         self.lanes.add((new.queue, new.kind, new.version))
         if new.key is not None:
@@ -311,6 +314,7 @@ class ModelJobs(ModelFlow):
         job.signals.clear()
         job.blocked_by.clear()
         self.changed.discard(job.number)
+        self.cancel_approvals(job)
         self.ended.append(job.number)
         job.ended_attempt, job.ended_us = attempt, self.at_us
         job.is_dead = state == "failed"

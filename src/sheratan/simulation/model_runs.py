@@ -71,6 +71,7 @@ class ModelRun:
     input: Any
     due_us: int
     nodes: dict[str, ModelNode]
+    whom: str
     state: str = "running"
     ending: str = ""
     keeps: bool = False
@@ -129,8 +130,9 @@ class ModelRuns(ModelSchedules):
         plan = json.loads(command.plan)
         nodes = {node["name"]: ModelNode(node) for node in plan["workflow"]["nodes"]}
         due_us = self.at_us + command.wall_us
-        run = ModelRun(len(self.runs) + 1, public_id, plan, json.loads(command.input), due_us, nodes)
-        self.starters.add(pending.by.on_behalf_of)
+        value, whom = json.loads(command.input), pending.by.on_behalf_of
+        run = ModelRun(len(self.runs) + 1, public_id, plan, value, due_us, nodes, whom)
+        self.starters.add(whom)
         self.runs[run.number] = self.runs_by_id[public_id] = run
         return public_id
 
@@ -309,7 +311,7 @@ class ModelRuns(ModelSchedules):
         declared = run.nodes[name].declared
         work = declared["compensate"] if item == _UNDO else declared
         body = canonical(self._value(run, work.get("input"), item if item >= 0 else None))
-        options = self._options(run, name, item)
+        options, self.whom = self._options(run, name, item), run.whom
         wanted = NewJob(
             **options, key=None, digest=digest(body), input=body, after=(), after_failure="cancel"
         )

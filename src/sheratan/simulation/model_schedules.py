@@ -174,7 +174,7 @@ class ModelSchedules(ModelDead):
                 self._look_at(self.schedules[name], enough)
 
     def _look_at(self, known: ModelSchedule, enough: int) -> None:
-        definition = known.definition
+        definition, self.whom = known.definition, known.owner
         due = instants(definition, known.created_us, known.after_us, self.at_us)
         missed = [instant for instant in due if instant < self.at_us - _ON_TIME_US]
         on_time = due[len(missed) :]

@@ -65,6 +65,8 @@ class ModelJob:
     wanted: NewJob
     by_job: int | None
     origin: int | None
+    whom: str
+    """On whose behalf it, or the first of the jobs that it descends from, was submitted."""
     state: str = "new"
     attempt: int = 1
     losses: int = 0
@@ -85,6 +87,8 @@ class ModelJob:
     """Of each wait for other jobs, those that have not ended, by name and occurrence."""
     signals: list[tuple[str, bytes]] = field(default_factory=list)
     """What was sent to it and not received: name and value."""
+    approvals: dict[tuple[str, int], str] = field(default_factory=dict)
+    """What it has asked people for, by name and occurrence."""
     output: bytes | None = None
     ended_attempt: int = 0
     ended_us: int = 0

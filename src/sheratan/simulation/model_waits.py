@@ -42,6 +42,14 @@ class ModelWaits:
     def _move(self, job: ModelJob, state: str) -> None:
         raise NotImplementedError
 
+    def due_of(self, public_id: str) -> int:
+        """Until when a request for approval is open."""
+        raise NotImplementedError
+
+    def approval_over(self, public_id: str) -> tuple[bool, bytes | None]:
+        """Whether a request for approval is over by now, and what it gives; None when it was not approved."""
+        raise NotImplementedError
+
     def _actual_value(self, pending: Pending) -> Any:
         raise NotImplementedError
 
@@ -73,6 +81,8 @@ class ModelWaits:
             due_us = _NEVER_US if wait.until_us is None else wait.until_us
             if wait.seconds is not None:
                 due_us = self.at_us + int(wait.seconds * 1_000_000)
+            if wait.what == "approval":
+                due_us = self.due_of(wait.key)
             known = ModelWait(wait.name, wait.occurrence, wait.what, wait.key, due_us)
             begun[wait.name, wait.occurrence] = known
             job.waits.append(known)
@@ -129,6 +139,17 @@ class ModelWaits:
         return True
 
     def _is_over(self, job: ModelJob, wait: ModelWait) -> bool:
+        if wait.what == "approval":
+            is_over, output = self.approval_over(wait.key)
+        else:
+            is_over, output = self._came(job, wait)
+        if is_over:
+            job.awaits.pop((wait.name, wait.occurrence), None)
+            self.noted["step.failed" if output is None else "step.succeeded"] += 1
+            job.steps.append((wait.name, wait.occurrence, output))
+        return is_over
+
+    def _came(self, job: ModelJob, wait: ModelWait) -> tuple[bool, bytes | None]:
         came = next((one for one in job.signals if wait.what == "signal" and one[0] == wait.key), None)
         output: bytes | None
         if came is not None:
@@ -139,14 +160,11 @@ class ModelWaits:
             self.hit("wait.jobs_ended")
             output = b"null"
         elif wait.due_us > self.at_us:
-            return False
+            return False, None
         elif wait.what == "sleep":
             self.hit("wait.slept")
             output = b"null"
         else:
             self.hit("wait.timed_out")
             output = None
-        job.awaits.pop((wait.name, wait.occurrence), None)
-        self.noted["step.failed" if output is None else "step.succeeded"] += 1
-        job.steps.append((wait.name, wait.occurrence, output))
-        return True
+        return True, output

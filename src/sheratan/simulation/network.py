@@ -126,7 +126,7 @@ class Connection:
         self, served: Api, request: api.Request, caller: str, reply: asyncio.Future[Any]
     ) -> None:
         try:
-            value, error = await served.handle(request, self._by), None
+            value, error = await served.handle(request, self._by, sorted(self._sessions)), None
         except SheratanError as refusal:
             value, error = None, refusal
         if isinstance(request, api.RegisterWorker) and value is not None:

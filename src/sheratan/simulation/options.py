@@ -62,6 +62,7 @@ _WEIGHTS: Final[dict[str, int]] = {
     "look": 3,
     "signal": 8,
     "unblock": 3,
+    "approve": 6,
     "deal": 6,
     "mass": 3,
     "schedule": 8,
@@ -147,4 +148,5 @@ def draw_limits(choices: Choices) -> Limits:
         bulk_look_jobs_max=choices.pick("limits.bulk_look_jobs", (10_000, 2, 7)),
         bulk_open_max=choices.pick("limits.bulk_open", (8, 1)),
         schedules_max=choices.pick("limits.schedules", (100_000, 2)),
+        approvals_open_max=choices.pick("limits.approvals_open", (10_000, 10_000, 2)),
     )

@@ -20,6 +20,7 @@ CLOCK_STEP_US: Final = 1_000_000
 
 _NOTED: Final = (
     "job.cancel_requested", "job.fenced_off", "job.timed_out", "step.succeeded", "step.failed", "signal.sent",
+    "approval.asked", "approval.voted", "approval.delegated", "approval.expired", "approval.cancelled",
     "job.replayed", "job.discarded", "bulk.started", "bulk.ended",
     "queue.paused", "queue.resumed", "kind.paused", "kind.resumed", "flow.limited",
     "schedule.created", "schedule.changed", "schedule.missed", "schedule.fired", "schedule.skipped",
@@ -39,6 +40,8 @@ _CHOSEN: Final[dict[str, tuple[str, ...]]] = {
     "schedule.fired": ("submit", "cancel_previous"),
     "schedule.skipped": ("skip",),
     "schedule.postponed": ("refuse",),
+    "approval.voted": ("open", "approved", "denied"),
+    "approval.expired": ("expired",),
 }
 """What must have been chosen where an entry of this type says what was done."""
 

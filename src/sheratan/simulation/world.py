@@ -26,6 +26,7 @@ from sheratan.simulation.loop import Deadlock, SimulatedLoop, TooManySteps
 from sheratan.simulation.model_state import TERMINAL
 from sheratan.simulation.network import Connection, Network
 from sheratan.simulation.options import Options, draw_options
+from sheratan.simulation.people import PEOPLE, Person
 from sheratan.simulation.store import Killed, SimulatedStorage
 from sheratan.simulation.story import Story, Violation
 from sheratan.simulation.workers import Worker
@@ -135,6 +136,8 @@ class _World:
         await self.hosts.mend()
         for _ in range(self.options.workers):
             self._add_worker(healthy=False)
+        for name in PEOPLE if self.options.steps else ():
+            self.loop.spawn(name, Person(name, self.network, self.choices, self.story).run())
         clients = [self._add_client(number) for number in range(self.options.clients)]
         hosts = asyncio.create_task(self.hosts.run())
         crew = asyncio.create_task(self._trouble_workers())

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, Protocol
 from sheratan.contracts.filters import JobFilter
 from sheratan.contracts.ids import JOB_NUMBER_MAX
 from sheratan.kernel.chain import Head
+from sheratan.store.port_approvals import ApprovalReader
 from sheratan.store.port_scans import Scans
 from sheratan.store.rows import (
     AwaitedRow,
@@ -83,7 +84,7 @@ class NodeJobView(NamedTuple):
     finished_us: int | None
 
 
-class Reader(Scans, Protocol):
+class Reader(Scans, ApprovalReader, Protocol):
     """Reads of committed state. Every read is bounded in rows and in time."""
 
     def shard(self) -> Shard:

@@ -13,6 +13,7 @@ from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import Principal
 from sheratan.kernel.chain import Head, encode_entry, entry_hash
 from sheratan.kernel.lifecycle import check_run_transition, check_transition
+from sheratan.store.approval_rows import ApprovalAct, ApprovalRow
 from sheratan.store.rows import (
     TIMER_WAIT,
     AfterRow,
@@ -101,6 +102,9 @@ class Unit:
         """Signals that come in (True) and that are received (False)."""
         self.blocking: dict[tuple[int, str], bool] = {}
         """Code that a job must not get again by itself: from now on (True), and no longer, for it has ended (False)."""
+        self.approvals: dict[int, ApprovalRow] = {}
+        """Requests for approval that are made or change, by the entry that records them."""
+        self.approval_acts: list[ApprovalAct] = []
         self.alarms: list[tuple[int, int]] = []
         self.alarms_rung: list[tuple[int, int]] = []
         self.runs: list[RunRow] = []

@@ -20,7 +20,8 @@ from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
 from sheratan.engine.decider import Decider
 from sheratan.engine.engine import Engine
-from sheratan.gateway.api import Api, LocalTransport
+from sheratan.gateway.api import Api
+from sheratan.gateway.local import LocalTransport
 from sheratan.gateway.socket import SocketServer
 from sheratan.sdk.client import Client
 from sheratan.sdk.kind import Kind, find_kinds

@@ -33,6 +33,7 @@ from sheratan.store.rows import (
     WaitKey,
     WaitRow,
 )
+from sheratan.store.sqlite.approvals import SqliteApprovals
 from sheratan.store.sqlite.pages import PageReader
 from sheratan.store.sqlite.run_reader import SqliteRuns
 
@@ -49,7 +50,7 @@ _TABLES: tuple[tuple[str, type[Timer | Lease | Blocked | Result]], ...] = (
 )
 
 
-class SqliteReader(SqliteRuns):
+class SqliteReader(SqliteRuns, SqliteApprovals):
     """The reads of the store port; the owner's store adds writing."""
 
     def __init__(self, connection: apsw.Connection) -> None:

@@ -244,6 +244,8 @@ class SqliteStore(SqliteReader):
         _change_rows(connection, "signal", unit.signals, 2)
         insert_rows(connection, "replace_schedule", list(unit.schedules.values()))
         _change_rows(connection, "blocking_code", unit.blocking, 2)
+        insert_rows(connection, "replace_approval", list(unit.approvals.values()))
+        insert_rows(connection, "insert_approval_act", unit.approval_acts)
         insert_rows(connection, "insert_mention", unit.mentions)
         insert_rows(connection, "insert_alarm", unit.alarms)
         insert_rows(connection, "replace_flow", list(unit.flows.values()))

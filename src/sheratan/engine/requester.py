@@ -1,0 +1,38 @@
+"""Who asked for a job: whoever submitted it, or the first of the jobs that it descends from."""
+
+from __future__ import annotations
+
+from sheratan.contracts.errors import CorruptData
+from sheratan.engine.batch import Batch, job_id
+from sheratan.engine.entries import read_entry
+from sheratan.kernel.chain import decode_entry
+from sheratan.store.port import Reader
+from sheratan.store.rows import JobRow
+
+__all__ = ["find_requester"]
+
+
+def find_requester(batch: Batch, job: JobRow) -> str:
+    """On whose behalf a job was asked for; for one that a job has submitted, on whose behalf that was."""
+    while job.submitted_by is not None:
+        job = batch.job(job.submitted_by)
+    return _submitted_for(batch.state.store, job)
+
+
+def _submitted_for(store: Reader, job: JobRow) -> str:
+    """Entries are in the order of their instants, and the one about a new job has the instant of that job."""
+    low, high = 0, store.shard().head.seq
+    while low < high:
+        middle = (low + high) // 2
+        if read_entry(store, middle).at < job.created_us:
+            low = middle + 1
+        else:
+            high = middle
+    subject = job_id(job)
+    needle = f'"subject":"{subject}"'.encode()
+    for first_seq, _, body in store.pages(low):
+        lines = body.split(b"\n")
+        for line in lines[max(0, low - first_seq) :]:
+            if needle in line and (entry := decode_entry(line)).type == "job.submitted":
+                return entry.on_behalf_of
+    raise CorruptData(f"no entry says who has submitted {subject}")

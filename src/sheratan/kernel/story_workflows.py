@@ -1,0 +1,22 @@
+"""Entries about runs of workflows told as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from sheratan.contracts.journal import Entry
+from sheratan.kernel.story_words import who, with_reason
+from sheratan.kernel.words import count
+
+__all__ = ["WORKFLOW_TELLERS"]
+
+WORKFLOW_TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
+    "workflow.started": lambda entry: f"{who(entry)} started a run of workflow {entry.data['workflow']}.",
+    "workflow.advanced": lambda entry: f"The run advanced to {count(entry.data['jobs'], 'job')}.",
+    "workflow.blocked": lambda entry: "The run waits for a person.",
+    "workflow.stopping": with_reason("stopped the run"),
+    "workflow.compensating": lambda entry: f"It is to end as {entry.data['ending']}.",
+    "workflow.ended": lambda entry: f"The run ended as {entry.data['state']}.",
+}
+"""By the type of entry."""

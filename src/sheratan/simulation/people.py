@@ -1,0 +1,63 @@
+"""Simulated people: they decide what handlers ask, hand their say on, and mistake one thing for another."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sheratan.contracts import api
+from sheratan.contracts.approvals import (
+    ApprovalPage,
+    ApprovalRecord,
+    DecideApproval,
+    DelegateApproval,
+    ListApprovals,
+    Verdict,
+)
+from sheratan.contracts.errors import SheratanError
+from sheratan.simulation.choices import Choices
+from sheratan.simulation.network import Connection, Network
+from sheratan.simulation.story import Story
+
+__all__ = ["PEOPLE", "Person", "decide"]
+
+PEOPLE = ("person0", "person1", "person2")
+_ANSWER_SECONDS = 5.0
+_OTHERS = (*PEOPLE, "client0", "somebody")
+
+
+def decide(one: ApprovalRecord, choices: Choices) -> api.Request:
+    """What somebody does with a request: mostly to approve it."""
+    what = choices.pick("people.decide", ("approve", "approve", "approve", "deny", "delegate", "stale"))
+    if what == "delegate":
+        return DelegateApproval(id=one.id, to=f"local:{choices.pick('people.delegate', _OTHERS)}")
+    digest = one.digest if what != "stale" else one.subject_digest
+    verdict: Verdict = "deny" if what == "deny" else "approve"
+    return DecideApproval(id=one.id, verdict=verdict, digest=digest, comment="a test")
+
+
+class Person:
+    """Somebody who looks into the inbox now and then, for as long as the world goes on."""
+
+    def __init__(self, name: str, network: Network, choices: Choices, story: Story) -> None:
+        self.name = name
+        self._network = network
+        self._choices = choices
+        self._story = story
+
+    async def run(self) -> None:
+        """Decide, and look again later."""
+        while True:
+            await asyncio.sleep(self._choices.pick("people.rest", (20.0, 1.0, 4.0, 9.0)))
+            try:
+                await self._look(Connection(self._network, self.name))
+            except SheratanError as error:
+                self._story.tell(error.code)
+
+    async def _look(self, connection: Connection) -> None:
+        mine = self._choices.pick("people.mine", (True, False))
+        state = "open" if mine or self._choices.pick("people.open", (True, False)) else None
+        wanted = ListApprovals(mine=mine, state=state, limit=3)
+        page: ApprovalPage = await connection.call(wanted, _ANSWER_SECONDS)
+        for one in page.items:
+            await connection.call(decide(one, self._choices), _ANSWER_SECONDS)
+        connection.hang_up()

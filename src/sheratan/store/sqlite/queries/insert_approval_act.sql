@@ -1,0 +1,1 @@
+INSERT INTO approval_act VALUES :rows

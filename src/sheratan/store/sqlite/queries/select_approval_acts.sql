@@ -1,0 +1,1 @@
+SELECT * FROM approval_act WHERE approval = ? ORDER BY entry

@@ -1,0 +1,1 @@
+SELECT * FROM approval WHERE entry < ?1 ORDER BY entry DESC LIMIT ?2

@@ -1,0 +1,1 @@
+SELECT * FROM approval WHERE number = ? ORDER BY entry

@@ -1,0 +1,1 @@
+SELECT entry, number FROM approval WHERE state = 'open' ORDER BY entry
