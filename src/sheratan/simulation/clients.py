@@ -131,8 +131,9 @@ class Client:
             )
 
     async def _unblock(self) -> None:
-        blocked = await self._ask(api.ListJobs(state="blocked", limit=6))
-        for job in (*(found.id for found in blocked.items), *self._some_known(1)):
+        page = await self._ask(api.ListJobs(state="blocked", limit=50))
+        blocked = [found.id for found in page.items if found.blocked_reason == "code_changed"]
+        for job in (*blocked[:6], *self._some_known(1)):
             with suppress(Conflict):
                 # It may wait for other jobs, or for nothing.
                 await self._ask(api.UnblockJob(id=job, reason="a test"))

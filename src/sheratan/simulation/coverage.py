@@ -137,7 +137,6 @@ SOMETIMES: Final[dict[str, str]] = {
     "signal.unheard": "a job ends with signals that it has not received",
     "code.deployed": "another program takes the place of the one that runs jobs",
     "code.blocked": "a job is blocked because its code has changed",
-    "code.blocked_by_two": "a job is blocked by a second state of the code",
     "code.goes_on": "a blocked job goes on because only other code is on duty",
     "code.kept": "a job stays blocked because code that has blocked it is still on duty",
     "code.unblocked": "a person lets a blocked job try again",

@@ -30,8 +30,6 @@ class ModelCode(ModelApprovals):
         """An attempt has found other code than that which recorded the job's steps; it does not count."""
         self.hit("code.blocked")
         code = self.workers[job.worker].offers[offered_as(job)]
-        if job.blocked_by - {code}:
-            self.hit("code.blocked_by_two")
         job.blocked_by.add(code)
         job.since_us = self.at_us
         self._move(job, "blocked")

@@ -34,8 +34,11 @@ from sheratan.store.unit import state_of
 
 __all__ = ["Outcome", "simulate"]
 
-REST_SECONDS: Final = 900.0
-"""How long a world may take to come to rest once nothing goes wrong any more, in its own time."""
+REST_SECONDS: Final = 3_600.0
+"""How long a world may take to come to rest once nothing goes wrong any more, in its own time.
+
+A handler may wait for five minutes in each of its steps, and in the next attempt again.
+"""
 
 _UNDER_WAY_SECONDS: Final = 20.0
 _SMALL_WINDOWS: Final = {"WINDOW_JOBS_MAX": 6, "REFILL_JOBS": 3, "LOW_JOBS": 1}
