@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 import msgspec
 
-from sheratan.cli.output import draw_pairs, draw_table, emit, line, talk
+from sheratan.cli.output import draw_pairs, draw_table, emit, emit_page, line, talk
 from sheratan.cli.reach import ask, request
 from sheratan.cli.session import Session, command_options
 from sheratan.cli.text import instant
@@ -53,10 +53,7 @@ def list_command(
     """List requests for approval, newest first."""
     wanted = request(ListApprovals, mine=mine, state=state, limit=limit, cursor=cursor)
     page: ApprovalPage = ask(session, lambda transport: transport.call(wanted), offline=True)
-    value = page.items if session.output == "jsonl" else page
-    emit(session, value, lambda: draw_table(_HEADERS, [_row(one) for one in page.items]))
-    if page.next_cursor:
-        talk(f"more: --cursor {page.next_cursor}")
+    emit_page(session, page, lambda: draw_table(_HEADERS, [_row(one) for one in page.items]))
 
 
 @approval.command()

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from sheratan.cli.bulk import bulk_options, filter_options, is_bulk, run_bulk
-from sheratan.cli.output import draw_pairs, draw_table, emit, line, talk
+from sheratan.cli.output import draw_pairs, draw_table, emit, emit_page, line
 from sheratan.cli.reach import ask, checked, request
 from sheratan.cli.session import Session, command_options
 from sheratan.cli.text import instant
@@ -40,9 +40,7 @@ def list_letters(session: Session, **filters: Any) -> None:
     wanted = request(api.ListDeadLetters, **filters)
     page: DeadLetterPage = ask(session, lambda transport: transport.call(wanted), offline=True)
     rows = [_row(letter) for letter in page.items]
-    emit(session, page.items if session.output == "jsonl" else page, lambda: draw_table(_HEADERS, rows))
-    if page.next_cursor is not None and session.output != "json":
-        talk(f"more: --cursor {page.next_cursor}")
+    emit_page(session, page, lambda: draw_table(_HEADERS, rows))
 
 
 @dlq.command()

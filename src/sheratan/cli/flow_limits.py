@@ -1,19 +1,21 @@
-"""Pauses and limits of queues and kinds on the command line: options that set them, and how they are told."""
+"""Pauses and limits of queues and kinds on the command line."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final, Literal
 
 import click
 
 from sheratan.cli.output import emit, line
-from sheratan.cli.session import Session
+from sheratan.cli.reach import ask, request
+from sheratan.cli.session import Session, command_options
 from sheratan.cli.values import DURATION
+from sheratan.contracts import api
 from sheratan.contracts.flow import FlowLimits
 
-__all__ = ["limit_options", "limits_given", "tell_limits", "tell_pause", "told_limits"]
+__all__ = ["add_flow_commands", "told_limits"]
 
 _RATE = re.compile(r"(\d+)/(.+)", re.ASCII)
 
@@ -45,14 +47,13 @@ _OPTIONS = (
 )
 
 
-def limit_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that set limits."""
+def _limit_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
-def limits_given(
+def _limits_given(
     *,
     concurrency: int | None,
     rate: tuple[int, float] | None,
@@ -87,14 +88,52 @@ def told_limits(limits: FlowLimits) -> str:
     return "; ".join(parts)
 
 
-def tell_pause(session: Session, what: str, name: str, *, changed: bool, paused: bool) -> None:
-    """Tell that a queue or a kind (`what`) is paused or open, and whether it was before."""
+def add_flow_commands(group: click.Group, what: Literal["queue", "kind"]) -> None:
+    """Give a group the commands that stop, start and limit a queue or a kind."""
+    pause_it, resume_it, limit_it = _REQUESTS[what]
+    wherever = ", in whatever queue" if what == "kind" else ""
+
+    @group.command(help=f"Start no more jobs of {what} NAME{wherever}; what runs goes on.")
+    @click.argument("name")
+    @click.option("--reason", default="", help="Why; it goes into the journal.")
+    @command_options
+    def pause(session: Session, name: str, reason: str) -> None:
+        _tell_pause(session, what, request(pause_it, **{what: name}, reason=reason), paused=True)
+
+    @group.command(help=f"Start jobs of {what} NAME again.")
+    @click.argument("name")
+    @command_options
+    def resume(session: Session, name: str) -> None:
+        _tell_pause(session, what, request(resume_it, **{what: name}), paused=False)
+
+    wherever = ", in whatever queues they are" if what == "kind" else ""
+
+    @group.command(
+        help=f"Limit the jobs of {what} NAME{wherever}; what is not given is not limited from now on."
+    )
+    @click.argument("name")
+    @_limit_options
+    @command_options
+    def limit(session: Session, name: str, reason: str, **given: Any) -> None:
+        wanted = request(limit_it, **{what: name}, limits=_limits_given(**given), reason=reason)
+        entry: int = ask(session, lambda transport: transport.call(wanted))
+        value = {what: name, "limits": wanted.limits, "entry": entry}
+        emit(
+            session,
+            value,
+            lambda: line(f"{name}: {told_limits(wanted.limits) or 'no limits'} (entry {entry})"),
+        )
+
+
+def _tell_pause(session: Session, what: str, wanted: api.Request, *, paused: bool) -> None:
+    changed: bool = ask(session, lambda transport: transport.call(wanted))
+    name = getattr(wanted, what)
     value = {what: name, "paused": paused, "changed": changed}
     state = "paused" if paused else "open"
     emit(session, value, lambda: line(f"{name} is {state}" + ("" if changed else ", as it was")))
 
 
-def tell_limits(session: Session, what: str, name: str, limits: FlowLimits, entry: int) -> None:
-    """Tell which limits a queue or a kind (`what`) has from an entry on."""
-    value = {what: name, "limits": limits, "entry": entry}
-    emit(session, value, lambda: line(f"{name}: {told_limits(limits) or 'no limits'} (entry {entry})"))
+_REQUESTS: Final[dict[str, tuple[type[Any], type[Any], type[Any]]]] = {
+    "queue": (api.PauseQueue, api.ResumeQueue, api.LimitQueue),
+    "kind": (api.PauseKind, api.ResumeKind, api.LimitKind),
+}

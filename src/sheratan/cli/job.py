@@ -9,7 +9,7 @@ import click
 from sheratan.cli.bulk import bulk_options, filter_options, is_bulk, run_bulk
 from sheratan.cli.job_tables import draw_job, draw_page, draw_steps, write_pages
 from sheratan.cli.job_watch import watch_all, watch_job
-from sheratan.cli.output import emit, line, talk
+from sheratan.cli.output import emit, emit_page, line, talk
 from sheratan.cli.reach import ask, checked, request
 from sheratan.cli.session import Session, command_options
 from sheratan.cli.values import DURATION, read_json
@@ -88,9 +88,7 @@ def list_jobs(session: Session, everything: bool, **filters: Any) -> None:
         ask(session, lambda transport: write_pages(session, transport, wanted), offline=True)
         return
     page: api.JobPage = ask(session, lambda transport: transport.call(wanted), offline=True)
-    emit(session, page.items if session.output == "jsonl" else page, lambda: draw_page(page))
-    if page.next_cursor is not None and session.output != "json":
-        talk(f"more: --cursor {page.next_cursor}")
+    emit_page(session, page, lambda: draw_page(page))
 
 
 @job.command()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
-from sheratan.cli.flow_limits import limit_options, limits_given, tell_limits, tell_pause, told_limits
+from sheratan.cli.flow_limits import add_flow_commands, told_limits
 from sheratan.cli.output import draw_table, emit
 from sheratan.cli.reach import ask, request
 from sheratan.cli.session import Session, command_options
@@ -40,33 +38,4 @@ def _row(one: FlowRecord) -> tuple[object, ...]:
     return name, state, one.queued, one.running, limits, one.paused_reason or ""
 
 
-@kind.command()
-@click.argument("name")
-@click.option("--reason", default="", help="Why; it goes into the journal.")
-@command_options
-def pause(session: Session, name: str, reason: str) -> None:
-    """Start no more jobs of kind NAME, in whatever queue; what runs goes on."""
-    wanted = request(api.PauseKind, kind=name, reason=reason)
-    changed: bool = ask(session, lambda transport: transport.call(wanted))
-    tell_pause(session, "kind", name, changed=changed, paused=True)
-
-
-@kind.command()
-@click.argument("name")
-@command_options
-def resume(session: Session, name: str) -> None:
-    """Start jobs of kind NAME again."""
-    wanted = request(api.ResumeKind, kind=name)
-    changed: bool = ask(session, lambda transport: transport.call(wanted))
-    tell_pause(session, "kind", name, changed=changed, paused=False)
-
-
-@kind.command()
-@click.argument("name")
-@limit_options
-@command_options
-def limit(session: Session, name: str, reason: str, **given: Any) -> None:
-    """Limit the jobs of kind NAME, in whatever queues they are; what is not given is not limited from now on."""
-    wanted = request(api.LimitKind, kind=name, limits=limits_given(**given), reason=reason)
-    entry: int = ask(session, lambda transport: transport.call(wanted))
-    tell_limits(session, "kind", name, wanted.limits, entry)
+add_flow_commands(kind, "kind")

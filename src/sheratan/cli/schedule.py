@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import click
 
-from sheratan.cli.output import draw_pairs, draw_table, emit, line, talk
+from sheratan.cli.output import draw_pairs, draw_table, emit, emit_page, line
 from sheratan.cli.reach import ask, checked, request
 from sheratan.cli.session import Session, command_options
 from sheratan.cli.text import instant
@@ -87,9 +87,7 @@ def list_schedules(session: Session, **filters: Any) -> None:
         for one in page.items
     ]
     headers = ("NAME", "STATE", "KIND", "WHEN", "NEXT", "LAST JOB")
-    emit(session, page.items if session.output == "jsonl" else page, lambda: draw_table(headers, rows))
-    if page.next_cursor is not None and session.output != "json":
-        talk(f"more: --cursor {page.next_cursor}")
+    emit_page(session, page, lambda: draw_table(headers, rows))
 
 
 @schedule.command()

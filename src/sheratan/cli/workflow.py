@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import click
 
-from sheratan.cli.output import emit, line, talk
+from sheratan.cli.output import emit, emit_page, line, talk
 from sheratan.cli.reach import ask, request
 from sheratan.cli.session import Session, command_options
 from sheratan.cli.values import DURATION, read_json
@@ -94,9 +94,7 @@ def list_runs(session: Session, name: str | None, **filters: Any) -> None:
     """List runs, newest first, without their nodes and values."""
     wanted = request(api.ListRuns, workflow=name, **filters)
     page: api.RunPage = ask(session, lambda transport: transport.call(wanted), offline=True)
-    emit(session, page.items if session.output == "jsonl" else page, lambda: draw_runs(page))
-    if page.next_cursor is not None and session.output != "json":
-        talk(f"more: --cursor {page.next_cursor}")
+    emit_page(session, page, lambda: draw_runs(page))
 
 
 @workflow.command()

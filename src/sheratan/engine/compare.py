@@ -182,7 +182,7 @@ class FinalRows:
             row.cost,
         )
         if said != stands:
-            self._differ(entry.seq, f"job {row.number}", _JOB_FACTS, said, stands)
+            self._problems.differ_in(f"job {row.number}", entry.seq, _JOB_FACTS, said, stands)
 
     def _compare_after(self, entries: list[Entry]) -> None:
         if not entries:
@@ -194,7 +194,7 @@ class FinalRows:
             number, parents = entry.data["number"], entry.data["after"]
             said, stands = list(enumerate(parents)), found.get(number, [])
             self.expected = self.expected._replace(after=self.expected.after + len(parents))
-            self._differ(entry.seq, f"after {number}", ("parents",), (said,), (stands,))
+            self._problems.differ_in(f"after {number}", entry.seq, ("parents",), (said,), (stands,))
 
     def _compare_tags(self, entries: list[Entry]) -> None:
         if not entries:
@@ -205,7 +205,7 @@ class FinalRows:
         for entry in entries:
             number, said = entry.data["number"], entry.data["tags"]
             self.expected = self.expected._replace(tags=self.expected.tags + len(said))
-            self._differ(entry.seq, f"tag {number}", ("tags",), (said,), (found.get(number, []),))
+            self._problems.differ_in(f"tag {number}", entry.seq, ("tags",), (said,), (found.get(number, []),))
 
     def _compare_failed(self, facts: list[FailedFact]) -> None:
         """Compare what is kept of failed jobs: the class of their error."""
@@ -234,7 +234,7 @@ class FinalRows:
                 continue
             stands = Ended(*row[:5], _output_of(row.output, row.payload), row.entry)
             if stands != fact:
-                self._differ(fact.entry, name, Ended._fields, fact, stands)
+                self._problems.differ_in(name, fact.entry, Ended._fields, fact, stands)
 
     def _compare_failures(self, facts: list[FailureFact], entries: range) -> None:
         """Compare how attempts failed, by these entries: they are all that those of these jobs tell of."""
@@ -249,7 +249,7 @@ class FinalRows:
                     text = f"the failed attempt of job {fact.number} has no error text"
                     self._problems.add("J5", text, seq=fact.entry, row=name)
                 else:
-                    self._differ(fact.entry, name, ("error",), (fact.digest,), (digest(error),))
+                    self._problems.differ_in(name, fact.entry, ("error",), (fact.digest,), (digest(error),))
             told = {(fact.number, fact.entry) for fact in facts}
             strays = [key for key in rows if key[1] in entries and key not in told]
             for number, entry in strays:
@@ -271,7 +271,7 @@ class FinalRows:
                     self._problems.add("J5", text, seq=fact.entry, row=name)
                 else:
                     stands = StepFact(*row[:5], kept_digest(row.output, row.payload), row.entry)
-                    self._differ(fact.entry, name, StepFact._fields, fact, stands)
+                    self._problems.differ_in(name, fact.entry, StepFact._fields, fact, stands)
             self._check_kept("step", found)
 
     def _expect_failures(self, count: int) -> None:
@@ -287,14 +287,6 @@ class FinalRows:
             if payload not in known:
                 text = f"its payload {payload.hex()} is not kept"
                 self._problems.add("J5", text, row=f"{table} {number}")
-
-    def _differ(
-        self, seq: int, row: str, names: Sequence[str], said: Sequence[Any], stands: Sequence[Any]
-    ) -> None:
-        for name, expected, found in zip(names, said, stands, strict=True):
-            if expected != found:
-                text = f"{name} is {found}; by the journal it is {expected}"
-                self._problems.add("J14", text, seq=seq, row=row)
 
 
 class _Digests(dict[bytes, str]):

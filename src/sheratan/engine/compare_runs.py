@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sheratan.contracts.ids import parse_run_id
@@ -38,7 +38,9 @@ class RunRows:
                 if row is None:
                     self._missing(f"{entry.subject} was started and has no row", entry.seq, f"run {number}")
                 else:
-                    self._differ(entry.seq, f"run {number}", _RUN_FACTS, _said(entry), _stands(row))
+                    self._problems.differ_in(
+                        f"run {number}", entry.seq, _RUN_FACTS, _said(entry), _stands(row)
+                    )
             kept = {row.plan for row in rows.values()}
             kept |= {row.payload for row in rows.values() if row.payload is not None}
             self._check_kept("run", kept)
@@ -55,7 +57,7 @@ class RunRows:
                 is_empty = row.output is None and row.payload is None
                 output = None if is_empty else kept_digest(row.output, row.payload)
                 stands = RunEnded(*row[:4], output, row.entry)
-                self._differ(fact.entry, name, RunEnded._fields, fact, stands)
+                self._problems.differ_in(name, fact.entry, RunEnded._fields, fact, stands)
             self._check_kept("run_result", {row.payload for row in rows.values() if row.payload is not None})
 
     def compare_nodes(self, facts: Sequence[NodeFact]) -> None:
@@ -68,7 +70,7 @@ class RunRows:
                 if row is None:
                     self._missing("something was decided about it, and it has no row", fact.entry, name)
                 else:
-                    self._differ(fact.entry, name, NodeFact._fields, fact, row)
+                    self._problems.differ_in(name, fact.entry, NodeFact._fields, fact, row)
 
     def compare_node_jobs(self, facts: Sequence[NodeJobFact]) -> None:
         """Compare the jobs of nodes."""
@@ -80,7 +82,7 @@ class RunRows:
                 if row is None:
                     self._missing(f"job {fact.job} was submitted for it", fact.entry, name)
                 else:
-                    self._differ(fact.entry, name, NodeJobFact._fields[:4], fact[:4], row)
+                    self._problems.differ_in(name, fact.entry, NodeJobFact._fields[:4], fact[:4], row)
 
     def _missing(self, text: str, seq: int, row: str) -> None:
         self._problems.add("J5", text, seq=seq, row=row)
@@ -88,14 +90,6 @@ class RunRows:
     def _check_kept(self, table: str, digests: set[bytes]) -> None:
         for payload in sorted(digests - self._reader.known_payloads(sorted(digests))):
             self._problems.add("J5", f"its payload {payload.hex()} is not kept", row=table)
-
-    def _differ(
-        self, seq: int, row: str, names: Sequence[str], said: Iterable[Any], stands: Iterable[Any]
-    ) -> None:
-        for name, expected, found in zip(names, said, stands, strict=True):
-            if expected != found:
-                text = f"{name} is {found}; by the journal it is {expected}"
-                self._problems.add("J14", text, seq=seq, row=row)
 
 
 def compare_open_runs(reader: Reader, fold: Fold, problems: Problems) -> None:

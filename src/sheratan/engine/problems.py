@@ -64,6 +64,14 @@ class Problems:
             elif said[key] != stands[key]:
                 self.add("J14", f"it is {stands[key]}; by the journal it is {said[key]}", row=name)
 
+    def differ_in(
+        self, row: str, seq: int, names: Iterable[str], said: Iterable[Any], stands: Iterable[Any]
+    ) -> None:
+        """Note in which columns a row is not what the entry `seq` said."""
+        for name, expected, found in zip(names, said, stands, strict=True):
+            if found != expected:
+                self.add("J14", f"{name} is {found}; by the journal it is {expected}", seq=seq, row=row)
+
     @contextmanager
     def reading(self, what: str) -> Generator[None]:
         """Within it, a damaged database is a problem instead of an error; what comes after goes on."""

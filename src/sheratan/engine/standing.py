@@ -89,7 +89,7 @@ def _is_in_place(row: Location, expected: Location, job: OpenJob, problems: Prob
         problems.add("E3", text, seq=job.entry, row=name)
         return False
     if row != expected:
-        _say_fields(row, expected, name, problems)
+        problems.differ_in(name, expected.entry, row._fields, expected, row)
     return True
 
 
@@ -145,14 +145,6 @@ def _expected(job: OpenJob, lane: int) -> Location:
     if job.is_code_changed:
         return Blocked(number, 0, 0, 0, job.since_us, job.entry, attempt, losses, job.steps, CODE_CHANGED)
     return Blocked(number, job.missing, job.parents_failed, job.due_us, job.since_us, job.entry)
-
-
-def _say_fields(row: Location, expected: Location, name: str, problems: Problems) -> None:
-    for field, stands, said in zip(row._fields, row, expected, strict=True):
-        if stands != said:
-            problems.add(
-                "J14", f"{field} is {stands}; by the journal it is {said}", seq=expected.entry, row=name
-            )
 
 
 def _compare_waits(reader: Reader, fold: Fold, problems: Problems) -> None:

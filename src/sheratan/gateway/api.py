@@ -140,21 +140,21 @@ class Api:
         self._closed = True
         self._threads.shutdown()
 
-    async def _read(self, function: Callable[[Reader], T]) -> T:
+    async def _read(self, function: Callable[[], T]) -> T:
         if self._closed:
             raise Unavailable("the engine has stopped")
 
         def read() -> T:
             # Commits go on meanwhile, and a job that moves from one table to another is in each at another instant.
             with self._reader.snapshot():
-                return function(self._reader)
+                return function()
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, read)
 
     async def _look(self, request: api.Request, by: Principal) -> Any:
         engine, read = self._engine, READS[type(request)]
         look = Look(self._reader, engine.limits, by.tenant, engine.now_us(), engine.offered, by.actor)
-        return await self._read(lambda _: read(look, request))
+        return await self._read(lambda: read(look, request))
 
     async def _order(self, request: api.Request, by: Principal) -> Any:
         return await self._engine.ask(ORDERS[type(request)](request), by)
@@ -192,7 +192,7 @@ class Api:
     async def _replay(self, request: api.ReplayJob, by: Principal) -> api.Receipt:
         edit, kinds, limits, edited = request.edit, self._engine.kinds, self._engine.limits, None
         if edit is not None:
-            edited = await self._read(lambda reader: prepare_edit(reader, request.id, edit, kinds, limits))
+            edited = await self._read(lambda: prepare_edit(self._reader, request.id, edit, kinds, limits))
         command = commands.Replay(id=request.id, edited=edited, poison=request.poison, reason=request.reason)
         return api.Receipt(id=await self._engine.ask(command, by))
 
@@ -249,7 +249,7 @@ class Api:
             engine.outage,
             engine.now_us(),
         )
-        return await self._read(lambda reader: status(reader, facts))
+        return await self._read(lambda: status(self._reader, facts))
 
     async def _register(self, request: api.RegisterWorker, by: Principal) -> api.WorkerSession:
         for kind in request.registration.kinds:
