@@ -264,6 +264,12 @@ def test_a_preview_changes_nothing_and_counts_what_would_be_done(world: World) -
     assert world.entries() == before
 
 
+def test_a_preview_refuses_a_filter_that_can_mean_no_job(world: World) -> None:
+    wrong = JobFilter(created_from_us=2, created_until_us=1)
+    with pytest.raises(InvalidInput, match="the interval is empty"):
+        bulk_preview(world.store, PreviewBulk(action="cancel", filter=wrong))
+
+
 @pytest.mark.parametrize("name", ["bulk:0", "bulk:x", "bulk:", "queue:1", "bulk:" + "9" * 30])
 def test_nobody_knows_a_bulk_operation_that_never_was(world: World, name: str) -> None:
     with pytest.raises(NotFound):

@@ -9,6 +9,7 @@ import pytest
 from sheratan.contracts.errors import AlreadyEnded, Conflict, InvalidInput, NotFound
 from sheratan.contracts.limits import Limits
 from sheratan.engine.commands import CancelRun
+from sheratan.engine.explain import story
 from tests.engine.runs import FAILED, Work, checked, node, wf, work_off
 from tests.engine.world import World
 
@@ -37,6 +38,8 @@ def test_to_cancel_a_run_cancels_what_waits_and_stops_what_runs(world: World) ->
     record = world.run_record(run)
     assert (record.state, record.ending) == ("stopping", "cancelled")
     assert [stop.number for stop in world.stops] == [given.number]
+    asked = world.last("job.cancel_requested")
+    assert "part of bulk" not in story(world.store, asked.subject).lines[-1].text
     world.settle(given, "cancelled")
     assert world.run_record(run).state == "cancelled"
     assert world.node_states(run) == {"a": "cancelled", "b": "cancelled", "c": "cancelled"}

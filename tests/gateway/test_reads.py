@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import apsw
+import pytest
 
+import sheratan
 from sheratan import Context, Kind, job
+from sheratan.cli.offline import OfflineTransport
 from sheratan.contracts.api import GetJob
+from sheratan.contracts.errors import TimedOut
+from sheratan.contracts.ids import look_up_job_id
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
 from sheratan.gateway.api import Api
-from sheratan.settings import WorkerSettings
+from sheratan.settings import Settings, WorkerSettings
 from sheratan.store.sqlite.reader import SqliteReader
 from sheratan.store.sqlite.scans import Value
 from sheratan.store.sqlite.store import DATABASE_NAME
@@ -76,8 +81,65 @@ def test_a_job_that_starts_while_it_is_read_is_found_where_it_was(tmp_path: Path
             await server.stop(1.0, "the test is over")
             reader.close()
 
+    run(main)
+
+
+def run(main: Callable[[], Awaitable[None]]) -> None:
+    """Run it, for a while at most."""
+
     async def bounded() -> None:
         async with asyncio.timeout(SECONDS_MAX):
             await main()
 
     asyncio.run(bounded())
+
+
+@sheratan.job
+async def done() -> None:
+    """Nothing to do."""
+
+
+async def with_a_blocked_job(
+    data: Path, look: Callable[[Server, SqliteReader, str], Awaitable[None]]
+) -> None:
+    """Look at a blocked job through a reader to which it vanishes from its table before that is read."""
+    server = Server(data, Limits(), WorkerSettings(), program="test")
+    vanishing = apsw.Connection(str(data / DATABASE_NAME))
+
+    def vanish() -> None:
+        # What a commit does that moves it on, to a table that was read before.
+        vanishing.execute("DELETE FROM blocked")
+
+    # The reader's connection must see the blocked row in the snapshot, and none without one.
+    reader = _InterruptedReader(data / DATABASE_NAME, "select_lease", vanish)
+    try:
+        await server.start([done])
+        client = server.client()
+        await client.pause("default")
+        first = await client.submit(done)
+        blocked = await client.submit(done, after=(first.id,))
+        await look(server, reader, blocked.id)
+        assert reader.interrupted
+    finally:
+        reader.close()
+        vanishing.close()
+        server.engine.state.cached.clear()
+        await server.stop(0.0, "the test is over")
+
+
+def test_a_stopped_directory_is_read_at_one_instant(tmp_path: Path) -> None:
+    async def look(server: Server, reader: SqliteReader, job_id: str) -> None:
+        transport = OfflineTransport(reader, Settings(data=str(tmp_path)), "1")
+        assert (await transport.call(GetJob(id=job_id))).state == "blocked"
+
+    run(lambda: with_a_blocked_job(tmp_path, look))
+
+
+def test_who_waits_for_a_job_looks_at_one_instant(tmp_path: Path) -> None:
+    async def look(server: Server, reader: SqliteReader, job_id: str) -> None:
+        server.engine.state.cached.clear()
+        server.engine._reader = reader
+        with pytest.raises(TimedOut):
+            await server.engine.wait_end(look_up_job_id(job_id), 0.01)
+
+    run(lambda: with_a_blocked_job(tmp_path, look))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.journal import Entry
 from sheratan.kernel.facts import BulkFact, FailedFact, Mention, OpenJob, Violation
+from sheratan.kernel.fold_alike import AlikeFold
 from sheratan.kernel.fold_book import decision_of
-from sheratan.kernel.fold_runs import RunFold
 
 __all__ = ["DeadFold"]
 
@@ -19,7 +19,7 @@ _DOES = {
 """The types of entries by which a bulk operation does something to a job, by its action."""
 
 
-class DeadFold(RunFold):
+class DeadFold(AlikeFold):
     """What each entry about a dead letter or a bulk operation does, and what it must fit."""
 
     def __init__(self, violations: list[Violation]) -> None:

@@ -1,4 +1,4 @@
-"""The fold of runs: many jobs that come in or succeed one after the other, of which only numbers differ.
+"""The fold of entries alike: many jobs that come in or succeed one after the other, of which only numbers differ.
 
 As in `kernel/fold_smooth.py`, only what is entirely in order is taken, and nothing is changed before all was looked
 at; what is not taken is decoded and goes its way entry by entry.
@@ -16,7 +16,7 @@ from sheratan.kernel.facts import Ended, OpenJob
 from sheratan.kernel.fold_smooth import SmoothFold
 from sheratan.kernel.stencil import Run
 
-__all__ = ["RunFold"]
+__all__ = ["AlikeFold"]
 
 _ended = partial(tuple.__new__, Ended)
 _OPTIONS: Final = 5
@@ -24,7 +24,7 @@ _SALT_MASK: Final = (1 << SALT_BITS) - 1
 _HALF_AT: Final = len("job_") + 16
 
 
-class RunFold(SmoothFold):
+class AlikeFold(SmoothFold):
     """Runs of jobs that come in plainly, and of attempts that succeed."""
 
     def run_comes_in(self, run: Run) -> bool:
