@@ -47,14 +47,15 @@ def test_every_block_says_what_it_is(page: Path) -> None:
     assert {block.language for block in shown} <= _LANGUAGES
     files = [block for block in shown if block.language in ("python", "toml")]
     assert all(file_name(block) for block in files), "it is never run: name its file in its first line"
-    run = " ".join(block.text for block in shown if block.language == "console")
+    run = " ".join(block.text for block in shown if block.language in ("console", "python"))
     unused = [name for name in map(file_name, files) if name and not _is_used(name, run)]
     assert unused == []
 
 
 def _is_used(name: str, run: str) -> bool:
     stem = name.removesuffix(".py")
-    return name == "sheratan.toml" or re.search(rf"python {name}\b|--kinds {stem}\b", run) is not None
+    used = rf"(?m)python (?:-m pytest .*)?{name}\b|--kinds {stem}\b|^from {stem} import"
+    return name == "sheratan.toml" or re.search(used, run) is not None
 
 
 def _shell_lines() -> Iterator[tuple[str, str]]:

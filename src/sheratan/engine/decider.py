@@ -122,6 +122,8 @@ class Decider:
         self._randomness = randomness
         self.limits = limits
         self.state = State(store, limits)
+        self.look_us = _LOOK_US
+        """How long the wall clock may go without being looked at while there are schedules."""
         self.outage: Outage | None = None
         """What has kept the last batch from being committed, and passes by itself; None once one is committed."""
         self._at_us = max(clock.now_us(), self.state.head.at)
@@ -234,7 +236,7 @@ class Decider:
         if self.state.runs.next_due_us is not None:
             yield self.state.runs.next_due_us
         if self.state.next_firing_us is not None and self.state.intake == "open":
-            yield min(self.state.next_firing_us, self._now() + _LOOK_US)
+            yield min(self.state.next_firing_us, self._now() + self.look_us)
 
     @property
     def _has_work_left(self) -> bool:

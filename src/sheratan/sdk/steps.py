@@ -32,6 +32,7 @@ from sheratan.sdk.errors import (
 )
 from sheratan.sdk.step_output import StepOutput, Unreadable
 from sheratan.sdk.step_replay import Key, Replay, changed
+from sheratan.sdk.step_watch import tell_of
 
 __all__ = ["Alone", "Parked", "Steps", "Surroundings"]
 
@@ -319,6 +320,7 @@ class Steps:
     ) -> bytes:
         before = _RUNS.get()
         _RUNS.set((self, key[0]))
+        tell_of(self._assignment, key[0])
         try:
             data = kind.dump(await self._call(function, arguments))
         except (Exception, SystemExit) as error:
