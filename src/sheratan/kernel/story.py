@@ -29,11 +29,9 @@ def _submitted(entry: Entry) -> str:
     if "workflow" in data:
         text += f" It {_part(data)}."
     if "origin" in data:
-        text += f" It runs {data['origin']} again."
+        text += f" It runs {data['origin']} again.{_bulk(entry)}"
     if "tags" in data:
         text += f" Its tags are {', '.join(data['tags'])}."
-    if entry.cause is not None:
-        text += f" The bulk operation bulk:{entry.cause} is the cause."
     if "cost" in data:
         text += f" Where a rate limits its start it counts for {data['cost']}."
     if "version" in data:
@@ -41,6 +39,11 @@ def _submitted(entry: Entry) -> str:
     if "after" in data:
         text += f" It is to run after {count(len(data['after']), 'other job')}."
     return text
+
+
+def _bulk(entry: Entry) -> str:
+    """Which bulk operation runs a job again; jobs of runs and firings have causes of another kind."""
+    return "" if entry.cause is None else f" The bulk operation bulk:{entry.cause} is the cause."
 
 
 def _part(data: dict[str, Any]) -> str:
