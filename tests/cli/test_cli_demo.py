@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def test_the_demo_looks_at_every_file_exactly_once_although_its_server_is_killed
     assert found["exactly_once"]["ok"]
     assert found["exactly_once"]["files"] == FILES + 1
     assert found["exactly_once"]["ended_once"] == FILES + 1
-    assert found["jobs"] == FILES + 1 + 3
+    assert found["jobs"] == FILES + 1 + 4
     assert 0 < found["killed_after"] <= found["jobs"]
 
 
@@ -63,6 +64,27 @@ def test_the_demo_tells_why_one_file_was_tried_three_times(found: dict[str, Any]
     assert types[0] == "job.submitted"
     assert types[-1] == "job.succeeded"
     assert found["why"]["state"] == "succeeded"
+
+
+def test_the_demo_has_a_person_approve_the_report_before_it_is_published(found: dict[str, Any]) -> None:
+    approval = found["approval"]
+    assert approval["question"] == f"Publish the audit of repository0: {FILES} findings in {FILES + 1} files?"
+    assert approval["command"].startswith(f"sheratan approval approve {approval['id']} --digest")
+    assert approval["digest"] in approval["command"]
+    assert approval["by"].startswith("local:")
+    shown = run_cli("approval", "show", approval["id"], "--data", found["data"], "-o", "json")
+    record = json.loads(shown.stdout)
+    assert (record["state"], record["digest"]) == ("approved", approval["digest"])
+    assert record["subject"]["digest"] == sha256(Path(found["json_file"]).read_bytes()).hexdigest()
+
+
+def test_the_demo_leaves_a_run_and_a_schedule_to_look_at(found: dict[str, Any]) -> None:
+    shown = run_cli("workflow", "show", found["run"], "--data", found["data"], "-o", "json")
+    assert json.loads(shown.stdout)["state"] == "succeeded"
+    assert found["schedule"]["name"] == "audit-nightly"
+    shown = run_cli("schedule", "next", "audit-nightly", "-n", "1", "--data", found["data"], "-o", "json")
+    assert found["schedule"]["next"][11:] == "02:30:00+00:00"
+    assert shown.returncode == 0
 
 
 def test_the_demo_proves_its_journal(found: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ _BAR_WIDTH = 30
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, as with -o json.")
 @command_options
 def demo(session: Session, repo: str, as_json: bool) -> None:
-    """Audit a repository: one job per file, a server that is killed halfway, a job that is retried, and proofs."""
+    """Audit a repository by a workflow: a job per file, a server that is killed, a retry, an approval, and proofs."""
     if as_json:
         session.output = "json"
     root = Path(repo).resolve()
@@ -89,6 +89,13 @@ def _draw(found: DemoResult) -> None:
     for told in found.why.lines:
         line(f"  [{told.entry}] {told.text}")
     line()
+    approval = found.approval
+    line(f"{approval.question} Approved by {approval.by}, and published:")
+    line(f"  {approval.command}")
+    line(
+        f"Every night: schedule {found.schedule.name} ({found.schedule.kind}), next at {found.schedule.next}"
+    )
+    line()
     once = found.exactly_once
     line(f"Killed after {found.killed_after} of {found.jobs} jobs with SIGKILL, restarted, finished.")
     line(
@@ -97,7 +104,7 @@ def _draw(found: DemoResult) -> None:
     line(f"journal verify: {_verdict(found.verify.ok)}, {found.verify.entries} entries")
     line(f"journal replay: {_verdict(found.replay.ok)}, {found.replay.decisions} decisions derived again")
     line(f"{found.jobs} jobs in {found.seconds:.2f} s, the kill included: {found.jobs_per_second:.0f} jobs/s")
-    line(f"Look around: sheratan why {found.why.subject} --data {found.data}")
+    line(f"Look around: sheratan workflow show {found.run} --data {found.data}")
 
 
 def _verdict(ok: bool) -> str:

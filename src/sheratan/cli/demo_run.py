@@ -1,4 +1,4 @@
-"""The demo's course of events: serve, submit, kill, serve again, wait, prove."""
+"""The demo's course of events: serve, schedule, run, kill, serve again, approve, wait, prove."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from sheratan.cli.program import Program
-from sheratan.contracts.api import Story
-from sheratan.contracts.errors import InternalError
+from sheratan.contracts.api import Story, WatchedEntry
+from sheratan.contracts.approvals import ApprovalRecord, ListApprovals
+from sheratan.contracts.errors import InternalError, TimedOut
 from sheratan.contracts.journal import Entry
+from sheratan.contracts.runs import NodeRecord, RunRecord
+from sheratan.contracts.workflows import Workflow
 from sheratan.engine.replay import Replay, replay
 from sheratan.engine.verify import Verification, verify
 from sheratan.kernel.chain import decode_entry, split_page
@@ -30,6 +33,12 @@ __all__ = ["DemoResult", "ExactlyOnce", "Progress", "run_demo"]
 
 KINDS = "sheratan.kinds.audit.jobs"
 PLANNED_FAILURES = 2
+SCHEDULE = "audit-nightly"
+NIGHTLY = "30 2 * * *"
+VALUE_BYTES_MAX = 64 << 20
+"""What the demo's server lets one value have: the reports on all files of a large repository."""
+
+_LOOK_SECONDS = 0.2
 _ENDS = ("job.succeeded", "job.failed", "job.cancelled")
 _READY = b"ready"
 
@@ -52,12 +61,34 @@ class ExactlyOnce(msgspec.Struct, frozen=True, kw_only=True):
     attempts_lost: int
 
 
+class Approval(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person was asked, the command that answers it, and who did."""
+
+    id: str
+    question: str
+    digest: str
+    command: str
+    by: str
+
+
+class Nightly(msgspec.Struct, frozen=True, kw_only=True):
+    """The schedule that the demo leaves, and when it fires next."""
+
+    name: str
+    kind: str
+    next: str
+
+
 class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
     """What the demo found and proved."""
 
+    run: str
+    """The id of the workflow's run."""
     report: dict[str, Any]
     markdown: str
     json_file: str
+    approval: Approval
+    schedule: Nightly
     why: Story
     verify: Verification
     replay: Replay
@@ -81,6 +112,8 @@ class _Server:
         """Start it and connect to it once it is ready."""
         command = (sys.executable, "-m", "sheratan", "up", "--data", str(self._data), "--kinds", KINDS)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SHERATAN_")}
+        for limit in ("PAYLOAD_BYTES_MAX", "RESULT_BYTES_MAX", "WORKFLOW_OUTPUT_BYTES_MAX"):
+            environment[f"SHERATAN_LIMITS__{limit}"] = str(VALUE_BYTES_MAX)
         self._process = await asyncio.create_subprocess_exec(
             *command, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, env=environment
         )
@@ -112,14 +145,18 @@ async def run_demo(program: Program, data: Path, root: Path, progress: Progress)
     server = _Server(data)
     progress.say(f"starting a server on {data}")
     client = await server.start()
+    given = {"root": str(root), "output": str(data / "report"), "planned_failures": PLANNED_FAILURES}
     try:
+        schedule = await _schedule(client, given)
         began = time.monotonic()
-        killed_after, jobs, output = await _until_killed(server, client, data, root, progress)
+        run, killed_after, jobs = await _until_killed(client, program.audit_workflow(), given, progress)
+        await server.end(signal.SIGKILL)
+        await client.close()
         progress.say(f"killed the server with SIGKILL after {killed_after} of {jobs} jobs; starting it again")
         client = await server.start()
-        report = await _until_reported(client, output["report"], jobs, progress)
+        output, approval = await _until_published(client, run, data, jobs, progress)
         seconds = time.monotonic() - began
-        why = await client.why(output["drill"] or output["report"])
+        why = await client.why(_node(await client.workflow_run(run), "file").jobs[0])
         await client.close()
     finally:
         await server.end(signal.SIGTERM)
@@ -127,9 +164,12 @@ async def run_demo(program: Program, data: Path, root: Path, progress: Progress)
     reader = program.open_reader(data)
     try:
         result = DemoResult(
-            report=report["report"],
-            markdown=report["markdown"],
-            json_file=report["json_file"],
+            run=run,
+            report=msgspec.json.decode(await asyncio.to_thread(Path(output["json_file"]).read_bytes)),
+            markdown=output["markdown"],
+            json_file=output["json_file"],
+            approval=approval,
+            schedule=schedule,
             why=why,
             verify=verify(reader),
             replay=replay(reader),
@@ -145,40 +185,53 @@ async def run_demo(program: Program, data: Path, root: Path, progress: Progress)
     return result
 
 
+async def _schedule(client: Client, given: dict[str, Any]) -> Nightly:
+    """Have the files listed each night: what an audit begins with."""
+    await client.create_schedule(SCHEDULE, "audit.list", given, cron=NIGHTLY)
+    [firing] = await client.next_firings(SCHEDULE, 1)
+    return Nightly(name=SCHEDULE, kind="audit.list", next=firing.local)
+
+
 async def _until_killed(
-    server: _Server, client: Client, data: Path, root: Path, progress: Progress
-) -> tuple[int, int, dict[str, Any]]:
-    """Submit the audit and kill the server once a third of its jobs have ended."""
-    given = {"root": str(root), "output": str(data / "report"), "planned_failures": PLANNED_FAILURES}
-    ended, enough = 0, asyncio.Event()
-    wanted = 0
+    client: Client, workflow: Workflow, given: dict[str, Any], progress: Progress
+) -> tuple[str, int, int]:
+    """Start the audit, and return its run and how far it is once a third of its jobs have ended."""
+    told: asyncio.Queue[WatchedEntry] = asyncio.Queue()
 
     async def follow() -> None:
-        nonlocal ended
         async for entry in client.watch():
-            ended += entry.type in _ENDS
-            if wanted:
-                progress.count(ended, total)
-                if ended >= wanted:
-                    enough.set()
-                    return
+            told.put_nowait(entry)
 
     follower = asyncio.create_task(follow())
-    handle = await client.submit("audit.repository", given, key="demo")
-    output: dict[str, Any] = await handle.result()
-    total = output["files"] + output["groups"] + 2
-    wanted = max(1, total // 3)
-    if ended >= wanted:
-        enough.set()
-    await enough.wait()
-    await server.end(signal.SIGKILL)
-    follower.cancel()
-    await asyncio.gather(follower, return_exceptions=True)
-    await client.close()
-    return ended, total, output
+    ended = total = 0
+    try:
+        run = (await client.run_workflow(workflow, given)).id
+        while not total or ended < max(1, total // 3):
+            entry = await told.get()
+            ended += entry.type in _ENDS
+            if entry.type == "workflow.ended":
+                raise await _failed(client, run)
+            if not total and entry.type == "workflow.advanced":
+                total = _jobs_of(await client.workflow_run(run))
+            if total:
+                progress.count(ended, total)
+    finally:
+        follower.cancel()
+        await asyncio.gather(follower, return_exceptions=True)
+    return run, ended, total
 
 
-async def _until_reported(client: Client, report_id: str, total: int, progress: Progress) -> dict[str, Any]:
+def _jobs_of(record: RunRecord) -> int:
+    """How many jobs an audit has in all, one for each file and each other node; 0 until the files are known."""
+    files = _node(record, "file").items
+    return len(record.nodes) - 1 + files if files else 0
+
+
+async def _until_published(
+    client: Client, run: str, data: Path, total: int, progress: Progress
+) -> tuple[dict[str, Any], Approval]:
+    """Follow the audit to its end; give the approval that it waits for, as a person at a terminal would."""
+
     async def follow() -> None:
         stream = client.watch()
         ended = (await client.status()).counts["result"]
@@ -187,13 +240,45 @@ async def _until_reported(client: Client, report_id: str, total: int, progress: 
             progress.count(min(ended, total), total)
 
     follower = asyncio.create_task(follow())
-    record = await client.wait(report_id)
-    follower.cancel()
-    await asyncio.gather(follower, return_exceptions=True)
+    try:
+        request = await _until_asked(client, run)
+        command = f"sheratan approval approve {request.id} --digest {request.digest} --data {data}"
+        progress.say(f"{request.question} ({request.id} waits; the demo gives it as you would)")
+        progress.say(f"$ {command}")
+        await client.approve(request.id, request.digest, "given by the demo")
+        record = await client.wait_for_run(run)
+    finally:
+        follower.cancel()
+        await asyncio.gather(follower, return_exceptions=True)
     if record.state != "succeeded":
-        raise InternalError(f"the report {report_id} is {record.state}: {record.error}")
+        raise await _failed(client, run)
     output: dict[str, Any] = record.output
-    return output
+    approval = Approval(
+        id=request.id, question=request.question, digest=request.digest, command=command, by=output["by"]
+    )
+    return output, approval
+
+
+async def _until_asked(client: Client, run: str) -> ApprovalRecord:
+    """The request for approval, once there is one."""
+    while True:
+        open_ones = (await client.approvals(ListApprovals(state="open"))).items
+        if open_ones:
+            return open_ones[0]
+        try:
+            await client.wait_for_run(run, timeout_seconds=_LOOK_SECONDS)
+        except TimedOut:
+            continue
+        raise await _failed(client, run)
+
+
+async def _failed(client: Client, run: str) -> InternalError:
+    record = await client.workflow_run(run)
+    return InternalError(f"the audit {run} is {record.state}: {record.reason}")
+
+
+def _node(record: RunRecord, name: str) -> NodeRecord:
+    return next(node for node in record.nodes if node.name == name)
 
 
 def count_ends(reader: Reader) -> ExactlyOnce:

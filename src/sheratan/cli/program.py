@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from sheratan.contracts.jobs import KindDescription
     from sheratan.contracts.simulation import Campaign, SimulatedRun
+    from sheratan.contracts.workflows import Workflow
     from sheratan.engine.views import Reader
     from sheratan.settings import Settings
 
@@ -76,6 +77,10 @@ class Program(Protocol):
 
     def describe_kinds(self, modules: Sequence[str]) -> tuple[list[KindDescription], list[str]]:
         """The kinds of these modules, and what kept others from loading."""
+        ...
+
+    def audit_workflow(self) -> Workflow:
+        """The workflow that the demo runs."""
         ...
 
     def simulation_options(self, seed: int) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from sheratan.cli.root import run
 if TYPE_CHECKING:
     from sheratan.contracts.jobs import KindDescription
     from sheratan.contracts.simulation import Campaign, SimulatedRun
+    from sheratan.contracts.workflows import Workflow
     from sheratan.settings import Settings
     from sheratan.store.sqlite.owner import Holder
     from sheratan.store.sqlite.reader import SqliteReader
@@ -84,6 +85,12 @@ class _Program:
 
         kinds, problems = load_kinds(modules)
         return [kind.description for kind in kinds], problems
+
+    def audit_workflow(self) -> Workflow:
+        """The workflow that the demo runs."""
+        from sheratan.kinds.audit.jobs import audit_workflow  # noqa: PLC0415 - kinds need pydantic
+
+        return audit_workflow()
 
     def simulation_options(self, seed: int) -> dict[str, Any]:
         """The world that a seed draws."""

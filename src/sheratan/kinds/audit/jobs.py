@@ -1,17 +1,19 @@
-"""The audit of a repository as jobs: walk, one job per file, one per group of files, one report.
+"""The audit of a repository as a workflow: list its files, look at each, report, have the report approved, publish it.
 
-    audit.repository submits: n audit.file, then n/1000 audit.group after them, then audit.report after those
+    audit.list → audit.file for each file → audit.report → audit.approve → audit.publish
 
-A group ends when its files have, so the report waits for any number of files through a bounded fan-in.
+What the files gave comes to the report as one value, so a repository of many thousand files needs higher limits than
+the defaults (`limits.payload_bytes_max`, `limits.result_bytes_max`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 from pathlib import Path
 
-from sheratan.contracts.jobs import Submission
+from sheratan.contracts.workflows import Budget, Workflow
 from sheratan.kinds.audit.analyse import analyse_file
 from sheratan.kinds.audit.errors import AuditInputError
 from sheratan.kinds.audit.model import AuditModel, AuditReport, Count, FileReport
@@ -20,12 +22,15 @@ from sheratan.kinds.audit.walk import walk_tree
 from sheratan.sdk.context import Context
 from sheratan.sdk.errors import Fatal, Retryable
 from sheratan.sdk.kind import job
+from sheratan.sdk.workflow import WorkflowBuilder
 
-__all__ = ["audit_file", "audit_group", "audit_report", "audit_repository"]
+__all__ = ["audit_approve", "audit_file", "audit_list", "audit_publish", "audit_report", "audit_workflow"]
 
-FILES_PER_GROUP = 1_000
-JOBS_PER_CALL = 500
 QUEUE = "audit"
+JOBS_MAX = 200_000
+"""Jobs of one audit: more files than any repository that a person would read the report on."""
+
+APPROVAL_SECONDS = 7 * 86_400.0
 
 
 class RepositoryInput(AuditModel):
@@ -37,16 +42,6 @@ class RepositoryInput(AuditModel):
     """How often the first file's job fails on purpose, to show a retry."""
 
 
-class RepositoryOutput(AuditModel):
-    """The jobs that follow from a walk."""
-
-    files: Count
-    groups: Count
-    report: str
-    drill: str | None
-    """The file job that fails on purpose."""
-
-
 class FileInput(AuditModel):
     """One file of a tree."""
 
@@ -55,71 +50,68 @@ class FileInput(AuditModel):
     planned_failures: Count = 0
 
 
-class GroupOutput(AuditModel):
-    """A group of files that have all been looked at."""
+class Listing(AuditModel):
+    """The files of a repository, and what it is called."""
 
-    files: Count
+    name: str
+    files: tuple[FileInput, ...]
 
 
 class ReportInput(AuditModel):
-    """Where the report goes, and what it is called after."""
+    """What was found in each file, what the report is called after, and where it goes."""
 
     name: str
     output: str
+    files: tuple[FileReport, ...]
 
 
-class ReportOutput(AuditModel):
-    """The report in short, and the files that hold all of it."""
+class Draft(AuditModel):
+    """A report that nobody has approved yet: the file that holds it, that file's SHA-256, and what it says in short."""
 
-    report: AuditReport
+    name: str
+    path: str
+    digest: str
+    files: Count
+    findings: Count
+
+
+class Approved(AuditModel):
+    """The draft that may be published, by its digest, and who says so."""
+
+    digest: str
+    by: str
+
+
+class PublishInput(AuditModel):
+    """What to publish, and where."""
+
+    draft: Draft
+    approved: Approved
+    output: str
+
+
+class Published(AuditModel):
+    """The files that hold the report."""
+
     markdown: str
     json_file: str
-    failed_files: Count
+    digest: str
+    by: str
 
 
-@job(kind="audit.repository", queue=QUEUE, run_timeout_seconds=600)
-async def audit_repository(ctx: Context, input: RepositoryInput) -> RepositoryOutput:
-    """Walk a tree and submit a job for each file, each group and the report.
-
-    Every job has a key made of this job's id, so a walk that is tried again submits nothing twice.
-    """
+@job(kind="audit.list", queue=QUEUE, run_timeout_seconds=600)
+async def audit_list(input: RepositoryInput) -> Listing:
+    """List the files of a tree."""
     try:
         found = await asyncio.to_thread(walk_tree, input.root)
     except AuditInputError as error:
         raise Fatal(str(error)) from error
-    files = [file.path for file in found]
-    groups: list[str] = []
-    first: str | None = None
-    for start in range(0, len(files), FILES_PER_GROUP):
-        ids = await _submit_files(ctx, input, files[start : start + FILES_PER_GROUP], is_first=start == 0)
-        first = first or ids[0]
-        group = audit_group.submission(
-            key=f"{ctx.job_id}/group/{start}", after=tuple(ids), after_failure="run"
-        )
-        groups += await ctx.submit([group])
-    report = audit_report.submission(
-        ReportInput(name=await asyncio.to_thread(_name_of, input.root), output=input.output),
-        key=f"{ctx.job_id}/report",
-        after=tuple(groups),
-        after_failure="run",
+    failures = [input.planned_failures] + [0] * len(found)
+    files = tuple(
+        FileInput(root=input.root, path=file.path, planned_failures=planned)
+        for file, planned in zip(found, failures, strict=False)
     )
-    (report_id,) = await ctx.submit([report])
-    drill = first if input.planned_failures else None
-    return RepositoryOutput(files=len(files), groups=len(groups), report=report_id, drill=drill)
-
-
-async def _submit_files(
-    ctx: Context, input: RepositoryInput, paths: list[str], *, is_first: bool
-) -> list[str]:
-    jobs: list[Submission] = []
-    for position, path in enumerate(paths):
-        failures = input.planned_failures if is_first and position == 0 else 0
-        file = FileInput(root=input.root, path=path, planned_failures=failures)
-        jobs.append(audit_file.submission(file, key=f"{ctx.job_id}/file/{path}"[-256:]))
-    ids: list[str] = []
-    for start in range(0, len(jobs), JOBS_PER_CALL):
-        ids += await ctx.submit(jobs[start : start + JOBS_PER_CALL])
-    return ids
+    return Listing(name=await asyncio.to_thread(_name_of, input.root), files=files)
 
 
 @job(kind="audit.file", queue=QUEUE, cpu_bound=True, backoff_base_seconds=0.2, run_timeout_seconds=120)
@@ -133,32 +125,76 @@ def audit_file(ctx: Context, input: FileInput) -> FileReport:
         raise Fatal(str(error)) from error
 
 
-@job(kind="audit.group", queue=QUEUE)
-async def audit_group(ctx: Context) -> GroupOutput:
-    """Count the files of a group. That it runs at all says that they have ended."""
-    files = 0
-    async for _ in ctx.after_results():
-        files += 1
-    return GroupOutput(files=files)
-
-
 @job(kind="audit.report", queue=QUEUE, run_timeout_seconds=600)
-async def audit_report(ctx: Context, input: ReportInput) -> ReportOutput:
-    """Put the file reports together, rank what was found, and write the report."""
-    reports: list[FileReport] = []
-    failed = 0
-    async for group in ctx.after_results():
-        async for file in ctx.after_results(group.id):
-            if file.state == "succeeded":
-                reports.append(FileReport.model_validate(file.output))
-            else:
-                failed += 1
-    report = await asyncio.to_thread(build_report, input.name, reports)
+async def audit_report(input: ReportInput) -> Draft:
+    """Put the file reports together, rank what was found, and write a draft."""
+    report = await asyncio.to_thread(build_report, input.name, input.files)
+    text = report.model_dump_json(indent=2) + "\n"
+    path = Path(input.output) / "draft.json"
+    await asyncio.to_thread(_write, path, text)
+    return Draft(
+        name=input.name,
+        path=str(path),
+        digest=_digest(text),
+        files=report.files,
+        findings=report.findings_total,
+    )
+
+
+@job(kind="audit.approve", queue=QUEUE)
+async def audit_approve(ctx: Context, draft: Draft) -> Approved:
+    """Ask a person whether exactly this report may be published; whoever has started the audit may say so, too."""
+    approval = await ctx.approve(
+        f"Publish the audit of {draft.name}: {draft.findings} findings in {draft.files} files?",
+        subject=draft.model_dump(mode="json"),
+        self_approval=True,
+        timeout_seconds=APPROVAL_SECONDS,
+    )
+    return Approved(digest=draft.digest, by=approval.by[0].actor)
+
+
+@job(kind="audit.publish", queue=QUEUE)
+async def audit_publish(input: PublishInput) -> Published:
+    """Write the report, if it still is the one that was approved."""
+    text = await asyncio.to_thread(Path(input.draft.path).read_text, "utf-8")
+    if not _digest(text) == input.draft.digest == input.approved.digest:
+        raise Fatal(f"{input.draft.path} is not the draft that {input.approved.by} has approved")
     folder = Path(input.output)
     markdown, json_file = folder / "audit.md", folder / "audit.json"
+    report = AuditReport.model_validate_json(text)
     await asyncio.to_thread(_write, markdown, to_markdown(report))
-    await asyncio.to_thread(_write, json_file, report.model_dump_json(indent=2) + "\n")
-    return ReportOutput(report=report, markdown=str(markdown), json_file=str(json_file), failed_files=failed)
+    await asyncio.to_thread(_write, json_file, text)
+    return Published(
+        markdown=str(markdown), json_file=str(json_file), digest=input.draft.digest, by=input.approved.by
+    )
+
+
+def audit_workflow() -> Workflow:
+    """The audit, from the list of files to the published report."""
+    builder = WorkflowBuilder(
+        "audit",
+        description="Audit a repository, and publish the report that a person has approved.",
+        input_schema=RepositoryInput,
+        budget=Budget(jobs_max=JOBS_MAX),
+    )
+    listed = builder.job("list", audit_list, builder.input)
+    looked = builder.job("file", audit_file, builder.item, for_each=listed.output["files"])
+    report = builder.job(
+        "report",
+        audit_report,
+        {"name": listed.output["name"], "output": builder.input["output"], "files": looked.output},
+    )
+    approved = builder.job("approve", audit_approve, report.output)
+    published = builder.job(
+        "publish",
+        audit_publish,
+        {"draft": report.output, "approved": approved.output, "output": builder.input["output"]},
+    )
+    return builder.build(output=published.output)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _name_of(root: str) -> str:
