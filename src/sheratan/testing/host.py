@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,7 +71,7 @@ class Host:
         self._engine = Engine(decider, self.store, version=_VERSION)
         self._api = Api(self._engine, self.store, str(Path(":memory:")))
         self._api.checks.update(self._checks)
-        await self._do(self._engine.start())
+        await self._do(self._engine.start)
 
     def kill(self) -> None:
         """End the process at once; who waits for an answer is disconnected."""
@@ -83,7 +84,7 @@ class Host:
 
     async def stop(self) -> None:
         """End the process in order."""
-        await self._do(self._engine.stop())
+        await self._do(self._engine.stop)
         self._api.close()
 
     async def bury(self) -> None:
@@ -95,26 +96,26 @@ class Host:
 
     def handle(self, request: api.Request, by: Principal, sessions: Sequence[int] = ()) -> Awaitable[Any]:
         """The answer to a request; Disconnected when the process is killed meanwhile."""
-        return self._do(self._api.handle(request, by, sessions))
+        return self._do(lambda: self._api.handle(request, by, sessions))
 
     async def stream(self, request: api.Request) -> AsyncIterator[Any]:
         """The items of a stream; Disconnected when the process is killed meanwhile."""
         items = self._api.stream(request)
         while True:
             try:
-                item = await self._do(anext(items))
+                item = await self._do(partial(anext, items))
             except StopAsyncIteration:
                 return
             yield item
 
     async def close_session(self, session: int) -> None:
         """The connection of a worker has gone, and with it the worker."""
-        await self._do(self._api.close_session(session))
+        await self._do(lambda: self._api.close_session(session))
 
-    async def _do(self, work: Awaitable[Any]) -> Any:
-        """Have the process do something."""
+    async def _do(self, begin: Callable[[], Awaitable[Any]]) -> Any:
+        """Have the process do something; one that is killed first never begins it."""
         answer: asyncio.Future[Any] = self._loop.create_future()
-        task = self._loop.spawn(self._node, _inline(work))
+        task = self._loop.spawn(self._node, _inline(begin))
         self._calls[task] = answer
         task.add_done_callback(self._hand_over)
         try:
@@ -138,9 +139,9 @@ class Host:
             answer.set_result(task.result())
 
 
-async def _inline(work: Awaitable[Any]) -> Any:
+async def _inline(begin: Callable[[], Awaitable[Any]]) -> Any:
     INLINE.set(True)
-    return await work
+    return await begin()
 
 
 class HostTransport:
