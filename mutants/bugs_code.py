@@ -12,7 +12,7 @@ _CODE = "engine/code.py"
 _SETTLE = "engine/settle.py"
 _WORKERS = "engine/workers.py"
 _BATCH = "engine/batch.py"
-_DISPATCH = "engine/dispatch.py"
+_INPUT = "engine/lease_input.py"
 _INTAKE = "engine/intake.py"
 _RULE = "kernel/code.py"
 _STEPS = "sdk/steps.py"
@@ -109,7 +109,7 @@ BUGS: Final = (
         "a job is given to a worker that offers another version of its kind",
         "safety",
         "E4",
-        (Change(_DISPATCH, "if lane.offered_as in session.offers", "if lane.kind in session.offers"),),
+        (Change(_INPUT, "if lane.offered_as in session.offers", "if lane.kind in session.offers"),),
     ),
     Bug(
         "version-is-forgotten",
@@ -129,7 +129,7 @@ BUGS: Final = (
         "the journal does not say of which version of its kind a job is",
         "safety",
         "J14",
-        (Change(_INTAKE, '        data["version"] = new.version\n', "        pass\n"),),
+        (Change(_INTAKE, '"version": new.version, "partition"', '"version": 1, "partition"'),),
     ),
     Bug(
         "patch-is-not-recorded",

@@ -7,6 +7,7 @@ from mutants.bug import Bug, Change
 __all__ = ["BUGS"]
 
 _DISPATCH = "engine/dispatch.py"
+_INPUT = "engine/lease_input.py"
 _WINDOW = "engine/window.py"
 _STATE = "engine/state.py"
 
@@ -62,7 +63,7 @@ BUGS = (
         "a worker is given kinds that it does not offer",
         "safety",
         "dispatch.order@2",
-        (Change(_DISPATCH, '"open" if lane.offered_as in session.offers else', '"open" if lane.kind else'),),
+        (Change(_INPUT, '"open" if lane.offered_as in session.offers else', '"open" if lane.kind else'),),
     ),
     Bug(
         "fence-is-the-session",
@@ -106,21 +107,21 @@ BUGS = (
         "jobs are given before more urgent ones of another lane that are not in memory",
         "safety",
         "order",
-        (Change(_DISPATCH, "    if unread:\n", "    if not usable:\n"),),
+        (Change(_INPUT, "    if unread:\n", "    if not usable:\n"),),
     ),
     Bug(
         "refill-not-announced",
         "a lease call that sees the end of a window does not have it refilled",
         "liveness",
         "E9",
-        (Change(_DISPATCH, "        batch.more |= window.wants_refill\n", ""),),
+        (Change(_INPUT, "        batch.more |= window.wants_refill\n", ""),),
     ),
     Bug(
         "window-whole-too-early",
         "a window that was filled to the last place is held to be whole",
         "safety",
         "E9",
-        (Change(_WINDOW, "if len(rows) < REFILL_JOBS:", "if len(rows) <= REFILL_JOBS:"),),
+        (Change(_WINDOW, "if len(rows) < self.page:", "if len(rows) <= self.page:"),),
     ),
     Bug(
         "window-shortened-but-whole",
@@ -137,8 +138,8 @@ BUGS = (
         (
             Change(
                 _WINDOW,
-                "        keep = WINDOW_JOBS_MAX // 2\n",
-                "        keep, last = WINDOW_JOBS_MAX // 2, self._keys[-1]\n",
+                "        keep = self._most // 2\n",
+                "        keep, last = self._most // 2, self._keys[-1]\n",
             ),
             Change(
                 _WINDOW,
@@ -162,7 +163,7 @@ BUGS = (
         (
             Change(
                 _STATE,
-                "        elif not window.whole:\n            self.dry.add(row.lane)\n",
+                "        if window.depth and not window.whole:\n            self.dry.add(row.lane)\n",
                 "",
             ),
         ),

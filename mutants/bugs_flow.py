@@ -36,11 +36,7 @@ BUGS = (
         "an attempt that has ended still counts against a limit",
         "liveness",
         "F1",
-        (
-            Change(
-                "engine/state.py", "            self.flow.count(held.job.lane, -1)\n", "            pass\n"
-            ),
-        ),
+        (Change("engine/state.py", "            self._count(held.job, -1)\n", "            pass\n"),),
     ),
     Bug(
         "running-jobs-not-counted-at-once",
@@ -95,7 +91,7 @@ BUGS = (
         "F1",
         (
             Change(
-                "engine/dispatch.py",
+                "engine/lease_input.py",
                 "        if jobs[head[2]].cost != 1:\n            head.append(jobs[head[2]].cost)\n",
                 "        assert jobs[head[2]].cost\n",
             ),

@@ -189,13 +189,23 @@ BUGS = (
         "jobs start in the order in which they came",
         "safety",
         "order",
-        (Change(_SHARING, "return head[1], tag, head[2], head[0]", "return 0, tag, head[2], head[0]"),),
+        (
+            Change(_SHARING, "return head[1], tag, head[2], head[0]", "return 0, tag, head[2], head[0]"),
+            Change(
+                "kernel/partitions.py",
+                "return first[0], tag, first[2], lane",
+                "return 0, tag, first[2], lane",
+            ),
+        ),
     ),
     Bug(
         "room-ignored",
         "one lease call may go beyond running_jobs_max",
         "safety",
         "E16",
-        (Change(_SHARING, 'places = min(given["slots"], given["room"])', 'places = given["slots"]'),),
+        (
+            Change(_SHARING, 'places = min(given["slots"], given["room"])', 'places = given["slots"]'),
+            Change("kernel/partitions.py", 'min(given["slots"], given["room"])', 'given["slots"]'),
+        ),
     ),
 )

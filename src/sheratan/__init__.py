@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sheratan.contracts.errors import JobFailed, SheratanError
-    from sheratan.contracts.flow import FlowLimits, Rate
+    from sheratan.contracts.flow import FlowLimits, PartitionLimits, Rate
     from sheratan.contracts.limits import Limits
     from sheratan.sdk.approval import Approval
     from sheratan.sdk.children import Child
@@ -47,6 +47,7 @@ __all__ = [
     "JobHandle",
     "Kind",
     "Limits",
+    "PartitionLimits",
     "Rate",
     "RateLimited",
     "Retryable",

@@ -212,6 +212,7 @@ def test_limits_are_set_listed_and_lifted(server: Server) -> None:
         "concurrency": 5,
         "rate": {"count": 100, "period_seconds": 60.0, "burst": 10},
         "weight": 2,
+        "per_partition": None,
     }
     assert "5 at once; 100 in 60 s" in server.cli("queue", "list").stdout
     assert "a contract" in server.cli("why", "queue:narrow").stdout
@@ -232,6 +233,21 @@ def test_a_job_of_a_limited_kind_says_what_holds_it_up(server: Server) -> None:
     assert (add["queued"], add["limits"]["rate"]["count"]) == (1, 1)
     assert "1 in 3600 s" in server.cli("kind", "list").stdout
     assert server.cli("kind", "limit", "add", "--none").returncode == 0
+    assert server.cli("job", "watch", held).returncode == 0
+
+
+def test_a_partition_has_limits_of_its_own_and_says_so(server: Server) -> None:
+    given = ("--partition-concurrency", "2", "--partition-rate", "1/1h", "--partition-burst", "1")
+    done = server.cli("queue", "limit", "shared", *given)
+    assert done.stdout.startswith("shared: each partition 2 at once; each partition 1 in 3600 s (entry ")
+    server.submit("add", '{"left": 1}', "--queue", "shared", "--partition", "acme", "--wait")
+    held = server.submit("add", '{"left": 1}', "--queue", "shared", "--partition", "acme")
+    server.submit("add", '{"left": 1}', "--queue", "shared", "--partition", "umbrella", "--wait")
+    assert "the rate of partition acme of queue:shared" in server.cli("job", "show", held).stdout
+    shown = json.loads(server.cli("job", "show", held, "-o", "json").stdout)
+    assert (shown["partition"], shown["blocked_by"][0]["partition"]) == ("acme", "acme")
+    assert server.cli("journal", "replay").returncode == 0
+    assert server.cli("queue", "limit", "shared", "--none").returncode == 0
     assert server.cli("job", "watch", held).returncode == 0
 
 

@@ -75,7 +75,11 @@ CHANGES = [
     ("INSERT INTO after VALUES (9999, 0, 2)", "J5", "after"),
     ("UPDATE idempotency SET number = 1 WHERE key = 'later'", "E7", "idempotency"),
     ("INSERT INTO idempotency VALUES ('default', 'more', zeroblob(32), 9999)", "E7", "idempotency"),
-    ("INSERT INTO flow VALUES ('default', 'queue:unheard', 1, '', 0, 0, 0, 0, 1, 0, 1)", "J5", "flow"),
+    (
+        "INSERT INTO flow VALUES ('default', 'queue:unheard', 1, '', 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0)",
+        "J5",
+        "flow",
+    ),
     ("DELETE FROM mention", "J5", "mention"),
     ("INSERT INTO mention SELECT number, entry + 1 FROM mention", "J5", "mention"),
     ("UPDATE alarm SET due_us = due_us - 1", "E13", "alarm"),

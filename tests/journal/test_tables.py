@@ -143,7 +143,11 @@ CHANGES = [
     ("UPDATE flow SET weight = 99", "J14", "flow"),
     ("UPDATE flow SET declared = 1 - declared", "J14", "flow"),
     ("DELETE FROM flow", "J5", "flow"),
-    ("INSERT INTO flow VALUES ('default', 'queue:unheard', 1, '', 0, 0, 0, 0, 1, 0, 1)", "J5", "flow"),
+    (
+        "INSERT INTO flow VALUES ('default', 'queue:unheard', 1, '', 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0)",
+        "J5",
+        "flow",
+    ),
     ("UPDATE pace SET pace_us = pace_us - 1", "J14", "pace"),
     ("UPDATE pace SET part = part + 1", "J14", "pace"),
     ("UPDATE pace SET started_us = 1", "J14", "pace"),

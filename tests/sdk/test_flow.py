@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import sheratan
-from sheratan import Client, FlowLimits, Rate, job
+from sheratan import Client, FlowLimits, PartitionLimits, Rate, job
 from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.jobs import Submission
 
@@ -61,6 +61,24 @@ def test_no_more_handlers_of_a_kind_run_than_its_limit_lets(tmp_path: Path, most
     assert set(asyncio.run(scenario())) <= set(range(1, most + 1))
 
 
+def test_no_more_handlers_of_a_partition_run_than_its_limit_lets(tmp_path: Path) -> None:
+    async def scenario() -> list[tuple[str | None, int]]:
+        async with asyncio.timeout(SECONDS_MAX), sheratan.open(tmp_path / "data", [careful]) as client:
+            limits = FlowLimits(per_partition=PartitionLimits(concurrency=1))
+            await client.limit_kind("careful", limits, "a test")
+            assert [one.limits for one in await client.flows() if one.subject == "kind:careful"] == [limits]
+            handles = [await client.submit("careful", nr, partition=f"p{nr % 2}") for nr in range(10)]
+            found = []
+            for handle in handles:
+                beside = await handle.result()
+                found.append(((await client.job(handle.id)).partition, beside))
+            return found
+
+    found = asyncio.run(scenario())
+    assert {name for name, _ in found} == {"p0", "p1"}
+    assert {beside for _, beside in found} <= {1, 2}
+
+
 def test_limits_and_pauses_are_set_and_seen_through_the_client(tmp_path: Path) -> None:
     async def scenario(client: Client) -> None:
         limits = FlowLimits(concurrency=3, rate=Rate(count=5, period_seconds=60, burst=2), weight=4)
@@ -92,6 +110,7 @@ def test_limits_and_pauses_are_set_and_seen_through_the_client(tmp_path: Path) -
         (FlowLimits(rate=Rate(count=0, period_seconds=1)), "limits.rate.count"),
         (FlowLimits(rate=Rate(count=1, period_seconds=100_000)), "limits.rate.period_seconds"),
         (FlowLimits(rate=Rate(count=1, period_seconds=1, burst=10_001)), "limits.rate.burst"),
+        (FlowLimits(per_partition=PartitionLimits(concurrency=0)), "limits.per_partition.concurrency"),
     ],
 )
 def test_limits_out_of_bounds_are_refused_by_name(tmp_path: Path, limits: FlowLimits, field: str) -> None:
@@ -103,5 +122,8 @@ def test_limits_out_of_bounds_are_refused_by_name(tmp_path: Path, limits: FlowLi
             with pytest.raises(InvalidInput) as refused:
                 await client.submit("careful", 1, cost=1_001)
             assert refused.value.field == "cost"
+            with pytest.raises(InvalidInput) as refused:
+                await client.submit("careful", 1, partition="two words")
+            assert refused.value.field == "partition"
 
     asyncio.run(run())

@@ -189,6 +189,8 @@ def test_a_database_of_the_first_schema_keeps_its_pages_and_goes_on(tmp_path: Pa
         *tables,
         "flow",
         "pace",
+        "partition_name",
+        "partition_pace",
         "approval",
         "approval_act",
         "blocking_code",

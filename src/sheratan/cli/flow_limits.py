@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Literal
 
 import click
@@ -13,7 +13,7 @@ from sheratan.cli.reach import ask, request
 from sheratan.cli.session import Session, command_options
 from sheratan.cli.values import DURATION
 from sheratan.contracts import api
-from sheratan.contracts.flow import FlowLimits
+from sheratan.contracts.flow import FlowLimits, PartitionLimits
 
 __all__ = ["add_flow_commands", "told_limits"]
 
@@ -41,6 +41,9 @@ _OPTIONS = (
         "--rate", type=_Rate(), help="How many may start in a time, evenly spaced, such as 100/60s."
     ),
     click.option("--burst", type=int, help="How many of these may start at once after a rest (default: 1)."),
+    click.option("--partition-concurrency", type=int, help="How many of each partition may run at once."),
+    click.option("--partition-rate", type=_Rate(), help="How many of each partition may start in a time."),
+    click.option("--partition-burst", type=int, help="How many of these may start at once (default: 1)."),
     click.option("--weight", type=int, help="Its share of turns against others (default: 1)."),
     click.option("--none", "lift", is_flag=True, help="Lift all limits."),
     click.option("--reason", default="", help="Why; it goes into the journal."),
@@ -53,39 +56,50 @@ def _limit_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def _limits_given(
-    *,
-    concurrency: int | None,
-    rate: tuple[int, float] | None,
-    burst: int | None,
-    weight: int | None,
-    lift: bool,
-) -> dict[str, Any]:
+def _limits_given(*, lift: bool, **given: Any) -> dict[str, Any]:
     """The limits that the options say, as JSON; what they leave out is not limited."""
-    limits: dict[str, Any] = {"concurrency": concurrency, "weight": weight}
-    if rate is not None:
-        limits["rate"] = {"count": rate[0], "period_seconds": rate[1]} | (
-            {"burst": burst} if burst is not None else {}
-        )
-    elif burst is not None:
-        raise click.UsageError("--burst goes with --rate.")
-    found = {name: value for name, value in limits.items() if value is not None}
+    found = _bounds_given(given, "")
+    if given["weight"] is not None:
+        found["weight"] = given["weight"]
+    per_partition = _bounds_given(given, "partition_")
+    if per_partition:
+        found["per_partition"] = per_partition
     if lift == bool(found):
         raise click.UsageError("Give the limits that are to hold from now on, or --none to lift all of them.")
     return found
 
 
+def _bounds_given(given: dict[str, Any], prefix: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if given[f"{prefix}concurrency"] is not None:
+        found["concurrency"] = given[f"{prefix}concurrency"]
+    rate, burst = given[f"{prefix}rate"], given[f"{prefix}burst"]
+    if rate is not None:
+        found["rate"] = {"count": rate[0], "period_seconds": rate[1]}
+        if burst is not None:
+            found["rate"]["burst"] = burst
+    elif burst is not None:
+        option = prefix.replace("_", "-")
+        raise click.UsageError(f"--{option}burst goes with --{option}rate.")
+    return found
+
+
 def told_limits(limits: FlowLimits) -> str:
     """Limits in a few words; empty when there are none."""
-    parts = []
-    if limits.concurrency is not None:
-        parts.append(f"{limits.concurrency} at once")
-    if limits.rate is not None:
-        burst = f", bursts of {limits.rate.burst}" if limits.rate.burst > 1 else ""
-        parts.append(f"{limits.rate.count} in {limits.rate.period_seconds:g} s{burst}")
+    parts = [*_told_bounds(limits)]
     if limits.weight != 1:
         parts.append(f"weight {limits.weight}")
+    if limits.per_partition is not None:
+        parts += [f"each partition {bound}" for bound in _told_bounds(limits.per_partition)]
     return "; ".join(parts)
+
+
+def _told_bounds(limits: FlowLimits | PartitionLimits) -> Iterator[str]:
+    if limits.concurrency is not None:
+        yield f"{limits.concurrency} at once"
+    if limits.rate is not None:
+        burst = f", bursts of {limits.rate.burst}" if limits.rate.burst > 1 else ""
+        yield f"{limits.rate.count} in {limits.rate.period_seconds:g} s{burst}"
 
 
 def add_flow_commands(group: click.Group, what: Literal["queue", "kind"]) -> None:

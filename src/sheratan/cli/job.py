@@ -36,6 +36,7 @@ def job() -> None:
 @click.option("--delay", "delay_seconds", type=DURATION, help="Start no earlier than this from now.")
 @click.option("--key", help="Idempotency key: the same key and request give the same job.")
 @click.option("--cost", type=int, help="What it counts for where a rate limits its start (default: 1).")
+@click.option("--partition", help="Whose or what it is, among the jobs that take turns and share limits.")
 @click.option("--kind-version", "version", type=int, help="The version of the kind (default: the newest).")
 @click.option("--timeout", "run_timeout_seconds", type=DURATION, help="How long an attempt may run.")
 @click.option("--attempts", "attempts_max", type=int, help="How often it is tried at most.")

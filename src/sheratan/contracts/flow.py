@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-__all__ = ["NO_LIMITS", "BlockedBy", "FlowLimits", "FlowRecord", "Rate"]
+__all__ = ["NO_LIMITS", "BlockedBy", "FlowLimits", "FlowRecord", "PartitionLimits", "Rate"]
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
@@ -22,12 +22,21 @@ class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     burst: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1
 
 
+class PartitionLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What bounds each partition by itself: how many of its jobs run, how quickly they start. None is no limit."""
+
+    concurrency: Count | None = None
+    rate: Rate | None = None
+
+
 class FlowLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is set for a queue or a kind: all of it at once. None is no limit; `weight` is its share in fair turns."""
 
     concurrency: Count | None = None
     rate: Rate | None = None
     weight: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 1
+    per_partition: PartitionLimits | None = None
+    """What holds for the jobs of each partition beside that; jobs without a partition are free of it."""
 
 
 NO_LIMITS = FlowLimits()
@@ -36,8 +45,9 @@ NO_LIMITS = FlowLimits()
 class BlockedBy(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What keeps a queued job from being started although a worker may be free.
 
-    `subject` is `queue:NAME` or `kind:NAME`. Instants are microseconds since the epoch; `until_us` is None for what
-    ends with a resumption, with the end of another job or with another worker on duty.
+    `subject` is `queue:NAME` or `kind:NAME`, and `partition` is set where a limit holds per partition. Instants are
+    microseconds since the epoch; `until_us` is None for what ends with a resumption, with the end of another job or
+    with another worker on duty.
     """
 
     what: Literal["pause", "concurrency", "rate", "worker"]
@@ -45,6 +55,7 @@ class BlockedBy(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     since_us: int
     until_us: int | None
     text: str
+    partition: str | None = None
 
 
 class FlowRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ __all__ = [
     "KindDescription",
     "Name",
     "Options",
+    "Partition",
     "QueueRecord",
     "Seconds",
     "Submission",
@@ -37,6 +38,9 @@ Name = Annotated[
     str, msgspec.Meta(min_length=1, max_length=NAME_LENGTH_MAX, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")
 ]
 """A queue or kind name: letters, digits, `_`, `.` and `-`, at most 128, starting with a letter or digit."""
+
+Partition = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_LENGTH_MAX, pattern=r"^[!-~]+$")]
+"""Whose or what a job is, of many alike, such as a customer: printable ASCII characters without blanks, at most 128."""
 
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
@@ -59,6 +63,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     cost: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 1
     version: Version | None = None
     """The version of the kind; None takes the newest."""
+    partition: Partition | None = None
+    """Among the jobs of its queue and kind, which it takes turns with and what its limits per partition count."""
 
 
 NO_OPTIONS = Options()
@@ -131,6 +137,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     blocked_by: list[BlockedBy] = []
     """What keeps it from being started although it is queued and a worker may be free."""
     cost: int = 1
+    partition: str | None = None
     input: Any = None
     output: Any = None
     error: JobError | None = None

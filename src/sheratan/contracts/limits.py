@@ -6,9 +6,12 @@ from typing import Annotated
 
 import msgspec
 
-__all__ = ["LIMIT_REASONS", "NAME_LENGTH_MAX", "Limits"]
+__all__ = ["LANES_MAX", "LIMIT_REASONS", "NAME_LENGTH_MAX", "Limits"]
 
 NAME_LENGTH_MAX = 128
+
+LANES_MAX = (1 << 20) - 1
+"""Combinations of queue and kind that can be numbered; what is above these bits in a number is a partition."""
 
 Positive = Annotated[int, msgspec.Meta(ge=1, le=1 << 53)]
 
@@ -22,7 +25,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     error_bytes_max: Positive = 8_192
     batch_jobs_max: Positive = 1_000
     queue_jobs_max: Positive = 2_000_000
-    queues_max: Positive = 1_000
+    queues_max: Annotated[int, msgspec.Meta(ge=1, le=LANES_MAX)] = 1_000
+    partitions_queued_max: Positive = 100_000
     after_jobs_max: Positive = 5_000
     fan_out_jobs_max: Positive = 100_000
     attempts_max: Positive = 100
@@ -57,6 +61,7 @@ LIMIT_REASONS: dict[str, str] = {
     "batch_jobs_max": "jobs of one submit call: one commit stays in the low milliseconds",
     "queue_jobs_max": "ready jobs of one queue; a longer backlog hides an outage",
     "queues_max": "each queue keeps a window of ready work in memory",
+    "partitions_queued_max": "partitions that have queued jobs; each keeps its first ones in memory",
     "after_jobs_max": "jobs that one job may wait for; its journal entry names them and stays below 64 KiB",
     "fan_out_jobs_max": "jobs that one attempt of a job may submit; a loop that breeds jobs ends here",
     "attempts_max": "a job that failed a hundred times needs a person",

@@ -17,6 +17,7 @@ from sheratan.engine.state import Held, Session, State
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.dead_letters import POISON
 from sheratan.store.approval_rows import ApprovalAct, ApprovalRow
+from sheratan.store.partition_rows import PartitionRow, lane_in, partition_of
 from sheratan.store.rows import (
     Blocked,
     FailedRow,
@@ -119,7 +120,7 @@ class Batch:
         held = self.state.held.get(job.number)
         if held is not None:
             return held.lease
-        location = self.state.windows[job.lane].find(job.number) or self.state.store.location(job.number)
+        location = self.state.find_ready(job) or self.state.store.location(job.number)
         assert location is not None, "a committed job is always in a location"
         return location
 
@@ -204,6 +205,34 @@ class Batch:
         """What was done with a request for approval, as of this batch."""
         fresh = [act for act in self.unit.approval_acts if act.approval == entry]
         return [*self.state.store.approval_acts(entry), *fresh]
+
+    def partition(self, tenant: str, name: str) -> int:
+        """The number of a partition, which it gets when it is new."""
+        known, parts = self.unit.partitions.names.get((tenant, name)), self.state.partitions
+        number = known.number if known is not None else parts.find(tenant, name)
+        if number is None:
+            number, parts.next_number = parts.next_number, parts.next_number + 1
+            self.unit.partitions.names[tenant, name] = PartitionRow(number, tenant, name)
+            parts.remember(number, tenant, name)
+        return number
+
+    def partition_name(self, number: int) -> str:
+        """The name of a partition, as of this batch."""
+        fresh = (row.name for row in self.unit.partitions.names.values() if row.number == number)
+        return next(fresh, None) or self.state.partitions.name(number)
+
+    def partition_of(self, job: JobRow) -> str | None:
+        """The name of a job's partition, if it has one."""
+        number = partition_of(job.lane)
+        return self.partition_name(number) if number else None
+
+    def is_queued(self, lane: tuple[str, str, str, int], name: str) -> bool:
+        """Whether a partition of a lane has ready jobs."""
+        known, row = self.state.lanes.get(lane), self.unit.partitions.names.get((lane[0], name))
+        number = row.number if row else self.state.partitions.find(lane[0], name)
+        if known is None or number is None:
+            return False
+        return lane_in(known.lane, number) in self.state.windows
 
     def tags(self, number: int) -> tuple[str, ...]:
         """The tags of a job, as of this batch."""

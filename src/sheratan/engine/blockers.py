@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from sheratan.contracts import flow
-from sheratan.contracts.flow import NO_LIMITS, BlockedBy, FlowLimits, FlowRecord
+from sheratan.contracts.flow import NO_LIMITS, BlockedBy, FlowLimits, FlowRecord, PartitionLimits
 from sheratan.engine.entries import read_entry
-from sheratan.engine.flow_state import FlowKey, rate_of, subjects_of
+from sheratan.engine.flow_state import FlowKey, partition_rate_of, rate_of, subjects_of
 from sheratan.kernel.rate import UNPACED, Pace, Rate, earliest_us
 from sheratan.kernel.words import count, seconds
+from sheratan.store.partition_rows import PartitionKey, lane_of, partition_of
 from sheratan.store.port import Reader
 from sheratan.store.rows import FlowRow, JobRow, Lane, Lease
 
@@ -27,14 +28,16 @@ class Blockers:
         self.rows: dict[FlowKey, FlowRow] = {(row.tenant, row.subject): row for row in reader.flows()}
 
     @cached_property
-    def running(self) -> dict[FlowKey, list[Lease]]:
-        """The leases of each queue and kind of which jobs run."""
+    def running(self) -> dict[FlowKey | PartitionKey, list[Lease]]:
+        """The leases of each queue and kind of which jobs run, and of each partition of these."""
         leases = {lease.number: lease for lease in self._reader.leases()}
         lanes = {lane.lane: lane for lane in self._reader.lanes()}
-        found: dict[FlowKey, list[Lease]] = {}
+        found: dict[FlowKey | PartitionKey, list[Lease]] = {}
         for job in self._reader.jobs(sorted(leases)):
-            for key in subjects_of(lanes[job.lane]):
+            for key in subjects_of(lanes[lane_of(job.lane)]):
                 found.setdefault(key, []).append(leases[job.number])
+                if partition_of(job.lane):
+                    found.setdefault((*key, partition_of(job.lane)), []).append(leases[job.number])
         return found
 
     @cached_property
@@ -70,51 +73,82 @@ class Blockers:
                 until_us=None,
                 text=f"{row.subject} to be resumed{reason}",
             )
-        if row.concurrency:
-            yield from self._of_concurrency(row)
-        rate = rate_of(row)
+        key, rate = (row.tenant, row.subject), rate_of(row)
+        yield from self._of_concurrency(row, key, row.concurrency)
         if rate is not None:
-            yield from self._of_rate(row, rate, job.cost)
+            yield from self._of_rate(row, (rate, self._paces.get(key, UNPACED)), job.cost)
+        partition = partition_of(job.lane)
+        if partition:
+            yield from self._of_partition(row, job, partition)
 
-    def _of_concurrency(self, row: FlowRow) -> Iterator[BlockedBy]:
-        running = self.running.get((row.tenant, row.subject), [])
-        if len(running) < row.concurrency:
+    def _of_partition(self, row: FlowRow, job: JobRow, partition: int) -> Iterator[BlockedBy]:
+        """What holds for each partition by itself."""
+        key, rate = (row.tenant, row.subject, partition), partition_rate_of(row)
+        yield from self._of_concurrency(row, key, row.partition_concurrency)
+        if rate is not None:
+            stored = self._reader.partition_pace(key)
+            pace = Pace(*stored[3:]) if stored is not None else UNPACED
+            yield from self._of_rate(row, (rate, pace), job.cost, partition)
+
+    def _of_concurrency(self, row: FlowRow, key: FlowKey | PartitionKey, most: int) -> Iterator[BlockedBy]:
+        running = self.running.get(key, []) if most else []
+        if not most or len(running) < most:
             return
         # The last start has taken the last place, unless the limit came down later.
-        set_us = read_entry(self._reader, row.entry).at if len(running) > row.concurrency else 0
+        set_us = read_entry(self._reader, row.entry).at if len(running) > most else 0
+        name, whose = self._named(row, key[2] if len(key) == 3 else 0)
         yield BlockedBy(
             what="concurrency",
             subject=row.subject,
             since_us=max(set_us, *(lease.leased_us for lease in running)),
             until_us=None,
-            text=f"{row.subject}, which runs {len(running)} of {count(row.concurrency, 'job')}",
+            text=f"{whose}, which runs {len(running)} of {count(most, 'job')}",
+            partition=name,
         )
 
-    def _of_rate(self, row: FlowRow, rate: Rate, cost: int) -> Iterator[BlockedBy]:
-        pace = self._paces.get((row.tenant, row.subject), UNPACED)
+    def _of_rate(
+        self, row: FlowRow, used: tuple[Rate, Pace], cost: int, partition: int = 0
+    ) -> Iterator[BlockedBy]:
+        rate, pace = used
         until_us = earliest_us(rate, pace, cost)
         if until_us > self._now_us:
+            name, whose = self._named(row, partition)
             yield BlockedBy(
                 what="rate",
                 subject=row.subject,
                 since_us=pace.started_us,
                 until_us=until_us,
-                text=f"the rate of {row.subject}, {rate.count} in {seconds(rate.period_us)}",
+                text=f"the rate of {whose}, {rate.count} in {seconds(rate.period_us)}",
+                partition=name,
             )
+
+    def _named(self, row: FlowRow, partition: int) -> tuple[str | None, str]:
+        """The name of a partition, and whose limit it is."""
+        if not partition:
+            return None, row.subject
+        name = self._reader.partitions([partition])[partition]
+        return name, f"partition {name} of {row.subject}"
 
 
 def limits_of(row: FlowRow | None) -> FlowLimits:
     """What limits and weights a queue or a kind."""
     if row is None:
         return NO_LIMITS
-    rate = rate_of(row)
+    each = partition_rate_of(row)
     return FlowLimits(
         concurrency=row.concurrency or None,
-        rate=flow.Rate(count=rate.count, period_seconds=rate.period_us / 1_000_000, burst=rate.burst)
-        if rate
-        else None,
+        rate=_told(rate_of(row)),
         weight=row.weight,
+        per_partition=PartitionLimits(concurrency=row.partition_concurrency or None, rate=_told(each))
+        if row.partition_concurrency or each
+        else None,
     )
+
+
+def _told(rate: Rate | None) -> flow.Rate | None:
+    if rate is None:
+        return None
+    return flow.Rate(count=rate.count, period_seconds=rate.period_us / 1_000_000, burst=rate.burst)
 
 
 def flow_records(reader: Reader, tenant: str) -> list[FlowRecord]:
@@ -122,7 +156,7 @@ def flow_records(reader: Reader, tenant: str) -> list[FlowRecord]:
     blockers, lanes = Blockers(reader), {lane.lane: lane for lane in reader.lanes()}
     queued: dict[FlowKey, int] = {}
     for number, jobs in reader.ready_counts():
-        for key in subjects_of(lanes[number]):
+        for key in subjects_of(lanes[lane_of(number)]):
             queued[key] = queued.get(key, 0) + jobs
     keys = {key for lane in lanes.values() for key in subjects_of(lane)} | blockers.rows.keys()
     return [_record(blockers, key, queued.get(key, 0)) for key in sorted(keys) if key[0] == tenant]

@@ -27,7 +27,7 @@ def block(batch: Batch, held: Held, report: Ending, record: dict[str, Any], by: 
     lease, job, state = held.lease, held.job, batch.state
     assert report.difference is not None
     session = state.sessions.get(lease.session)
-    code = session.offers.get(state.lane_by_number[job.lane].offered_as, "") if session else ""
+    code = session.offers.get(state.lane_of(job).offered_as, "") if session else ""
     told = {name: value for name, value in msgspec.to_builtins(report.difference).items() if value}
     data = {"attempt": lease.attempt, "code": code, "difference": told}
     entry = batch.unit.record("job.blocked", held.id, data, by, decision=record, previous=lease.entry)
@@ -77,7 +77,7 @@ def _look_at(batch: Batch, job: JobRow, row: Blocked) -> None:
 
 def _given(batch: Batch, job: JobRow, *, asked: bool) -> dict[str, Any]:
     state = batch.state
-    wanted = state.lane_by_number[job.lane].offered_as
+    wanted = state.lane_of(job).offered_as
     on_duty = {one.offers[wanted] for one in state.sessions.values() if wanted in one.offers}
     return {"asked": asked, "blocked_by": sorted(state.blocking[job.number]), "on_duty": sorted(on_duty)}
 

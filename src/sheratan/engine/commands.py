@@ -83,6 +83,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """In order, each once."""
     cost: int = 1
     version: int = 1
+    partition: str | None = None
     is_version_asked: bool = False
     """Whether the caller named the version; otherwise it is the newest, whichever that is."""
 

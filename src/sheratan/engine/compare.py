@@ -16,6 +16,7 @@ from sheratan.kernel.canonical import digest
 from sheratan.kernel.chain import decode_entry
 from sheratan.kernel.facts import Ended, FailedFact, FailureFact, StepFact
 from sheratan.kernel.new_facts import NewFacts, PlainJobs, no_facts
+from sheratan.store.partition_rows import lane_of, partition_of
 from sheratan.store.port import Reader
 from sheratan.store.rows import FailedRow, JobRow, Lane, Result, StepRow
 
@@ -25,7 +26,7 @@ _JOBS_AT_ONCE: Final = 1_000
 _first = itemgetter(0)
 _JOB_FACTS: Final = (
     "id", "created_us", "tenant, queue, kind and version", "priority", "options", "after_failure", "submitted_by",
-    "origin", "input", "cost",
+    "origin", "input", "cost", "partition",
 )  # fmt: skip
 Fact = TypeVar("Fact")
 
@@ -137,20 +138,21 @@ class FinalRows:
             self._compare_tags([entry for entry in entries if "tags" in entry.data])
 
     def _compare_each_job(self, entries: list[Entry], rows: dict[int, JobRow]) -> None:
+        names = self._reader.partitions({partition_of(row.lane) for row in rows.values()} - {0})
         for entry in entries:
             row = rows.get(entry.data["number"])
             if row is None:
                 text = f"{entry.subject} was submitted and has no row"
                 self._problems.add("J5", text, seq=entry.seq, row=f"job {entry.data['number']}")
             else:
-                self._compare_job(entry, row)
+                self._compare_job(entry, row, names)
 
     def _learn_lanes(self, rows: Iterable[JobRow]) -> None:
-        if not {row.lane for row in rows} <= self._lanes.keys():
+        if not {lane_of(row.lane) for row in rows} <= self._lanes.keys():
             self._lanes = {lane.lane: lane for lane in self._reader.lanes()}
 
-    def _compare_job(self, entry: Entry, row: JobRow) -> None:
-        data, lane = entry.data, self._lanes.get(row.lane)
+    def _compare_job(self, entry: Entry, row: JobRow, names: dict[int, str]) -> None:
+        data, lane = entry.data, self._lanes.get(lane_of(row.lane))
         said = (
             entry.subject,
             entry.at,
@@ -162,6 +164,7 @@ class FinalRows:
             _number_in(data, "origin"),
             data.get("input"),
             data.get("cost", 1),
+            data.get("partition"),
         )
         stands = (
             job_id(row),
@@ -180,6 +183,7 @@ class FinalRows:
             row.origin,
             kept_digest(row.input, row.payload),
             row.cost,
+            names.get(partition_of(row.lane)),
         )
         if said != stands:
             self._problems.differ_in(f"job {row.number}", entry.seq, _JOB_FACTS, said, stands)

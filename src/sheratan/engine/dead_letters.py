@@ -137,7 +137,7 @@ def _note(batch: Batch, job: JobRow, entry: int) -> None:
 
 
 def _copy(batch: Batch, job: JobRow) -> NewJob:
-    lane = batch.state.lane_by_number[job.lane]
+    lane = batch.state.lane_of(job)
     data = batch.body(job.input, job.payload)
     return NewJob(
         kind=lane.kind,
@@ -156,5 +156,6 @@ def _copy(batch: Batch, job: JobRow) -> NewJob:
         after=(),
         after_failure=job.after_failure,
         cost=job.cost,
+        partition=batch.partition_of(job),
         tags=batch.tags(job.number),
     )

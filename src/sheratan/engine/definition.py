@@ -88,6 +88,7 @@ def _options(job: NewJob) -> Options:
         after_failure=job.after_failure,  # type: ignore[arg-type]
         tags=job.tags,
         cost=job.cost,
+        partition=job.partition,
         version=job.version,
     )
 

@@ -9,20 +9,24 @@ import msgspec
 from sheratan.contracts.principal import ENGINE
 from sheratan.contracts.worker import Assignment
 from sheratan.engine.batch import Batch
+from sheratan.engine.dispatch_partitions import are_among, choose
 from sheratan.engine.flow_state import FlowKey
+from sheratan.engine.lease_input import (
+    Usable,
+    add_limits,
+    add_shares,
+    add_unread,
+    heads_of,
+    lanes_for,
+    needed,
+)
 from sheratan.engine.state import Session
-from sheratan.kernel.routing import ORDER, share_jobs
-from sheratan.kernel.rules import decision
+from sheratan.kernel.routing import ORDER, PARTITION_ORDER, share_jobs, share_partitions
+from sheratan.kernel.rules import Verdict, decision
 from sheratan.kernel.sharing import Picked, pick
-from sheratan.store.rows import JobRow, Lane, PaceRow, Ready, make_lease
+from sheratan.store.rows import JobRow, PaceRow, Ready, make_lease
 
 __all__ = ["dispatch"]
-
-_LANES_NAMED_MAX = 64
-"""Lanes that a decision lists; the reasons of more would not be read, and an entry has a size."""
-
-_Usable = list[tuple[int, Lane]]
-"""The lanes that may be served, each with its place in the list of all."""
 
 
 def dispatch(batch: Batch) -> None:
@@ -48,29 +52,38 @@ def _is_waiting(session: Session) -> bool:
 
 def _serve(batch: Batch, session: Session, room: int) -> None:
     slots = min(session.free_slots, batch.state.limits.lease_jobs_max)
-    lanes, usable = _lanes_for(batch, session)
+    lanes, usable = lanes_for(batch, session)
     if not usable:
         return
     places = min(slots, room)
-    heads, rows = _heads(batch, usable, places)
+    if are_among(batch.state.partitions.turns, usable):
+        given = {"worker": session.subject, "slots": slots, "room": room, "lanes": lanes}
+        rows = choose(batch, usable, given, places)
+        if rows:
+            _give(batch, session, rows, (PARTITION_ORDER, given, share_partitions(given)))
+        return
+    heads, rows = heads_of(batch, usable, places)
     given = {"worker": session.subject, "slots": slots, "room": room, "lanes": lanes, "heads": heads}
-    keys = _add_limits(batch, usable, given)
+    keys = add_limits(batch, usable, given)
     if len(usable) > 1:
-        _add_shares(batch, usable, given, places)
+        add_shares(batch, usable, given)
+        add_unread(batch, usable, given, places)
     if keys or len(usable) > 1:
         picked = pick(given)
         _wake_for(batch, picked)
-        given["heads"] = _needed(heads, picked)
+        given["heads"] = needed(heads, picked.chosen)
         _settle_shares(batch, usable, keys, picked)
     elif heads:
         batch.state.flow.take_turns_alone(usable[0][1], min(places, len(heads)))
-    _give(batch, session, given, rows)
+    _give(batch, session, rows, (ORDER, given, share_jobs(given)))
 
 
-def _give(batch: Batch, session: Session, given: dict[str, Any], rows: dict[int, Ready]) -> None:
+def _give(
+    batch: Batch, session: Session, rows: dict[int, Ready], decided: tuple[str, dict[str, Any], Verdict]
+) -> None:
     pending = session.waiting
     assert pending is not None
-    verdict = share_jobs(given)
+    rule, given, verdict = decided
     if not verdict.chosen:
         # A worker waits on only while nothing that it may run is ready, or the rest is about to be read.
         assert batch.more or "limits" in given
@@ -82,96 +95,13 @@ def _give(batch: Batch, session: Session, given: dict[str, Any], rows: dict[int,
         session.subject,
         {"jobs": [[row.number, row.attempt, row.entry] for row in chosen]},
         ENGINE,
-        decision=decision(ORDER, given, verdict),
+        decision=decision(rule, given, verdict),
         previous=session.entry,
     )
     session.entry = fence
     session.waiting = None
     assignments = [_lease(batch, session, row, jobs[row.number], fence) for row in chosen]
     batch.answers.append((pending, assignments, None))
-
-
-def _lanes_for(batch: Batch, session: Session) -> tuple[list[list[Any]], _Usable]:
-    """Every lane with ready jobs as the rule sees it, and the open ones with their place in that list."""
-    state = batch.state
-    named: list[list[Any]] = []
-    usable: _Usable = []
-    for lane in state.busy_lanes.values():
-        depth = state.windows[lane.lane].depth
-        status = state.flow.pause(lane) or ("open" if lane.offered_as in session.offers else "not_offered")
-        if status == "open":
-            usable.append((len(named), lane))
-        elif len(named) >= _LANES_NAMED_MAX:
-            continue
-        named.append([lane.queue, lane.offered_as, depth, status])
-    return named, usable
-
-
-def _heads(batch: Batch, usable: _Usable, places: int) -> tuple[list[list[int]], dict[int, Ready]]:
-    """The first jobs of the usable lanes: those that can be chosen, and the best of each lane that cannot."""
-    heads: list[list[int]] = []
-    rows: dict[int, Ready] = {}
-    for index, lane in usable:
-        window = batch.state.windows[lane.lane]
-        for row in window.head(places + 1):
-            heads.append([index, row.priority, row.number])
-            rows[row.number] = row
-        # The window runs low but the lane does not: more is read once this batch is committed.
-        batch.more |= window.wants_refill
-    return heads, rows
-
-
-def _add_limits(batch: Batch, usable: _Usable, given: dict[str, Any]) -> list[FlowKey]:
-    """Add to what the rule is given what limits the usable lanes, if anything does; returns those limits."""
-    flow = batch.state.flow
-    if not flow.bound:
-        return []
-    lanes: dict[FlowKey, list[int]] = {}
-    for index, lane in usable:
-        for key in flow.bound.get(lane.lane, ()):
-            lanes.setdefault(key, []).append(index)
-    if not lanes:
-        return []
-    given["at_us"] = batch.at_us
-    given["limits"] = [[key[1], indexes, *flow.limit(key)] for key, indexes in lanes.items()]
-    _add_costs(batch, given, {index for key in lanes if flow.rows[key].rate_count for index in lanes[key]})
-    return list(lanes)
-
-
-def _add_costs(batch: Batch, given: dict[str, Any], paced: set[int]) -> None:
-    """Add what jobs count for, where that is not 1 and a rate limits their start."""
-    heads = [head for head in given["heads"] if head[0] in paced]
-    jobs = batch.jobs([head[2] for head in heads]) if heads else {}
-    for head in heads:
-        if jobs[head[2]].cost != 1:
-            head.append(jobs[head[2]].cost)
-
-
-def _add_shares(batch: Batch, usable: _Usable, given: dict[str, Any], places: int) -> None:
-    """Add to what the rule is given whose turn it is, and of which lanes only a part is in memory."""
-    state = batch.state
-    shares = [[index, *state.flow.share(lane)] for index, lane in usable]
-    uneven = [share for share in shares if share[1:] != [1, 0]]
-    if uneven:
-        given["shares"] = uneven
-    windows = {index: state.windows[lane.lane] for index, lane in usable}
-    unread = [index for index, window in windows.items() if not window.whole and len(window) <= places]
-    if unread:
-        given["unread"] = unread
-
-
-def _needed(heads: list[list[int]], picked: Picked) -> list[list[int]]:
-    """The heads that decide: those that are chosen, and the next one of each lane."""
-    chosen = {head[2] for head in picked.chosen}
-    kept: list[list[int]] = []
-    seen: set[int] = set()
-    for head in heads:
-        if head[2] not in chosen:
-            if head[0] in seen:
-                continue
-            seen.add(head[0])
-        kept.append(head)
-    return kept
 
 
 def _wake_for(batch: Batch, picked: Picked) -> None:
@@ -182,7 +112,7 @@ def _wake_for(batch: Batch, picked: Picked) -> None:
             flow.next_start_us = min(flow.next_start_us or stop.until_us, stop.until_us)
 
 
-def _settle_shares(batch: Batch, usable: _Usable, keys: list[FlowKey], picked: Picked) -> None:
+def _settle_shares(batch: Batch, usable: Usable, keys: list[FlowKey], picked: Picked) -> None:
     """Note what the choice makes of turns and rates."""
     flow, lanes = batch.state.flow, dict(usable)
     if len(usable) > 1:
@@ -200,7 +130,7 @@ def _lease(batch: Batch, session: Session, row: Ready, job: JobRow, fence: int) 
     )
     batch.place(job, row, lease)
     session.held.add(row.number)
-    lane = batch.state.lane_by_number[job.lane]
+    lane = batch.state.lane_of(job)
     return Assignment(
         id=batch.state.held[row.number].id,
         number=job.number,

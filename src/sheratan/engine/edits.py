@@ -11,7 +11,7 @@ from sheratan.contracts.jobs import KindDescription, Options
 from sheratan.contracts.limits import Limits
 from sheratan.engine.commands import NewJob
 from sheratan.engine.prepare import KindRegistry, fill_in, prepare_input
-from sheratan.engine.views import find_view, input_of
+from sheratan.engine.views import find_view, input_of, partition_name
 from sheratan.kernel.canonical import digest
 from sheratan.store.port import Reader
 
@@ -33,6 +33,8 @@ def prepare_edit(reader: Reader, job_id: str, edit: Edit, kinds: KindRegistry, l
         "run_timeout_us": job.run_timeout_us,
         "queue_timeout_us": job.queue_timeout_us,
         "tags": tuple(reader.tags(job.number)),
+        "cost": job.cost,
+        "partition": partition_name(reader, job),
         "after_failure": job.after_failure,
         "input": body,
         "digest": digest(body),

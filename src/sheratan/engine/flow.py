@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sheratan.contracts.errors import LimitReached
-from sheratan.contracts.flow import FlowLimits
+from sheratan.contracts.flow import FlowLimits, PartitionLimits
 from sheratan.contracts.jobs import KindDescription
 from sheratan.contracts.journal import EntryType
 from sheratan.contracts.principal import Principal
@@ -14,7 +14,7 @@ from sheratan.engine.batch import Batch
 from sheratan.engine.commands import LimitStarts, Pause, Resume
 from sheratan.engine.flow_state import FlowKey, rate_of, subjects_of
 from sheratan.engine.words import check_reason
-from sheratan.kernel.fold_flow import limit_columns
+from sheratan.kernel.fold_flow import limit_columns, partition_columns
 from sheratan.kernel.rate import refit
 from sheratan.store.rows import FlowRow, PaceRow
 
@@ -59,7 +59,7 @@ def declared(batch: Batch, kinds: Sequence[KindDescription], by: Principal) -> l
     found: list[KindDescription] = []
     for kind in _newest(kinds):
         row = rows.get((by.tenant, f"kind:{kind.name}"))
-        wanted, stands = limit_columns(_told(kind.limits)), _NOTHING if row is None else _limits_of(row)
+        wanted, stands = _columns(_told(kind.limits)), _NOTHING if row is None else _limits_of(row)
         if wanted != stands and (row is None or row.declared or stands == _NOTHING):
             found.append(kind)
     new = sum((by.tenant, f"kind:{kind.name}") not in rows for kind in found)
@@ -80,11 +80,17 @@ def declare(batch: Batch, kind: KindDescription, by: Principal, cause: int) -> N
 
 _TOO_MANY = "{} queues and kinds have been paused or limited before (limits.queues_max)"
 
-_NOTHING = limit_columns({})
+
+def _columns(told: dict[str, Any]) -> tuple[int, ...]:
+    return limit_columns(told) + partition_columns(told)
 
 
-def _limits_of(row: FlowRow) -> tuple[int, int, int, int, int]:
-    return row.concurrency, row.rate_count, row.rate_period_us, row.rate_burst, row.weight
+_NOTHING = _columns({})
+
+
+def _limits_of(row: FlowRow) -> tuple[int, ...]:
+    limits = row.concurrency, row.rate_count, row.rate_period_us, row.rate_burst, row.weight
+    return limits + row[-4:]
 
 
 def _limit(
@@ -96,21 +102,37 @@ def _limit(
     cause: int | None = None,
 ) -> int:
     told = _told(limits)
-    row = FlowRow(*row[:4], *limit_columns(told), int("declared" in data), row.entry)
+    is_declared, each = int("declared" in data), partition_columns(told)
+    # Under another rate per partition all of them begin anew: to look at each would take as long as there are many.
+    forgets = each[1:] != row[-3:]
+    row = FlowRow(*row[:4], *limit_columns(told), is_declared, row.entry, *each)
+    if forgets:
+        batch.unit.partitions.forgotten.add((row.tenant, row.subject))
     entry = _set(batch, "flow.limited", row, {"limits": told} | data, by, cause)
-    _refit(batch, (row.tenant, row.subject), row)
+    key, held = (row.tenant, row.subject), batch.state.held.values()
+    running = [one.job.lane for one in held if key in subjects_of(batch.state.lane_of(one.job))]
+    batch.state.partitions.set_limits(key, running, forgets=forgets)
+    _refit(batch, key, row)
     return entry
 
 
 def _told(limits: FlowLimits) -> dict[str, Any]:
     """Limits as an entry tells them: integers, and nothing of what is not limited."""
+    told = _told_bounds(limits)
+    if limits.weight != 1:
+        told["weight"] = limits.weight
+    each = _told_bounds(limits.per_partition) if limits.per_partition else None
+    if each:
+        told["per_partition"] = each
+    return told
+
+
+def _told_bounds(limits: FlowLimits | PartitionLimits) -> dict[str, Any]:
     told: dict[str, Any] = {}
     if limits.concurrency is not None:
         told["concurrency"] = limits.concurrency
     if limits.rate is not None:
         told["rate"] = [limits.rate.count, round(limits.rate.period_seconds * 1_000_000), limits.rate.burst]
-    if limits.weight != 1:
-        told["weight"] = limits.weight
     return told
 
 
@@ -132,7 +154,7 @@ def _row(batch: Batch, subject: str, by: Principal) -> FlowRow:
     row = known.get((by.tenant, subject))
     if row is None and len(known) >= most:
         raise LimitReached(_TOO_MANY.format(most), field=subject.partition(":")[0])
-    return row or FlowRow(by.tenant, subject, 0, "", *_NOTHING, 0, -1)
+    return row or FlowRow(by.tenant, subject, 0, "", *limit_columns({}), 0, -1)
 
 
 def _set(
@@ -148,7 +170,6 @@ def _set(
     entry = batch.unit.record(entry_type, row.subject, data, by, previous=previous, cause=cause)
     row = row._replace(entry=entry)
     batch.unit.flows[key] = row
-    lanes = state.lane_by_number
-    running = sum(key in subjects_of(lanes[held.job.lane]) for held in state.held.values())
-    state.flow.put(row, lanes.values(), running)
+    running = sum(key in subjects_of(state.lane_of(held.job)) for held in state.held.values())
+    state.flow.put(row, state.lane_by_number.values(), running)
     return entry

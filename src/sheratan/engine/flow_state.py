@@ -8,7 +8,7 @@ from sheratan.kernel.rate import UNPACED, Pace, Rate
 from sheratan.kernel.sharing import TURN
 from sheratan.store.rows import FlowRow, Lane, PaceRow
 
-__all__ = ["FlowKey", "FlowState", "rate_of", "subjects_of"]
+__all__ = ["FlowKey", "FlowState", "has_limits_per_partition", "partition_rate_of", "rate_of", "subjects_of"]
 
 FlowKey = tuple[str, str]
 """A tenant, and `queue:NAME` or `kind:NAME`."""
@@ -24,6 +24,18 @@ def rate_of(row: FlowRow) -> Rate | None:
     return Rate(row.rate_count, row.rate_period_us, row.rate_burst) if row.rate_count else None
 
 
+def partition_rate_of(row: FlowRow) -> Rate | None:
+    """The rate that is set for each partition, if one is."""
+    if not row.partition_rate_count:
+        return None
+    return Rate(row.partition_rate_count, row.partition_rate_period_us, row.partition_rate_burst)
+
+
+def has_limits_per_partition(row: FlowRow | None) -> bool:
+    """Whether anything is set that holds for each partition by itself."""
+    return row is not None and bool(row.partition_concurrency or row.partition_rate_count)
+
+
 class FlowState:
     """Memory of flow control. A lane for which nothing is set costs a look into an empty dictionary."""
 
@@ -36,6 +48,8 @@ class FlowState:
         """How many jobs run of each queue and kind that has a limit."""
         self.bound: dict[int, tuple[FlowKey, ...]] = {}
         """The limits that hold for each lane which has any."""
+        self.each: dict[int, tuple[FlowKey, ...]] = {}
+        """The queues and kinds of each lane whose limits hold per partition."""
         self.next_start_us: int | None = None
         """When the next job may start of those that a rate holds up and a worker waits for."""
         self._tags: dict[int, int] = {}
@@ -50,6 +64,11 @@ class FlowState:
             self.bound[lane.lane] = keys
         else:
             self.bound.pop(lane.lane, None)
+        keys = tuple(key for key in subjects_of(lane) if has_limits_per_partition(self.rows.get(key)))
+        if keys:
+            self.each[lane.lane] = keys
+        else:
+            self.each.pop(lane.lane, None)
 
     def put(self, row: FlowRow, lanes: Iterable[Lane], running: int) -> None:
         """Something is set for a queue or a kind, of whose jobs so many run."""

@@ -17,6 +17,7 @@ from sheratan.engine.runs import NodeJob
 from sheratan.kernel.admission import ADMISSION, admit
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.rules import Verdict, decision
+from sheratan.store.partition_rows import lane_in
 from sheratan.store.rows import (
     TIMER_DELAY,
     AfterRow,
@@ -59,6 +60,9 @@ class Source(NamedTuple):
 
 _NOWHERE: Final = Source()
 
+_USUAL: Final = (1, 1, None)
+"""The cost, the version and the partition of most jobs, so that only others tell them."""
+
 
 class Plan(msgspec.Struct, frozen=True, gc=False):
     """A job that may come in, once all jobs of the call may."""
@@ -76,6 +80,8 @@ def submit(batch: Batch, command: Submit, by: Principal) -> list[Receipt]:
         by = _submitting_job(batch, command, command.by_job, by)
     if len(batch.state.lanes) + len(command.jobs) > batch.state.limits.queues_max:
         _check_queue_count(batch, command.jobs, by)
+    if any(new.partition for new in command.jobs):
+        _check_partition_count(batch, command.jobs, by)
     # Every job is looked at before the first one is taken in.
     source = _NOWHERE if command.by_job is None else Source(by_job=command.by_job)
     planned = _plan_all(batch, command.jobs, by, source)
@@ -184,6 +190,21 @@ def _check_queue_count(batch: Batch, jobs: Sequence[NewJob], by: Principal) -> N
         )
 
 
+def _check_partition_count(batch: Batch, jobs: Sequence[NewJob], by: Principal) -> None:
+    """However many jobs of a partition wait, it counts once; what comes later than at once is not counted here."""
+    state = batch.state
+    wanted = {(new.queue, new.kind, new.version, new.partition) for new in jobs if new.partition}
+    queued, most = state.partitions.queued, state.limits.partitions_queued_max
+    if queued + len(wanted) <= most:
+        return
+    new_ones = [one for one in wanted if not batch.is_queued((by.tenant, *one[:3]), one[3])]
+    if queued + len(new_ones) > most:
+        raise LimitReached(
+            f"{queued} partitions have queued jobs and at most {most} may (limits.partitions_queued_max)",
+            field="partition",
+        )
+
+
 def _plan(batch: Batch, new: NewJob, by: Principal, coming: int, source: Source) -> Plan:
     state = batch.state
     given: dict[str, Any] = {
@@ -235,7 +256,7 @@ def _make(batch: Batch, plan: Plan, by: Principal) -> JobRow:
         (
             unit.take_number(),
             batch.randomness.bits("salt", SALT_BITS),
-            _lane(batch, new, by).lane,
+            _lane_number(batch, new, by),
             new.priority,
             batch.at_us,
             new.attempts_max,
@@ -287,6 +308,12 @@ def _lane(batch: Batch, new: NewJob, by: Principal) -> Lane:
     return lane
 
 
+def _lane_number(batch: Batch, new: NewJob, by: Principal) -> int:
+    """What stands in the job's rows: its lane and, above it, its partition."""
+    lane = _lane(batch, new, by).lane
+    return lane_in(lane, batch.partition(by.tenant, new.partition)) if new.partition else lane
+
+
 def _submitted_data(batch: Batch, plan: Plan, job: JobRow, request: str | None) -> dict[str, Any]:
     new = plan.new
     data: dict[str, Any] = {
@@ -307,10 +334,8 @@ def _submitted_data(batch: Batch, plan: Plan, job: JobRow, request: str | None) 
         data["after_failure"] = new.after_failure
     if new.after:
         data["after"] = list(plan.parents)
-    if new.cost != 1:
-        data["cost"] = new.cost
-    if new.version != 1:
-        data["version"] = new.version
+    if (new.cost, new.version, new.partition) != _USUAL:
+        data.update(_unusual(new))
     if new.key is not None:
         data["key"] = digest(new.key.encode())
         data["request"] = request
@@ -323,6 +348,11 @@ def _submitted_data(batch: Batch, plan: Plan, job: JobRow, request: str | None) 
     if job.origin is not None:
         data["origin"] = job_id(batch.job(job.origin))
     return data
+
+
+def _unusual(new: NewJob) -> dict[str, Any]:
+    told = {"cost": new.cost, "version": new.version, "partition": new.partition}
+    return {name: value for (name, value), usual in zip(told.items(), _USUAL, strict=True) if value != usual}
 
 
 def _node_data(node: NodeJob) -> dict[str, Any]:

@@ -36,6 +36,8 @@ def request_of(new: NewJob) -> bytes:
     if new.cost != 1:
         # Only then, so that a key that was used before there were costs stands for the same request as before.
         request["cost"] = new.cost
+    if new.partition:
+        request["partition"] = new.partition
     if new.is_version_asked:
         request["version"] = new.version
     return canonical(request)
@@ -65,7 +67,7 @@ def find_existing(batch: Batch, new: NewJob, by: Principal) -> str | None:
 
 def _other_field(batch: Batch, job: JobRow, new: NewJob) -> str:
     """In which field a request differs from the job that was made before."""
-    lane = batch.state.lane_by_number[job.lane]
+    lane = batch.state.lane_of(job)
     stored_digest = job.payload.hex() if job.payload else digest(job.input or b"")
     fresh = [row.parent for row in batch.unit.after if row.number == job.number]
     pairs: dict[str, tuple[Any, Any]] = {
@@ -81,6 +83,7 @@ def _other_field(batch: Batch, job: JobRow, new: NewJob) -> str:
         "after_failure": (job.after_failure, new.after_failure),
         "tags": (batch.tags(job.number), new.tags),
         "cost": (job.cost, new.cost),
+        "partition": (batch.partition_of(job), new.partition),
         "version": (lane.version, new.version if new.is_version_asked else lane.version),
         "after": (
             fresh or batch.state.store.after(job.number),

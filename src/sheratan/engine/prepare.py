@@ -168,6 +168,7 @@ def fill_in(default: KindDescription, options: Options, limits: Limits) -> NewJo
         after_failure=options.after_failure,
         tags=_tags(options.tags, limits) if options.tags else (),
         cost=options.cost,
+        partition=options.partition,
         version=default.version,
         is_version_asked=options.version is not None,
     )

@@ -15,6 +15,7 @@ from sheratan.kernel.facts import OpenJob, ScheduleFact
 from sheratan.kernel.fold import Fold
 from sheratan.kernel.lifecycle import TERMINAL_STATES
 from sheratan.store.approval_rows import ApprovalRow
+from sheratan.store.partition_rows import lane_in
 from sheratan.store.port import Reader, Shard
 from sheratan.store.rows import (
     CODE_CHANGED,
@@ -46,6 +47,8 @@ def compare_standing(reader: Reader, fold: Fold, problems: Problems) -> None:
         _compare_locations(reader, fold, problems)
     with problems.reading("flow"):
         _compare_flows(reader, fold, problems)
+    with problems.reading("partition"):
+        _compare_partitions(reader, fold, problems)
     _compare_waits(reader, fold, problems)
     with problems.reading("approval"):
         _compare_approvals(reader, fold, problems)
@@ -116,9 +119,9 @@ def _compare_locations(reader: Reader, fold: Fold, problems: Problems) -> None:
             continue
         if type(row) is Timer and row.due_us < overdue_us:
             problems.add("E9", f"job {row.number} was due at {row.due_us} and still waits", row=name)
-        if _is_in_place(
-            row, _expected(job, lanes.get((job.tenant, job.queue, job.kind, job.version), 0)), job, problems
-        ):
+        lane = lanes.get((job.tenant, job.queue, job.kind, job.version), 0)
+        partition = fold.partitions.get((job.tenant, job.partition), 0)
+        if _is_in_place(row, _expected(job, lane_in(lane, partition)), job, problems):
             seen.add(row.number)
     for number in fold.open.keys() - seen:
         job = fold.open[number]
@@ -198,12 +201,24 @@ def _compare_flows(reader: Reader, fold: Fold, problems: Problems) -> None:
     """What is set for queues and kinds, and how far their rates are used up."""
     stands = {row[:2]: row[2:] for row in reader.flows()}
     said = {
-        key: (fact.paused, fact.reason, *fact.limits, fact.declared, fact.entry)
+        key: (fact.paused, fact.reason, *fact.limits, fact.declared, fact.entry, *fact.per_partition)
         for key, fact in fold.flows.items()
     }
     problems.differ("flow", said, stands)
     paces = {row[:2]: row[2:] for row in reader.paces()}
     problems.differ("pace", {key: tuple(pace) for key, pace in fold.paces.items()}, paces)
+
+
+def _compare_partitions(reader: Reader, fold: Fold, problems: Problems) -> None:
+    """Partitions are numbered as their first jobs came in; and how far each has used up its rates."""
+    stands = {row[:1]: row[1:] for row in reader.all_partitions()}
+    problems.differ("partition_name", {(number,): key for key, number in fold.partitions.items()}, stands)
+    paces = {row[:3]: row[3:] for row in reader.partition_paces(0)}
+    said = {
+        (tenant, subject, fold.partitions.get((tenant, name), 0)): tuple(pace)
+        for (tenant, subject, name), pace in fold.partition_paces.items()
+    }
+    problems.differ("partition_pace", said, paces)
 
 
 def _compare_schedules(reader: Reader, fold: Fold, problems: Problems) -> None:

@@ -7,13 +7,16 @@ from collections.abc import Iterable
 import msgspec
 
 from sheratan.contracts.errors import CorruptData
-from sheratan.contracts.limits import Limits
+from sheratan.contracts.limits import LANES_MAX, Limits
 from sheratan.contracts.principal import Principal
 from sheratan.engine.commands import Pending, StartBulk
 from sheratan.engine.flow_state import FlowState
+from sheratan.engine.partitions import Partitions
 from sheratan.engine.runs import Runs
-from sheratan.engine.window import REFILL_JOBS, Backlog, Window
+from sheratan.engine.turns import Turns
+from sheratan.engine.window import Backlog, Window
 from sheratan.kernel.chain import Head, decode_entry
+from sheratan.store.partition_rows import lane_of
 from sheratan.store.port import Store
 from sheratan.store.rows import BulkRow, JobRow, Lane, Lease, Ready
 
@@ -23,6 +26,10 @@ CANCEL_GRACE_US = 10_000_000
 """How long a running attempt has to stop after it was asked to; then its lease is taken away."""
 
 _CACHED_JOBS_MAX = 8_192
+
+_PARTITION_JOBS_MAX = 65_536
+_PARTITION_JOBS_MIN = 8
+"""Ready rows that all partitions together keep in memory, as far as each keeps some."""
 
 
 class Held(msgspec.Struct, frozen=True, gc=False):
@@ -139,16 +146,16 @@ class State:
         self.intake = "open"
         self.lanes: dict[tuple[str, str, str, int], Lane] = {lane[1:]: lane for lane in store.lanes()}
         self.lane_by_number: dict[int, Lane] = {lane.lane: lane for lane in self.lanes.values()}
-        depths = dict(store.ready_counts())
-        self.backlogs: dict[tuple[str, str], Backlog] = {}
-        self.windows: dict[int, Window] = {
-            number: self._window(lane, depths.get(number, 0)) for number, lane in self.lane_by_number.items()
-        }
-        self.busy_lanes: dict[int, Lane] = {lane: self.lane_by_number[lane] for lane in depths}
-        """Lanes with ready jobs."""
-        self.dry: set[int] = set(depths)
-        """Lanes with ready jobs of which few are in memory, or maybe few."""
         self.flow = FlowState(store.flows(), store.paces(), self.lanes.values())
+        self.partitions = Partitions(store, self.flow, self.head.at)
+        self.backlogs: dict[tuple[str, str], Backlog] = {}
+        self.windows: dict[int, Window] = {}
+        """By lane and, of partitions that have ready jobs, by the number that stands in their rows."""
+        self.busy_lanes: dict[int, Lane] = {}
+        """Lanes with ready jobs."""
+        self.dry: set[int] = set()
+        """Lanes and partitions with ready jobs of which few are in memory, or maybe few."""
+        self._open_windows(dict(store.ready_counts()))
         self.sessions: dict[int, Session] = {}
         self.held: dict[int, Held] = {}
         self.fan_out: dict[int, int] = {}
@@ -180,12 +187,23 @@ class State:
         """When the next schedule is to be looked at."""
         self.schedule_count = store.schedule_count()
 
+    def _open_windows(self, depths: dict[int, int]) -> None:
+        """Make windows for all that have ready jobs, so many of each; none is read yet."""
+        for number, lane in self.lane_by_number.items():
+            self.windows[number] = self._window(lane, depths.get(number, 0))
+        for number, depth in depths.items():
+            self.busy_lanes[lane_of(number)] = self.lane_by_number[lane_of(number)]
+            if number > LANES_MAX:
+                self._open_partition(number, depth)
+        self.dry = set(depths)
+
     def refill(self) -> None:
         """Bring ready jobs back into windows that run low. Only between batches: the database must be whole."""
         for lane in self.dry:
-            window = self.windows[lane]
-            if window.wants_refill:
-                window.refill(self.store.ready_page(lane, window.edge, REFILL_JOBS))
+            window = self.windows.get(lane)
+            if window is not None and window.wants_refill:
+                window.refill(self.store.ready_page(lane, window.edge, window.page))
+                self._note_head(lane, window)
         self.dry.clear()
 
     def add_lane(self, tenant: str, queue: str, kind: str, version: int) -> Lane:
@@ -212,31 +230,93 @@ class State:
 
     def add_ready(self, row: Ready) -> None:
         """A job has become ready."""
+        if row.lane > LANES_MAX:
+            self._add_to_partition(row)
+            return
         window = self.windows[row.lane]
         window.add(row)
         if window.depth == 1:
             self.busy_lanes[row.lane] = self.lane_by_number[row.lane]
         if not window.whole:
             self.dry.add(row.lane)
+        if self.partitions.turns:
+            self._note_head(row.lane, window)
 
     def remove_ready(self, row: Ready) -> None:
         """A job is no longer ready."""
         window = self.windows[row.lane]
         window.remove(row)
-        if window.depth == 0:
+        if row.lane > LANES_MAX:
+            self._left_partition(row.lane, window)
+        elif window.depth == 0 and not self.partitions.depth(row.lane):
             del self.busy_lanes[row.lane]
-        elif not window.whole:
+        if window.depth and not window.whole:
             self.dry.add(row.lane)
+        if self.partitions.turns:
+            self._note_head(row.lane, window)
+
+    def find_ready(self, job: JobRow) -> Ready | None:
+        """Where a job waits that is ready, if that is in memory."""
+        window = self.windows.get(job.lane)
+        return window.find(job.number) if window is not None else None
+
+    def lane_of(self, job: JobRow) -> Lane:
+        """The lane of a job, whatever its partition."""
+        return self.lane_by_number[lane_of(job.lane)]
+
+    def _open_partition(self, number: int, depth: int) -> Window:
+        """A partition has ready jobs."""
+        lane = self.lane_by_number[lane_of(number)]
+        # However many there are, together they keep not many more rows than this.
+        most = max(_PARTITION_JOBS_MIN, _PARTITION_JOBS_MAX // (len(self.windows) + 1))
+        window = self.windows[number] = self._window(lane, depth, most)
+        turns = self.partitions.turns.get(lane.lane)
+        if turns is None:
+            turns = self.partitions.turns[lane.lane] = Turns(lane.lane)
+        turns.depth += depth
+        turns.put(number, None)
+        self._note_head(lane.lane, self.windows[lane.lane])
+        return window
+
+    def _add_to_partition(self, row: Ready) -> None:
+        window = self.windows.get(row.lane)
+        if window is None:
+            window = self._open_partition(row.lane, 0)
+        lane = lane_of(row.lane)
+        window.add(row)
+        self.partitions.turns[lane].depth += 1
+        self.busy_lanes[lane] = self.lane_by_number[lane]
+        if not window.whole:
+            self.dry.add(row.lane)
+        self._note_head(row.lane, window)
+
+    def _left_partition(self, number: int, window: Window) -> None:
+        lane = lane_of(number)
+        self.partitions.turns[lane].depth -= 1
+        if window.depth == 0:
+            del self.windows[number]
+            if self.windows[lane].depth == 0 and not self.partitions.depth(lane):
+                del self.busy_lanes[lane]
+
+    def _note_head(self, number: int, window: Window) -> None:
+        """The next job of a lane or a partition may be another one."""
+        turns = self.partitions.turns.get(lane_of(number))
+        if turns is None:
+            return
+        if window.depth:
+            turns.put(number, window.first)
+        else:
+            turns.drop(number)
 
     def depth(self, tenant: str, queue: str) -> int:
         """Ready jobs of a queue."""
         backlog = self.backlogs.get((tenant, queue))
         return backlog.depth if backlog else 0
 
-    def _window(self, lane: Lane, depth: int) -> Window:
+    def _window(self, lane: Lane, depth: int, most: int | None = None) -> Window:
         backlog = self.backlogs.setdefault((lane.tenant, lane.queue), Backlog())
         backlog.depth += depth
-        return Window(depth, backlog)
+        return Window(depth, backlog, most)
 
     def remember(self, job: JobRow) -> None:
         """Keep a job at hand; the oldest makes room."""
@@ -246,8 +326,8 @@ class State:
 
     def hold(self, held: Held) -> None:
         """An attempt runs, or goes on under another time limit."""
-        if self.flow.bound and held.lease.number not in self.held:
-            self.flow.count(held.job.lane, 1)
+        if (self.flow.bound or self.flow.each) and held.lease.number not in self.held:
+            self._count(held.job, 1)
         self.held[held.lease.number] = held
         due_us = held.run_due_us if held.asked_us is None else held.due_us
         if self.next_deadline_us is None or due_us < self.next_deadline_us:
@@ -257,8 +337,13 @@ class State:
         """An attempt has ended."""
         held = self.held.pop(number)
         self.fan_out.pop(number, None)
-        if self.flow.bound:
-            self.flow.count(held.job.lane, -1)
+        if self.flow.bound or self.flow.each:
+            self._count(held.job, -1)
+
+    def _count(self, job: JobRow, change: int) -> None:
+        self.flow.count(lane_of(job.lane), change)
+        if self.flow.each:
+            self.partitions.count(job.lane, change)
 
     def take_overdue(self, monotonic_us: int) -> list[Held]:
         """The attempts whose time is up; looks at all that run, but only when one of them may be overdue."""

@@ -20,6 +20,7 @@ from sheratan.engine.inbox import waits_for
 from sheratan.engine.run_views import with_node
 from sheratan.engine.state import State
 from sheratan.kernel.words import count
+from sheratan.store.partition_rows import partition_of
 from sheratan.store.port import JobView, Reader
 from sheratan.store.rows import (
     CODE_CHANGED,
@@ -50,6 +51,7 @@ __all__ = [
     "job_record",
     "job_results",
     "newest_entry",
+    "partition_name",
     "queue_records",
     "step_records",
 ]
@@ -106,6 +108,7 @@ def job_record(
         waiting_for=_blocked_by(blocked_by) or _waiting_for(reader, location),
         blocked_by=blocked_by,
         cost=job.cost,
+        partition=partition_name(reader, job),
         version=lane.version,
         blocked_reason=location.reason if type(location) is Blocked else None,  # type: ignore[arg-type]
     )
@@ -126,7 +129,7 @@ def job_record(
     return with_node(reader, whole_record, job.number)
 
 
-def ended_record(public_id: str, job: JobRow, lane: Lane, result: Result) -> JobRecord:
+def ended_record(public_id: str, job: JobRow, lane: Lane, result: Result, partition: str | None) -> JobRecord:
     """A job that has just succeeded, from the rows at hand; its input is left out."""
     return JobRecord(
         id=public_id,
@@ -141,9 +144,16 @@ def ended_record(public_id: str, job: JobRow, lane: Lane, result: Result) -> Job
         entry=result.entry,
         finished_us=result.finished_us,
         cost=job.cost,
+        partition=partition,
         version=lane.version,
         output=decode_value(result.output),
     )
+
+
+def partition_name(reader: Reader, job: JobRow) -> str | None:
+    """The partition of a job, if it has one."""
+    number = partition_of(job.lane)
+    return reader.partitions([number])[number] if number else None
 
 
 def after_results(reader: Reader, request: AfterResults) -> list[JobResult]:
@@ -297,7 +307,7 @@ def queue_records(state: State, tenant: str) -> list[QueueRecord]:
         for (owner, subject), row in state.flow.rows.items()
         if owner == tenant and subject.startswith("queue:")
     }
-    running = Counter(state.lane_by_number[held.job.lane].queue for held in state.held.values())
+    running = Counter(state.lane_of(held.job).queue for held in state.held.values())
     names = sorted({lane.queue for lane in state.lanes.values()} | flows.keys())
     return [_queue_record(state, tenant, name, flows.get(name), running[name]) for name in names]
 

@@ -35,8 +35,10 @@ class Window:
     ones are only in the database.
     """
 
-    def __init__(self, depth: int, backlog: Backlog) -> None:
+    def __init__(self, depth: int, backlog: Backlog, most: int | None = None) -> None:
+        """`most` is how many rows it keeps, where that is fewer because there are many windows."""
         self.depth = depth
+        self._most = WINDOW_JOBS_MAX if most is None else min(most, WINDOW_JOBS_MAX)
         self._backlog = backlog
         self.whole = depth == 0
         self._edge: Key = (-1, -1)
@@ -50,7 +52,17 @@ class Window:
     @property
     def wants_refill(self) -> bool:
         """Whether few of the lane's ready jobs are here, and more are in the database."""
-        return not self.whole and len(self._rows) <= LOW_JOBS
+        return not self.whole and len(self._rows) <= min(LOW_JOBS, self._most // 4)
+
+    @property
+    def page(self) -> int:
+        """How many rows a refill reads."""
+        return min(REFILL_JOBS, self._most // 2)
+
+    @property
+    def first(self) -> Ready | None:
+        """The first job, if it is here."""
+        return self._rows[self._keys[self._start][1]] if self._rows else None
 
     @property
     def edge(self) -> Key:
@@ -62,7 +74,7 @@ class Window:
         for row in rows:
             self._keys.append((row.priority, row.number))
             self._rows[row.number] = row
-        if len(rows) < REFILL_JOBS:
+        if len(rows) < self.page:
             self.whole = True
         else:
             self._edge = self._keys[-1]
@@ -79,7 +91,7 @@ class Window:
         else:
             insort(self._keys, key, lo=self._start)
         self._rows[row.number] = row
-        if len(self._rows) > WINDOW_JOBS_MAX:
+        if len(self._rows) > self._most:
             self._shorten()
 
     def remove(self, row: Ready) -> None:
@@ -110,7 +122,7 @@ class Window:
         """Leave the later half to the database."""
         del self._keys[: self._start]
         self._start = 0
-        keep = WINDOW_JOBS_MAX // 2
+        keep = self._most // 2
         for _, number in self._keys[keep:]:
             del self._rows[number]
         del self._keys[keep:]

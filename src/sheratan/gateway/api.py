@@ -44,6 +44,7 @@ from sheratan.engine.views import (
 from sheratan.gateway.approvals import Decision, prepare_ask
 from sheratan.gateway.orders import ORDERS
 from sheratan.kernel.story import tell
+from sheratan.store.partition_rows import partition_of
 from sheratan.store.port import Reader
 from sheratan.store.rows import JobRow, Result
 
@@ -178,7 +179,11 @@ class Api:
         # An error, or a large output, is kept apart from these rows.
         if result.state != "succeeded" or result.payload is not None:
             return None
-        return ended_record(public_id, job, self._engine.state.lane_by_number[job.lane], result)
+        state, partition = self._engine.state, partition_of(job.lane)
+        name = state.partitions.name_at_hand(partition)
+        return (
+            ended_record(public_id, job, state.lane_of(job), result, name) if name or not partition else None
+        )
 
     async def _wait(self, request: api.WaitForJob, by: Principal) -> JobRecord:
         address = look_up_job_id(request.id)

@@ -101,6 +101,7 @@ class OpenJob(msgspec.Struct, gc=False):
     """Whether it is blocked because its code has changed."""
     blocking: tuple[str, ...] = ()
     """The code that has blocked it."""
+    partition: str = ""
     placed: tuple[int, int] | None = None
     """The entry and the number of steps that its row names, where steps came after: they change no row."""
 
@@ -175,7 +176,8 @@ class FlowFact(NamedTuple):
     """What is set for a queue or a kind.
 
     `paused` is the entry that paused it, 0 when it is not; `limits` are concurrency, the three numbers of a rate and
-    weight; `declared` is 1 when they come with the kind; `entry` is the newest entry about it.
+    weight; `declared` is 1 when they come with the kind; `entry` is the newest entry about it. `per_partition` are
+    the concurrency and the rate that hold for each partition by itself.
     """
 
     paused: int
@@ -183,6 +185,7 @@ class FlowFact(NamedTuple):
     limits: tuple[int, int, int, int, int]
     declared: int
     entry: int | None
+    per_partition: tuple[int, int, int, int] = (0, 0, 0, 0)
 
 
 class ScheduleFact(NamedTuple):

@@ -51,6 +51,8 @@ class JobBook:
         """Open jobs that belong to nodes of runs: the run, the node, the item."""
         self.approvals: dict[int, ApprovalFact] = {}
         """Every request for approval, by the entry that records it."""
+        self.partitions: dict[tuple[str, str], int] = {}
+        """Every partition by tenant and name, numbered in the order in which their first jobs came in."""
         self.new = no_facts()
 
     def take_facts(self) -> NewFacts:
@@ -61,6 +63,13 @@ class JobBook:
     def say(self, entry: Entry, invariant: str, text: str) -> None:
         """Note a violation."""
         self._violations.append(Violation(entry.seq, invariant, text))
+
+    def enrol(self, entry: Entry) -> str:
+        """The partition that a job comes in with, which has a number from then on; empty when it has none."""
+        name: str = entry.data.get("partition", "")
+        if name:
+            self.partitions.setdefault((entry.tenant, name), len(self.partitions) + 1)
+        return name
 
     def use_key(self, entry: Entry, key: str, fact: KeyFact) -> None:
         """A job comes in under the digest of an idempotency key."""

@@ -10,16 +10,24 @@ from sheratan.kernel.fold_book import decision_of
 from sheratan.kernel.fold_dead import DeadFold
 from sheratan.kernel.rate import UNPACED, Pace, Rate, advance, earliest_us, refit
 
-__all__ = ["FlowFold", "limit_columns"]
+__all__ = ["FlowFold", "limit_columns", "partition_columns"]
 
 Key = tuple[str, str]
 """A tenant, and `queue:NAME` or `kind:NAME`."""
+
+PartitionKey = tuple[str, str, str]
+"""The same, and the name of a partition."""
 
 
 def limit_columns(told: dict[str, Any]) -> tuple[int, int, int, int, int]:
     """The limits that an entry tells of: concurrency, the three numbers of the rate, weight; 0 is no limit."""
     count, period_us, burst = told.get("rate", (0, 0, 0))
     return told.get("concurrency", 0), count, period_us, burst, told.get("weight", 1)
+
+
+def partition_columns(told: dict[str, Any]) -> tuple[int, int, int, int]:
+    """What an entry says that holds for each partition: concurrency and the three numbers of the rate."""
+    return limit_columns(told.get("per_partition", {}))[:4]
 
 
 class FlowFold(DeadFold):
@@ -29,13 +37,14 @@ class FlowFold(DeadFold):
         super().__init__(violations)
         self.flows: dict[Key, FlowFact] = {}
         self.paces: dict[Key, Pace] = {}
-        self._started: dict[Key, set[int]] = {}
-        """Of queues and kinds with a concurrency, the jobs that run, and some that have ended."""
+        self.partition_paces: dict[PartitionKey, Pace] = {}
+        self._started: dict[Key | PartitionKey, set[int]] = {}
+        """Of queues, kinds and their partitions with a concurrency, the jobs that run, and some that have ended."""
 
     def flow_set(self, entry: Entry) -> None:
         """A queue or a kind was paused, resumed or limited."""
         key, data = (entry.tenant, entry.subject), entry.data
-        known = self.flows.get(key) or FlowFact(0, "", (0, 0, 0, 0, 1), 0, None)
+        known = self.flows.get(key) or _NOTHING
         if entry.previous != known.entry:
             self.say(
                 entry,
@@ -44,7 +53,15 @@ class FlowFold(DeadFold):
             )
         if entry.type == "flow.limited":
             declared = int(data.get("declared", False))
-            known = known._replace(limits=limit_columns(data["limits"]), declared=declared)
+            each = partition_columns(data["limits"])
+            if each[1:] != known.per_partition[1:]:
+                # All partitions begin anew.
+                self.partition_paces = {
+                    one: pace for one, pace in self.partition_paces.items() if one[:2] != key
+                }
+            known = known._replace(
+                limits=limit_columns(data["limits"]), declared=declared, per_partition=each
+            )
             self._limit(entry, key, known)
         elif entry.type.endswith(".paused"):
             known = known._replace(paused=entry.seq, reason=data["reason"])
@@ -63,13 +80,14 @@ class FlowFold(DeadFold):
             self._check_told(entry, limit)
 
     def _limit(self, entry: Entry, key: Key, fact: FlowFact) -> None:
-        pace, rate = self.paces.pop(key, None), _rate(fact)
+        pace, rate = self.paces.pop(key, None), _rate(fact.limits[1:4])
         if pace is not None and rate is not None:
             self.paces[key] = refit(rate, pace, entry.at)
-        self._started.pop(key, None)
-        if fact.limits[0]:
-            running = [job for job in self.open.values() if job.state == "running"]
-            self._started[key] = {job.number for job in running if key in _keys_of(job)}
+        self._started = {one: started for one, started in self._started.items() if one[:2] != key}
+        for job in self.open.values():
+            if job.state == "running" and key in _keys_of(job):
+                self._started.setdefault(key, set()).add(job.number)
+                self._started.setdefault((*key, job.partition), set()).add(job.number)
 
     def _check_start(self, entry: Entry, job: OpenJob, key: Key) -> None:
         fact = self.flows.get(key)
@@ -77,20 +95,38 @@ class FlowFold(DeadFold):
             return
         if fact.paused:
             self.say(entry, "F1", f"job {job.number} was started while {key[1]} is paused")
-        if fact.limits[0]:
-            started = self._started[key]
-            started.add(job.number)
-            if len(started) > fact.limits[0]:
-                self._started[key] = started = self._running(started)
-            if len(started) > fact.limits[0]:
-                text = f"job {job.number} was started as number {len(started)} of {key[1]}, which runs {fact.limits[0]}"
-                self.say(entry, "F1", text)
-        rate = _rate(fact)
+        self._check_running(entry, job, key, fact.limits[0])
+        rate = _rate(fact.limits[1:4])
         if rate is not None:
-            pace = self.paces.get(key, UNPACED)
-            if earliest_us(rate, pace, job.cost) > entry.at:
-                self.say(entry, "F1", f"job {job.number} was started before its turn by the rate of {key[1]}")
-            self.paces[key] = advance(rate, pace, entry.at, job.cost)
+            self.paces[key] = self._paced(entry, job, rate, (self.paces.get(key, UNPACED), key[1]))
+        if job.partition:
+            each = (*key, job.partition)
+            self._check_running(entry, job, each, fact.per_partition[0])
+            rate = _rate(fact.per_partition[1:])
+            if rate is not None:
+                pace = self.partition_paces.get(each, UNPACED)
+                whose = f"each partition of {key[1]}"
+                self.partition_paces[each] = self._paced(entry, job, rate, (pace, whose))
+
+    def _check_running(self, entry: Entry, job: OpenJob, key: Key | PartitionKey, most: int) -> None:
+        """A job starts: of what is limited no more run than may."""
+        if not most:
+            return
+        started = self._started.setdefault(key, set())
+        started.add(job.number)
+        if len(started) > most:
+            self._started[key] = started = self._running(started)
+        if len(started) > most:
+            whose = " and partition ".join(key[1:])
+            text = f"job {job.number} was started as number {len(started)} of {whose}, which runs {most}"
+            self.say(entry, "F1", text)
+
+    def _paced(self, entry: Entry, job: OpenJob, rate: Rate, used: tuple[Pace, str]) -> Pace:
+        """A job starts: how far the rate is used up then, of which it was known how far and whose it is."""
+        pace, whose = used
+        if earliest_us(rate, pace, job.cost) > entry.at:
+            self.say(entry, "F1", f"job {job.number} was started before its turn by the rate of {whose}")
+        return advance(rate, pace, entry.at, job.cost)
 
     def _running(self, numbers: set[int]) -> set[int]:
         found = [self.open.get(number) for number in numbers]
@@ -98,15 +134,18 @@ class FlowFold(DeadFold):
 
     def _check_told(self, entry: Entry, limit: list[Any]) -> None:
         """What a decision was told of a limit is what is set."""
-        subject, _, most, _, rate = limit
-        fact = self.flows.get((entry.tenant, subject))
+        subject, _, most, _, rate, *partition = limit
+        fact = self.flows.get((entry.tenant, subject)) or _NOTHING
         said = (most, *(rate[:3] if rate else (0, 0, 0)))
-        if fact is None or fact.limits[:4] != said:
+        if (fact.per_partition if partition else fact.limits[:4]) != said:
             self.say(entry, "F1", f"the decision was told {said} of {subject}, which is not what is set")
 
 
-def _rate(fact: FlowFact) -> Rate | None:
-    return Rate(*fact.limits[1:4]) if fact.limits[1] else None
+_NOTHING = FlowFact(0, "", (0, 0, 0, 0, 1), 0, None)
+
+
+def _rate(numbers: tuple[int, ...]) -> Rate | None:
+    return Rate(*numbers) if numbers[0] else None
 
 
 def _keys_of(job: OpenJob) -> tuple[Key, Key]:

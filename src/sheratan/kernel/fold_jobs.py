@@ -54,7 +54,7 @@ class JobFold(CodeFold):
             state, entry.seq, entry.at, due_us, due_us, missing, failed, data["options"][3],
             self._requester(entry),
         )  # fmt: skip
-        job.cost, job.version = data.get("cost", 1), data.get("version", 1)
+        job.cost, job.version, job.partition = data.get("cost", 1), data.get("version", 1), self.enrol(entry)
         self.new.submitted.append(entry)
         self.outcomes.put(number, "open")
         self.open[number] = self.by_subject[subject] = job

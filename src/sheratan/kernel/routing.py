@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from sheratan.kernel.partitions import PickedPartitions, pick_partitions
 from sheratan.kernel.rules import Verdict, rule
 from sheratan.kernel.sharing import Picked, pick
 from sheratan.kernel.words import count
 
-__all__ = ["ORDER", "choose_jobs", "share_jobs"]
+__all__ = ["ORDER", "PARTITION_ORDER", "choose_jobs", "share_jobs", "share_partitions"]
 
 ORDER = "dispatch.order@2"
 """The version in force; the first one is kept for the decisions that were made by it."""
+
+PARTITION_ORDER = "dispatch.order@3"
+"""The version in force where partitions have queued jobs."""
 
 _PASSED_OVER: Final = {
     "paused": "queue is paused",
@@ -73,6 +77,53 @@ def share_jobs(given: dict[str, Any]) -> Verdict:
     slots = count(given["slots"], "free slot")
     because = f"Gave {len(chosen)} of {count(ready, 'ready job')} to {given['worker']} with {slots}."
     return Verdict(chosen, because, [*_lanes_passed(given, picked), *_jobs_passed(given, picked)] or None)
+
+
+@rule("dispatch.order", 3)
+def share_partitions(given: dict[str, Any]) -> Verdict:
+    """Choose job numbers for one lease call: as `dispatch.order@2`, and within a lane its partitions take turns.
+
+    Input: as that of version 2, and partitions (each [id, lane index, name or null, tag]): of each lane that has any
+    with queued jobs, those that may be next. An id is negative and stands where a lane's index stands: in heads, in
+    unread, and in limits which hold for one partition, whose name comes last there. The name is null for the
+    lane's jobs that have no partition, which take turns with the partitions. Where there are any: held (each
+    [lane index, partitions]), how many are left out because of their limits. A partition that a limit stops holds
+    up no other.
+    """
+    picked = pick_partitions(given)
+    chosen = [head[2] for head in picked.chosen]
+    ready = sum(lane[2] for lane in given["lanes"] if lane[3] == "open")
+    slots = count(given["slots"], "free slot")
+    because = f"Gave {len(chosen)} of {count(ready, 'ready job')} to {given['worker']} with {slots}."
+    passed = [*_partitioned_lanes_passed(given, picked), *_partitions_passed(given, picked)]
+    return Verdict(chosen, because, passed or None)
+
+
+def _partitioned_lanes_passed(given: dict[str, Any], picked: PickedPartitions) -> Iterator[list[Any]]:
+    """The lanes that were passed over or stopped, and the partitions that limits kept out, each with the reason."""
+    for index, (queue, kind, depth, state) in enumerate(given["lanes"]):
+        if index in picked.stops:
+            yield [f"{queue}/{kind}", picked.stops[index].reason]
+        elif state != "open":
+            yield [f"{queue}/{kind}", f"{_PASSED_OVER[state]}, {count(depth, 'job')} waiting"]
+    for index, partitions in given.get("held", ()):
+        queue, kind, *_ = given["lanes"][index]
+        yield [f"{queue}/{kind}", f"limits hold up {count(partitions, 'partition')} of it"]
+
+
+def _partitions_passed(given: dict[str, Any], picked: PickedPartitions) -> Iterator[list[Any]]:
+    """The partitions that were stopped, and the jobs that might have run and were not chosen."""
+    lanes = {one[0]: one[1] for one in given["partitions"]}
+    for who, index, name, _ in given["partitions"]:
+        if who in picked.partition_stops:
+            queue, kind, *_ = given["lanes"][index]
+            yield [f"{queue}/{kind}/{name}", picked.partition_stops[who].reason]
+    chosen = {head[2] for head in picked.chosen}
+    reason = _full(given, len(chosen))
+    for head in given["heads"]:
+        is_stopped = head[0] in picked.partition_stops or lanes.get(head[0], head[0]) in picked.stops
+        if head[2] not in chosen and not is_stopped:
+            yield [head[2], reason]
 
 
 def _lanes_passed(given: dict[str, Any], picked: Picked) -> Iterator[list[Any]]:

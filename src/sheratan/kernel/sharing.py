@@ -12,12 +12,13 @@ from typing import Any, Final, NamedTuple
 from sheratan.kernel.rate import Pace, Rate, advance, earliest_us
 from sheratan.kernel.words import count, seconds
 
-__all__ = ["TURN", "Picked", "Stop", "pick"]
+__all__ = ["TURN", "Head", "Limit", "Picked", "Stop", "cost_of", "pick", "read_limits"]
 
 TURN: Final = 1_000_000
 """What a turn adds to the tag of a lane of weight 1."""
 
 Head = list[int]
+"""A job: its lane or partition, priority, number, and what it costs unless that is 1."""
 
 
 class Stop(NamedTuple):
@@ -41,13 +42,14 @@ class Picked(NamedTuple):
     paces: dict[int, Pace]
 
 
-class _Limit:
-    """What bounds the starts of some lanes, and how much of it is used."""
+class Limit:
+    """What bounds the starts of some lanes, or of one partition of them, and how much of it is used."""
 
-    def __init__(self, subject: str, most: int, running: int, rate: list[int] | None, at_us: int) -> None:
-        self.subject = subject
-        self.most = most
-        self.running = running
+    def __init__(self, told: list[Any], at_us: int) -> None:
+        subject, _, most, running, rate, *partition = told
+        self.subject: str = subject + "".join(f", partition {name}," for name in partition)
+        self.most: int = most
+        self.running: int = running
         self.rate = Rate(*rate[:3]) if rate else None
         self.pace = Pace(*rate[3:]) if rate else Pace()
         self.at_us = at_us
@@ -86,20 +88,20 @@ def pick(given: dict[str, Any]) -> Picked:
     if not unread <= waiting.keys():
         # Nothing of a lane is known but that it has jobs: they might be more urgent than all others.
         places = 0
-    limits, bound = _limits(given)
+    limits, bound = read_limits(given)
     picked = _pick(places, waiting, bound, shares, unread)
     paces = {index: limit.pace for index, limit in enumerate(limits) if limit.is_used and limit.rate}
     return picked._replace(paces=paces)
 
 
-def _limits(given: dict[str, Any]) -> tuple[list[_Limit], dict[int, list[_Limit]]]:
+def read_limits(given: dict[str, Any]) -> tuple[list[Limit], dict[int, list[Limit]]]:
     """The limits, and those of each lane."""
-    limits: list[_Limit] = []
-    bound: dict[int, list[_Limit]] = {}
-    for subject, lanes, most, running, rate in given.get("limits", ()):
-        limit = _Limit(subject, most, running, rate, given["at_us"])
+    limits: list[Limit] = []
+    bound: dict[int, list[Limit]] = {}
+    for told in given.get("limits", ()):
+        limit = Limit(told, given["at_us"])
         limits.append(limit)
-        for lane in lanes:
+        for lane in told[1]:
             bound.setdefault(lane, []).append(limit)
     return limits, bound
 
@@ -115,7 +117,7 @@ def _all_of_one(heads: list[Head], shares: dict[int, tuple[int, int]]) -> Picked
 def _pick(
     places: int,
     waiting: dict[int, list[Head]],
-    bound: dict[int, list[_Limit]],
+    bound: dict[int, list[Limit]],
     shares: dict[int, tuple[int, int]],
     unread: frozenset[int],
 ) -> Picked:
@@ -127,7 +129,7 @@ def _pick(
     while lanes and len(chosen) < places:
         _, tag, _, lane = heappop(lanes)
         heads = waiting[lane]
-        cost = _cost(heads[-1])
+        cost = cost_of(heads[-1])
         stop = next(filter(None, (limit.stop(cost) for limit in bound.get(lane, ()))), None)
         if stop is not None:
             picked.stops[lane] = stop
@@ -149,5 +151,6 @@ def _place(head: Head, tag: int) -> tuple[int, int, int, int]:
     return head[1], tag, head[2], head[0]
 
 
-def _cost(head: Head) -> int:
+def cost_of(head: Head) -> int:
+    """What a job counts for where a rate limits its start."""
     return head[3] if len(head) > 3 else 1

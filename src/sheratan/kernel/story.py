@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from sheratan.contracts.journal import Entry
@@ -34,11 +34,15 @@ def _submitted(entry: Entry) -> str:
         text += f" Its tags are {', '.join(data['tags'])}."
     if "cost" in data:
         text += f" Where a rate limits its start it counts for {data['cost']}."
-    if "version" in data:
-        text += f" It is one of version {data['version']} of its kind."
     if "after" in data:
         text += f" It is to run after {count(len(data['after']), 'other job')}."
-    return text
+    return text + _among(data)
+
+
+def _among(data: dict[str, Any]) -> str:
+    """Among which jobs it is one."""
+    text = f" It is one of version {data['version']} of its kind." if "version" in data else ""
+    return text + (f" It is one of partition {data['partition']}." if "partition" in data else "")
 
 
 def _bulk(entry: Entry) -> str:
@@ -86,16 +90,20 @@ def _started(entry: Entry) -> str:
     return f"The engine {entry.data['version']} started as owner number {entry.data['epoch']}."
 
 
-def _limited(entry: Entry) -> str:
-    limits, reason = entry.data["limits"], entry.data.get("reason")
-    parts = []
+def _bounds(limits: dict[str, Any]) -> Iterator[str]:
     if "concurrency" in limits:
-        parts.append(f"at most {count(limits['concurrency'], 'job')} at once")
+        yield f"at most {count(limits['concurrency'], 'job')} at once"
     if "rate" in limits:
         starts, period_us, burst = limits["rate"]
-        parts.append(f"{count(starts, 'start')} in {seconds(period_us)} with bursts of {burst}")
+        yield f"{count(starts, 'start')} in {seconds(period_us)} with bursts of {burst}"
+
+
+def _limited(entry: Entry) -> str:
+    limits, reason = entry.data["limits"], entry.data.get("reason")
+    parts = [*_bounds(limits)]
     if "weight" in limits:
         parts.append(f"weight {limits['weight']}")
+    parts += [f"{bound} of each partition" for bound in _bounds(limits.get("per_partition", {}))]
     told = ", ".join(parts) or "no limits"
     if entry.data.get("declared"):
         return f"The worker of {who(entry)} offers {entry.subject} with {told}."

@@ -38,6 +38,7 @@ class SubmissionOptions(TypedDict, total=False):
     after_failure: AFTER_FAILURE
     tags: tuple[str, ...]
     cost: int
+    partition: str
     version: int
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 from sheratan.engine.blockers import limits_of
 from sheratan.simulation.model import Model
+from sheratan.simulation.model_flow import bounds
 from sheratan.store.port import Reader
 
 __all__ = ["faults_beside"]
@@ -68,8 +70,19 @@ def _flows(reader: Reader, model: Model) -> Iterator[str]:
     if stored != said:
         yield f"queues and kinds have {stored}; the model says {said}"
     counts = {subject: limits.rate.count for subject, limits in model.set_for.items() if limits.rate}
-    paces = {
+    paces: dict[Any, Fraction] = {
         row.subject: row.pace_us + Fraction(row.part, counts.get(row.subject, 1)) for row in reader.paces()
     }
+    paces |= _partition_paces(reader, model)
     if paces != model.paid_off:
         yield f"the rates are used up until {paces}; the model says {model.paid_off}"
+
+
+def _partition_paces(reader: Reader, model: Model) -> dict[Any, Fraction]:
+    names = {row.number: row.name for row in reader.all_partitions()}
+    found: dict[Any, Fraction] = {}
+    for row in reader.partition_paces(0):
+        rate = bounds(model.set_for[row.subject]).rate
+        part = Fraction(row.part, rate.count if rate else 1)
+        found[row.subject, names[row.number]] = row.pace_us + part
+    return found

@@ -14,7 +14,7 @@ from sheratan.contracts.bulk import BulkAction
 from sheratan.contracts.dead_letters import Edit
 from sheratan.contracts.errors import Conflict, SheratanError
 from sheratan.contracts.filters import JobFilter
-from sheratan.contracts.flow import FlowLimits, Rate
+from sheratan.contracts.flow import FlowLimits, PartitionLimits, Rate
 from sheratan.contracts.jobs import Options as JobOptions
 from sheratan.contracts.jobs import Submission
 from sheratan.simulation.choices import Choices
@@ -229,11 +229,21 @@ class Client:
             concurrency=draw.pick("limit.concurrency", (None, None, 1, 3)),
             rate=Rate(count=count, period_seconds=seconds, burst=burst) if count else None,
             weight=draw.pick("limit.weight", (1, 1, 3)),
+            per_partition=self._partition_limits(),
         )
         if draw.chance("limit.kind", 300):
             await self._ask(api.LimitKind(kind=draw.pick("client.kind", KINDS), limits=limits))
         else:
             await self._ask(api.LimitQueue(queue=draw.pick("client.queue", QUEUES), limits=limits))
+
+    def _partition_limits(self) -> PartitionLimits | None:
+        draw = self._choices
+        count, seconds, burst = draw.pick("limit.partition_rate", ((0, 0, 0), (1, 3.0, 1), (2, 30.0, 1)))
+        limits = PartitionLimits(
+            concurrency=draw.pick("limit.partition_concurrency", (None, 1, 1, 2)),
+            rate=Rate(count=count, period_seconds=seconds, burst=burst) if count else None,
+        )
+        return draw.pick("limit.per_partition", (None, limits, limits))
 
     async def _schedule(self) -> None:
         draw = self._choices
@@ -304,6 +314,7 @@ class Client:
             run_timeout_seconds=draw.pick("job.run_timeout", (30.0, 2.0, 15.0)),
             cost=draw.pick("job.cost", (1, 1, 1, 2, 5)),
             queue_timeout_seconds=draw.pick("job.queue_timeout", (None, None, 4.0, 40.0)),
+            partition=draw.pick("job.partition", (None, "p", "p", "p", "p", "q")),
             tags=draw.pick("job.tags", ((), (), ("eu",), ("us", "eu"))),
             **more,
         )

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from sheratan.engine.flow_state import FlowKey, subjects_of
 from sheratan.engine.state import State, newest_leases
+from sheratan.kernel.rate import Pace
+from sheratan.store.partition_rows import PartitionKey
 
 __all__ = ["memory_faults"]
 
@@ -27,7 +29,7 @@ def memory_faults(mine: State) -> list[str]:
     # A timer that was cancelled may still wake the engine, too early; never too late.
     if fresh.next_due_us is not None and (mine.next_due_us is None or mine.next_due_us > fresh.next_due_us):
         faults.append(f"the next timer: {mine.next_due_us} in memory, {fresh.next_due_us} in the database")
-    return faults + _window_faults(mine)
+    return faults + _window_faults(mine) + _turn_faults(mine)
 
 
 def _kept_and_read(mine: State, fresh: State) -> list[tuple[str, Any, Any]]:
@@ -46,6 +48,11 @@ def _kept_and_read(mine: State, fresh: State) -> list[tuple[str, Any, Any]]:
         ("how far rates are used up", mine.flow.paces, fresh.flow.paces),
         ("the limits of the lanes", mine.flow.bound, fresh.flow.bound),
         ("the running jobs of what is limited", mine.flow.running, _running(mine)),
+        ("the next number of a partition", mine.partitions.next_number, fresh.partitions.next_number),
+        ("the partitions with ready jobs", _partitions(mine), _partitions(fresh)),
+        ("whose limits hold per partition", mine.flow.each, fresh.flow.each),
+        ("the running jobs of partitions", mine.partitions.running, _running_in_partitions(mine)),
+        ("how far partitions have used rates up", _unpaid(mine), _unpaid(fresh)),
         ("the next number of a run", mine.runs.next_number, fresh.runs.next_number),
         ("the open runs", _runs(mine), _runs(fresh)),
         ("the jobs of open runs", _run_jobs(mine), _run_jobs(fresh)),
@@ -63,9 +70,40 @@ def _stored(state: State) -> dict[int, Any]:
 
 
 def _running(mine: State) -> dict[FlowKey, int]:
-    lanes = [mine.lane_by_number[held.job.lane] for held in mine.held.values()]
+    lanes = [mine.lane_of(held.job) for held in mine.held.values()]
     counts = Counter(key for lane in lanes for key in subjects_of(lane))
     return {key: counts[key] for key, row in mine.flow.rows.items() if row.concurrency or row.rate_count}
+
+
+def _partitions(state: State) -> dict[int, tuple[int, set[int]]]:
+    """Of each lane with ready jobs in partitions, how many these are, and which partitions."""
+    found = state.partitions.turns.items()
+    return {lane: (turns.depth, turns.members) for lane, turns in found if turns.members or turns.depth}
+
+
+def _running_in_partitions(mine: State) -> dict[PartitionKey, int]:
+    lanes = [held.job.lane for held in mine.held.values()]
+    return dict(Counter(key for lane in lanes for key in mine.partitions.keys(lane)))
+
+
+def _unpaid(state: State) -> dict[PartitionKey, Pace]:
+    """What is paid off may be remembered or not."""
+    return {key: pace for key, pace in state.partitions.paces.items() if pace.at_us >= state.head.at}
+
+
+def _turn_faults(mine: State) -> list[str]:
+    """Whoever has ready jobs in memory comes up with its next one, unless a limit has set it aside."""
+    faults: list[str] = []
+    for lane, turns in mine.partitions.turns.items():
+        ready = {number for number in turns.all_members() if mine.windows[number].depth}
+        unread = {number for number in ready if not len(mine.windows[number])}
+        coming = turns.coming()
+        if turns.unread != unread or coming != ready - unread - turns.aside:
+            faults.append(f"whose turn it may be in lane {lane} is {coming}, of {ready} with ready jobs")
+        idle = turns.aside - turns.paced() - set(filter(mine.partitions.is_full, turns.aside))
+        if idle:
+            faults.append(f"{idle} of lane {lane} are set aside, and nothing will let them start")
+    return faults
 
 
 def _runs(state: State) -> dict[int, Any]:

@@ -337,6 +337,7 @@ def _job(definition: Schedule, key: str, jitter_us: int) -> NewJob:
         after_failure=options.after_failure,
         tags=options.tags,
         cost=options.cost,
+        partition=options.partition,
         version=options.version or 1,
         is_version_asked=True,
     )

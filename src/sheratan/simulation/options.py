@@ -58,7 +58,7 @@ _WEIGHTS: Final[dict[str, int]] = {
     "resume": 1,
     "pause_kind": 1,
     "resume_kind": 1,
-    "limit": 2,
+    "limit": 6,
     "look": 3,
     "signal": 8,
     "unblock": 18,

@@ -8,7 +8,7 @@ from typing import Any
 
 from sheratan.contracts import api
 from sheratan.contracts.errors import SheratanError
-from sheratan.contracts.flow import NO_LIMITS, FlowLimits
+from sheratan.contracts.flow import NO_LIMITS, FlowLimits, PartitionLimits
 from sheratan.contracts.jobs import ErrorClass, JobError, KindDescription, Submission
 from sheratan.contracts.jobs import Options as JobOptions
 from sheratan.contracts.worker import Assignment, Outcome, Registration, Report
@@ -76,7 +76,10 @@ class Worker:
         """What comes with a kind: with most nothing, and nothing that could make the end of the world wait."""
         if self.is_healthy or not self._choices.chance("worker.limits", self._options.limits_permille):
             return NO_LIMITS
-        return FlowLimits(concurrency=self._choices.between("worker.concurrency", 1, 3))
+        most = self._choices.between("worker.concurrency", 1, 3)
+        if self._choices.chance("worker.limits_per_partition", 500):
+            return FlowLimits(per_partition=PartitionLimits(concurrency=most))
+        return FlowLimits(concurrency=most)
 
     def _versions(self, kind: str) -> tuple[int, ...]:
         """The versions of a kind that it offers; together workers may offer two, or only one of them."""

@@ -12,7 +12,7 @@ import msgspec
 from sheratan.contracts import api
 from sheratan.contracts.errors import NotFound, SheratanError
 from sheratan.contracts.flow import NO_LIMITS
-from sheratan.engine import state, window
+from sheratan.engine import window
 from sheratan.engine.views import find_view
 from sheratan.simulation.auditor import Auditor
 from sheratan.simulation.choices import Choices, Tape
@@ -78,8 +78,6 @@ def _set_windows(sizes: Mapping[str, int]) -> None:
     """How many ready jobs the engine keeps in memory: few of them show what happens at the edge."""
     for name, value in sizes.items():
         setattr(window, name, value)
-    # The state reads as many rows as a window takes for a whole page.
-    setattr(state, "REFILL_JOBS", sizes["REFILL_JOBS"])  # noqa: B010 - a constant, but for this world
 
 
 class _World:

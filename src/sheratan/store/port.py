@@ -10,6 +10,7 @@ from sheratan.contracts.filters import JobFilter
 from sheratan.contracts.ids import JOB_NUMBER_MAX
 from sheratan.kernel.chain import Head
 from sheratan.store.port_approvals import ApprovalReader
+from sheratan.store.port_partitions import PartitionReader
 from sheratan.store.port_scans import Scans
 from sheratan.store.rows import (
     AwaitedRow,
@@ -84,7 +85,7 @@ class NodeJobView(NamedTuple):
     finished_us: int | None
 
 
-class Reader(Scans, ApprovalReader, Protocol):
+class Reader(Scans, ApprovalReader, PartitionReader, Protocol):
     """Reads of committed state. Every read is bounded in rows and in time."""
 
     def shard(self) -> Shard:
@@ -232,7 +233,7 @@ class Reader(Scans, ApprovalReader, Protocol):
         ...
 
     def ready_counts(self) -> list[tuple[int, int]]:
-        """Lane and number of ready jobs, for each lane that has any."""
+        """Lane number and count of ready jobs, for each lane, and partition of a lane, that has any."""
         ...
 
     def locations(self) -> Iterator[Ready | Timer | Lease | Blocked]:

@@ -79,6 +79,7 @@ class JobRow(NamedTuple):
     number: int
     salt: int
     lane: int
+    """Its lane and its partition (`store/partition_rows.py:lane_in`), as in the rows of where it is."""
     priority: int
     created_us: int
     attempts_max: int
@@ -333,6 +334,11 @@ class FlowRow(NamedTuple):
     """Whether these limits come with the kind; then the next worker that offers it may change them."""
     entry: int
     """The newest entry about it."""
+    partition_concurrency: int = 0
+    partition_rate_count: int = 0
+    partition_rate_period_us: int = 0
+    partition_rate_burst: int = 0
+    """What holds for each partition by itself."""
 
 
 class PaceRow(NamedTuple):

@@ -14,6 +14,7 @@ from sheratan.contracts.principal import Principal
 from sheratan.kernel.chain import Head, encode_entry, entry_hash
 from sheratan.kernel.lifecycle import check_run_transition, check_transition
 from sheratan.store.approval_rows import ApprovalAct, ApprovalRow
+from sheratan.store.partition_rows import PartitionChanges
 from sheratan.store.rows import (
     TIMER_WAIT,
     AfterRow,
@@ -83,6 +84,7 @@ class Unit:
         self.flows: dict[tuple[str, str], FlowRow] = {}
         self.paces: dict[tuple[str, str], PaceRow | None] = {}
         """How far rates are used up; None where there is no rate any more."""
+        self.partitions = PartitionChanges()
         self.schedules: dict[tuple[str, str], ScheduleRow] = {}
         self.mentions: list[tuple[int, int]] = []
         self.failures: list[FailureRow] = []

@@ -11,6 +11,7 @@ import apsw
 from sheratan.contracts.errors import CorruptData
 from sheratan.kernel.chain import Head, split_page
 from sheratan.kernel.dead_letters import POISON
+from sheratan.store.partition_rows import lane_of
 from sheratan.store.port import JobView, Shard
 from sheratan.store.rows import (
     AwaitedRow,
@@ -35,6 +36,7 @@ from sheratan.store.rows import (
 )
 from sheratan.store.sqlite.approvals import SqliteApprovals
 from sheratan.store.sqlite.pages import PageReader
+from sheratan.store.sqlite.partitions import SqlitePartitions
 from sheratan.store.sqlite.run_reader import SqliteRuns
 
 __all__ = ["SqliteReader"]
@@ -50,7 +52,7 @@ _TABLES: tuple[tuple[str, type[Timer | Lease | Blocked | Result]], ...] = (
 )
 
 
-class SqliteReader(SqliteRuns, SqliteApprovals):
+class SqliteReader(SqliteRuns, SqliteApprovals, SqlitePartitions):
     """The reads of the store port; the owner's store adds writing."""
 
     def __init__(self, connection: apsw.Connection) -> None:
@@ -96,7 +98,7 @@ class SqliteReader(SqliteRuns, SqliteApprovals):
         location = self.location(number)
         if location is None:
             raise CorruptData(f"job number {number} is in no location")
-        lane = next(lane for lane in self.lanes() if lane.lane == jobs[0].lane)
+        lane = next(lane for lane in self.lanes() if lane.lane == lane_of(jobs[0].lane))
         return JobView(jobs[0], lane, location)
 
     def tags(self, number: int) -> list[str]:

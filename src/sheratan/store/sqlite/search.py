@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.filters import JobFilter
 from sheratan.contracts.ids import parse_job_id
+from sheratan.contracts.limits import LANES_MAX
 from sheratan.kernel.dead_letters import POISON
 from sheratan.store.port import Search, Shard
 from sheratan.store.sqlite.scans import SqliteScans
@@ -187,5 +188,6 @@ def _of_lanes(lanes: list[int]) -> _Criterion:
         return _NOTHING
     # Numbers of our own, written out: compared with a list that is bound, each job would cost twice as much.
     among = f"IN ({','.join(map(str, lanes))})"
-    looks = f"EXISTS (SELECT 1 FROM job AS it WHERE it.number = at.number AND it.lane {among})"  # noqa: S608
-    return _Criterion(48, f"job AS at WHERE at.lane {among}", looks)
+    condition = f"lane & {LANES_MAX} {among}"
+    looks = f"EXISTS (SELECT 1 FROM job AS it WHERE it.number = at.number AND it.{condition})"  # noqa: S608
+    return _Criterion(48, f"job AS at WHERE at.{condition}", looks)

@@ -249,6 +249,9 @@ class SqliteStore(SqliteReader):
         insert_rows(connection, "insert_mention", unit.mentions)
         insert_rows(connection, "insert_alarm", unit.alarms)
         insert_rows(connection, "replace_flow", list(unit.flows.values()))
+        insert_rows(connection, "insert_partition", list(unit.partitions.names.values()))
+        delete_rows(connection, "delete_partition_paces", list(unit.partitions.forgotten))
+        insert_rows(connection, "replace_partition_pace", list(unit.partitions.paces.values()))
         if unit.paces:
             insert_rows(connection, "replace_pace", [row for row in unit.paces.values() if row is not None])
             delete_rows(connection, "delete_pace", [key for key, row in unit.paces.items() if row is None])

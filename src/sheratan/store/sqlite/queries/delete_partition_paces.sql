@@ -1,0 +1,1 @@
+DELETE FROM partition_pace WHERE (tenant, subject) IN (VALUES :rows)

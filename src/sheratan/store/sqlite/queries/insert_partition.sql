@@ -1,0 +1,1 @@
+INSERT INTO partition_name VALUES :rows

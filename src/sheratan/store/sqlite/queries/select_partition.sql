@@ -1,0 +1,1 @@
+SELECT * FROM partition_name WHERE tenant = ?1 AND name = ?2

@@ -1,0 +1,1 @@
+SELECT * FROM partition_pace WHERE pace_us >= ?1 ORDER BY tenant, subject, number
