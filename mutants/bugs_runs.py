@@ -10,7 +10,42 @@ _ADVANCE = "engine/advance.py"
 _END = "engine/run_end.py"
 _RUNS = "engine/runs.py"
 
+_KEYS = "engine/run_keys.py"
+
 BUGS = (
+    Bug(
+        "run-key-forgotten-in-its-batch",
+        "two callers in one batch get a run each under the same key",
+        "safety",
+        "E7",
+        (
+            Change(
+                _KEYS,
+                "batch.unit.run_keys.get((by.tenant, key)) or batch.state",
+                "batch.state",
+            ),
+        ),
+    ),
+    Bug(
+        "run-key-for-anything",
+        "the key of a run stands for whatever is asked under it",
+        "safety",
+        "docs/how-to/run-a-workflow.md",
+        (Change(_KEYS, "if found.digest.hex() == request.digest:", "if found.digest:"),),
+    ),
+    Bug(
+        "run-key-not-told",
+        "the journal does not say under which key a run was asked for",
+        "safety",
+        "E7",
+        (
+            Change(
+                "engine/run_start.py",
+                "data |= use_key(batch, new.key, new.request, row)",
+                "use_key(batch, new.key, new.request, row)",
+            ),
+        ),
+    ),
     Bug(
         "node-before-its-parents",
         "a node starts when the first of its parents has ended",
@@ -93,8 +128,8 @@ BUGS = (
         (
             Change(
                 _RUNS,
-                "                    run.hungry[name] = None\n            if node.has_ended:",
-                "                    pass\n            if node.has_ended:",
+                "                    run.hungry[name] = None\n            if node.has_ended and",
+                "                    pass\n            if node.has_ended and",
             ),
         ),
     ),

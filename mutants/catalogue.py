@@ -10,6 +10,7 @@ from mutants import (
     bugs_dispatch,
     bugs_driver,
     bugs_flow,
+    bugs_forks,
     bugs_intake,
     bugs_kernel,
     bugs_partitions,
@@ -43,6 +44,7 @@ BUGS: dict[str, Bug] = {
         bugs_code,
         bugs_dead,
         bugs_runs,
+        bugs_forks,
         bugs_time,
         bugs_driver,
     )

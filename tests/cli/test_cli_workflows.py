@@ -56,6 +56,55 @@ def test_run_prints_the_id_alone_and_the_run_can_be_cancelled(server: Server, fl
     assert server.cli("workflow", "cancel", run).returncode == 5
 
 
+def test_a_key_gives_the_same_run_and_no_other(server: Server, flow: Path) -> None:
+    run = ("workflow", "run", str(flow), "--key", "monday", "--input")
+    first = server.cli(*run, '{"n": 1}')
+    again = server.cli(*run, '{"n": 1}')
+    assert first.stdout == again.stdout
+    assert "this is that run" in again.stderr
+    refused = server.cli(*run, '{"n": 2}')
+    assert (refused.returncode, "another input" in refused.stderr) == (5, True)
+
+
+def test_a_run_is_continued_from_a_node_or_with_another_input_or_definition(
+    server: Server, flow: Path, tmp_path: Path
+) -> None:
+    run = ("workflow", "run", str(flow), "--input", '{"n": 1}', "--wait", "-o", "json")
+    first = json.loads(server.cli(*run).stdout)["id"]
+    again = server.cli("workflow", "retry-from", first, "second", "--wait", "-o", "json")
+    record = json.loads(again.stdout)
+    assert (record["state"], record["output"], record["origin"]) == ("succeeded", 12, first)
+    assert [node["taken_from"] for node in record["nodes"]] == [first, None]
+    shown = server.cli("workflow", "show", record["id"]).stdout
+    assert f"continues  {first}" in shown
+    assert f"taken over from {first}" in shown
+    assert record["id"] in server.cli("why", first).stdout
+    assert first in server.cli("why", record["id"]).stdout
+    other = server.cli("workflow", "fork", first, "--input", '{"n": 5}', "--wait", "-o", "json")
+    assert json.loads(other.stdout)["output"] == 16
+    null = server.cli("workflow", "fork", first, "--input", "null")
+    assert "the workflow's input is null" in server.cli("workflow", "show", null.stdout.strip()).stdout
+    path = tmp_path / "other.yaml"
+    path.write_text(FLOW.replace("right: 10", "right: 100"))
+    changed = server.cli("workflow", "fork", first, "--definition", str(path), "--wait", "-o", "json")
+    record = json.loads(changed.stdout)
+    assert (record["output"], [node["taken_from"] for node in record["nodes"]]) == (102, [first, None])
+
+
+def test_what_cannot_be_continued_is_refused(server: Server, flow: Path, tmp_path: Path) -> None:
+    run = server.cli("workflow", "run", str(flow), "--input", '{"n": 1}', "--wait", "-o", "json")
+    first = json.loads(run.stdout)["id"]
+    refused = server.cli("workflow", "retry-from", first, "third")
+    assert (refused.returncode, "there is no node 'third'; there are first, second" in refused.stderr) == (
+        2,
+        True,
+    )
+    assert server.cli("workflow", "fork", "workflow_" + "0" * 32).returncode == 3
+    path = tmp_path / "broken.yaml"
+    path.write_text(FLOW.replace("kind: add", "kind: nobody"))
+    assert f"{path}:5" in server.cli("workflow", "fork", first, "--definition", str(path)).stderr
+
+
 def test_a_run_that_does_not_succeed_ends_the_wait_with_exit_code_1(server: Server, tmp_path: Path) -> None:
     path = tmp_path / "failing.yaml"
     path.write_text("format: sheratan.workflow/1\nname: failing\nnodes:\n  - {name: a, kind: fail}\n")

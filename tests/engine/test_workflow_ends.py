@@ -159,7 +159,7 @@ def test_a_wide_fan_out_is_submitted_in_several_batches_and_survives_a_crash_bet
     command = world.start_command(
         wf(node("each", for_each="${input}"), node("then", after=["each"])), list(range(35))
     )
-    run = world.ask(command)
+    run = world.ask(command)[0]
     assert world.store.counts()["ready"] == 35
     assert world.types().count("workflow.advanced") == 1
     checked(world)

@@ -31,6 +31,7 @@ from sheratan.contracts.worker import (
     StopRequest,
     Wait,
 )
+from sheratan.contracts.workflow_requests import ForkRun
 from sheratan.contracts.workflows import Workflow
 from sheratan.engine import commands
 from sheratan.engine.batch import Batch
@@ -45,7 +46,7 @@ from sheratan.engine.prepare import (
     prepare_signal,
     prepare_steps,
 )
-from sheratan.engine.prepare_runs import prepare_run
+from sheratan.engine.prepare_runs import prepare_fork, prepare_run
 from sheratan.engine.run_views import run_record
 from sheratan.engine.state import State
 from sheratan.engine.views import find_view, job_record, step_records
@@ -409,13 +410,20 @@ class World(OnDisk):
         assert self.settle(given, outcome, **more)
         return given
 
-    def start_command(self, workflow: Workflow, value: Any = None) -> commands.StartRun:
+    def start_command(
+        self, workflow: Workflow, value: Any = None, key: str | None = None
+    ) -> commands.StartRun:
         """A checked run."""
-        return prepare_run(workflow, value, self.registry, self.limits)
+        return prepare_run(workflow, value, self.registry, self.limits, key)
 
-    def start_run(self, workflow: Workflow, value: Any = None) -> str:
+    def start_run(self, workflow: Workflow, value: Any = None, key: str | None = None) -> str:
         """Run a workflow and return the run's id."""
-        return str(self.ask(self.start_command(workflow, value)))
+        return str(self.ask(self.start_command(workflow, value, key))[0])
+
+    def fork_run(self, run: str, node: str | None = None, **changes: Any) -> str:
+        """Continue an ended run and return the new one's id."""
+        request = ForkRun(id=run, node=node, **changes)
+        return str(self.ask(prepare_fork(request, self.registry, self.limits))[0])
 
     def cancel_run(self, run: str, reason: str = "", *, keeps: bool = False) -> str:
         """Cancel a run."""

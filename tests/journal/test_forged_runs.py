@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sheratan.engine.verify import Verification
+from sheratan.kernel.canonical import digest
 from tests.journal.tamper import Hands, checked, invariants, rehash
 
 Entry = dict[str, Any]
@@ -28,6 +29,61 @@ def until_later(entry: Entry) -> bool:
 
 def of_another_workflow(entry: Entry) -> bool:
     entry["data"]["workflow"] = "other"
+    return True
+
+
+def under_another_key(entry: Entry) -> bool:
+    return _if_keyed(entry, "key")
+
+
+def for_another_request(entry: Entry) -> bool:
+    return _if_keyed(entry, "request")
+
+
+def _if_keyed(entry: Entry, name: str) -> bool:
+    if "key" not in entry["data"]:
+        return False
+    entry["data"][name] = "0" * 64
+    return True
+
+
+def with_less_taken_over(entry: Entry) -> bool:
+    return _if_forked(entry, lambda taken: taken.pop())
+
+
+def with_more_items_taken_over(entry: Entry) -> bool:
+    return _if_forked(entry, lambda taken: taken[0].__setitem__(2, 7))
+
+
+def taken_over_from_elsewhere(entry: Entry) -> bool:
+    return _if_forked(entry, lambda taken: taken[0].__setitem__(3, 3))
+
+
+def taken_over_as_skipped(entry: Entry) -> bool:
+    return _if_forked(entry, lambda taken: taken[0].__setitem__(1, "skipped"))
+
+
+def continuing_itself(entry: Entry) -> bool:
+    if "origin" not in entry["data"]:
+        return False
+    entry["data"]["origin"] = entry["subject"]
+    return True
+
+
+def continued_as_another(entry: Entry) -> bool:
+    entry["data"]["as"] = entry["subject"]
+    return True
+
+
+def within_its_story(entry: Entry) -> bool:
+    entry["previous"] = entry["seq"] - 1
+    return True
+
+
+def _if_forked(entry: Entry, change: Callable[[list[Any]], Any]) -> bool:
+    if "taken" not in entry["data"]:
+        return False
+    change(entry["data"]["taken"])
     return True
 
 
@@ -148,6 +204,15 @@ FORGERIES: list[tuple[str, Forge, str]] = [
     ("workflow.started", at_another_number, "E2"),
     ("workflow.started", until_later, "J14"),
     ("workflow.started", of_another_workflow, "J14"),
+    ("workflow.started", under_another_key, "E7"),
+    ("workflow.started", for_another_request, "E7"),
+    ("workflow.started", with_less_taken_over, "E14"),
+    ("workflow.started", with_more_items_taken_over, "E18"),
+    ("workflow.started", taken_over_from_elsewhere, "E18"),
+    ("workflow.started", taken_over_as_skipped, "E14"),
+    ("workflow.started", continuing_itself, "E18"),
+    ("workflow.forked", continued_as_another, "E18"),
+    ("workflow.forked", within_its_story, "previous"),
     ("workflow.advanced", beside_its_story, "previous"),
     ("workflow.advanced", with_fewer_jobs, "E10"),
     ("workflow.advanced", with_another_parent, "E11"),
@@ -182,19 +247,74 @@ def test_a_forged_story_of_a_run_is_caught(runs_data: Path, which: str, forge: F
     assert invariant in invariants(checked(runs_data))
 
 
+def under_the_key_of_another(entry: Entry) -> bool:
+    if entry["type"] != "workflow.started" or "key" in entry["data"]:
+        return False
+    entry["data"]["key"] = digest(b"once")
+    entry["data"]["request"] = "0" * 64
+    return True
+
+
+def continuing_what_is_open(entry: Entry) -> bool:
+    """Both entries say so: the run continues itself, which has not ended."""
+    if entry["type"] == "workflow.forked":
+        entry["subject"] = entry["data"]["as"]
+    elif entry["type"] == "workflow.started" and "origin" in entry["data"]:
+        entry["data"]["origin"] = entry["subject"]
+        return True
+    return False
+
+
+def continued_without_a_word(entry: Entry) -> bool:
+    if entry["type"] != "workflow.forked":
+        return False
+    entry.update(type="clock.stepped", subject="engine", data={"step_us": 0})
+    return True
+
+
+@pytest.mark.parametrize(
+    ("forge", "invariant"),
+    [
+        (under_the_key_of_another, "E7"),
+        (continuing_what_is_open, "E18"),
+        (continued_without_a_word, "E18"),
+    ],
+)
+def test_a_story_that_is_forged_in_accord_with_itself_is_caught(
+    runs_data: Path, forge: Forge, invariant: str
+) -> None:
+    forged: list[int] = []
+
+    def change(entry: Entry) -> None:
+        if forge(entry):
+            forged.append(entry["seq"])
+
+    rehash(runs_data, change)
+    assert forged
+    assert invariant in invariants(checked(runs_data))
+
+
 ROWS = [
     ("UPDATE run SET workflow = 'other' WHERE number = 1", "J14", "run 1"),
     ("UPDATE run SET due_us = due_us + 1 WHERE number = 1", "J14", "run 1"),
     ("UPDATE run SET started_by = 'nobody' WHERE number = 1", "J14", "run 1"),
     ("UPDATE run SET plan = x'00' WHERE number = 1", "J14", "run 1"),
     ("DELETE FROM run WHERE number = 1", "J5", "run 1"),
+    ("UPDATE node SET source = 3 WHERE source = 1 AND name = 'each'", "J14", "node 2/each"),
+    ("UPDATE node SET source = 1 WHERE run = 1 AND name = 'end'", "J14", "node 1/end"),
+    ("UPDATE run SET origin = NULL WHERE number = 2", "J14", "run 2"),
+    ("DELETE FROM run_mention", "J5", "run_mention 1/20"),
+    ("INSERT INTO run_mention VALUES (3, 1)", "J5", "run_mention 3/1"),
+    ("UPDATE run_key SET run = 2", "E7", "run_key default/once"),
+    ("UPDATE run_key SET key = 'other'", "E7", "run_key default/other"),
+    ("DELETE FROM run_key", "E7", "run_key"),
     ("UPDATE run_result SET state = 'failed' WHERE number = 1", "J14", "run_result 1"),
     ("UPDATE run_result SET output = x'31', payload = NULL WHERE number = 1", "J14", "run_result 1"),
     ("DELETE FROM run_result WHERE number = 1", "J5", "run_result 1"),
     ("INSERT INTO run_result VALUES (77, 'failed', 0, 0, NULL, NULL, 1)", "J5", "run_result"),
     ("UPDATE node SET state = 'started' WHERE run = 1 AND name = 'not'", "J14", "node 1/not"),
     ("DELETE FROM node WHERE run = 1 AND name = 'each'", "J5", "node 1/each"),
-    ("INSERT INTO node VALUES (1, 'nobody', 'started', -1, 1)", "J5", "node"),
+    ("INSERT INTO node VALUES (1, 'nobody', 'started', -1, 1, NULL)", "J5", "node"),
     ("UPDATE node_job SET item = 7 WHERE run = 1 AND item = 2", "J14", "node_job 1/each/2"),
     ("DELETE FROM node_job WHERE run = 1 AND item = 2", "J5", "node_job 1/each/2"),
     ("INSERT INTO node_job VALUES (1, 'each', 9, 1)", "J5", "node_job"),

@@ -9,7 +9,7 @@ import msgspec
 from sheratan.contracts.jobs import KindDescription
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.workflows import WORKFLOW_FORMAT, Workflow
-from sheratan.engine.commands import CancelRun
+from sheratan.engine.commands import CancelRun, ForkRun
 from sheratan.engine.prepare import KindRegistry
 from sheratan.engine.prepare_runs import prepare_run
 
@@ -22,14 +22,17 @@ BIG = '"' + "r" * 5_000 + '"'
 FAILS = {"last"}
 
 
-def start(world: World, *nodes: dict[str, Any], value: Any = None, **fields: Any) -> str:
+def start(
+    world: World, *nodes: dict[str, Any], value: Any = None, key: str | None = None, **fields: Any
+) -> str:
     """Start a run of these nodes, which run the kind `part`."""
     registry = KindRegistry()
     registry.declare(KindDescription(name="part"), None)
     declared = {
         "format": WORKFLOW_FORMAT, "name": "flow", "nodes": [{"kind": "part", **node} for node in nodes], **fields,
     }  # fmt: skip
-    run: str = world.ask(prepare_run(msgspec.convert(declared, Workflow), value, registry, Limits()))
+    flow = msgspec.convert(declared, Workflow)
+    run: str = world.ask(prepare_run(flow, value, registry, Limits(), key))[0]
     return run
 
 
@@ -57,14 +60,17 @@ def ended_runs(world: World, session: int) -> None:
     """Succeeded with a fan-out and a large output, failed and undone, cancelled and kept, and out of each budget."""
     each = {"name": "each", "for_each": "${input}", "input": "${item}", "at_once_max": 2}
     skipped = {"name": "not", "when": {"is": "equals", "value": "${input}", "other": 1}}
-    start(
+    first = start(
         world,
         each,
         skipped,
         {"name": "end", "input": "${each.output[0]}"},
         value=[1, 2, 3],
         output="${end.output}",
+        key="once",
     )
+    work(world, session, set())
+    world.ask(ForkRun(id=first, node="end"))
     work(world, session, set())
     failing = (undo("first"), {**undo("second"), "after": ["first"]}, {"name": "last", "after": ["second"]})
     start(world, *failing, value="v" * 5_000)

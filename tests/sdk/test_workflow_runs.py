@@ -11,7 +11,7 @@ import pytest
 import sheratan
 from sheratan import Client, WorkflowBuilder, job
 from sheratan.contracts.api import ListRuns
-from sheratan.contracts.errors import InvalidInput, JobFailed, NotFound, TimedOut
+from sheratan.contracts.errors import IdempotencyConflict, InvalidInput, JobFailed, NotFound, TimedOut
 from sheratan.contracts.workflows import Workflow
 from sheratan.sdk.errors import Fatal
 
@@ -73,6 +73,34 @@ def test_a_workflow_runs_to_its_output(tmp_path: Path) -> None:
         assert handle.id in repr(handle)
         # One that has ended is answered at once.
         assert await handle.result(timeout_seconds=1) == {"sum": 30}
+
+    embedded(tmp_path, scenario)
+
+
+def test_a_key_gives_the_same_run_and_no_other(tmp_path: Path) -> None:
+    async def scenario(client: Client) -> None:
+        first = await client.run_workflow(squares(), 5, key="k")
+        again = await client.run_workflow(squares(), 5, key="k")
+        assert (first.id, first.existing, again.existing) == (again.id, False, True)
+        with pytest.raises(IdempotencyConflict, match="another input"):
+            await client.run_workflow(squares(), 6, key="k")
+
+    embedded(tmp_path, scenario)
+
+
+def test_an_ended_run_is_continued(tmp_path: Path) -> None:
+    async def scenario(client: Client) -> None:
+        first = await client.run_workflow(squares(), 3)
+        assert await first.result() == {"sum": 5}
+        again = await client.retry_run(first.id, "total", key="again")
+        assert await again.result() == {"sum": 5}
+        record = await again.record()
+        assert [node.taken_from for node in record.nodes] == [first.id, first.id, None]
+        assert (await client.retry_run(first.id, "total", key="again")).existing
+        other = await client.fork_run(first.id, value=4)
+        assert await other.result() == {"sum": 14}
+        same = await client.fork_run(first.id, workflow=squares())
+        assert [node.taken_from for node in (await same.record()).nodes] == [first.id] * 3
 
     embedded(tmp_path, scenario)
 

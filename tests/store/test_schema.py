@@ -196,6 +196,8 @@ def test_a_database_of_the_first_schema_keeps_its_pages_and_goes_on(tmp_path: Pa
         "blocking_code",
         "schedule",
         "run",
+        "run_key",
+        "run_mention",
         "run_open",
         "run_result",
         "node",

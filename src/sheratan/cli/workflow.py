@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import click
 
 from sheratan.cli.output import emit, emit_page, line, talk
-from sheratan.cli.reach import ask, request
+from sheratan.cli.reach import ask, checked, request
 from sheratan.cli.session import Session, command_options
 from sheratan.cli.values import DURATION, read_json
 from sheratan.cli.workflow_tables import draw_run, draw_runs, picture_of
@@ -21,6 +22,16 @@ from sheratan.sdk.workflow_file import WorkflowFile, read_workflow
 __all__ = ["workflow"]
 
 _RUN_PREFIX = "workflow_"
+
+
+def _waiting(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of a command that starts a run."""
+    command = click.option("--wait-timeout", type=DURATION, help="Wait at most this long (exit 124).")(
+        command
+    )
+    return click.option("--wait", is_flag=True, help="Wait until it has ended; exit 1 unless it succeeded.")(
+        command
+    )
 
 
 @click.group()
@@ -59,20 +70,38 @@ def check(session: Session, path: str) -> None:
 @click.option(
     "--input", "given", default="null", metavar="JSON|@FILE|-", help="The workflow's input (default: null)."
 )
-@click.option("--wait", is_flag=True, help="Wait until it has ended; exit 1 unless it succeeded.")
-@click.option("--wait-timeout", type=DURATION, help="Wait at most this long (exit 124).")
+@click.option("--key", help="Idempotency key: the same key, workflow and input give the same run.")
+@_waiting
 @command_options
-def run(session: Session, path: str, given: str, wait: bool, wait_timeout: float | None) -> None:
+def run(
+    session: Session, path: str, given: str, key: str | None, wait: bool, wait_timeout: float | None
+) -> None:
     """Run the workflow in a YAML or JSON file and print the run's id."""
     file = read_workflow(path)
-    wanted = request(api.RunWorkflow, workflow=file.workflow, input=read_json(given, "input"))
+    wanted = request(api.RunWorkflow, workflow=file.workflow, input=read_json(given, "input"), key=key)
+    _start(session, lambda transport: _placed(file, transport, wanted), _Wait(wait, wait_timeout))
+
+
+class _Wait(NamedTuple):
+    """Whether to wait for the end of a run, and how many seconds at most."""
+
+    is_asked: bool
+    seconds_max: float | None
+
+
+def _start(
+    session: Session, start: Callable[[api.Transport], Awaitable[api.RunReceipt]], wait: _Wait
+) -> None:
+    """Start a run and print its id, or wait for its end and print how it stands then."""
 
     async def work(transport: api.Transport) -> tuple[api.RunReceipt, RunRecord | None]:
-        receipt: api.RunReceipt = await _placed(file, transport, wanted)
-        if not wait and wait_timeout is None:
+        receipt = await start(transport)
+        if receipt.existing:
+            talk("the same run was asked for before under this key; this is that run")
+        if not wait.is_asked and wait.seconds_max is None:
             return receipt, None
         talk(f"started {receipt.id}")
-        waiting = request(api.WaitForRun, id=receipt.id, timeout_seconds=wait_timeout)
+        waiting = request(api.WaitForRun, id=receipt.id, timeout_seconds=wait.seconds_max)
         return receipt, await transport.call(waiting)
 
     receipt, record = ask(session, work)
@@ -82,6 +111,54 @@ def run(session: Session, path: str, given: str, wait: bool, wait_timeout: float
     emit(session, record, lambda: draw_run(record))
     if record.state != "succeeded":
         raise JobFailed(f"{record.id} ended as {record.state}: {record.reason}", state=record.state)
+
+
+@workflow.command("retry-from")
+@click.argument("run_id", metavar="RUN")
+@click.argument("node", metavar="NODE")
+@click.option("--key", help="Idempotency key: the same key and request give the same run.")
+@_waiting
+@command_options
+def retry_from(
+    session: Session, run_id: str, node: str, key: str | None, wait: bool, wait_timeout: float | None
+) -> None:
+    """Run NODE of an ended run, and all that follow it, anew in a new run; print the new run's id.
+
+    What the other nodes gave is taken over, unless they failed or were compensated.
+    """
+    wanted = request(api.ForkRun, id=run_id, node=node, key=key)
+    _start(session, lambda transport: transport.call(wanted), _Wait(wait, wait_timeout))
+
+
+@workflow.command()
+@click.argument("run_id", metavar="RUN")
+@click.option("--from", "node", metavar="NODE", help="Run this node and all that follow it anew in any case.")
+@click.option("--input", "given", metavar="JSON|@FILE|-", help="Another input than that of the run.")
+@click.option("--definition", metavar="FILE", help="Another workflow than that of the run.")
+@click.option("--key", help="Idempotency key: the same key and request give the same run.")
+@_waiting
+@command_options
+def fork(
+    session: Session, run_id: str, wait: bool, wait_timeout: float | None, **options: str | None
+) -> None:
+    """Continue an ended run in a new one, with another input or workflow; print the new run's id.
+
+    Taken over is each node that is unchanged together with all before it; `sheratan why` says of each why or why not.
+    """
+    path, given = options["definition"], options["given"]
+    file = None if path is None else read_workflow(path)
+    changes: dict[str, Any] = {"id": run_id, "node": options["node"], "key": options["key"]}
+    if file is not None:
+        changes["workflow"] = file.workflow
+    if given is not None:
+        # `null` is an input as any other.
+        changes["input"] = read_json(given, "input")
+    wanted = checked(changes, api.ForkRun)
+
+    async def start(transport: api.Transport) -> Any:
+        return await (transport.call(wanted) if file is None else _placed(file, transport, wanted))
+
+    _start(session, start, _Wait(wait, wait_timeout))
 
 
 @workflow.command("list")
@@ -150,7 +227,7 @@ def _read(session: Session, run_id: str) -> RunRecord:
     return record
 
 
-async def _placed(file: WorkflowFile, transport: api.Transport, wanted: api.RunWorkflow) -> Any:
+async def _placed(file: WorkflowFile, transport: api.Transport, wanted: api.Request) -> Any:
     """The answer to a request; a refusal about the declaration names the place in its file."""
     try:
         return await transport.call(wanted)

@@ -49,6 +49,8 @@ def _pairs(record: RunRecord) -> Iterator[tuple[str, object]]:
     yield "id", record.id
     yield "workflow", f"{record.workflow} (version {record.version[:12]})"
     yield "state", f"{record.state} (entry {record.entry})"
+    if record.origin is not None:
+        yield "continues", record.origin
     if record.ending is not None:
         yield "ends as", record.ending
     if record.reason is not None:

@@ -52,6 +52,7 @@ from sheratan.contracts.worker_calls import (
 )
 from sheratan.contracts.workflow_requests import (
     CancelRun,
+    ForkRun,
     GetRun,
     ListRuns,
     RunPage,
@@ -74,6 +75,7 @@ __all__ = [
     "DiscardJob",
     "EndWorker",
     "EngineStatus",
+    "ForkRun",
     "GetApproval",
     "GetBulk",
     "GetDeadLetter",

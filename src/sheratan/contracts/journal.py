@@ -65,6 +65,7 @@ EntryType = Literal[
     "step.succeeded",
     "step.failed",
     "workflow.started",
+    "workflow.forked",
     "workflow.advanced",
     "workflow.blocked",
     "workflow.stopping",

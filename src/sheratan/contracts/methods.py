@@ -58,6 +58,7 @@ METHODS: Final[dict[str, tuple[type[Request], Any]]] = {
     "schedule.backfill": (api.BackfillSchedule, list[FiringRecord]),
     "schedule.delete": (api.DeleteSchedule, None),
     "workflow.run": (api.RunWorkflow, api.RunReceipt),
+    "workflow.fork": (api.ForkRun, api.RunReceipt),
     "workflow.get": (api.GetRun, RunRecord),
     "workflow.wait": (api.WaitForRun, RunRecord),
     "workflow.list": (api.ListRuns, api.RunPage),

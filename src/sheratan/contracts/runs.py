@@ -70,7 +70,8 @@ class NodeRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A node of a run as it stands.
 
     `reason` says why it waits, or why it did not run. `items` and `items_ended` belong to a fan-out; `jobs` are the
-    first jobs of the node, `undone_by` is the job that compensates it.
+    first jobs of the node, `undone_by` is the job that compensates it. What was taken over names the run under
+    `taken_from`.
     """
 
     name: str
@@ -80,6 +81,7 @@ class NodeRecord(msgspec.Struct, frozen=True, kw_only=True):
     items_ended: int = 0
     jobs: list[str] = []
     undone_by: str | None = None
+    taken_from: str | None = None
     entry: int | None = None
 
 
@@ -87,7 +89,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A run of a workflow as it stands. Instants are microseconds since the epoch, UTC.
 
     `version` is the SHA-256 of the declaration; `jobs` is how many of the budget's jobs are used up; `ending` is the
-    state that a run will end in which stops or compensates.
+    state that a run will end in which stops or compensates; `origin` is the run that it continues.
     """
 
     id: str

@@ -9,10 +9,11 @@ import msgspec
 from sheratan.contracts.jobs import Name
 from sheratan.contracts.request import Reason, Request
 from sheratan.contracts.runs import RunRecord, RunState
-from sheratan.contracts.workflows import Workflow
+from sheratan.contracts.workflows import NodeName, Workflow
 
 __all__ = [
     "CancelRun",
+    "ForkRun",
     "GetRun",
     "ListRuns",
     "RunPage",
@@ -23,16 +24,34 @@ __all__ = [
 
 
 class RunWorkflow(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Run a workflow; it is checked as a whole first, and durable once this is answered."""
+    """Run a workflow; it is checked as a whole first, and durable once this is answered.
+
+    The same `key` with the same workflow and input is the same run; with others it is a conflict that names the field.
+    """
 
     workflow: Workflow
     input: Any = None
+    key: str | None = None
 
 
 class RunReceipt(msgspec.Struct, frozen=True, kw_only=True):
-    """A run that has begun."""
+    """A run that has begun; `existing` says that its idempotency key had made it before."""
 
     id: str
+    existing: bool = False
+
+
+class ForkRun(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Continue an ended run in a new one, which takes over what is unchanged together with all before it.
+
+    From `node` on all runs anew, changed or not. `workflow` and `input` take the place of those of the ended run.
+    """
+
+    id: str
+    node: NodeName | None = None
+    workflow: Workflow | None = None
+    input: Any = msgspec.UNSET
+    key: str | None = None
 
 
 class GetRun(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -14,6 +14,7 @@ from sheratan.contracts.flow import FlowLimits
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.principal import Principal
 from sheratan.contracts.worker import Outcome, Registration, Wait
+from sheratan.engine.run_commands import CancelRun, Declaration, ForkRun, StartRun
 from sheratan.engine.schedule_commands import (
     BackfillSchedule,
     CreateSchedule,
@@ -29,11 +30,13 @@ __all__ = [
     "CancelRun",
     "Command",
     "CreateSchedule",
+    "Declaration",
     "Delegate",
     "DeleteSchedule",
     "Discard",
     "EndSession",
     "Ending",
+    "ForkRun",
     "Heartbeat",
     "LeaseJobs",
     "LimitStarts",
@@ -238,24 +241,6 @@ class RetryJob(msgspec.Struct, frozen=True, kw_only=True):
     poison: bool = False
 
 
-class StartRun(msgspec.Struct, frozen=True, kw_only=True):
-    """Run a workflow, checked; `plan` and `input` are canonical JSON, `version` is the declaration's SHA-256."""
-
-    workflow: str
-    version: str
-    plan: bytes
-    input: bytes
-    wall_us: int
-
-
-class CancelRun(msgspec.Struct, frozen=True, kw_only=True):
-    """A run is no longer wanted. With `keeps`, what its nodes have done is not compensated."""
-
-    id: str
-    reason: str
-    keeps: bool
-
-
 class Replay(msgspec.Struct, frozen=True, kw_only=True):
     """Make a new job from a dead letter; `edited` is that job where it is not to be like the old one."""
 
@@ -329,6 +314,7 @@ Command = (
     | StartBulk
     | SendSignal
     | StartRun
+    | ForkRun
     | CancelRun
     | Pause
     | Resume

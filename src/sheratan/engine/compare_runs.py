@@ -71,6 +71,14 @@ class RunRows:
                     self._missing("something was decided about it, and it has no row", fact.entry, name)
                 else:
                     self._problems.differ_in(name, fact.entry, NodeFact._fields, fact, row)
+                if fact.source is not None:
+                    self._check_source(fact, fact.source)
+
+    def _check_source(self, fact: NodeFact, source: int) -> None:
+        """A node that was taken over has ended so in the run that it was taken over from, and stays so."""
+        if not _has_ended_so(self._reader, fact, source):
+            text = f"it is {fact.state} from run {source}, where it has not ended like that"
+            self._problems.add("E18", text, seq=fact.entry, row=f"node {fact.run}/{fact.name}")
 
     def compare_node_jobs(self, facts: Sequence[NodeJobFact]) -> None:
         """Compare the jobs of nodes."""
@@ -92,6 +100,16 @@ class RunRows:
             self._problems.add("J5", f"its payload {payload.hex()} is not kept", row=table)
 
 
+def _has_ended_so(reader: Reader, fact: NodeFact, source: int) -> bool:
+    is_skipped = fact.state == "skipped"
+    row = (source, fact.name, fact.state if is_skipped else "started", fact.items)
+    if row not in {row[:4] for row in reader.nodes([source]) if row.source is None}:
+        return False
+    wanted = 0 if is_skipped else 1 if fact.items < 0 else fact.items
+    ends = [end[1:] for end in reader.node_ends(source) if end[0] == fact.name]
+    return ends == ([(False, "succeeded", wanted)] if wanted else [])
+
+
 def compare_open_runs(reader: Reader, fold: Fold, problems: Problems) -> None:
     """Every open run stands as the journal says, and no other does."""
     stands = {(row.number,): tuple(row[1:]) for row in reader.open_runs()}
@@ -100,6 +118,8 @@ def compare_open_runs(reader: Reader, fold: Fold, problems: Problems) -> None:
         for run in fold.runs.values()
     }
     problems.differ("run_open", said, stands)
+    for seq, (run, origin) in fold.forked.items():
+        problems.add("E18", f"{run} continues {origin}, whose story does not say so", seq=seq)
 
 
 def _said(entry: Entry) -> tuple[Any, ...]:

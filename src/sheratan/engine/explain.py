@@ -33,8 +33,12 @@ def story(reader: Reader, subject: str, offered: frozenset[str] | None = None) -
     if subject.startswith("job_"):
         return _job_story(reader, subject, offered)
     if subject.startswith("workflow_"):
-        newest, state = newest_run_entry(reader, find_run(reader, subject))
-        return Story(subject=subject, state=state, lines=_walk(reader, newest, None))
+        row = find_run(reader, subject)
+        newest, state = newest_run_entry(reader, row)
+        lines = _walk(reader, newest, None)
+        # An ended run is continued after its end.
+        lines += [_line(read_entry(reader, seq)) for seq in reader.run_mentions(row.number)]
+        return Story(subject=subject, state=state, lines=lines)
     newest, state = _newest_entry(reader, subject)
     lines = [] if newest is None else _walk(reader, newest, None)
     return Story(subject=subject, state=state, lines=lines)

@@ -6,17 +6,19 @@ were looked at once are not looked at again: a later look costs what has been ad
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice, repeat, zip_longest
 from typing import Any, Final, NamedTuple
 
 from sheratan.engine.compare import FactCount
 from sheratan.engine.problems import Problems
 from sheratan.kernel.canonical import digest
-from sheratan.kernel.facts import Mention
+from sheratan.kernel.facts import KeyFact, Mention
 from sheratan.kernel.fold import Fold
 from sheratan.kernel.lifecycle import TERMINAL_STATES
 from sheratan.store.port import Reader
+from sheratan.store.rows import KeyRow
+from sheratan.store.run_rows import RunKeyRow
 
 __all__ = ["Looked", "compare_grown"]
 
@@ -31,6 +33,8 @@ class Looked(NamedTuple):
     payload: int | None = None
     mentions: int = 0
     keys: int = 0
+    run_keys: int = 0
+    run_mentions: int = 0
     expected: FactCount = FactCount()
 
 
@@ -47,7 +51,9 @@ def compare_grown(
     with problems.reading("idempotency"):
         _compare_keys(reader, fold, since, problems)
     with problems.reading("mention"):
-        _compare_mentions(reader, fold.mentions[since.mentions :], problems, first=since.newest is None)
+        first = since.newest is None
+        _compare_mentions(reader, fold.mentions[since.mentions :], problems, first=first)
+        _compare_run_mentions(reader, fold.run_mentions[since.run_mentions :], problems, first=first)
     with problems.reading("after and failure"):
         grown = expected.after - since.expected.after
         _compare_count("after", reader.after_keys(since.newest), grown, problems)
@@ -62,7 +68,15 @@ def compare_grown(
             _compare_run_counts(reader, expected, problems)
     with problems.reading("payload"):
         payload = _compare_payloads(reader, since.payload, problems)
-    return Looked(fold.outcomes.newest, payload, len(fold.mentions), len(fold.keys), expected)
+    return Looked(
+        fold.outcomes.newest,
+        payload,
+        len(fold.mentions),
+        len(fold.keys),
+        len(fold.run_keys),
+        len(fold.run_mentions),
+        expected,
+    )
 
 
 def _compare_numbers(reader: Reader, fold: Fold, above: int | None, problems: Problems) -> None:
@@ -92,35 +106,57 @@ def _say_result(fold: Fold, number: int, problems: Problems) -> None:
 
 
 def _compare_keys(reader: Reader, fold: Fold, since: Looked, problems: Problems) -> None:
-    if since.newest is not None and len(fold.keys) == since.keys:
-        return
-    count = since.keys
-    for row in reader.key_rows(since.newest):
+    if since.newest is None or len(fold.keys) != since.keys:
+        rows = reader.key_rows(since.newest)
+        _compare_key_rows("idempotency", rows, fold.keys, problems, count=since.keys)
+    if since.newest is None or len(fold.run_keys) != since.run_keys:
+        _compare_key_rows("run_key", reader.run_key_rows(), fold.run_keys, problems)
+
+
+def _compare_key_rows(
+    table: str,
+    rows: Iterable[KeyRow | RunKeyRow],
+    told: dict[tuple[str, bytes], KeyFact],
+    problems: Problems,
+    count: int = 0,
+) -> None:
+    """Each key stands for what the journal says; `count` of them were looked at before."""
+    for tenant, key, request, number in rows:
         count += 1
-        name = f"idempotency {row.tenant}/{row.key}"
-        fact = fold.keys.get((row.tenant, bytes.fromhex(digest(row.key.encode()))))
-        if fact is None or fact.number != row.number:
-            told = "nobody's" if fact is None else f"that of {fact.number}"
-            problems.add("E7", f"it stands for job {row.number}; by the journal it is {told}", row=name)
-        elif fact.request not in (None, row.digest):
+        name = f"{table} {tenant}/{key}"
+        fact = told.get((tenant, bytes.fromhex(digest(key.encode()))))
+        if fact is None or fact.number != number:
+            said = "nobody's" if fact is None else f"that of {fact.number}"
+            problems.add("E7", f"it stands for number {number}; by the journal it is {said}", row=name)
+        elif fact.request not in (None, request):
             problems.add("E7", "the request that it stands for is not the one that was made", row=name)
-    if count != len(fold.keys):
-        text = f"there are {count} keys; the journal tells of {len(fold.keys)}"
-        problems.add("E7", text, row="idempotency")
+    if count != len(told):
+        problems.add("E7", f"there are {count} keys; the journal tells of {len(told)}", row=table)
 
 
 def _compare_mentions(reader: Reader, told: list[Mention], problems: Problems, *, first: bool) -> None:
     """The mentions that were told of since the last look; at the first look, the whole table."""
-    if first:
-        stands: Iterable[tuple[int, int]] = reader.all_mentions()
-    else:
-        numbers = sorted({mention.number for mention in told})
-        oldest = min((mention.entry for mention in told), default=0)
-        stands = [
-            (number, entry) for number in numbers for entry in reader.mentions(number) if entry >= oldest
-        ]
+    stands = reader.all_mentions() if first else _mentions(reader.mentions, told)
+    _compare_told("mention", told, stands, problems)
+
+
+def _compare_run_mentions(reader: Reader, told: list[Mention], problems: Problems, *, first: bool) -> None:
+    stands = reader.all_run_mentions() if first else _mentions(reader.run_mentions, told)
+    _compare_told("run_mention", told, stands, problems)
+
+
+def _mentions(read: Callable[[int], list[int]], told: list[Mention]) -> list[tuple[int, int]]:
+    """The rows about what these mentions are about, since the oldest of them."""
+    numbers = sorted({mention.number for mention in told})
+    oldest = min((mention.entry for mention in told), default=0)
+    return [(number, entry) for number in numbers for entry in read(number) if entry >= oldest]
+
+
+def _compare_told(
+    table: str, told: list[Mention], stands: Iterable[tuple[int, int]], problems: Problems
+) -> None:
     said: dict[tuple[Any, ...], None] = {tuple(mention): None for mention in told}
-    problems.differ("mention", said, dict.fromkeys(stands))
+    problems.differ(table, said, dict.fromkeys(stands))
 
 
 def _compare_failed(reader: Reader, expected: int, problems: Problems) -> None:

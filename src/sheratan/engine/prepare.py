@@ -156,7 +156,7 @@ def fill_in(default: KindDescription, options: Options, limits: Limits) -> NewJo
         delay_us=_duration(
             options.delay_seconds, limits.delay_seconds_max, "delay_seconds", "delay_seconds_max"
         ),
-        key=_key(options.key, limits),
+        key=check_key(options.key, limits),
         digest="",
         input=b"",
         attempts_max=attempts_max,
@@ -232,7 +232,8 @@ def _tags(tags: tuple[str, ...], limits: Limits) -> tuple[str, ...]:
     return found
 
 
-def _key(key: str | None, limits: Limits) -> str | None:
+def check_key(key: str | None, limits: Limits) -> str | None:
+    """An idempotency key that a caller may use; TooLarge or InvalidInput for any other."""
     if key is None:
         return None
     if len(key) > limits.key_length_max:

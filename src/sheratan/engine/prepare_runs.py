@@ -6,30 +6,56 @@ from typing import Any
 
 import msgspec
 
+from sheratan.contracts import api
 from sheratan.contracts.errors import InvalidInput, SheratanError, TooLarge
 from sheratan.contracts.jobs import Submission
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.runs import JobPlan, Plan
 from sheratan.contracts.values import convert
 from sheratan.contracts.workflows import Compensation, Node, Workflow, as_declared, run_options
-from sheratan.engine.commands import StartRun
-from sheratan.engine.prepare import KindRegistry, fill_in, prepare_job
+from sheratan.engine.commands import Declaration, ForkRun, StartRun
+from sheratan.engine.prepare import KindRegistry, check_key, fill_in, prepare_job
 from sheratan.kernel.canonical import canonical, digest
 from sheratan.kernel.secret_text import find_secret
 from sheratan.kernel.workflow_check import check_workflow
 
-__all__ = ["prepare_run"]
+__all__ = ["prepare_fork", "prepare_run", "prepare_value", "prepare_workflow"]
 
 
-def prepare_run(workflow: Workflow, value: Any, kinds: KindRegistry, limits: Limits) -> StartRun:
-    """A run that may begin. A refusal names the field of the declaration, `nodes/3/input`, or `input`."""
+def prepare_run(
+    workflow: Workflow, value: Any, kinds: KindRegistry, limits: Limits, key: str | None = None
+) -> StartRun:
+    """A run that may begin. A refusal names the field of the declaration, `nodes/3/input`, or `input`, or `key`."""
+    declared = prepare_workflow(workflow, kinds, limits)
+    return StartRun(declared=declared, input=prepare_value(value, limits), key=check_key(key, limits))
+
+
+def prepare_fork(request: api.ForkRun, kinds: KindRegistry, limits: Limits) -> ForkRun:
+    """A run that may continue another one, as far as can be said before that is looked at."""
+    workflow, value = request.workflow, request.input
+    return ForkRun(
+        id=request.id,
+        node=request.node,
+        declared=None if workflow is None else prepare_workflow(workflow, kinds, limits),
+        input=None if value is msgspec.UNSET else prepare_value(value, limits),
+        key=check_key(request.key, limits),
+    )
+
+
+def prepare_value(value: Any, limits: Limits) -> bytes:
+    """The input of a run as canonical JSON, within its limit."""
+    given = canonical(value, field="input")
+    _check_size(len(given), limits.payload_bytes_max, "input", "payload_bytes_max")
+    return given
+
+
+def prepare_workflow(workflow: Workflow, kinds: KindRegistry, limits: Limits) -> Declaration:
+    """A workflow, checked as a whole, with every option of its jobs filled in."""
     declared = canonical(as_declared(workflow), field="workflow")
     _check_size(len(declared), limits.workflow_bytes_max, "workflow", "workflow_bytes_max")
     # One that was made within this process was never checked against its types.
     workflow = convert(as_declared(workflow), Workflow)
     _check(workflow, limits)
-    given = canonical(value, field="input")
-    _check_size(len(given), limits.payload_bytes_max, "input", "payload_bytes_max")
     plan = Plan(
         workflow=workflow,
         jobs={
@@ -42,11 +68,10 @@ def prepare_run(workflow: Workflow, value: Any, kinds: KindRegistry, limits: Lim
             if node.compensate is not None
         },
     )
-    return StartRun(
+    return Declaration(
         workflow=workflow.name,
         version=digest(declared),
         plan=canonical(msgspec.to_builtins(plan) | {"workflow": as_declared(workflow)}),
-        input=given,
         wall_us=round(workflow.budget.wall_seconds_max * 1_000_000),
     )
 

@@ -1,68 +1,21 @@
-"""Runs begin, and are stopped: by a person, or when a budget is used up."""
+"""Runs are stopped: by a person, or when a budget is used up."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sheratan.contracts.errors import AlreadyEnded, Conflict, LimitReached, NotFound, Unavailable
-from sheratan.contracts.ids import SALT_BITS, look_up_run_id
+from sheratan.contracts.errors import AlreadyEnded, Conflict, NotFound
+from sheratan.contracts.ids import look_up_run_id
 from sheratan.contracts.principal import Principal
 from sheratan.engine.batch import Batch
-from sheratan.engine.commands import CancelRun, StartRun
+from sheratan.engine.commands import CancelRun
 from sheratan.engine.control import cancel_job, check_reason
 from sheratan.engine.runs import OpenRun
 from sheratan.kernel.advance import STOP, decide_stop
-from sheratan.kernel.canonical import digest
 from sheratan.kernel.rules import decision
 from sheratan.store.rows import Result
-from sheratan.store.run_rows import RunOpen, RunRow
 
-__all__ = ["cancel_run", "start_run", "stop_overdue", "stop_run"]
-
-
-def start_run(batch: Batch, command: StartRun, by: Principal) -> str:
-    """Begin a run and return its id; its first nodes start in the same batch."""
-    state, runs = batch.state, batch.state.runs
-    if state.intake != "open":
-        raise Unavailable(f"Refused: the engine is {state.intake}.")
-    most = state.limits.workflow_runs_max
-    if len(runs.open) >= most:
-        raise LimitReached(f"{most} runs are open already (limits.workflow_runs_max)", field="workflow")
-    plan = bytes.fromhex(digest(command.plan))
-    batch.unit.payloads[plan] = command.plan
-    body, payload = batch.keep(command.input)
-    row = RunRow(
-        runs.next_number,
-        batch.randomness.bits("run_salt", SALT_BITS),
-        by.tenant,
-        command.workflow,
-        bytes.fromhex(command.version),
-        plan,
-        batch.at_us,
-        batch.at_us + command.wall_us,
-        by.on_behalf_of,
-        None,
-        body,
-        payload,
-    )
-    entry = batch.unit.next_seq
-    place = RunOpen(row.number, "running", "", 0, 0, batch.at_us, entry)
-    run = OpenRun(row, place, runs.plan(plan, command.plan))
-    data = {
-        "number": row.number,
-        "workflow": row.workflow,
-        "version": command.version,
-        "plan": plan.hex(),
-        "input": digest(command.input),
-        "due_us": row.due_us,
-    }
-    batch.unit.record("workflow.started", run.id, data, by)
-    batch.unit.runs.append(row)
-    batch.unit.move_run(None, place)
-    runs.next_number += 1
-    runs.add(run)
-    runs.touched[row.number] = None
-    return run.id
+__all__ = ["cancel_run", "stop_overdue", "stop_run"]
 
 
 def cancel_run(batch: Batch, command: CancelRun, by: Principal) -> str:

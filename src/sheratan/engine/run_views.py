@@ -24,6 +24,7 @@ from sheratan.store.run_rows import ITEM_ONLY, ITEM_UNDO, NodeRow, RunOpen, RunP
 __all__ = ["find_run", "list_run_records", "newest_run_entry", "run_record", "with_node"]
 
 _JOBS_SHOWN_MAX = 10
+_NOT_RUN = ("skipped", "failed", "blocked")
 
 
 def find_run(reader: Reader, text: str) -> RunRow:
@@ -152,11 +153,15 @@ class _Nodes:
                 self._jobs[view.row.node].append(view)
         shown = [view.row.job for jobs in self._jobs.values() for view in jobs[:_JOBS_SHOWN_MAX]]
         shown += [view.row.job for view in self._undo.values()]
+        self._taken = _taken_over(reader, self._rows.values())
         self._ids: dict[int, str] = {job.number: job_id(job) for job in reader.jobs(shown)}
         self._reasons = _reasons(reader, self._rows.values())
 
     def record(self, name: str) -> NodeRecord:
         """One node as users see it."""
+        return self._taken[name] if name in self._taken else self._own(name)
+
+    def _own(self, name: str) -> NodeRecord:
         row = self._rows.get(name)
         if row is None:
             return self._undecided(name)
@@ -185,8 +190,36 @@ class _Nodes:
         return NodeRecord(name=name, state="cancelled")
 
 
+def _taken_over(reader: Reader, rows: Iterable[NodeRow]) -> dict[str, NodeRecord]:
+    """Nodes that were taken over, as users see them."""
+    sources = {row.source: "" for row in rows if row.source is not None}
+    sources |= {run.number: run_id(run) for run in reader.runs(sorted(sources))}
+    return {
+        row.name: _taken_node(reader, row, row.source, sources[row.source])
+        for row in rows
+        if row.source is not None
+    }
+
+
+def _taken_node(reader: Reader, row: NodeRow, source: int, taken_from: str) -> NodeRecord:
+    """A node that was taken over, with the jobs that it has in the other run."""
+    jobs = reader.jobs_of_node(source, row.name, _JOBS_SHOWN_MAX)
+    ids: dict[int, str] = {job.number: job_id(job) for job in reader.jobs(jobs)}
+    is_list = row.items != ITEM_ONLY
+    return NodeRecord(
+        name=row.name,
+        state="skipped" if row.state == "skipped" else "succeeded",
+        reason=f"taken over from {taken_from}",
+        items=row.items if is_list else None,
+        items_ended=row.items if is_list else 0,
+        jobs=[ids[number] for number in jobs],
+        taken_from=taken_from,
+        entry=row.entry,
+    )
+
+
 def _state(row: NodeRow, ended: list[str], undo: NodeJobView | None) -> NodeState:
-    if row.state not in ("started", "taken"):
+    if row.state != "started":
         return cast(NodeState, row.state)
     if len(ended) < (1 if row.items == ITEM_ONLY else row.items):
         return "running"
@@ -198,7 +231,9 @@ def _state(row: NodeRow, ended: list[str], undo: NodeJobView | None) -> NodeStat
 def _reasons(reader: Reader, rows: Iterable[NodeRow]) -> dict[str, str]:
     """Why nodes did not start, as the entries say that decided about them."""
     found: dict[str, str] = {}
-    for entry in sorted({row.entry for row in rows if row.state in ("skipped", "failed", "blocked")}):
+    for entry in sorted(
+        {row.entry for row in rows if row.state in ("skipped", "failed", "blocked") and row.source is None}
+    ):
         line = reader.entry_line(entry)
         decided = decode_entry(line).decision if line is not None else None
         found.update(decided.get("rejected", ()) if decided else ())

@@ -61,6 +61,7 @@ class NodeMemory:
         "items",
         "jobs",
         "missing",
+        "source",
         "state",
         "undo",
         "values",
@@ -71,6 +72,8 @@ class NodeMemory:
         self.missing = missing
         """How many of its parents have not ended."""
         self.items = ITEM_ONLY
+        self.source: int | None = None
+        """The run that it was taken over from, which has its jobs."""
         self.jobs: list[int] = []
         self.ended = self.failed = self.cancelled = 0
         self.entry = -1
@@ -112,7 +115,7 @@ class NodeMemory:
         """All of it that can be read again."""
         return (
             self.state, self.missing, self.items, self.jobs, self.ended, self.failed, self.cancelled, self.entry,
-            self.undo,
+            self.undo, self.source,
         )  # fmt: skip
 
 
@@ -140,6 +143,13 @@ class OpenRun:
         self.cause: int | None = None
         """The entry of the last job that has ended."""
 
+    def take_over(self, row: NodeRow) -> None:
+        """A node is as it was in another run."""
+        node = self.nodes[row.name]
+        node.start(row.items, row.entry)
+        node.state, node.source = "succeeded" if row.state == "taken" else row.state, row.source
+        self.node_ended(row.name)
+
     def node_ended(self, name: str) -> None:
         """A node has ended: its children wait for one less."""
         for child in self.plan.graph.children[name]:
@@ -157,12 +167,12 @@ class OpenRun:
         self.nodes[name] = NodeMemory(0)
 
     def undo_order(self) -> list[str]:
-        """The nodes that are to be compensated, the last one first."""
+        """The nodes that are to be compensated, the last one first; what was taken over is not this run's to undo."""
         undo = self.plan.plan.undo
         return [
             name
             for name in reversed(self.plan.graph.order)
-            if name in undo and self.nodes[name].state == "succeeded"
+            if name in undo and self.nodes[name].state == "succeeded" and self.nodes[name].source is None
         ]
 
     def summary(self) -> tuple[Any, ...]:
@@ -281,9 +291,12 @@ class Runs:
 
     def _load_nodes(self, run: OpenRun, rows: Iterable[NodeRow]) -> None:
         for row in rows:
+            if row.source is not None:
+                run.take_over(row)
+                continue
             node = run.nodes[row.name]
             node.start(row.items, row.entry)
-            node.state = "started" if row.state == "taken" else row.state
+            node.state = row.state
 
     def _load_jobs(self, run: OpenRun, jobs: Iterable[NodeJobView]) -> None:
         for (_, name, item, number), state, _ in jobs:
@@ -304,7 +317,7 @@ class Runs:
                 run.active += 1
                 if len(node.jobs) < node.wanted and run.place.state == "running":
                     run.hungry[name] = None
-            if node.has_ended:
+            if node.has_ended and node.source is None:
                 run.node_ended(name)
         # A commit leaves no run behind that could be advanced.
         run.changed.clear()

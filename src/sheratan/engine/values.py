@@ -144,7 +144,10 @@ class _Results(Mapping[str, NodeResult]):
     def _output(self, name: str, node: NodeMemory) -> Any:
         most, size = self._bytes_max, 0
         found: list[Any] = []
-        for body in self._batch.outputs(node.jobs):
+        jobs = node.jobs
+        if node.source is not None:
+            jobs = self._batch.state.store.jobs_of_node(node.source, name)
+        for body in self._batch.outputs(jobs):
             size += len(body)
             if size > most:
                 limit = f"at most {most} (limits.workflow_output_bytes_max)"

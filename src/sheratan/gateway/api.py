@@ -30,7 +30,7 @@ from sheratan.engine.prepare import (
     prepare_signal,
     prepare_steps,
 )
-from sheratan.engine.prepare_runs import prepare_run
+from sheratan.engine.prepare_runs import prepare_fork, prepare_run
 from sheratan.engine.reads import READS, Look
 from sheratan.engine.search import (
     check_filter,
@@ -79,6 +79,7 @@ class Api:
             api.StartBulk: self._start_bulk,
             api.SignalJob: self._signal,
             api.RunWorkflow: self._run_workflow,
+            api.ForkRun: self._fork_run,
             api.WaitForRun: self._wait_for_run,
             api.ListQueues: self._queues,
             api.CreateSchedule: self._create_schedule,
@@ -220,8 +221,14 @@ class Api:
 
     async def _run_workflow(self, request: api.RunWorkflow, by: Principal) -> api.RunReceipt:
         engine = self._engine
-        command = prepare_run(request.workflow, request.input, engine.kinds, engine.limits)
-        return api.RunReceipt(id=await engine.ask(command, by))
+        command = prepare_run(request.workflow, request.input, engine.kinds, engine.limits, request.key)
+        public_id, existing = await engine.ask(command, by)
+        return api.RunReceipt(id=public_id, existing=existing)
+
+    async def _fork_run(self, request: api.ForkRun, by: Principal) -> api.RunReceipt:
+        command = prepare_fork(request, self._engine.kinds, self._engine.limits)
+        public_id, existing = await self._engine.ask(command, by)
+        return api.RunReceipt(id=public_id, existing=existing)
 
     async def _wait_for_run(self, request: api.WaitForRun, by: Principal) -> RunRecord:
         await self._engine.wait_run_end(look_up_run_id(request.id).number, request.timeout_seconds)

@@ -196,6 +196,7 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
     "schedule.resumed": JobFold.scheduled,
     "schedule.deleted": JobFold.scheduled,
     "workflow.started": JobFold.run_started,
+    "workflow.forked": JobFold.run_forked,
     "workflow.advanced": JobFold.run_changed,
     "workflow.blocked": JobFold.run_changed,
     "workflow.stopping": JobFold.run_changed,

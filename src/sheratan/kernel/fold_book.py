@@ -47,6 +47,10 @@ class JobBook:
         """By wait, the jobs that it waits for and that have not ended."""
         self.runs: dict[str, OpenRun] = {}
         self.newest_run = 0
+        self.run_mentions: list[Mention] = []
+        self.forked: dict[int, tuple[str, str]] = {}
+        """By its first entry, a run that continues another one, and that, until the story of that one tells of it."""
+        self.run_keys: dict[tuple[str, bytes], KeyFact] = {}
         self.run_jobs: dict[int, tuple[OpenRun, str, int]] = {}
         """Open jobs that belong to nodes of runs: the run, the node, the item."""
         self.approvals: dict[int, ApprovalFact] = {}
@@ -76,6 +80,12 @@ class JobBook:
         known = self.keys.setdefault((entry.tenant, bytes.fromhex(key)), fact).number
         if known != fact.number:
             self.say(entry, "E7", f"its idempotency key made job number {known} before")
+
+    def use_run_key(self, entry: Entry, key: str, fact: KeyFact) -> None:
+        """A run begins under the digest of an idempotency key."""
+        known = self.run_keys.setdefault((entry.tenant, bytes.fromhex(key)), fact).number
+        if known != fact.number:
+            self.say(entry, "E7", f"its idempotency key made run number {known} before")
 
     def check_time(self, entry: Entry, job: OpenJob, decided: dict[str, Any]) -> None:
         """Nothing is taken away before its time is over, by the monotonic clock that the decision was told."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sheratan.contracts.ids import format_run_id, parse_run_id
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.runs import RUN_ENDS
 from sheratan.kernel.fold_book import decision_of
-from sheratan.kernel.fold_schedules import ScheduleFold
+from sheratan.kernel.fold_run_starts import RunStartFold
 from sheratan.kernel.lifecycle import RUN_TRANSITIONS
 from sheratan.kernel.run_facts import NodeBook, NodeFact, NodeJobFact, OpenRun, RunEnded
 
@@ -19,23 +18,8 @@ _DECIDED: Final = {"start": "started", "skip": "skipped", "fail": "failed", "blo
 _PARENTS: Final = {"failed": ("failed", "cancelled"), "skipped": ("skipped",)}
 
 
-class WorkflowFold(ScheduleFold):
+class WorkflowFold(RunStartFold):
     """What each entry about a run does, and what it must fit."""
-
-    def run_started(self, entry: Entry) -> None:
-        """A run begins."""
-        data, subject = entry.data, entry.subject
-        number, salt = data["number"], parse_run_id(subject).salt
-        if format_run_id(entry.at // 1000, 0, number, salt) != subject:
-            self.say(entry, "E2", f"{subject} is not the id of run number {number} of this instant")
-        if number != self.newest_run + 1:
-            self.say(entry, "E2", f"run number {self.newest_run} came before, this one is {number}")
-        if entry.previous is not None:
-            self.say(entry, "previous", "a new run's story has no earlier entry")
-        self.newest_run = max(self.newest_run, number)
-        run = OpenRun(number, subject, entry.at, data["due_us"], entry.seq, entry.at)
-        self.runs[subject] = run
-        self.new.runs.append(entry)
 
     def run_changed(self, entry: Entry) -> None:
         """An entry in the story of a run."""

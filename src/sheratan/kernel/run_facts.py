@@ -63,13 +63,14 @@ class RunEnded(NamedTuple):
 
 
 class NodeFact(NamedTuple):
-    """What was decided about a node, and the entry that says so."""
+    """What was decided about a node, the entry that says so, and the run that it was taken over from."""
 
     run: int
     name: str
     state: str
     items: int
     entry: int
+    source: int | None = None
 
 
 class NodeJobFact(NamedTuple):

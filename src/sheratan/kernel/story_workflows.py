@@ -11,8 +11,20 @@ from sheratan.kernel.words import count
 
 __all__ = ["WORKFLOW_TELLERS"]
 
+
+def _started(entry: Entry) -> str:
+    text = f"{who(entry)} started a run of workflow {entry.data['workflow']}"
+    return f"{text}, which continues {entry.data['origin']}." if "origin" in entry.data else f"{text}."
+
+
+def _forked(entry: Entry) -> str:
+    start = f" from node {entry.data['from']} on" if "from" in entry.data else ""
+    return f"{who(entry)} continued the run as {entry.data['as']}{start}."
+
+
 WORKFLOW_TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
-    "workflow.started": lambda entry: f"{who(entry)} started a run of workflow {entry.data['workflow']}.",
+    "workflow.started": _started,
+    "workflow.forked": _forked,
     "workflow.advanced": lambda entry: f"The run advanced to {count(entry.data['jobs'], 'job')}.",
     "workflow.blocked": lambda entry: "The run waits for a person.",
     "workflow.stopping": with_reason("stopped the run"),

@@ -202,9 +202,35 @@ class Client(ApprovalCalls):
         entry: int = await self._transport.call(wanted)
         return entry
 
-    async def run_workflow(self, workflow: Workflow, value: Any = None) -> RunHandle:
-        """Run a workflow; the run is durable when this returns. What is wrong with it raises InvalidInput."""
-        request = api.RunWorkflow(workflow=workflow, input=value)
+    async def run_workflow(
+        self, workflow: Workflow, value: Any = None, *, key: str | None = None
+    ) -> RunHandle:
+        """Run a workflow; the run is durable when this returns. What is wrong with it raises InvalidInput.
+
+        The same idempotency key with the same workflow and input gives the same run, with others IdempotencyConflict.
+        """
+        request = api.RunWorkflow(workflow=workflow, input=value, key=key)
+        return RunHandle(self, await self._transport.call(request))
+
+    async def retry_run(self, run_id: str, node: str, *, key: str | None = None) -> RunHandle:
+        """Run a node of an ended run, and all that follow it, anew in a new run that takes the others over."""
+        return await self.fork_run(run_id, node=node, key=key)
+
+    async def fork_run(
+        self,
+        run_id: str,
+        *,
+        node: str | None = None,
+        workflow: Workflow | None = None,
+        value: Any = msgspec.UNSET,
+        key: str | None = None,
+    ) -> RunHandle:
+        """Continue an ended run in a new one, with another workflow or another input (`value`), if they are given.
+
+        It takes over each node that is unchanged together with all before it; from `node` on all runs anew. Conflict
+        while the run is open.
+        """
+        request = api.ForkRun(id=run_id, node=node, workflow=workflow, input=value, key=key)
         return RunHandle(self, await self._transport.call(request))
 
     async def workflow_run(self, run_id: str) -> RunRecord:

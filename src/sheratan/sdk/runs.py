@@ -19,6 +19,8 @@ class RunHandle:
 
     def __init__(self, client: Client, receipt: RunReceipt) -> None:
         self.id = receipt.id
+        self.existing = receipt.existing
+        """Whether its idempotency key had made it before."""
         self._client = client
 
     def __repr__(self) -> str:

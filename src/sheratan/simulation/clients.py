@@ -23,9 +23,9 @@ from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.network import Connection, Network
 from sheratan.simulation.options import Options
 from sheratan.simulation.people import decide
+from sheratan.simulation.run_clients import RunClient
 from sheratan.simulation.scheduling import draw_schedule
 from sheratan.simulation.story import Story
-from sheratan.simulation.workflows import draw_workflow
 
 __all__ = ["KINDS", "QUEUES", "VERSIONED", "Acknowledged", "Client"]
 
@@ -58,7 +58,7 @@ class Client:
         self._coverage: Coverage = network.coverage
         self._connection = Connection(network, name)
         self._known: list[str] = []
-        self._runs: list[str] = []
+        self._runs = RunClient(self._ask, choices, network.coverage, QUEUES)
         self._keys = 0
         self._menu = [name for name, weight in options.weights.items() for _ in range(weight)]
 
@@ -193,22 +193,7 @@ class Client:
         await self._ask(api.GetBulk(id=record.id))
 
     async def _workflow(self) -> None:
-        """Run a small workflow, or cancel one, or a job of one."""
-        if self._runs and self._choices.between("client.workflow", 0, 3) == 0:
-            run = self._choices.pick("client.run", self._runs)
-            keeps = self._choices.pick("client.keeps", (False, True))
-            await self._ask(api.CancelRun(id=run, keeps=keeps))
-            return
-        if self._runs and self._choices.between("client.part", 0, 3) == 0:
-            record = await self._ask(api.GetRun(id=self._choices.pick("client.run", self._runs)))
-            for job in [job for node in record.nodes for job in node.jobs][:1]:
-                self._coverage.hit("workflow.part_cancelled")
-                await self._ask(api.CancelJob(id=job))
-            return
-        workflow, value = draw_workflow(self._choices, QUEUES)
-        receipt = await self._ask(api.RunWorkflow(workflow=workflow, input=value))
-        self._story.tell(f"has {receipt.id}")
-        self._runs.append(receipt.id)
+        self._story.tell(f"has {await self._runs.act()}")
 
     async def _pause(self) -> None:
         await self._ask(api.PauseQueue(queue=self._choices.pick("client.queue", QUEUES), reason="a test"))

@@ -144,7 +144,7 @@ class ModelFlow(ModelCode):
         return sorted(found, key=lambda job: (job.wanted.priority, job.number))
 
     def _note_passed_over(self, worker: ModelWorker, jobs: list[ModelJob], offered: list[ModelJob]) -> None:
-        if any(job.wanted.kind in worker.offers and job not in offered for job in jobs):
+        if any(job.wanted.kind in worker.offers and offered_as(job) not in worker.offers for job in jobs):
             self.hit("version.waits")
         for job in offered:
             if f"kind:{job.wanted.kind}" in self.paused:

@@ -19,13 +19,13 @@ from sheratan.simulation.model_jobs import Refused
 from sheratan.simulation.model_schedules import ModelSchedules
 from sheratan.simulation.model_state import TERMINAL, ModelJob, NodeJobs
 
-__all__ = ["ModelRun", "ModelRuns"]
+__all__ = ["REFERENCE", "ModelNode", "ModelRun", "ModelRuns"]
 
 
 _UNDO: Final = -2
 _BAD: Final = ("failed", "cancelled")
 _OVER: Final = (*TERMINAL, "skipped")
-_REFERENCE: Final = re.compile(r"\$\{([a-z0-9]+)(?:\.([a-z]+))?\}")
+REFERENCE: Final = re.compile(r"\$\{([a-z0-9]+)(?:\.([a-z]+))?\}")
 
 
 @dataclass
@@ -38,6 +38,8 @@ class ModelNode:
     jobs: dict[int, int] = field(default_factory=dict)
     ends: dict[int, str] = field(default_factory=dict)
     undone: str = ""
+    source: int | None = None
+    """The run that it was taken over from."""
 
     @property
     def parents(self) -> list[str]:
@@ -76,6 +78,7 @@ class ModelRun:
     ending: str = ""
     keeps: bool = False
     used: int = 0
+    wall_us: int = 0
     undo: list[str] = field(default_factory=list)
 
     @property
@@ -113,27 +116,50 @@ class ModelRuns(ModelSchedules):
         super().__init__(limits, hit, short_windows=short_windows)
         self.runs: dict[int, ModelRun] = {}
         self.runs_by_id: dict[str, ModelRun] = {}
+        self.run_keys: dict[str, tuple[str, tuple[str, bytes]]] = {}
+        """By idempotency key, the run that it made and the request that it stands for."""
         self.part_of: dict[int, tuple[ModelRun, str, int]] = {}
         self.new_parts: NodeJobs = {}
         self.starters: set[str] = set()
         self.watched_runs: set[int] = set()
         """Runs that were open when the stored ones were last compared."""
 
-    def _StartRun(self, pending: Pending, command: StartRun) -> str:  # noqa: N802 - the command's name
+    def _StartRun(self, pending: Pending, command: StartRun) -> tuple[str, bool]:  # noqa: N802 - the command's name
+        existing = self._find_run(command)
+        if existing is not None:
+            return existing, True
+        declared = command.declared
+        run = self._add_run(pending, json.loads(declared.plan), json.loads(command.input), declared.wall_us)
+        if command.key is not None:
+            self.run_keys[command.key] = (run.id, (declared.version, command.input))
+        return run.id, False
+
+    def _add_run(self, pending: Pending, plan: dict[str, Any], value: Any, wall_us: int) -> ModelRun:
+        """Begin a run, if there is room for it."""
         if self.draining:
             raise Refused("unavailable")
         if sum(run.is_open for run in self.runs.values()) >= self.limits.workflow_runs_max:
             raise Refused("limit_reached")
-        public_id = self._actual_value(pending)
-        if not isinstance(public_id, str) or public_id in self.runs_by_id:
+        found = self._actual_value(pending)
+        if not isinstance(found, tuple) or found[1] or found[0] in self.runs_by_id:
             raise Refused("the id of a new run")
-        plan = json.loads(command.plan)
         nodes = {node["name"]: ModelNode(node) for node in plan["workflow"]["nodes"]}
-        due_us = self.at_us + command.wall_us
-        value, whom = json.loads(command.input), pending.by.on_behalf_of
-        run = ModelRun(len(self.runs) + 1, public_id, plan, value, due_us, nodes, whom)
+        whom = pending.by.on_behalf_of
+        run = ModelRun(
+            len(self.runs) + 1, found[0], plan, value, self.at_us + wall_us, nodes, whom, wall_us=wall_us
+        )
         self.starters.add(whom)
-        self.runs[run.number] = self.runs_by_id[public_id] = run
+        self.runs[run.number] = self.runs_by_id[run.id] = run
+        return run
+
+    def _find_run(self, command: StartRun) -> str | None:
+        if command.key is None or command.key not in self.run_keys:
+            return None
+        public_id, known = self.run_keys[command.key]
+        if known != (command.declared.version, command.input):
+            self.hit("workflow.key_conflict")
+            raise Refused("idempotency_conflict")
+        self.hit("workflow.key_again")
         return public_id
 
     def _CancelRun(self, pending: Pending, command: CancelRun) -> str:  # noqa: N802 - the command's name
@@ -257,9 +283,14 @@ class ModelRuns(ModelSchedules):
             run.state = "succeeded"
 
     def _end_run(self, run: ModelRun, ending: str) -> None:
-        undo = [name for name in run.plan["undo"] if run.nodes[name].state == "succeeded"]
+        undo = [name for name in run.plan["undo"] if self._is_to_undo(run.nodes[name])]
         run.undo = [] if run.keeps else sorted(undo, key=list(run.nodes).index, reverse=True)
         run.state, run.ending = ("compensating", ending) if run.undo else (ending, ending)
+
+    def _is_to_undo(self, node: ModelNode) -> bool:
+        if node.state == "succeeded" and node.source is not None:
+            self.hit("workflow.not_its_own_to_undo")
+        return node.state == "succeeded" and node.source is None
 
     def _undo(self, run: ModelRun) -> None:
         states = [run.nodes[name].undone for name in run.undo]
@@ -327,7 +358,7 @@ class ModelRuns(ModelSchedules):
         """What a declared value stands for; simulated clients use references only as whole texts."""
         if isinstance(declared, dict):
             return {key: self._value(run, value, item) for key, value in declared.items()}
-        found = _REFERENCE.fullmatch(declared) if isinstance(declared, str) else None
+        found = REFERENCE.fullmatch(declared) if isinstance(declared, str) else None
         if found is None:
             return declared
         root, step = found.groups()

@@ -67,7 +67,7 @@ _WEIGHTS: Final[dict[str, int]] = {
     "mass": 6,
     "schedule": 8,
     "tend": 14,
-    "workflow": 6,
+    "workflow": 10,
 }
 """What clients do, and the most weight that each thing may have against the others."""
 

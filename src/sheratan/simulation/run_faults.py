@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sheratan.simulation.model import Model
-from sheratan.simulation.model_runs import ModelRun
+from sheratan.simulation.model_runs import ModelNode, ModelRun
 from sheratan.store.run_rows import RunOpen
 from sheratan.store.sqlite.reader import SqliteReader
 
@@ -29,7 +29,7 @@ def _stored(reader: SqliteReader, number: int) -> tuple[Any, ...]:
     if place is None:
         return ("nowhere",)
     jobs = {(row.node, row.item): row.job for row, _, _ in reader.node_jobs([number])}
-    decided = {row.name: (row.state, row.items) for row in reader.nodes([number])}
+    decided = {row.name: (row.state, row.items, row.source) for row in reader.nodes([number])}
     ending = (place.ending, place.keeps) if isinstance(place, RunOpen) else ()
     return place.state, place.jobs, ending, decided, jobs
 
@@ -38,9 +38,15 @@ def _meant(run: ModelRun) -> tuple[Any, ...]:
     is_waiting = run.state in ("stopping", "compensating")
     ending = (run.ending if is_waiting else "", int(run.keeps)) if run.is_open else ()
     decided = {
-        name: (node.state if node.decided else "started", node.items)
+        name: (_row_state(node), node.items, node.source)
         for name, node in run.nodes.items()
         if node.state != "waiting"
     }
     jobs = {(name, item): job for name, node in run.nodes.items() for item, job in node.jobs.items()}
     return run.state, run.used, ending, decided, jobs
+
+
+def _row_state(node: ModelNode) -> str:
+    if node.source is not None and node.state != "skipped":
+        return "taken"
+    return node.state if node.decided else "started"

@@ -9,7 +9,7 @@ from sheratan.contracts.values import convert
 from sheratan.contracts.workflows import WORKFLOW_FORMAT, Workflow
 from sheratan.simulation.choices import Choices
 
-__all__ = ["draw_workflow"]
+__all__ = ["draw_workflow", "keyed_workflow"]
 
 
 def draw_workflow(choices: Choices, queues: Sequence[str]) -> tuple[Workflow, dict[str, Any]]:
@@ -30,6 +30,12 @@ def draw_workflow(choices: Choices, queues: Sequence[str]) -> tuple[Workflow, di
     items = list(range(choices.pick("workflow.list", (0, 1, 3))))
     value = {"go": 1, "list": items, "there": "x" * 3_000}
     return convert(declared, Workflow), value
+
+
+def keyed_workflow() -> Workflow:
+    """What clients mean that run a workflow under a key."""
+    nodes = [{"name": "n0", "kind": "work", "input": {"value": "${input.n}"}}]
+    return convert({"format": WORKFLOW_FORMAT, "name": "keyed", "nodes": nodes}, Workflow)
 
 
 def _draw_node(choices: Choices, queues: Sequence[str], name: str, before: list[str]) -> dict[str, Any]:

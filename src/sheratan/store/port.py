@@ -31,7 +31,7 @@ from sheratan.store.rows import (
     WaitKey,
     WaitRow,
 )
-from sheratan.store.run_rows import NodeJobRow, NodeRow, RunOpen, RunPlace, RunResult, RunRow
+from sheratan.store.run_rows import NodeJobRow, NodeRow, RunKeyRow, RunOpen, RunPlace, RunResult, RunRow
 from sheratan.store.unit import Unit
 
 __all__ = ["JobView", "NodeJobView", "Reader", "Search", "Shard", "Standing", "Store"]
@@ -252,6 +252,10 @@ class Reader(Scans, ApprovalReader, PartitionReader, Protocol):
         """The runs with these numbers, in no particular order."""
         ...
 
+    def find_run_key(self, tenant: str, key: str) -> RunKeyRow | None:
+        """What an idempotency key of a run stands for."""
+        ...
+
     def run_place(self, number: int) -> RunPlace | None:
         """Where a run stands."""
         ...
@@ -270,6 +274,18 @@ class Reader(Scans, ApprovalReader, PartitionReader, Protocol):
 
     def node_jobs(self, runs: Sequence[int]) -> list[NodeJobView]:
         """The jobs of these runs, by run, node and item, each with how it has ended."""
+        ...
+
+    def node_ends(self, run: int) -> list[tuple[str, bool, str, int]]:
+        """How the jobs of a run have ended: by node, and whether they undo it, each state and how many."""
+        ...
+
+    def jobs_of_node(self, run: int, name: str, limit: int = -1) -> list[int]:
+        """The numbers of the first jobs of a node, in the order of its items; all of them without a limit."""
+        ...
+
+    def run_mentions(self, number: int) -> list[int]:
+        """The entries that tell of a run beside its story, in order."""
         ...
 
     def nodes_of_jobs(self, jobs: Sequence[int]) -> list[NodeJobRow]:

@@ -21,6 +21,7 @@ from sheratan.store.rows import (
     TagRow,
     WaitRow,
 )
+from sheratan.store.run_rows import RunKeyRow
 
 __all__ = ["Scans"]
 
@@ -138,6 +139,14 @@ class Scans(Protocol):
 
     def run_numbers(self) -> Iterator[int]:
         """The numbers of all runs, in order."""
+        ...
+
+    def run_key_rows(self) -> Iterator[RunKeyRow]:
+        """Every idempotency key of a run, in order."""
+        ...
+
+    def all_run_mentions(self) -> Iterator[tuple[int, int]]:
+        """(run, entry) of every mention of a run, in order."""
         ...
 
     def run_result_numbers(self) -> Iterator[int]:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-__all__ = ["ITEM_ONLY", "ITEM_UNDO", "NodeJobRow", "NodeRow", "RunOpen", "RunPlace", "RunResult", "RunRow"]
+__all__ = [
+    "ITEM_ONLY",
+    "ITEM_UNDO",
+    "NodeJobRow",
+    "NodeRow",
+    "RunKeyRow",
+    "RunOpen",
+    "RunPlace",
+    "RunResult",
+    "RunRow",
+]
 
 ITEM_ONLY: Final = -1
 ITEM_UNDO: Final = -2
@@ -28,6 +38,15 @@ class RunRow(NamedTuple):
     input: bytes | None
     payload: bytes | None
     """The SHA-256 of an input that is too large for the row."""
+
+
+class RunKeyRow(NamedTuple):
+    """An idempotency key, the SHA-256 of the request that it stands for, and the run that this made."""
+
+    tenant: str
+    key: str
+    digest: bytes
+    run: int
 
 
 class RunOpen(NamedTuple):
@@ -61,7 +80,8 @@ RunPlace = RunOpen | RunResult
 class NodeRow(NamedTuple):
     """What was decided about a node: `started`, `skipped`, `failed`, `blocked` or `taken` over. Never changes.
 
-    `items` is how many jobs it has, `-1` for one that is no fan-out.
+    `items` is how many jobs it has, `-1` for one that is no fan-out. `source` is the run that has its jobs, or in which
+    it was skipped, when it was taken over.
     """
 
     run: int
@@ -69,6 +89,7 @@ class NodeRow(NamedTuple):
     state: str
     items: int
     entry: int
+    source: int | None = None
 
 
 class NodeJobRow(NamedTuple):

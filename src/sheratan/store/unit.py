@@ -12,7 +12,7 @@ from typing import Any
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import Principal
 from sheratan.kernel.chain import Head, encode_entry, entry_hash
-from sheratan.kernel.lifecycle import check_run_transition, check_transition
+from sheratan.kernel.lifecycle import check_transition
 from sheratan.store.approval_rows import ApprovalAct, ApprovalRow
 from sheratan.store.partition_rows import PartitionChanges
 from sheratan.store.rows import (
@@ -39,7 +39,7 @@ from sheratan.store.rows import (
     WaitKey,
     WaitRow,
 )
-from sheratan.store.run_rows import NodeJobRow, NodeRow, RunOpen, RunPlace, RunRow
+from sheratan.store.run_unit import RunChanges
 
 __all__ = ["Unit", "state_of"]
 
@@ -63,10 +63,11 @@ def state_of(location: Location | None) -> str:
     return _STATES[type(location)]
 
 
-class Unit:
+class Unit(RunChanges):
     """Everything that one batch changes."""
 
     def __init__(self, head: Head, *, now_us: int, policy: int, next_number: int) -> None:
+        super().__init__()
         self.first_seq = head.seq
         self.head = head
         self.policy = policy
@@ -109,10 +110,6 @@ class Unit:
         self.approval_acts: list[ApprovalAct] = []
         self.alarms: list[tuple[int, int]] = []
         self.alarms_rung: list[tuple[int, int]] = []
-        self.runs: list[RunRow] = []
-        self.run_moves: dict[int, tuple[RunOpen | None, RunPlace]] = {}
-        self.nodes: list[NodeRow] = []
-        self.node_jobs: list[NodeJobRow] = []
         self.engine_entry: int | None = None
         self.clean = False
         self._seq = head.seq
@@ -189,17 +186,6 @@ class Unit:
             assert position >= 0
             check_transition(state_of(before), state_of(after), self.entries[position].type)
         self.moves[number] = (before if known is None else known[0], after)
-
-    def move_run(self, before: RunOpen | None, after: RunPlace) -> None:
-        """Take a run from where it stands (None: it is new) to where it goes, by an entry of this unit."""
-        known = self.run_moves.get(after.number)
-        assert known is None or known[1] == before
-        position = after.entry - self.first_seq
-        assert position >= 0
-        if before is None or before.state != after.state:
-            source = "new" if before is None else before.state
-            check_run_transition(source, after.state, self.entries[position].type)
-        self.run_moves[after.number] = (before if known is None else known[0], after)
 
     def location(self, number: int) -> Location | None:
         """Where this unit puts a job, or None when it does not touch it."""

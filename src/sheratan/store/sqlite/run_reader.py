@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import starmap
 
 from sheratan.store.port import NodeJobView
-from sheratan.store.run_rows import NodeJobRow, NodeRow, RunOpen, RunPlace, RunResult, RunRow
+from sheratan.store.run_rows import NodeJobRow, NodeRow, RunKeyRow, RunOpen, RunPlace, RunResult, RunRow
 from sheratan.store.sqlite.search import SqliteSearch
 
 __all__ = ["SqliteRuns"]
@@ -28,6 +28,10 @@ class SqliteRuns(SqliteSearch):
     def runs(self, numbers: Sequence[int]) -> list[RunRow]:
         """The runs with these numbers, in no particular order."""
         return list(starmap(RunRow, self._rows("select_runs", (json.dumps(numbers),))))
+
+    def find_run_key(self, tenant: str, key: str) -> RunKeyRow | None:
+        """What an idempotency key of a run stands for."""
+        return next((RunKeyRow(*row) for row in self._rows("select_run_key", (tenant, key))), None)
 
     def run_place(self, number: int) -> RunPlace | None:
         """Where a run stands."""
@@ -52,6 +56,18 @@ class SqliteRuns(SqliteSearch):
         rows = self._rows("select_node_jobs", (json.dumps(runs),))
         return [NodeJobView(NodeJobRow(*row[:4]), row[4], row[5]) for row in rows]
 
+    def node_ends(self, run: int) -> list[tuple[str, bool, str, int]]:
+        """How the jobs of a run have ended: by node, and whether they undo it, each state and how many."""
+        return [(row[0], bool(row[1]), *row[2:]) for row in self._rows("select_node_ends", (run,))]
+
+    def jobs_of_node(self, run: int, name: str, limit: int = -1) -> list[int]:
+        """The numbers of the first jobs of a node, in the order of its items; all of them without a limit."""
+        return [row[0] for row in self._rows("select_jobs_of_node", (run, name, limit))]
+
+    def run_mentions(self, number: int) -> list[int]:
+        """The entries that tell of a run beside its story, in order."""
+        return [row[0] for row in self._rows("select_run_mentions", (number,))]
+
     def nodes_of_jobs(self, jobs: Sequence[int]) -> list[NodeJobRow]:
         """The nodes that these jobs belong to, by job and run."""
         return list(starmap(NodeJobRow, self._rows("select_nodes_of_jobs", (json.dumps(jobs),))))
@@ -59,6 +75,14 @@ class SqliteRuns(SqliteSearch):
     def run_numbers(self) -> Iterator[int]:
         """The numbers of all runs, in order."""
         return (row[0] for row in self._steps("select_runs_from", 1))
+
+    def run_key_rows(self) -> Iterator[RunKeyRow]:
+        """Every idempotency key of a run, in order."""
+        return starmap(RunKeyRow, self._key_steps("select_run_keys_from"))
+
+    def all_run_mentions(self) -> Iterator[tuple[int, int]]:
+        """(run, entry) of every mention of a run, in order."""
+        return self._steps("select_run_mentions_from", 2)
 
     def run_result_numbers(self) -> Iterator[int]:
         """The numbers of all runs that have ended, in order."""

@@ -205,9 +205,13 @@ class SqliteScans:
     def key_rows(self, above: int | None = None) -> Iterator[KeyRow]:
         """Every idempotency key, or those of jobs above one, in order."""
         lowest = _LOWEST if above is None else above
+        return starmap(KeyRow, self._key_steps("select_keys_from", lowest))
+
+    def _key_steps(self, name: str, *given: int) -> Iterator[Any]:
+        """Rows of a query that goes on after a tenant and a key, which are the first columns of each row."""
         key: tuple[str, str] = ("", "")
         while True:
-            found = [KeyRow(*row) for row in self._rows("select_keys_from", (*key, lowest, _ROWS_AT_ONCE))]
+            found = list(self._rows(name, (*key, *given, _ROWS_AT_ONCE)))
             yield from found
             if len(found) < _ROWS_AT_ONCE:
                 return

@@ -266,8 +266,10 @@ class SqliteStore(SqliteReader):
         if delete_rows(connection, "delete_run_open", left) != len(left):
             raise CorruptData("a run did not stand where the engine believed it to")
         insert_rows(connection, "insert_run", unit.runs)
+        insert_rows(connection, "insert_run_key", list(unit.run_keys.values()))
         for row_type, name in ((RunOpen, "insert_run_open"), (RunResult, "insert_run_result")):
             insert_rows(connection, name, [after for _, after in moves if type(after) is row_type])
+        insert_rows(connection, "insert_run_mention", unit.run_mentions)
         insert_rows(connection, "insert_node", unit.nodes)
         insert_rows(connection, "insert_node_job", unit.node_jobs)
 

@@ -1,0 +1,80 @@
+"""Idempotency keys of runs: the same key with the same request is the same run, with another request a conflict.
+
+They are apart from those of jobs: one text may stand for a job and for a run.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from sheratan.contracts.errors import IdempotencyConflict
+from sheratan.contracts.principal import Principal
+from sheratan.engine.batch import Batch
+from sheratan.engine.runs import run_id
+from sheratan.kernel.canonical import canonical, digest
+from sheratan.store.run_rows import RunKeyRow, RunRow
+
+__all__ = ["RunRequest", "find_existing_run", "use_key"]
+
+
+class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What the key of a run stands for: the SHA-256 digests of the declaration and of the canonical input.
+
+    For one that continues another run, also the number of that, and the node from which all runs anew.
+
+    The options that kinds give their jobs are not part of it: they may change between two calls that ask for the same.
+    """
+
+    version: str
+    input: str
+    origin: int | None = None
+    node: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the whole."""
+        request: dict[str, Any] = {"workflow": self.version, "input": self.input}
+        if self.origin is not None:
+            request |= {"origin": self.origin, "node": self.node}
+        return digest(canonical(request))
+
+
+def find_existing_run(batch: Batch, key: str | None, request: RunRequest, by: Principal) -> str | None:
+    """The run that this key made, if the request is the same; a conflict that names the field, if it is not."""
+    if key is None:
+        return None
+    found = batch.unit.run_keys.get((by.tenant, key)) or batch.state.store.find_run_key(by.tenant, key)
+    if found is None:
+        return None
+    run = _run(batch, found.run)
+    if found.digest.hex() == request.digest:
+        return run_id(run)
+    field = _other_field(run, request)
+    text = (
+        f"key {key!r} was used for {run_id(run)} with another {field}; use another key, or the same {field}"
+    )
+    raise IdempotencyConflict(text, field=field, run=run_id(run))
+
+
+def use_key(batch: Batch, key: str, request: RunRequest, run: RunRow) -> dict[str, str]:
+    """A key stands for a new run from now on; returns what the run's entry says of it."""
+    asked = request.digest
+    batch.unit.run_keys[run.tenant, key] = RunKeyRow(run.tenant, key, bytes.fromhex(asked), run.number)
+    return {"key": digest(key.encode()), "request": asked}
+
+
+def _run(batch: Batch, number: int) -> RunRow:
+    known = batch.state.runs.open.get(number)
+    return batch.state.store.runs([number])[0] if known is None else known.row
+
+
+def _other_field(run: RunRow, request: RunRequest) -> str:
+    """In which field a request differs from the one that made a run."""
+    if run.origin != request.origin:
+        return "id"
+    if run.version.hex() != request.version:
+        return "workflow"
+    kept = run.payload.hex() if run.payload else digest(run.input or b"")
+    return "input" if kept != request.input else "node"

@@ -1,0 +1,116 @@
+"""What simulated clients do with workflows: run some, look at runs, stop them, ask for the same one again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+from sheratan.contracts import api
+from sheratan.contracts.errors import Conflict, TimedOut
+from sheratan.contracts.workflows import Workflow
+from sheratan.simulation.choices import Choices
+from sheratan.simulation.coverage import Coverage
+from sheratan.simulation.workflows import draw_workflow, keyed_workflow
+
+__all__ = ["RunClient"]
+
+Ask = Callable[[api.Request], Awaitable[Any]]
+
+
+class RunClient:
+    """The part of a client that has runs of workflows."""
+
+    def __init__(self, ask: Ask, choices: Choices, coverage: Coverage, queues: Sequence[str]) -> None:
+        self._ask = ask
+        self._choices = choices
+        self._coverage = coverage
+        self._queues = queues
+        self._runs: list[str] = []
+
+    async def act(self) -> str:
+        """Do one thing; says which run it was done with."""
+        what = self._choices.between("client.workflow", 0, 5)
+        if self._runs and what == 0:
+            return await self._cancel()
+        if self._runs and what == 1:
+            return await self._cancel_part()
+        if self._runs and what in (3, 4):
+            return await self._fork()
+        if what == 2:
+            return await self._run_keyed()
+        workflow, value = draw_workflow(self._choices, self._queues)
+        return await self._start(api.RunWorkflow(workflow=workflow, input=value))
+
+    def _pick(self) -> str:
+        return self._choices.pick("client.run", self._runs)
+
+    async def _cancel(self) -> str:
+        run = self._pick()
+        await self._ask(api.CancelRun(id=run, keeps=self._choices.pick("client.keeps", (False, True))))
+        return run
+
+    async def _cancel_part(self) -> str:
+        record = await self._ask(api.GetRun(id=self._pick()))
+        for job in [job for node in record.nodes for job in node.jobs][:1]:
+            self._coverage.hit("workflow.part_cancelled")
+            await self._ask(api.CancelJob(id=job))
+        return str(record.id)
+
+    async def _run_keyed(self) -> str:
+        """Clients that use a key mean the same run by it; sometimes one uses it for something else."""
+        key = self._choices.pick("client.run_key", ("a", "b", "c", "d"))
+        value = {"n": self._choices.pick("client.keyed_input", (1, 1, 2))}
+        wanted = api.RunWorkflow(workflow=keyed_workflow(), input=value, key=key)
+        if self._choices.between("client.run_twice", 0, 1):
+            # Both may come in within one batch.
+            await asyncio.gather(self._ask(wanted), self._ask(wanted))
+        return await self._start(wanted)
+
+    async def _fork(self) -> str:
+        """Continue a run, as it was or otherwise, and perhaps the new one again."""
+        run = self._pick()
+        if self._choices.between("client.fork_known", 0, 2):
+            workflow, value = draw_workflow(self._choices, self._queues)
+            run = await self._start(api.RunWorkflow(workflow=workflow, input=value))
+        for _ in range(self._choices.between("client.forks", 1, 3)):
+            run = await self._fork_one(run)
+        return run
+
+    async def _fork_one(self, run: str) -> str:
+        """Continue a run once it has ended, or when that takes too long: then it is refused, unless it is stopped."""
+        draw, changes = self._choices, dict[str, Any]()
+        for keeps in (True, None):
+            with suppress(TimedOut):
+                await self._ask(
+                    api.WaitForRun(id=run, timeout_seconds=draw.pick("client.fork_after", (4.0, 0.1)))
+                )
+                break
+            if keeps and draw.between("client.fork_cancels", 0, 3):
+                with suppress(Conflict):
+                    await self._ask(
+                        api.CancelRun(id=run, keeps=draw.pick("client.fork_keeps", (True, True, False)))
+                    )
+        record = await self._ask(api.GetRun(id=run))
+        if draw.between("client.fork_input", 0, 1):
+            key = draw.pick("client.fork_key", sorted(record.input))
+            changes["input"] = {**record.input, key: draw.pick("client.fork_value", (1, [1], [1, 2]))}
+        if draw.between("client.fork_workflow", 0, 2) == 0:
+            changes["workflow"] = _otherwise(record.declared)
+        node = draw.pick("client.fork_node", (None, None, "n0", "n1", "n3"))
+        return await self._start(api.ForkRun(id=run, node=node, **changes))
+
+    async def _start(self, request: api.Request) -> str:
+        receipt = await self._ask(request)
+        self._runs.append(receipt.id)
+        return str(receipt.id)
+
+
+def _otherwise(workflow: Workflow) -> Workflow:
+    """The same workflow with a tag on its last node."""
+    *others, last = workflow.nodes
+    tagged = msgspec.structs.replace(last, tags=("again",) if not last.tags else ())
+    return msgspec.structs.replace(workflow, nodes=(*others, tagged))

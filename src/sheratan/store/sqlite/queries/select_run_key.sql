@@ -1,0 +1,1 @@
+SELECT * FROM run_key WHERE tenant = ?1 AND key = ?2

@@ -1,0 +1,1 @@
+SELECT entry FROM run_mention WHERE number = ? ORDER BY entry
