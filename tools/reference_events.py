@@ -23,6 +23,8 @@ NUMBERS = {
     "running": 2,
     "refused": 2,
     "since_us": -12_000_000,
+    "keep_us": 7_776_000_000_000,
+    "numbers": [[1, 2]],
 }
 LIMITS = {"concurrency": 5, "rate": [100, 60_000_000, 10], "weight": 2}
 """Values that the sentence counts with."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.journal.world import World, eventful, with_runs
+from tests.journal.world_retention import pruned_jobs
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +25,23 @@ def runs_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     world = with_runs(World(path))
     world.close()
     return path
+
+
+@pytest.fixture(scope="session")
+def pruned_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pruned") / "sheratan.db"
+    world = World(path)
+    pruned_jobs(world)
+    world.close()
+    return path
+
+
+@pytest.fixture
+def pruned_data(pruned_file: Path, tmp_path: Path) -> Path:
+    """A data file of one's own, with jobs that were pruned, with all that belonged to them, and others that stay."""
+    copy = tmp_path / "pruned.db"
+    shutil.copy(pruned_file, copy)
+    return copy
 
 
 @pytest.fixture

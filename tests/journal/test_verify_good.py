@@ -20,9 +20,11 @@ from tests.journal.tamper import checked, reader_of
 from tests.journal.world import SECOND_US, World, eventful, new
 
 
-def test_journals_with_every_type_of_entry_verify_and_count_them(data: Path, runs_data: Path) -> None:
+def test_journals_with_every_type_of_entry_verify_and_count_them(
+    data: Path, runs_data: Path, pruned_data: Path
+) -> None:
     counted = set()
-    for path in (data, runs_data):
+    for path in (data, runs_data, pruned_data):
         found = checked(path)
         assert found.problems == []
         assert found.ok

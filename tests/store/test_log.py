@@ -18,7 +18,7 @@ from sheratan.store.sqlite.store import SqliteStore, connect_owner, open_reader,
 from sheratan.wiring.server import open_engine
 from tests.store.support import add_job, new_unit, table_rows
 
-PAGES = 64
+PAGES = 128
 
 
 def _laid_out(path: Path, vfs: str | None = None) -> SqliteStore:

@@ -202,8 +202,12 @@ def test_a_database_of_the_first_schema_keeps_its_pages_and_goes_on(tmp_path: Pa
         "run_result",
         "node",
         "node_job",
+        "retention",
+        "pruned",
     ):
         connection.execute(f"DROP TABLE {table}")
+    for table in ("job", "result"):
+        connection.execute(f"DROP INDEX {table}_by_payload")
     connection.execute("ALTER TABLE job DROP COLUMN cost")
     connection.execute(_FIRST_QUEUE_TABLE)
     connection.execute(

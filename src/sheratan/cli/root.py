@@ -90,6 +90,12 @@ def _schedule() -> click.Command:
     return schedule
 
 
+def _retention() -> click.Command:
+    from sheratan.cli.retention import retention
+
+    return retention
+
+
 def _why() -> click.Command:
     from sheratan.cli.why import why
 
@@ -155,6 +161,7 @@ _LOADERS: Mapping[str, Callable[[], click.Command]] = {
     "queue": _queue,
     "kind": _kind,
     "schedule": _schedule,
+    "retention": _retention,
     "why": _why,
     "journal": _journal,
     "doctor": _doctor,

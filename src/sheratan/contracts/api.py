@@ -28,6 +28,7 @@ from sheratan.contracts.flow import FlowLimits
 from sheratan.contracts.jobs import JobError, JobRecord, Name, Submission
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.request import Reason, Request
+from sheratan.contracts.retention import ListRetention, PreviewRetention, SetRetention
 from sheratan.contracts.schedule_requests import (
     BackfillSchedule,
     CreateSchedule,
@@ -97,6 +98,7 @@ __all__ = [
     "ListJobs",
     "ListKinds",
     "ListQueues",
+    "ListRetention",
     "ListRuns",
     "ListSchedules",
     "ListSteps",
@@ -105,6 +107,7 @@ __all__ = [
     "PauseQueue",
     "PauseSchedule",
     "PreviewBulk",
+    "PreviewRetention",
     "Receipt",
     "RecordSteps",
     "RegisterWorker",
@@ -119,6 +122,7 @@ __all__ = [
     "RunReceipt",
     "RunWorkflow",
     "SchedulePage",
+    "SetRetention",
     "SettleJobs",
     "SignalJob",
     "SpawnJobs",

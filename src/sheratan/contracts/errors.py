@@ -6,6 +6,7 @@ SheratanError
 │   ├── UnknownSetting      a setting nobody reads
 │   └── TooLarge            a payload, result, name or batch above its limit
 ├── NotFound                nothing with that id or name exists here
+│   └── Pruned              it has existed, and was kept no longer
 ├── Conflict                the request contradicts what is recorded
 │   ├── IdempotencyConflict same key, different request
 │   ├── AlreadyEnded        the job has ended; a terminal state never changes
@@ -40,6 +41,7 @@ __all__ = [
     "LostLease",
     "NotAllowed",
     "NotFound",
+    "Pruned",
     "SheratanError",
     "TimedOut",
     "TooLarge",
@@ -107,6 +109,13 @@ class NotFound(SheratanError):
     code = "not_found"
     status = 404
     exit_code = 3
+
+
+class Pruned(NotFound):
+    """The job has ended and was kept no longer, as somebody had set; `sheratan why` still tells its story."""
+
+    code = "pruned"
+    status = 410
 
 
 class Conflict(SheratanError):

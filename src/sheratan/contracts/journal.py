@@ -71,6 +71,8 @@ EntryType = Literal[
     "workflow.stopping",
     "workflow.compensating",
     "workflow.ended",
+    "retention.set",
+    "retention.pruned",
 ]
 ENTRY_TYPES: tuple[str, ...] = get_args(EntryType)
 

@@ -51,6 +51,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     workflow_bytes_max: Positive = 1_048_576
     workflow_output_bytes_max: Positive = 16_777_216
     approvals_open_max: Positive = 10_000
+    prune_jobs_max: Positive = 500
+    prune_look_jobs_max: Positive = 2_000
 
 
 LIMIT_REASONS: dict[str, str] = {
@@ -86,4 +88,6 @@ LIMIT_REASONS: dict[str, str] = {
     "workflow_bytes_max": "a workflow as declared; a thousand nodes of a kilobyte each, data belongs in its input",
     "workflow_output_bytes_max": "outputs of one node together, when a reference looks into them",
     "approvals_open_max": "requests for approval that are open; nobody looks through a longer inbox",
+    "prune_jobs_max": "jobs pruned in one commit; then other callers have their turn",
+    "prune_look_jobs_max": "jobs looked at in one turn, whether they are to be pruned or not",
 }

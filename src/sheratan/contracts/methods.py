@@ -11,6 +11,7 @@ from sheratan.contracts.dead_letters import DeadLetter, DeadLetterPage
 from sheratan.contracts.flow import FlowRecord
 from sheratan.contracts.jobs import JobRecord, KindDescription, QueueRecord
 from sheratan.contracts.request import Request
+from sheratan.contracts.retention import RetentionPreview, RetentionRecord
 from sheratan.contracts.runs import RunRecord, RunState
 from sheratan.contracts.schedules import FiringRecord, ScheduleRecord
 from sheratan.contracts.worker import Assignment, StepRecord, StopRequest
@@ -63,6 +64,9 @@ METHODS: Final[dict[str, tuple[type[Request], Any]]] = {
     "workflow.wait": (api.WaitForRun, RunRecord),
     "workflow.list": (api.ListRuns, api.RunPage),
     "workflow.cancel": (api.CancelRun, RunState),
+    "retention.set": (api.SetRetention, int),
+    "retention.preview": (api.PreviewRetention, RetentionPreview),
+    "retention.list": (api.ListRetention, list[RetentionRecord]),
     "kind.list": (api.ListKinds, list[KindDescription]),
     "why": (api.TellWhy, api.Story),
     "status": (api.GetStatus, api.EngineStatus),

@@ -8,7 +8,7 @@ import msgspec
 
 from sheratan.contracts.errors import Conflict, InvalidInput, LimitReached, LostLease, NotAllowed
 from sheratan.contracts.principal import Principal
-from sheratan.engine.batch import Batch, job_id
+from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Ask, Delegate, Vote
 from sheratan.engine.quorum import (
     approval_id,
@@ -186,7 +186,7 @@ def delegate(batch: Batch, command: Delegate, by: Principal) -> int:
 
 
 def _terms(batch: Batch, row: ApprovalRow) -> Terms:
-    return terms_of(row, job_id(batch.job(row.number)))
+    return terms_of(row, batch.trace(row.number).id)
 
 
 def _check_digest(command: Vote, terms: Terms) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from sheratan.ambient.randomness import Randomness
-from sheratan.contracts.errors import NotFound, SheratanError
-from sheratan.contracts.ids import JobId, format_job_id, look_up_job_id
+from sheratan.contracts.errors import SheratanError
+from sheratan.contracts.ids import JobId, look_up_job_id
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.worker import StopRequest
 from sheratan.engine.commands import Pending
+from sheratan.engine.ids import Trace, absent, job_id
 from sheratan.engine.state import Held, Session, State
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.dead_letters import POISON
@@ -37,11 +38,6 @@ from sheratan.store.run_rows import RunResult
 from sheratan.store.unit import Unit, state_of
 
 __all__ = ["Batch", "job_id"]
-
-
-def job_id(job: JobRow) -> JobId:
-    """The public id of a job."""
-    return format_job_id(job.created_us // 1000, 0, job.number, job.salt)
 
 
 class Batch:
@@ -105,12 +101,20 @@ class Batch:
 
     def find_job(self, text: str) -> JobRow:
         """The job with a public id, or NotFound."""
-        address = look_up_job_id(text)
-        if 0 < address.number < self.unit.next_number:
-            job = self.job(address.number)
-            if job_id(job) == text:
-                return job
-        raise NotFound(f"there is no job {text}", field="id")
+        number = look_up_job_id(text).number
+        held = self.state.held.get(number)
+        job = held.job if held is not None else self.jobs([number]).get(number)
+        if job is not None and job_id(job) == text:
+            return job
+        raise absent(self.state.store, text)
+
+    def trace(self, number: int) -> Trace:
+        """What is known of a job that exists, or that was pruned."""
+        job = self.jobs([number]).get(number)
+        if job is not None:
+            return Trace(job_id(job), job.created_us, job.submitted_by)
+        left = self.state.store.remains([number])[0]
+        return Trace(left.id, left.created_us, left.submitted_by)
 
     def locate(self, job: JobRow) -> Location:
         """Where a job is, as of this batch."""

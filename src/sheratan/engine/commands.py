@@ -14,6 +14,7 @@ from sheratan.contracts.flow import FlowLimits
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.principal import Principal
 from sheratan.contracts.worker import Outcome, Registration, Wait
+from sheratan.engine.retention_commands import KeepJobs
 from sheratan.engine.run_commands import CancelRun, Declaration, ForkRun, StartRun
 from sheratan.engine.schedule_commands import (
     BackfillSchedule,
@@ -38,6 +39,7 @@ __all__ = [
     "Ending",
     "ForkRun",
     "Heartbeat",
+    "KeepJobs",
     "LeaseJobs",
     "LimitStarts",
     "NewJob",
@@ -325,6 +327,7 @@ Command = (
     | ResumeSchedule
     | BackfillSchedule
     | DeleteSchedule
+    | KeepJobs
 )
 
 

@@ -10,15 +10,17 @@ from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.journal import Entry
 from sheratan.engine.batch import job_id
+from sheratan.engine.compare_attempts import AttemptRows
+from sheratan.engine.compare_remains import RemainsRows
 from sheratan.engine.compare_runs import RunRows
 from sheratan.engine.problems import Problems, kept_digest
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.chain import decode_entry
-from sheratan.kernel.facts import Ended, FailedFact, FailureFact, StepFact
+from sheratan.kernel.facts import Ended
 from sheratan.kernel.new_facts import NewFacts, PlainJobs, no_facts
 from sheratan.store.partition_rows import lane_of, partition_of
 from sheratan.store.port import Reader
-from sheratan.store.rows import FailedRow, JobRow, Lane, Result, StepRow
+from sheratan.store.rows import JobRow, Lane, Result
 
 __all__ = ["FactCount", "FinalRows"]
 
@@ -58,6 +60,8 @@ class FinalRows:
         self._reader = reader
         self._problems = problems
         self._runs = RunRows(reader, problems)
+        self._remains = RemainsRows(reader, problems)
+        self._attempts = AttemptRows(reader, problems, self._remains)
         self._lanes: dict[int, Lane] = {}
         self._waiting = no_facts()
         self._read_to = 0
@@ -76,6 +80,7 @@ class FinalRows:
         waiting.runs_ended.extend(facts.runs_ended)
         waiting.nodes.extend(facts.nodes)
         waiting.node_jobs.extend(facts.node_jobs)
+        waiting.pruned.extend(facts.pruned)
         self._read_to = read_to
         if max(map(len, (waiting.plain.numbers, *waiting[1:]))) >= _JOBS_AT_ONCE:
             self.flush()
@@ -91,22 +96,29 @@ class FinalRows:
             self._compare_results(chunk)
         for chunk in _chunks(waiting.failures):
             read_to = self._read_to if chunk[-1] is waiting.failures[-1] else chunk[-1].entry + 1
-            self._compare_failures(chunk, range(self._compared_to, read_to))
+            strays = self._attempts.compare_failures(chunk, range(self._compared_to, read_to))
+            self._expect(failures=len(chunk) + strays)
             self._compared_to = read_to
         for steps in _chunks(waiting.steps):
-            self._compare_steps(steps)
+            self._attempts.compare_steps(steps)
         for failed in _chunks(waiting.failed):
-            self._compare_failed(failed)
+            self._attempts.compare_failed(failed)
+        self._expect(steps=len(waiting.steps), failed=len(waiting.failed))
         self._compare_runs(waiting)
+        self._remains.compare_pruned(waiting.pruned)
         self._compared_to = self._read_to
 
+    def _expect(self, **more: int) -> None:
+        """The journal tells of so many more rows."""
+        known = self.expected
+        self.expected = known._replace(**{name: getattr(known, name) + count for name, count in more.items()})
+
     def _compare_runs(self, waiting: NewFacts) -> None:
-        expected = self.expected
-        self.expected = expected._replace(
-            runs=expected.runs + len(waiting.runs),
-            runs_ended=expected.runs_ended + len(waiting.runs_ended),
-            nodes=expected.nodes + len(waiting.nodes),
-            node_jobs=expected.node_jobs + len(waiting.node_jobs),
+        self._expect(
+            runs=len(waiting.runs),
+            runs_ended=len(waiting.runs_ended),
+            nodes=len(waiting.nodes),
+            node_jobs=len(waiting.node_jobs),
         )
         for runs in _chunks(waiting.runs):
             self._runs.compare_runs(runs)
@@ -120,22 +132,38 @@ class FinalRows:
     def _compare_plain(self, facts: PlainJobs) -> None:
         with self._problems.reading("job"):
             rows = self._reader.jobs(facts.numbers)
+            if len(rows) < len(facts.numbers):
+                facts = self._remains.take_plain(facts, rows)
             self._learn_lanes(rows)
-            if not _plain_stand(facts, rows, self._lanes):
+            if facts.numbers and not _plain_stand(facts, rows, self._lanes):
                 entries = [
                     entry if isinstance(entry, Entry) else decode_entry(entry) for entry in facts.entries
                 ]
                 self._compare_each_job(entries, {row.number: row for row in rows})
-            self._check_kept("job", rows)
+            self._remains.check_kept("job", rows)
 
     def _compare_jobs(self, entries: list[Entry]) -> None:
         with self._problems.reading("job"):
             rows = self._reader.jobs([entry.data["number"] for entry in entries])
+            if len(rows) < len(entries):
+                entries = self._take_pruned(entries, rows)
             self._learn_lanes(rows)
             self._compare_each_job(entries, {row.number: row for row in rows})
-            self._check_kept("job", rows)
+            self._remains.check_kept("job", rows)
             self._compare_after([entry for entry in entries if "after" in entry.data])
             self._compare_tags([entry for entry in entries if "tags" in entry.data])
+
+    def _take_pruned(self, entries: list[Entry], rows: list[JobRow]) -> list[Entry]:
+        """The entries of jobs that were not pruned. What belonged to the others is counted with their remains."""
+        kept = self._remains.take_jobs(entries, rows)
+        if len(kept) < len(entries):
+            stay = {entry.seq for entry in kept}
+            gone = [entry.data for entry in entries if entry.seq not in stay]
+            self._expect(
+                after=sum(len(data.get("after", ())) for data in gone),
+                tags=sum(len(data.get("tags", ())) for data in gone),
+            )
+        return kept
 
     def _compare_each_job(self, entries: list[Entry], rows: dict[int, JobRow]) -> None:
         names = self._reader.partitions({partition_of(row.lane) for row in rows.values()} - {0})
@@ -189,44 +217,50 @@ class FinalRows:
             self._problems.differ_in(f"job {row.number}", entry.seq, _JOB_FACTS, said, stands)
 
     def _compare_after(self, entries: list[Entry]) -> None:
-        if not entries:
-            return
-        found: dict[int, list[tuple[int, int]]] = {}
-        for row in self._reader.after_rows([entry.data["number"] for entry in entries]):
+        rows = self._reader.after_rows([entry.data["number"] for entry in entries]) if entries else []
+        found: dict[int, list[Any]] = {}
+        for row in rows:
             found.setdefault(row.number, []).append((row.ordinal, row.parent))
-        for entry in entries:
-            number, parents = entry.data["number"], entry.data["after"]
-            said, stands = list(enumerate(parents)), found.get(number, [])
-            self.expected = self.expected._replace(after=self.expected.after + len(parents))
-            self._problems.differ_in(f"after {number}", entry.seq, ("parents",), (said,), (stands,))
+        said = {entry.seq: list(enumerate(entry.data["after"])) for entry in entries}
+        self._expect(after=sum(map(len, said.values())))
+        self._compare_lists("after", "parents", entries, said, found)
 
     def _compare_tags(self, entries: list[Entry]) -> None:
-        if not entries:
-            return
-        found: dict[int, list[str]] = {}
-        for row in self._reader.tag_rows([entry.data["number"] for entry in entries]):
+        rows = self._reader.tag_rows([entry.data["number"] for entry in entries]) if entries else []
+        found: dict[int, list[Any]] = {}
+        for row in rows:
             found.setdefault(row.number, []).append(row.tag)
-        for entry in entries:
-            number, said = entry.data["number"], entry.data["tags"]
-            self.expected = self.expected._replace(tags=self.expected.tags + len(said))
-            self._problems.differ_in(f"tag {number}", entry.seq, ("tags",), (said,), (found.get(number, []),))
+        said = {entry.seq: list(entry.data["tags"]) for entry in entries}
+        self._expect(tags=sum(map(len, said.values())))
+        self._compare_lists("tag", "tags", entries, said, found)
 
-    def _compare_failed(self, facts: list[FailedFact]) -> None:
-        """Compare what is kept of failed jobs: the class of their error."""
-        self.expected = self.expected._replace(failed=self.expected.failed + len(facts))
-        with self._problems.reading("failed_job"):
-            rows = self._reader.failed_rows([FailedRow(*fact[:2]) for fact in facts])
-            for fact in facts:
-                if fact[:2] not in rows:
-                    text = f"job {fact.number} failed with {fact.error_class}, and no row says so"
-                    self._problems.add("J5", text, seq=fact.entry, row=f"failed_job {fact.number}")
+    def _compare_lists(
+        self,
+        table: str,
+        name: str,
+        entries: list[Entry],
+        said: dict[int, list[Any]],
+        found: dict[int, list[Any]],
+    ) -> None:
+        other = [entry for entry in entries if said[entry.seq] != found.get(entry.data["number"], [])]
+        # What is not there may have been pruned since its job's row was read.
+        gone = self._remains.gone(entry.data["number"] for entry in other)
+        for entry in other:
+            number = entry.data["number"]
+            if number not in gone:
+                stands = found.get(number, [])
+                self._problems.differ_in(
+                    f"{table} {number}", entry.seq, (name,), (said[entry.seq],), (stands,)
+                )
 
     def _compare_results(self, facts: list[Ended]) -> None:
         with self._problems.reading("result"):
             rows = self._reader.results([fact.number for fact in facts])
-            if not _results_stand(facts, rows):
+            if len(rows) < len(facts):
+                facts = self._remains.take_results(facts, rows)
+            if facts and not _results_stand(facts, rows):
                 self._compare_each_result(facts, {row.number: row for row in rows})
-            self._check_kept("result", rows)
+            self._remains.check_kept("result", rows)
 
     def _compare_each_result(self, facts: list[Ended], rows: dict[int, Result]) -> None:
         for fact in facts:
@@ -239,58 +273,6 @@ class FinalRows:
             stands = Ended(*row[:5], _output_of(row.output, row.payload), row.entry)
             if stands != fact:
                 self._problems.differ_in(name, fact.entry, Ended._fields, fact, stands)
-
-    def _compare_failures(self, facts: list[FailureFact], entries: range) -> None:
-        """Compare how attempts failed, by these entries: they are all that those of these jobs tell of."""
-        self._expect_failures(len(facts))
-        with self._problems.reading("failure"):
-            numbers = sorted({fact.number for fact in facts})
-            rows = {(row.number, row.entry): row.error for row in self._reader.failure_rows(numbers)}
-            for fact in facts:
-                error = rows.get((fact.number, fact.entry))
-                name = f"failure {fact.number}/{fact.entry}"
-                if error is None:
-                    text = f"the failed attempt of job {fact.number} has no error text"
-                    self._problems.add("J5", text, seq=fact.entry, row=name)
-                else:
-                    self._problems.differ_in(name, fact.entry, ("error",), (fact.digest,), (digest(error),))
-            told = {(fact.number, fact.entry) for fact in facts}
-            strays = [key for key in rows if key[1] in entries and key not in told]
-            for number, entry in strays:
-                text = f"job {number} has the text of a failed attempt of which no entry tells"
-                self._problems.add("J5", text, row=f"failure {number}/{entry}")
-            self._expect_failures(len(strays))
-
-    def _compare_steps(self, facts: list[StepFact]) -> None:
-        """Compare recorded steps; that there are no others is seen where rows are counted."""
-        self.expected = self.expected._replace(steps=self.expected.steps + len(facts))
-        with self._problems.reading("step"):
-            found = self._reader.step_rows([(fact.number, fact.step) for fact in facts])
-            rows = {(row.number, row.step): row for row in found}
-            for fact in facts:
-                row = rows.get((fact.number, fact.step))
-                name = f"step {fact.number}/{fact.step}"
-                if row is None:
-                    text = f"step {fact.step} of job {fact.number} has no row"
-                    self._problems.add("J5", text, seq=fact.entry, row=name)
-                else:
-                    stands = StepFact(*row[:5], kept_digest(row.output, row.payload), row.entry)
-                    self._problems.differ_in(name, fact.entry, StepFact._fields, fact, stands)
-            self._check_kept("step", found)
-
-    def _expect_failures(self, count: int) -> None:
-        self.expected = self.expected._replace(failures=self.expected.failures + count)
-
-    def _check_kept(self, table: str, rows: Iterable[JobRow | Result | StepRow]) -> None:
-        """Payloads apart from the rows must be there; that each is what its digest says is checked for all at once."""
-        kept = [(row.number, row.payload) for row in rows if row.payload is not None]
-        if not kept:
-            return
-        known = self._reader.known_payloads(sorted({payload for _, payload in kept}))
-        for number, payload in kept:
-            if payload not in known:
-                text = f"its payload {payload.hex()} is not kept"
-                self._problems.add("J5", text, row=f"{table} {number}")
 
 
 class _Digests(dict[bytes, str]):

@@ -21,6 +21,7 @@ from sheratan.engine import (
     firings,
     flow,
     intake,
+    retention,
     run_control,
     run_fork,
     run_start,
@@ -47,6 +48,7 @@ from sheratan.engine.commands import (
     EndSession,
     ForkRun,
     Heartbeat,
+    KeepJobs,
     LeaseJobs,
     LimitStarts,
     Pause,
@@ -175,6 +177,7 @@ class Decider:
         firings.fire(batch)
         advance_runs(batch, follow(batch, done))
         dispatch(batch)
+        retention.prune(batch)
         batch.unit.engine_entry = self.state.engine_entry
         return batch
 
@@ -226,6 +229,9 @@ class Decider:
         for session in self.state.sessions.values():
             if not session.local:
                 waits.append(session.heard_us + timers.SESSION_SILENCE_US_MAX + 1 - monotonic_us)
+        rests_until_us = self.state.retention.rests_until_us
+        if rests_until_us is not None and self.state.intake == "open":
+            waits.append(rests_until_us - monotonic_us)
         if self.outage is not None:
             waits.append(_PROBE_US)
         return max(0, min(waits)) if waits else None
@@ -246,7 +252,8 @@ class Decider:
         """Whether there is something to decide that no command and no instant brings."""
         if self.state.orphans:
             return True
-        return bool(self.state.bulks) and self.state.intake == "open" and self.outage is None
+        goes_on = bool(self.state.bulks) or self.state.retention.is_walking
+        return goes_on and self.state.intake == "open" and self.outage is None
 
     def _now(self) -> int:
         """The wall clock; when that was set back, the last instant plus the time passed since."""
@@ -336,4 +343,5 @@ _HANDLERS: Final[dict[type[Command], _Handler]] = {
     ResumeSchedule: schedules.resume,
     BackfillSchedule: schedules.backfill,
     DeleteSchedule: schedules.delete,
+    KeepJobs: retention.keep_jobs,
 }

@@ -14,13 +14,16 @@ from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import DEFAULT_TENANT
 from sheratan.engine.blockers import Blockers
 from sheratan.engine.entries import read_entry
+from sheratan.engine.ids import find_remains
 from sheratan.engine.inbox import approval_row
 from sheratan.engine.run_views import find_run, newest_run_entry
 from sheratan.engine.schedule_views import schedule_state
 from sheratan.engine.views import find_bulk, find_view, job_record, newest_entry
 from sheratan.kernel.chain import decode_entry
 from sheratan.kernel.story import tell
+from sheratan.kernel.words import seconds
 from sheratan.store.port import Reader
+from sheratan.store.retention_rows import Remains
 
 __all__ = ["previous_entry", "story"]
 
@@ -45,14 +48,36 @@ def story(reader: Reader, subject: str, offered: frozenset[str] | None = None) -
 
 
 def _job_story(reader: Reader, subject: str, offered: frozenset[str] | None) -> Story:
+    left = find_remains(reader, subject)
+    if left is not None:
+        return _story_of_pruned(reader, left)
     view = find_view(reader, subject)
     number = view.job.number
-    lines = _walk(reader, newest_entry(reader, view.location), number)
-    lines += [_line(read_entry(reader, seq)) for seq in reader.mentions(number)]
+    lines = _job_lines(reader, newest_entry(reader, view.location), number)
     errors = reader.failures(number)
-    told = [_with_error(line, errors) for line in sorted(lines, key=lambda line: line.entry)]
+    told = [_with_error(line, errors) for line in lines]
     record = job_record(reader, view, Blockers(reader, offered), is_listed=True)
     return Story(subject=subject, state=record.state, lines=told, waiting_for=record.waiting_for)
+
+
+def _job_lines(reader: Reader, newest: int, number: int) -> list[StoryLine]:
+    lines = _walk(reader, newest, number)
+    lines += [_line(read_entry(reader, seq)) for seq in reader.mentions(number)]
+    return sorted(lines, key=lambda line: line.entry)
+
+
+def _story_of_pruned(reader: Reader, left: Remains) -> Story:
+    """A job that was pruned has its entries still, and one more: that which pruned it."""
+    lines = [*_job_lines(reader, left.entry, left.number), _line(read_entry(reader, left.pruned_by))]
+    return Story(subject=left.id, state=left.state, lines=sorted(lines, key=lambda line: line.entry))
+
+
+def _newest_of_retention(reader: Reader, subject: str) -> tuple[int, str]:
+    kind = subject.partition(":")[2]
+    for row in reader.retentions():
+        if (row.tenant, row.kind) == (DEFAULT_TENANT, kind):
+            return row.entry, "kept for ever" if row.keep_us is None else f"kept for {seconds(row.keep_us)}"
+    raise NotFound(f"nothing was ever set for {subject}", field="id")
 
 
 def _newest_entry(reader: Reader, subject: str) -> tuple[int | None, str]:
@@ -64,7 +89,7 @@ def _newest_entry(reader: Reader, subject: str) -> tuple[int | None, str]:
         return newest(reader, subject)
     raise NotFound(
         f"nothing is recorded about {subject!r}; ids are job_…, workflow_…, queue:NAME, kind:NAME, schedule:NAME,"
-        " worker:NAME/N, bulk:N, approval:N and engine",
+        " worker:NAME/N, bulk:N, approval:N, retention, retention:KIND and engine",
         field="id",
     )
 
@@ -165,5 +190,6 @@ _NEWEST: Final[dict[str, Callable[[Reader, str], tuple[int | None, str]]]] = {
     "worker": _newest_of_worker,
     "bulk": _newest_of_bulk,
     "approval": _newest_of_approval,
+    "retention": _newest_of_retention,
 }
 """By what a subject's id begins with: the newest entry about it, and how it stands."""

@@ -143,7 +143,7 @@ def _fire_one(batch: Batch, work: _Work, firing: Firing, due_us: int | None) -> 
     done = row._replace(after_us=firing.instant_us, due_us=due_us)
     before = find_key(batch, row.tenant, firing_key(row.name, firing.id))
     if before is not None:
-        data["reason"] = f"it had submitted {job_id(batch.job(before.number))} before"
+        data["reason"] = f"it had submitted {batch.trace(before.number).id} before"
         return done._replace(entry=record(batch, "schedule.skipped", row, data, by))
     given, previous = _overlap_input(batch, row, known)
     verdict = decide_overlap(given)

@@ -36,6 +36,7 @@ class Looked(NamedTuple):
     run_keys: int = 0
     run_mentions: int = 0
     expected: FactCount = FactCount()
+    pruned: int = 0
 
 
 def compare_grown(
@@ -55,17 +56,21 @@ def compare_grown(
         _compare_mentions(reader, fold.mentions[since.mentions :], problems, first=first)
         _compare_run_mentions(reader, fold.run_mentions[since.run_mentions :], problems, first=first)
     with problems.reading("after and failure"):
-        grown = expected.after - since.expected.after
+        gone = reader.remains_count(since.newest)
+        grown = expected.after - since.expected.after - gone.parents
         _compare_count("after", reader.after_keys(since.newest), grown, problems)
-        grown = expected.tags - since.expected.tags
+        grown = expected.tags - since.expected.tags - gone.tags
         _compare_count("tag", reader.tag_keys(since.newest), grown, problems)
-        if since.newest is None or expected.failed != since.expected.failed:
-            _compare_failed(reader, expected.failed, problems)
+        pruned = fold.pruned.count
+        if since.newest is None or (expected.failed, pruned) != (since.expected.failed, since.pruned):
+            _compare_failed(reader, expected.failed - fold.pruned.count_of("failed"), problems)
         if since.newest is None:
             # A job that runs may record more steps, so later looks count on what was read while walking.
-            _compare_count("step", reader.step_keys(), expected.steps, problems)
-            _compare_count("failure", reader.failure_keys(), expected.failures, problems)
+            _compare_count("step", reader.step_keys(), expected.steps - gone.steps, problems)
+            _compare_count("failure", reader.failure_keys(), expected.failures - gone.failures, problems)
             _compare_run_counts(reader, expected, problems)
+    with problems.reading("pruned"):
+        _compare_pruned(reader, fold, since.pruned, problems)
     with problems.reading("payload"):
         payload = _compare_payloads(reader, since.payload, problems)
     return Looked(
@@ -76,6 +81,7 @@ def compare_grown(
         len(fold.run_keys),
         len(fold.run_mentions),
         expected,
+        fold.pruned.count,
     )
 
 
@@ -157,6 +163,17 @@ def _compare_told(
 ) -> None:
     said: dict[tuple[Any, ...], None] = {tuple(mention): None for mention in told}
     problems.differ(table, said, dict.fromkeys(stands))
+
+
+def _compare_pruned(reader: Reader, fold: Fold, looked: int, problems: Problems) -> None:
+    """Of every job that was pruned something is left, which was seen while walking, and of no other job."""
+    told = fold.pruned.count
+    if told == looked and looked:
+        return
+    count = reader.pruned_count()
+    if count != told:
+        text = f"there are {count} rows; the journal tells of {told} jobs that were pruned"
+        problems.add("R1", text, row="pruned")
 
 
 def _compare_failed(reader: Reader, expected: int, problems: Problems) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from sheratan.contracts.approvals import Act, ApprovalPage, ApprovalRecord, GetApproval, ListApprovals
 from sheratan.contracts.errors import CorruptData, InvalidInput, NotFound
 from sheratan.contracts.limits import Limits
-from sheratan.engine.batch import job_id
+from sheratan.engine.ids import ids_of
 from sheratan.engine.quorum import approval_id, approval_number, facts_of, terms_of
 from sheratan.kernel.approval import has_say, people, quorum_input
 from sheratan.store.approval_rows import ApprovalRow
@@ -87,10 +87,10 @@ def _is_mine(reader: Reader, row: ApprovalRow, who: str) -> bool:
 
 
 def _record(reader: Reader, row: ApprovalRow) -> ApprovalRecord:
-    jobs = reader.jobs([row.number])
-    if not jobs:
+    ids = ids_of(reader, [row.number])
+    if not ids:
         raise CorruptData(f"approval {row.entry} names job number {row.number}, which is not there")
-    terms = terms_of(row, job_id(jobs[0]))
+    terms = terms_of(row, ids[row.number])
     acts = reader.approval_acts(row.entry)
     given = quorum_input(terms, row.requester, row.due_us, facts_of(acts), 0)
     voted = {voter for voter, *_ in given["votes"]}

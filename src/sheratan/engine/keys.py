@@ -7,7 +7,7 @@ from typing import Any
 from sheratan.contracts.errors import IdempotencyConflict
 from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.principal import Principal
-from sheratan.engine.batch import Batch, job_id
+from sheratan.engine.batch import Batch
 from sheratan.engine.commands import NewJob
 from sheratan.kernel.canonical import canonical, digest
 from sheratan.store.rows import JobRow, KeyRow
@@ -55,14 +55,14 @@ def find_existing(batch: Batch, new: NewJob, by: Principal) -> str | None:
     found = find_key(batch, by.tenant, new.key)
     if found is None:
         return None
-    job = batch.job(found.number)
-    request = request_of(new)
+    request, known = request_of(new), batch.trace(found.number).id
     if bytes.fromhex(digest(request)) == found.digest:
-        return job_id(job)
-    field = _other_field(batch, job, new)
-    raise IdempotencyConflict(
-        f"key {new.key!r} was used for {job_id(job)} with another {field}", field=field, job=job_id(job)
-    )
+        return known
+    job = batch.jobs([found.number]).get(found.number)
+    # Of a job that was pruned the digest of its request is left, and not what it was in.
+    field = "key" if job is None else _other_field(batch, job, new)
+    other = "another request" if job is None else f"another {field}"
+    raise IdempotencyConflict(f"key {new.key!r} was used for {known} with {other}", field=field, job=known)
 
 
 def _other_field(batch: Batch, job: JobRow, new: NewJob) -> str:

@@ -8,9 +8,11 @@ from typing import Any, Final, NamedTuple
 from sheratan.contracts import api
 from sheratan.contracts.jobs import JobRecord
 from sheratan.contracts.limits import Limits
+from sheratan.contracts.retention import RetentionPreview
 from sheratan.engine.blockers import Blockers, flow_records
 from sheratan.engine.explain import story
 from sheratan.engine.inbox import approval_record, list_approvals
+from sheratan.engine.retention import list_retention, preview_retention
 from sheratan.engine.run_views import list_run_records, run_record
 from sheratan.engine.schedule_views import list_schedules, next_firings, schedule_record
 from sheratan.engine.search import bulk_preview, bulk_record, dead_letter, list_dead_letters, list_records
@@ -49,6 +51,10 @@ def _entry_lines(look: Look, request: api.GetEntries) -> list[str]:
     return lines
 
 
+def _preview_retention(look: Look, request: api.PreviewRetention) -> RetentionPreview:
+    return preview_retention(look.reader, request, look.limits, look.now_us)
+
+
 READS: Final[dict[type[api.Request], Callable[[Look, Any], Any]]] = {
     api.GetJob: _job,
     api.ListJobs: lambda look, request: list_records(look.reader, request, look.limits, look.offered),
@@ -67,6 +73,8 @@ READS: Final[dict[type[api.Request], Callable[[Look, Any], Any]]] = {
     api.GetApproval: lambda look, request: approval_record(look.reader, request),
     api.GetRun: lambda look, request: run_record(look.reader, request.id),
     api.ListRuns: lambda look, request: list_run_records(look.reader, request, look.limits),
+    api.ListRetention: lambda look, _: list_retention(look.reader),
+    api.PreviewRetention: _preview_retention,
     api.TellWhy: lambda look, request: story(look.reader, request.id, look.offered),
     api.GetEntries: _entry_lines,
 }

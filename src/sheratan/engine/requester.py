@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sheratan.contracts.errors import CorruptData
-from sheratan.engine.batch import Batch, job_id
+from sheratan.engine.batch import Batch
 from sheratan.engine.entries import read_entry
+from sheratan.engine.ids import Trace
 from sheratan.kernel.chain import decode_entry
 from sheratan.store.port import Reader
 from sheratan.store.rows import JobRow
@@ -14,12 +15,13 @@ __all__ = ["find_requester"]
 
 def find_requester(batch: Batch, job: JobRow) -> str:
     """On whose behalf a job was asked for; for one that a job has submitted, on whose behalf that was."""
-    while job.submitted_by is not None:
-        job = batch.job(job.submitted_by)
-    return _submitted_for(batch.state.store, job)
+    first = batch.trace(job.number)
+    while first.submitted_by is not None:
+        first = batch.trace(first.submitted_by)
+    return _submitted_for(batch.state.store, first)
 
 
-def _submitted_for(store: Reader, job: JobRow) -> str:
+def _submitted_for(store: Reader, job: Trace) -> str:
     """Entries are in the order of their instants, and the one about a new job has the instant of that job."""
     low, high = 0, store.shard().head.seq
     while low < high:
@@ -28,7 +30,7 @@ def _submitted_for(store: Reader, job: JobRow) -> str:
             low = middle + 1
         else:
             high = middle
-    subject = job_id(job)
+    subject = job.id
     needle = f'"subject":"{subject}"'.encode()
     for first_seq, _, body in store.pages(low):
         lines = body.split(b"\n")

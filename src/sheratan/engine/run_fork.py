@@ -124,17 +124,32 @@ def _ends(batch: Batch, run: RunRow, plan: PlanInUse) -> dict[str, tuple[str, No
             jobs.setdefault(node, {})[state] = number
     found: dict[str, tuple[str, NodeRow]] = {}
     for row in store.nodes([run.number]):
-        source = run.number if row.source is None else row.source
-        state = "succeeded" if row.state == "taken" else row.state
-        if state == "started":
+        if row.name in plan.nodes:
             state = _state(row, jobs.get(row.name, {}), undone.get(row.name))
-        kept = "skipped" if state == "skipped" else "taken"
-        found[row.name] = (state, NodeRow(0, row.name, kept, row.items, 0, source))
-    return {name: end for name, end in found.items() if name in plan.nodes}
+            found[row.name] = (state, _taken(row, run.number, state))
+    return _without_pruned(batch, found)
+
+
+def _taken(row: NodeRow, run: int, state: str) -> NodeRow:
+    """What a run has that takes a node over: the first run that has its jobs is where it comes from."""
+    kept = "skipped" if state == "skipped" else "taken"
+    return NodeRow(0, row.name, kept, row.items, 0, run if row.source is None else row.source)
+
+
+def _without_pruned(batch: Batch, ends: dict[str, tuple[str, NodeRow]]) -> dict[str, tuple[str, NodeRow]]:
+    """Of jobs that were pruned the outputs are gone, so nothing can be taken over."""
+    sources = {row.source for _, row in ends.values() if row.source is not None}
+    gone = batch.state.store.pruned_nodes(sources)
+    return {
+        name: ("pruned" if state == "succeeded" and (row.source, name) in gone else state, row)
+        for name, (state, row) in ends.items()
+    }
 
 
 def _state(row: NodeRow, ends: dict[str, int], undone: str | None) -> str:
-    """How a node that was started has ended."""
+    """How a node has ended."""
+    if row.state != "started":
+        return "succeeded" if row.state == "taken" else row.state
     if undone is not None:
         return "compensated" if undone == "succeeded" else "not to be compensated"
     wanted = 1 if row.items == ITEM_ONLY else row.items

@@ -15,7 +15,7 @@ from sheratan.contracts.jobs import JobRecord
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.runs import NodeRecord, RunRecord, RunState
 from sheratan.contracts.workflows import NodeState
-from sheratan.engine.batch import job_id
+from sheratan.engine.ids import ids_of
 from sheratan.engine.runs import PlanInUse, load_plan, run_id
 from sheratan.kernel.chain import decode_entry
 from sheratan.store.port import NodeJobView, Reader
@@ -154,7 +154,7 @@ class _Nodes:
         shown = [view.row.job for jobs in self._jobs.values() for view in jobs[:_JOBS_SHOWN_MAX]]
         shown += [view.row.job for view in self._undo.values()]
         self._taken = _taken_over(reader, self._rows.values())
-        self._ids: dict[int, str] = {job.number: job_id(job) for job in reader.jobs(shown)}
+        self._ids = ids_of(reader, shown)
         self._reasons = _reasons(reader, self._rows.values())
 
     def record(self, name: str) -> NodeRecord:
@@ -204,7 +204,7 @@ def _taken_over(reader: Reader, rows: Iterable[NodeRow]) -> dict[str, NodeRecord
 def _taken_node(reader: Reader, row: NodeRow, source: int, taken_from: str) -> NodeRecord:
     """A node that was taken over, with the jobs that it has in the other run."""
     jobs = reader.jobs_of_node(source, row.name, _JOBS_SHOWN_MAX)
-    ids: dict[int, str] = {job.number: job_id(job) for job in reader.jobs(jobs)}
+    ids = ids_of(reader, jobs)
     is_list = row.items != ITEM_ONLY
     return NodeRecord(
         name=row.name,

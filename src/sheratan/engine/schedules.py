@@ -196,7 +196,7 @@ def _past_firings(batch: Batch, command: BackfillSchedule, known: Definition) ->
 
 def _existing(batch: Batch, row: ScheduleRow, firing: Firing) -> str | None:
     key = find_key(batch, row.tenant, firing_key(row.name, firing.id))
-    return None if key is None else job_id(batch.job(key.number))
+    return None if key is None else batch.trace(key.number).id
 
 
 def _plan_all(

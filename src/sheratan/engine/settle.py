@@ -8,7 +8,7 @@ import msgspec
 
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.principal import ENGINE, Principal
-from sheratan.engine.batch import Batch, job_id
+from sheratan.engine.batch import Batch
 from sheratan.engine.code import block
 from sheratan.engine.commands import Ending, NewStep, Settle
 from sheratan.engine.state import Held
@@ -207,14 +207,14 @@ def keep_evidence(batch: Batch, report: Ending | NewStep, by: Principal) -> None
     """A stale report changes no state; that it came is written down, beside the job's own story."""
     if not 0 < report.number < batch.unit.next_number:
         return
-    job, held = batch.job(report.number), batch.state.held.get(report.number)
-    data = {"job": job_id(job), "outcome": report.outcome, "output": digest(report.output)}
+    job, held = batch.trace(report.number).id, batch.state.held.get(report.number)
+    data = {"job": job, "outcome": report.outcome, "output": digest(report.output)}
     given = _given(report, held.lease if held else None)
     record = decision(SETTLE, given, settle(given))
     entry = batch.unit.record(
         "job.fenced_off", by.actor, data, by, decision=record, cause=_cause(batch, report.fence)
     )
-    batch.unit.mentions.append((job.number, entry))
+    batch.unit.mentions.append((report.number, entry))
 
 
 def _cause(batch: Batch, fence: int) -> int | None:

@@ -60,6 +60,9 @@ def compare_standing(reader: Reader, fold: Fold, problems: Problems) -> None:
         problems.differ("bulk", {(n,): (x.last, x.done, x.ended) for n, x in fold.bulks.items()}, bulks)
     with problems.reading("schedule"):
         _compare_schedules(reader, fold, problems)
+    with problems.reading("retention"):
+        kept = {row[:2]: row[2:] for row in reader.retentions()}
+        problems.differ("retention", {key: tuple(fact) for key, fact in fold.retentions.items()}, kept)
     with problems.reading("run_open"):
         compare_open_runs(reader, fold, problems)
     with problems.reading("alarm"):
@@ -254,28 +257,37 @@ def _compare_alarms(reader: Reader, fold: Fold, problems: Problems) -> None:
         for due_us, number in chunk:
             if number in set_for:
                 problems.add("E13", f"job {number} has another alarm", row=f"alarm {number}")
-            _check_alarm(due_us, number, jobs.get(number), fold.open.get(number), problems)
+            _check_alarm(due_us, number, jobs.get(number), fold, problems)
             set_for.add(number)
     _find_missing_alarms(reader, fold, set_for, problems)
 
 
-def _check_alarm(
-    due_us: int, number: int, job: JobRow | None, waiting: OpenJob | None, problems: Problems
-) -> None:
+def _check_alarm(due_us: int, number: int, job: JobRow | None, fold: Fold, problems: Problems) -> None:
     name = f"alarm {number}"
+    if job is None and fold.pruned.get(number):
+        # The alarm of a job that was started in time stays until it rings, and is dropped then.
+        return
     if job is None or not job.queue_timeout_us:
         problems.add("E2", f"job {number} has no limit on its waiting", row=name)
         return
+    wrong = _alarm_fault(due_us, job, fold.open.get(number))
+    if wrong is not None:
+        problems.add("E13", wrong, row=name)
+
+
+def _alarm_fault(due_us: int, job: JobRow, waiting: OpenJob | None) -> str | None:
     if waiting is None or waiting.fence >= 0:
         # How long an ended job was delayed is not kept in memory.
         earliest_us = (job.created_us if waiting is None else waiting.delay_due_us) + job.queue_timeout_us
-        if due_us < earliest_us:
-            problems.add("E13", f"it rings at {due_us}; the limit is not over before {earliest_us}", row=name)
-    elif waiting.state != "queued":
-        problems.add("E13", f"job {number} is {waiting.state}: its time in the queue has not begun", row=name)
-    elif due_us != waiting.since_us + job.queue_timeout_us:
-        over_us = waiting.since_us + job.queue_timeout_us
-        problems.add("E13", f"it rings at {due_us}; the limit is over at {over_us}", row=name)
+        return (
+            f"it rings at {due_us}; the limit is not over before {earliest_us}"
+            if due_us < earliest_us
+            else None
+        )
+    if waiting.state != "queued":
+        return f"job {job.number} is {waiting.state}: its time in the queue has not begun"
+    over_us = waiting.since_us + job.queue_timeout_us
+    return None if due_us == over_us else f"it rings at {due_us}; the limit is over at {over_us}"
 
 
 def _find_missing_alarms(reader: Reader, fold: Fold, set_for: set[int], problems: Problems) -> None:

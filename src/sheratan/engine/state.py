@@ -12,6 +12,7 @@ from sheratan.contracts.principal import Principal
 from sheratan.engine.commands import Pending, StartBulk
 from sheratan.engine.flow_state import FlowState
 from sheratan.engine.partitions import Partitions
+from sheratan.engine.retention_state import RetentionState
 from sheratan.engine.runs import Runs
 from sheratan.engine.turns import Turns
 from sheratan.engine.window import Backlog, Window
@@ -141,8 +142,7 @@ class State:
         self.limits = limits
         self.head: Head = shard.head
         self.next_number, self.policy = shard.next_number, shard.policy
-        self.engine_entry = shard.engine_entry
-        self.clean = shard.clean
+        self.engine_entry, self.clean = shard.engine_entry, shard.clean
         self.intake = "open"
         self.lanes: dict[tuple[str, str, str, int], Lane] = {lane[1:]: lane for lane in store.lanes()}
         self.lane_by_number: dict[int, Lane] = {lane.lane: lane for lane in self.lanes.values()}
@@ -181,6 +181,7 @@ class State:
         self.bulks: dict[int, Bulk] = _open_bulks(store)
         """Bulk operations that go on, by the entry that says what they are."""
         self.runs = Runs(store)
+        self.retention = RetentionState(store.retentions())
         self.blocked = store.blocked_count()
         self.next_due_us = store.next_due_us()
         self.next_firing_us = store.next_firing_us()

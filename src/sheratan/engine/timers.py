@@ -51,9 +51,12 @@ def _timers(batch: Batch) -> None:
         if batch.unit.location(timer.number) is None:
             _due(batch, jobs[timer.number], timer)
     alarms = store.alarms_due(batch.at_us, _TIMERS_AT_ONCE)
+    waited = batch.jobs([number for _, number in alarms])
     for due_us, number in alarms:
         batch.unit.alarms_rung.append((due_us, number))
-        _waited_too_long(batch, batch.job(number))
+        if number in waited:
+            # Else it was started in time, has ended since, and was pruned.
+            _waited_too_long(batch, waited[number])
     # What was read is still in the database until this batch is committed, so look again after it.
     batch.rang = True
     batch.more |= bool(timers or alarms)

@@ -13,9 +13,9 @@ from sheratan.contracts.flow import BlockedBy
 from sheratan.contracts.ids import look_up_job_id
 from sheratan.contracts.jobs import JobError, JobRecord, QueueRecord
 from sheratan.contracts.worker import StepRecord
-from sheratan.engine.batch import job_id
 from sheratan.engine.blockers import Blockers, limits_of
 from sheratan.engine.entries import read_entry
+from sheratan.engine.ids import absent, ids_of, job_id
 from sheratan.engine.inbox import waits_for
 from sheratan.engine.run_views import with_node
 from sheratan.engine.state import State
@@ -68,7 +68,7 @@ def find_view(reader: Reader, text: str) -> JobView:
     address = look_up_job_id(text)
     view = reader.view(address.number)
     if view is None or job_id(view.job) != text:
-        raise NotFound(f"there is no job {text}", field="id")
+        raise absent(reader, text)
     return view
 
 
@@ -120,7 +120,7 @@ def job_record(
         output=decode_value(_output(reader, location)),
         error=_last_error(reader, job, location),
         steps=reader.last_steps([job.number]).get(job.number, (0, 0))[0],
-        after=[job_id(parent) for parent in _parents(reader, job)],
+        after=_parents(reader, job),
         origin=_id_of(reader, job.origin),
         tags=reader.tags(job.number),
         submitted_by_job=_id_of(reader, job.submitted_by),
@@ -288,16 +288,14 @@ def _last_error(reader: Reader, job: JobRow, location: Location) -> JobError | N
     return msgspec.json.decode(failures[max(failures)], type=JobError) if failures else None
 
 
-def _parents(reader: Reader, job: JobRow) -> list[JobRow]:
+def _parents(reader: Reader, job: JobRow) -> list[str]:
     numbers = reader.after(job.number)
-    by_number = {parent.number: parent for parent in reader.jobs(numbers)}
-    return [by_number[number] for number in numbers]
+    ids = ids_of(reader, numbers)
+    return [ids[number] for number in numbers]
 
 
 def _id_of(reader: Reader, number: int | None) -> str | None:
-    if number is None:
-        return None
-    return next((job_id(job) for job in reader.jobs([number])), None)
+    return None if number is None else ids_of(reader, [number]).get(number)
 
 
 def queue_records(state: State, tenant: str) -> list[QueueRecord]:

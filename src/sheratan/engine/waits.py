@@ -66,7 +66,7 @@ def _check_jobs(batch: Batch, waiting: int, wait: Wait) -> None:
         if above in known:
             text = f"{wait.name} waits for {job_id(known[above])}, which may wait for it in turn"
             raise InvalidInput(text, field="waits")
-        above = batch.job(above).submitted_by
+        above = batch.trace(above).submitted_by
 
 
 def park(batch: Batch, held: Held, waits: Sequence[Wait], record: dict[str, Any], by: Principal) -> None:

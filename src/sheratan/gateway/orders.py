@@ -13,6 +13,7 @@ from sheratan.engine.commands import (
     Command,
     DeleteSchedule,
     Discard,
+    KeepJobs,
     LimitStarts,
     Pause,
     PauseSchedule,
@@ -35,6 +36,11 @@ def _limit(subject: str, request: api.LimitQueue | api.LimitKind) -> LimitStarts
     return LimitStarts(subject=subject, limits=request.limits, reason=request.reason)
 
 
+def _keep(request: api.SetRetention) -> KeepJobs:
+    keep_us = None if request.keep_seconds is None else request.keep_seconds * 1_000_000
+    return KeepJobs(kind=request.kind or "", keep_us=keep_us, reason=request.reason)
+
+
 ORDERS: Final[dict[type[api.Request], Callable[[Any], Command]]] = {
     api.CancelJob: lambda request: Cancel(id=request.id, reason=request.reason),
     api.UnblockJob: lambda request: Unblock(id=request.id, reason=request.reason),
@@ -51,6 +57,7 @@ ORDERS: Final[dict[type[api.Request], Callable[[Any], Command]]] = {
     api.PauseSchedule: lambda request: PauseSchedule(name=request.name, reason=request.reason),
     api.ResumeSchedule: lambda request: ResumeSchedule(name=request.name),
     api.BackfillSchedule: _backfill,
+    api.SetRetention: _keep,
     api.DeleteSchedule: lambda request: DeleteSchedule(name=request.name, reason=request.reason),
 }
 """The command of each request."""

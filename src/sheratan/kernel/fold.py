@@ -14,13 +14,14 @@ from sheratan.kernel.fold_book import decision_of
 from sheratan.kernel.fold_dead import DeadFold
 from sheratan.kernel.fold_flow import FlowFold
 from sheratan.kernel.fold_jobs import JobFold
+from sheratan.kernel.fold_retention import RetentionFold
 from sheratan.kernel.fold_smooth import BROKEN_DATA, SmoothFold
 from sheratan.kernel.stencil import Run
 
 __all__ = ["Fold"]
 
 
-class Fold(FlowFold):
+class Fold(RetentionFold):
     """Takes entries in order. Memory grows with open jobs, keys, dead letters, approvals and, a byte each, ended jobs.
 
     It never raises on what an entry says: what it cannot use becomes a violation, and it goes on.
@@ -202,4 +203,6 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
     "workflow.stopping": JobFold.run_changed,
     "workflow.compensating": JobFold.run_changed,
     "workflow.ended": JobFold.run_changed,
+    "retention.set": RetentionFold.retention_set,
+    "retention.pruned": RetentionFold.retention_pruned,
 }

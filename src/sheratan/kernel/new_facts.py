@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any, NamedTuple
 
 from sheratan.contracts.journal import Entry
 from sheratan.kernel.facts import Ended, FailedFact, FailureFact, StepFact
 from sheratan.kernel.run_facts import NodeFact, NodeJobFact, RunEnded
 
-__all__ = ["NewFacts", "PlainJobs", "no_facts"]
+__all__ = ["NewFacts", "PlainJobs", "PrunedFact", "RetentionFact", "no_facts"]
 
 
 class PlainJobs(NamedTuple):
@@ -40,9 +41,37 @@ class PlainJobs(NamedTuple):
         for column, facts in zip(self.columns(), others.columns(), strict=True):
             column.extend(facts)
 
+    def without(self, numbers: Container[int]) -> PlainJobs:
+        """The jobs but for these."""
+        places = [place for place, number in enumerate(self.numbers) if number not in numbers]
+        return PlainJobs(*([column[place] for place in places] for column in self.columns()))
+
     def part(self, start: int, stop: int) -> PlainJobs:
         """Some of the jobs."""
         return PlainJobs(*(column[start:stop] for column in self.columns()))
+
+
+class RetentionFact(NamedTuple):
+    """How long jobs are kept (None: for ever), by which entry, the newest entry about it, and how many were pruned."""
+
+    keep_us: int | None
+    set_entry: int
+    entry: int | None
+    jobs: int
+
+
+class PrunedFact(NamedTuple):
+    """Jobs that an entry says were pruned: by what was set for their kind, or for all but the kinds apart ('').
+
+    `newest_us` is when the last of them ended, as the decision was told.
+    """
+
+    entry: int
+    tenant: str
+    kind: str
+    apart: frozenset[str]
+    newest_us: int
+    numbers: list[int]
 
 
 class NewFacts(NamedTuple):
@@ -58,8 +87,9 @@ class NewFacts(NamedTuple):
     runs_ended: list[RunEnded]
     nodes: list[NodeFact]
     node_jobs: list[NodeJobFact]
+    pruned: list[PrunedFact]
 
 
 def no_facts() -> NewFacts:
     """Room for facts."""
-    return NewFacts(PlainJobs([], [], [], [], [], [], [], []), [], [], [], [], [], [], [], [], [])
+    return NewFacts(PlainJobs([], [], [], [], [], [], [], []), [], [], [], [], [], [], [], [], [], [])

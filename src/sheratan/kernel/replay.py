@@ -20,6 +20,7 @@ from sheratan.kernel import (
     fork,
     outcome,
     recovery,
+    retention,
     retry,
     routing,
 )
@@ -38,6 +39,7 @@ RULE_MODULES: Final = (
     fork,
     outcome,
     recovery,
+    retention,
     retry,
     routing,
 )

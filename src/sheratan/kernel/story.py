@@ -8,6 +8,7 @@ from typing import Any, Final
 from sheratan.contracts.journal import Entry
 from sheratan.kernel.code import tell_difference
 from sheratan.kernel.story_approvals import APPROVAL_TELLERS
+from sheratan.kernel.story_retention import RETENTION_TELLERS
 from sheratan.kernel.story_schedules import SCHEDULE_TELLERS
 from sheratan.kernel.story_words import who, with_reason
 from sheratan.kernel.story_workflows import WORKFLOW_TELLERS
@@ -221,6 +222,7 @@ _TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     **SCHEDULE_TELLERS,
     **APPROVAL_TELLERS,
     **WORKFLOW_TELLERS,
+    **RETENTION_TELLERS,
 }
 
 

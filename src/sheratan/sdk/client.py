@@ -24,6 +24,7 @@ from sheratan.contracts.workflows import Workflow
 from sheratan.sdk.approval_calls import ApprovalCalls
 from sheratan.sdk.kind import Kind
 from sheratan.sdk.options import SubmissionOptions, read_options
+from sheratan.sdk.retention_calls import RetentionCalls
 from sheratan.sdk.runs import RunHandle
 from sheratan.sdk.schedule_options import ScheduleOptions, read_schedule
 from sheratan.sdk.socket import connect
@@ -58,7 +59,7 @@ class JobHandle:
         return await self._client.cancel(self.id, reason)
 
 
-class Client(ApprovalCalls):
+class Client(ApprovalCalls, RetentionCalls):
     """An engine's client. Use it as an async context manager, or call `close`."""
 
     def __init__(self, transport: api.Transport) -> None:

@@ -14,7 +14,7 @@ from sheratan.engine.state import State
 from sheratan.engine.verify import Verifier
 from sheratan.kernel.chain import Head
 from sheratan.simulation.batches import drawn_in
-from sheratan.simulation.beside import faults_beside
+from sheratan.simulation.beside import faults_beside, retention_faults
 from sheratan.simulation.clock import SimulatedClock
 from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.memory import memory_faults
@@ -158,8 +158,9 @@ class Auditor:
         self._reader = reader
         self._begin_checks()
         self._check_store()
-        for number in self.model.jobs:
-            self._compare_job(number)
+        for number, job in self.model.jobs.items():
+            if not job.is_pruned:
+                self._compare_job(number)
 
     # ------------------------------------------------------------------------------------------------------------------
     # The model
@@ -188,7 +189,7 @@ class Auditor:
             self._compare_schedules()
             self._compare_records(decided)
             assert self._reader is not None
-            for fault in run_faults(self._reader, self.model):
+            for fault in (*run_faults(self._reader, self.model), *retention_faults(self._reader, self.model)):
                 self._blame(fault)
 
     def _compare_records(self, decided: _Decided) -> None:

@@ -12,7 +12,7 @@ __all__ = ["drawn_in", "seeds_of"]
 
 def drawn_in(batch: Batch) -> Drawn:
     """What a batch has drawn."""
-    return Drawn(seeds_of(batch), _made_in_bulk(batch), _firing_ids(batch), _node_jobs(batch))
+    return Drawn(seeds_of(batch), _made_in_bulk(batch), _firing_ids(batch), _node_jobs(batch), _pruned(batch))
 
 
 def _made_in_bulk(batch: Batch) -> list[str]:
@@ -32,6 +32,11 @@ def _firing_ids(batch: Batch) -> dict[str, str]:
 def _node_jobs(batch: Batch) -> NodeJobs:
     jobs = {job.number: job for job in batch.unit.jobs}
     return {(row.run, row.node, row.item): (row.job, job_id(jobs[row.job])) for row in batch.unit.node_jobs}
+
+
+def _pruned(batch: Batch) -> dict[str, list[int]]:
+    entries = {entry.seq: entry.subject.partition(":")[2] for entry in batch.unit.entries}
+    return {entries[entry]: numbers for entry, numbers in batch.unit.pruned.items()}
 
 
 def seeds_of(batch: Batch) -> dict[int, int]:

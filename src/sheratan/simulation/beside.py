@@ -11,7 +11,7 @@ from sheratan.simulation.model import Model
 from sheratan.simulation.model_flow import bounds
 from sheratan.store.port import Reader
 
-__all__ = ["faults_beside"]
+__all__ = ["faults_beside", "retention_faults"]
 
 
 def faults_beside(reader: Reader, model: Model) -> Iterator[str]:
@@ -86,3 +86,29 @@ def _partition_paces(reader: Reader, model: Model) -> dict[Any, Fraction]:
         part = Fraction(row.part, rate.count if rate else 1)
         found[row.subject, names[row.number]] = row.pace_us + part
     return found
+
+
+def retention_faults(reader: Reader, model: Model) -> Iterator[str]:
+    """In what is kept, and what was pruned in the batch just committed, is not as the model says."""
+    yield from model.faults
+    kept = {row.kind: row.keep_us for row in reader.retentions()}
+    if kept != model.kept:
+        yield f"jobs are kept for {kept}; the model says {model.kept}"
+    numbers = sorted(number for numbers in model.pruned_now.values() for number in numbers)
+    if numbers:
+        yield from _pruned(reader, model, numbers)
+
+
+def _pruned(reader: Reader, model: Model, numbers: list[int]) -> Iterator[str]:
+    left = {one.number: (one.id, one.state, one.finished_us) for one in reader.remains(numbers)}
+    said = {n: (job.id, job.state, job.ended_us) for n in numbers for job in [model.jobs[n]]}
+    if left != said:
+        yield f"of the jobs that were pruned is left {left}; the model says {said}"
+    stay = (
+        reader.jobs(numbers),
+        reader.results(numbers),
+        reader.failure_rows(numbers),
+        reader.tag_rows(numbers),
+    )
+    if any(stay) or reader.last_steps(numbers):
+        yield f"of the jobs {numbers}, which were pruned, {stay} is left"

@@ -230,6 +230,12 @@ class Client:
         )
         return draw.pick("limit.per_partition", (None, limits, limits))
 
+    async def _keep(self) -> None:
+        """Say how long jobs are kept that have ended: those of a kind, or all others."""
+        kind = self._choices.pick("retention.kind", (None, None, *KINDS))
+        seconds = self._choices.pick("retention.seconds", (1, 1, 20, 120, None))
+        await self._ask(api.SetRetention(kind=kind, keep_seconds=seconds, reason="a test"))
+
     async def _schedule(self) -> None:
         draw = self._choices
         schedule = draw_schedule(draw, self._submission(), round(self._network.loop.now_us / 1_000_000))

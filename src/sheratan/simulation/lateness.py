@@ -19,7 +19,7 @@ def find_late(model: Model, clock: SimulatedClock) -> str | None:
     """What is late at an instant at which the engine rests, in a sentence."""
     now_us = clock.monotonic_us()
     late = _late_schedule(model, clock.now_us()) if clock.set_at_us + _LOOK_US + _LATE_US < now_us else None
-    return late or _late_work(model, now_us)
+    return late or _late_work(model, now_us) or model.find_unpruned(clock.now_us(), now_us)
 
 
 def _late_schedule(model: Model, wall_us: int) -> str | None:

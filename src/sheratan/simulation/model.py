@@ -20,8 +20,8 @@ from sheratan.engine.commands import (
     RegisterWorker,
     StartDraining,
 )
-from sheratan.simulation.model_forks import ModelForks
 from sheratan.simulation.model_jobs import Refused
+from sheratan.simulation.model_retention import ModelRetention
 from sheratan.simulation.model_state import SILENCE_US, Drawn, ModelJob, ModelWorker
 
 __all__ = ["Model"]
@@ -29,7 +29,7 @@ __all__ = ["Model"]
 _TIMERS_AT_ONCE: Final = 512
 
 
-class Model(ModelForks):
+class Model(ModelRetention):
     """Jobs, runs, schedules, workers and queues, and how they change."""
 
     # ------------------------------------------------------------------------------------------------------------------
@@ -46,6 +46,7 @@ class Model(ModelForks):
         self.answers.clear()
         self._actual, self._seeds = actual, drawn.seeds
         self.made, self._firing_ids, self.new_parts = drawn.made, drawn.firing_ids, drawn.node_jobs
+        self.pruned_now = drawn.pruned
 
     def decide(self, commands: Sequence[Pending], abandoned: set[int]) -> None:
         """Commands in order, then what time has brought, then who gets work."""
@@ -69,6 +70,7 @@ class Model(ModelForks):
         self.follow()
         self._advance_runs()
         self._dispatch(abandoned)
+        self.prune()
 
     def start(self, limits: Limits) -> None:
         """A new engine: nobody is on duty, and what ran is lost."""

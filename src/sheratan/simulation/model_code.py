@@ -36,9 +36,7 @@ class ModelCode(ModelApprovals):
         self.changed.add(job.number)
 
     def _Unblock(self, pending: Pending, command: Unblock) -> Any:  # noqa: N802 - the command's name
-        job = self.by_id.get(command.id)
-        if job is None:
-            raise Refused("not_found")
+        job = self._job(command.id)
         if job.number not in self.changed:
             raise Refused("conflict")
         self.hit("code.unblocked")

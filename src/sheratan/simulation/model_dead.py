@@ -52,12 +52,6 @@ class ModelDead(ModelJobs):
     # ------------------------------------------------------------------------------------------------------------------
     # One job
 
-    def _job(self, job_id: str) -> ModelJob:
-        job = self.by_id.get(job_id)
-        if job is None:
-            raise Refused("not_found")
-        return job
-
     def _Cancel(self, pending: Pending, command: Cancel) -> str:  # noqa: N802 - the command's name
         return self._cancel(self._job(command.id))
 
@@ -212,7 +206,7 @@ def _is_meant(job: ModelJob, command: StartBulk) -> bool:
     if command.action == "cancel":
         stands = job.state not in TERMINAL
     elif command.action == "retry":
-        stands = job.state in TERMINAL
+        stands = job.state in TERMINAL and not job.is_pruned
     else:
         stands = job.is_dead
     if command.action in ("retry", "replay") and job.is_quarantined and not command.poison:

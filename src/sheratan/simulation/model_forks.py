@@ -40,13 +40,24 @@ class ModelForks(ModelRuns):
         known = before.nodes.get(name)
         if name == start or any(run.nodes[parent].source is None for parent in node.parents):
             return
-        if known is None or known.state not in ("succeeded", "skipped") or known.undone:
-            return
-        if self._has_changed(before, run, name):
+        if known is None or self._is_gone(known) or self._has_changed(before, run, name):
             return
         self.hit("workflow.taken_over" if known.source is None else "workflow.taken_over_again")
         node.state, node.items = known.state, known.items
         node.source = before.number if known.source is None else known.source
+
+    def owner_of(self, node: ModelNode) -> ModelNode:
+        """The node that has its jobs: itself, or the one that it was taken over from."""
+        return node if node.source is None else self.runs[node.source].nodes[node.declared["name"]]
+
+    def _is_gone(self, node: ModelNode) -> bool:
+        """Whether there is nothing to take over of what it has done."""
+        if node.state not in ("succeeded", "skipped") or node.undone:
+            return True
+        is_pruned = any(self.jobs[job].is_pruned for job in self.owner_of(node).jobs.values())
+        if is_pruned:
+            self.hit("retention.node_pruned")
+        return is_pruned
 
     def _has_changed(self, before: ModelRun, run: ModelRun, name: str) -> bool:
         if _declared(before, name) != _declared(run, name):

@@ -113,12 +113,12 @@ class ModelJobs(ModelFlow):
         if _request(job.wanted) != _request(new):
             self.hit("key.conflict")
             raise Refused("idempotency_conflict")
-        self.hit("key.found")
+        self.hit("retention.key_outlives" if job.is_pruned else "key.found")
         return job.id
 
     def _check_admission(self, new: NewJob, coming: int) -> None:
-        if any(parent not in self.by_id for parent in new.after):
-            raise Refused("not_found")
+        for parent in new.after:
+            self._job(parent)
         if self.draining:
             self.hit("submit.refused_draining")
             raise Refused("unavailable")

@@ -43,6 +43,8 @@ class Drawn(NamedTuple):
     made: list[str]
     firing_ids: dict[str, str]
     node_jobs: NodeJobs
+    pruned: dict[str, list[int]]
+    """The jobs that were pruned, by the kind that is set for."""
 
 
 class ModelWait(NamedTuple):
@@ -101,6 +103,7 @@ class ModelJob:
     is_dead: bool = False
     """Whether it has failed and was neither replayed nor discarded."""
     children: list[int] = field(default_factory=list)
+    is_pruned: bool = False
 
     @property
     def is_quarantined(self) -> bool:

@@ -53,10 +53,17 @@ class ModelWaits:
     def _actual_value(self, pending: Pending) -> Any:
         raise NotImplementedError
 
-    def _SendSignal(self, pending: Pending, command: SendSignal) -> Any:  # noqa: N802 - the command's name
-        job = self.by_id.get(command.id)
+    def _job(self, job_id: str) -> ModelJob:
+        job = self.by_id.get(job_id)
         if job is None:
             raise Refused("not_found")
+        if job.is_pruned:
+            self.hit("retention.asked_for")
+            raise Refused("pruned")
+        return job
+
+    def _SendSignal(self, pending: Pending, command: SendSignal) -> Any:  # noqa: N802 - the command's name
+        job = self._job(command.id)
         if job.state in TERMINAL:
             raise Refused("already_ended")
         if len(job.signals) >= _SIGNALS_MAX:

@@ -68,6 +68,7 @@ _WEIGHTS: Final[dict[str, int]] = {
     "schedule": 8,
     "tend": 14,
     "workflow": 10,
+    "keep": 2,
 }
 """What clients do, and the most weight that each thing may have against the others."""
 

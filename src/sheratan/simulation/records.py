@@ -24,6 +24,7 @@ _NOTED: Final = (
     "job.replayed", "job.discarded", "bulk.started", "bulk.ended",
     "queue.paused", "queue.resumed", "kind.paused", "kind.resumed", "flow.limited",
     "schedule.created", "schedule.changed", "schedule.missed", "schedule.fired", "schedule.skipped",
+    "retention.set", "retention.pruned",
     "schedule.postponed", "schedule.backfilled", "schedule.paused", "schedule.resumed", "schedule.deleted",
 )  # fmt: skip
 """Entries that move no job, so that nothing else would show that one is missing."""
@@ -42,6 +43,7 @@ _CHOSEN: Final[dict[str, tuple[str, ...]]] = {
     "schedule.postponed": ("refuse",),
     "approval.voted": ("open", "approved", "denied"),
     "approval.expired": ("expired",),
+    "retention.pruned": ("prune",),
 }
 """What must have been chosen where an entry of this type says what was done."""
 

@@ -13,6 +13,7 @@ from sheratan.contracts import api
 from sheratan.contracts.errors import NotFound, SheratanError
 from sheratan.contracts.flow import NO_LIMITS
 from sheratan.engine import window
+from sheratan.engine.ids import find_remains
 from sheratan.engine.views import find_view
 from sheratan.simulation.auditor import Auditor
 from sheratan.simulation.choices import Choices, Tape
@@ -282,7 +283,8 @@ class _World:
         try:
             for told in (one for heard in self.acknowledged for one in heard):
                 try:
-                    state = state_of(find_view(reader, told.id).location)
+                    left = find_remains(reader, told.id)
+                    state = left.state if left else state_of(find_view(reader, told.id).location)
                 except SheratanError as error:
                     self.story.blame(f"{told.id} was acknowledged; now: {error}")
                     return

@@ -11,6 +11,7 @@ from sheratan.contracts.ids import JOB_NUMBER_MAX
 from sheratan.kernel.chain import Head
 from sheratan.store.port_approvals import ApprovalReader
 from sheratan.store.port_partitions import PartitionReader
+from sheratan.store.port_retention import RetentionReader
 from sheratan.store.port_scans import Scans
 from sheratan.store.rows import (
     AwaitedRow,
@@ -85,7 +86,7 @@ class NodeJobView(NamedTuple):
     finished_us: int | None
 
 
-class Reader(Scans, ApprovalReader, PartitionReader, Protocol):
+class Reader(Scans, ApprovalReader, PartitionReader, RetentionReader, Protocol):
     """Reads of committed state. Every read is bounded in rows and in time."""
 
     def shard(self) -> Shard:
@@ -274,6 +275,10 @@ class Reader(Scans, ApprovalReader, PartitionReader, Protocol):
 
     def node_jobs(self, runs: Sequence[int]) -> list[NodeJobView]:
         """The jobs of these runs, by run, node and item, each with how it has ended."""
+        ...
+
+    def pruned_nodes(self, runs: Collection[int]) -> set[tuple[int, str]]:
+        """The nodes of these runs of which a job was pruned: run and name."""
         ...
 
     def node_ends(self, run: int) -> list[tuple[str, bool, str, int]]:

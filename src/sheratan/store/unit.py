@@ -15,6 +15,7 @@ from sheratan.kernel.chain import Head, encode_entry, entry_hash
 from sheratan.kernel.lifecycle import check_transition
 from sheratan.store.approval_rows import ApprovalAct, ApprovalRow
 from sheratan.store.partition_rows import PartitionChanges
+from sheratan.store.retention_rows import RetentionRow
 from sheratan.store.rows import (
     TIMER_WAIT,
     AfterRow,
@@ -68,8 +69,7 @@ class Unit(RunChanges):
 
     def __init__(self, head: Head, *, now_us: int, policy: int, next_number: int) -> None:
         super().__init__()
-        self.first_seq = head.seq
-        self.head = head
+        self.first_seq, self.head = head.seq, head
         self.policy = policy
         self.next_number = next_number
         # Recorded time never runs backwards against seq, whatever the wall clock does.
@@ -110,10 +110,12 @@ class Unit(RunChanges):
         self.approval_acts: list[ApprovalAct] = []
         self.alarms: list[tuple[int, int]] = []
         self.alarms_rung: list[tuple[int, int]] = []
+        self.retentions: dict[tuple[str, str], RetentionRow] = {}
+        self.pruned: dict[int, list[int]] = {}
+        """The jobs that each of these entries prunes."""
         self.engine_entry: int | None = None
         self.clean = False
-        self._seq = head.seq
-        self._hash = head.hash
+        self._seq, self._hash = head.seq, head.hash
 
     @property
     def next_seq(self) -> int:

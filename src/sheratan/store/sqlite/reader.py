@@ -37,6 +37,7 @@ from sheratan.store.rows import (
 from sheratan.store.sqlite.approvals import SqliteApprovals
 from sheratan.store.sqlite.pages import PageReader
 from sheratan.store.sqlite.partitions import SqlitePartitions
+from sheratan.store.sqlite.retention import SqliteRetention
 from sheratan.store.sqlite.run_reader import SqliteRuns
 
 __all__ = ["SqliteReader"]
@@ -52,7 +53,7 @@ _TABLES: tuple[tuple[str, type[Timer | Lease | Blocked | Result]], ...] = (
 )
 
 
-class SqliteReader(SqliteRuns, SqliteApprovals, SqlitePartitions):
+class SqliteReader(SqliteRuns, SqliteApprovals, SqlitePartitions, SqliteRetention):
     """The reads of the store port; the owner's store adds writing."""
 
     def __init__(self, connection: apsw.Connection) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import starmap
 
 from sheratan.store.port import NodeJobView
@@ -59,6 +59,10 @@ class SqliteRuns(SqliteSearch):
     def node_ends(self, run: int) -> list[tuple[str, bool, str, int]]:
         """How the jobs of a run have ended: by node, and whether they undo it, each state and how many."""
         return [(row[0], bool(row[1]), *row[2:]) for row in self._rows("select_node_ends", (run,))]
+
+    def pruned_nodes(self, runs: Collection[int]) -> set[tuple[int, str]]:
+        """The nodes of these runs of which a job was pruned: run and name."""
+        return set(self._rows("select_pruned_nodes", (json.dumps(list(runs)),)))
 
     def jobs_of_node(self, run: int, name: str, limit: int = -1) -> list[int]:
         """The numbers of the first jobs of a node, in the order of its items; all of them without a limit."""

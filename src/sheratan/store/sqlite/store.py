@@ -19,6 +19,7 @@ from sheratan.store.sqlite.library import check_library
 from sheratan.store.sqlite.log import LOG_PAGES, checkpoint_at, lay_out_log, leave_log, write_log_anew
 from sheratan.store.sqlite.migrate import apply_migrations
 from sheratan.store.sqlite.pages import PageWriter
+from sheratan.store.sqlite.prune import prune_jobs
 from sheratan.store.sqlite.reader import SqliteReader
 from sheratan.store.sqlite.statements import delete_rows, insert_rows, sql
 from sheratan.store.unit import Unit
@@ -185,6 +186,7 @@ class SqliteStore(SqliteReader):
                 self._write_moves(unit)
                 self._write_rows(unit)
                 self._write_runs(unit)
+                prune_jobs(connection, unit.pruned)
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
@@ -246,6 +248,7 @@ class SqliteStore(SqliteReader):
         _change_rows(connection, "blocking_code", unit.blocking, 2)
         insert_rows(connection, "replace_approval", list(unit.approvals.values()))
         insert_rows(connection, "insert_approval_act", unit.approval_acts)
+        insert_rows(connection, "replace_retention", list(unit.retentions.values()))
         insert_rows(connection, "insert_mention", unit.mentions)
         insert_rows(connection, "insert_alarm", unit.alarms)
         insert_rows(connection, "replace_flow", list(unit.flows.values()))

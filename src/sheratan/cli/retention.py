@@ -1,0 +1,83 @@
+"""`sheratan retention`: how long jobs are kept after they have ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from sheratan.cli.output import draw_table, emit, line
+from sheratan.cli.reach import ask, request
+from sheratan.cli.session import Session, command_options
+from sheratan.cli.values import DURATION
+from sheratan.contracts import api
+from sheratan.contracts.retention import RetentionPreview, RetentionRecord
+from sheratan.kernel.words import count
+
+__all__ = ["retention"]
+
+_HEADERS = ("KIND", "KEPT", "PRUNED")
+_OTHERS = "(others)"
+
+
+@click.group()
+def retention() -> None:
+    """Say how long jobs are kept after they have ended."""
+
+
+@retention.command("list")
+@command_options
+def list_retention(session: Session) -> None:
+    """List how long jobs are kept, and how many were pruned. What nothing is set for is kept for ever."""
+    found: list[RetentionRecord] = ask(
+        session, lambda transport: transport.call(request(api.ListRetention)), offline=True
+    )
+    emit(session, found, lambda: draw_table(_HEADERS, [_row(one) for one in found]))
+
+
+@retention.command("set")
+@click.argument("kind", required=False)
+@click.option("--keep", type=DURATION, help="How long after their end, such as 90d or 12h; whole seconds.")
+@click.option("--for-ever", is_flag=True, help="Never prune them.")
+@click.option("--dry-run", is_flag=True, help="Say how many jobs would be pruned at once, and do nothing.")
+@click.option("--reason", default="", help="Why; it goes into the journal.")
+@command_options
+def set_retention(
+    session: Session, kind: str | None, keep: float | None, for_ever: bool, dry_run: bool, reason: str
+) -> None:
+    """Keep jobs of KIND for so long after they have ended; without KIND, of all kinds for which nothing is set.
+
+    What is older is pruned at once and from then on: input, output, steps and errors are gone. Dead letters stay, and
+    what open jobs still need. The entries in the journal stay, too, so `sheratan why` goes on telling the story.
+    """
+    if (keep is None) == (not for_ever):
+        raise click.UsageError("Say how long with --keep, or --for-ever.")
+    wanted: dict[str, Any] = {"kind": kind, "keep_seconds": keep if keep is None or keep % 1 else int(keep)}
+    if dry_run:
+        _preview(session, wanted)
+        return
+    asked = request(api.SetRetention, **wanted, reason=reason)
+    entry: int = ask(session, lambda transport: transport.call(asked))
+    told = f"{kind or _OTHERS}: kept {_kept(wanted['keep_seconds'])} (entry {entry})"
+    emit(session, wanted | {"entry": entry}, lambda: line(told))
+
+
+def _preview(session: Session, wanted: dict[str, Any]) -> None:
+    asked = request(api.PreviewRetention, **wanted)
+    found: RetentionPreview = ask(session, lambda transport: transport.call(asked), offline=True)
+    more = ", and more than were counted" if found.is_more else ""
+    needed = f"; {count(found.needed, 'more job')} stay, since they are still needed" if found.needed else ""
+    emit(session, found, lambda: line(f"{count(found.jobs, 'job')} would be pruned{more}{needed}"))
+
+
+def _row(one: RetentionRecord) -> tuple[object, ...]:
+    return one.kind or _OTHERS, _kept(one.keep_seconds), one.pruned
+
+
+def _kept(seconds: int | None) -> str:
+    if seconds is None:
+        return "for ever"
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"

@@ -1,0 +1,174 @@
+"""Retention: jobs that have ended are kept for as long as somebody has set, and then their rows are pruned.
+
+Their entries stay in the journal, and of each job so much that its id and its story can be told. What is old enough
+is looked for in the order of numbers, a piece in each batch; a piece commits with the entry that tells of it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from sheratan.contracts.errors import LimitReached
+from sheratan.contracts.limits import Limits
+from sheratan.contracts.principal import DEFAULT_TENANT, ENGINE, Principal
+from sheratan.contracts.retention import PreviewRetention, RetentionPreview, RetentionRecord
+from sheratan.engine.batch import Batch
+from sheratan.engine.retention_commands import KeepJobs
+from sheratan.engine.words import check_reason
+from sheratan.kernel.retention import PRUNE, decide_prune, ranges_of, subject_of
+from sheratan.kernel.rules import decision
+from sheratan.store.partition_rows import lane_of
+from sheratan.store.port import Reader
+from sheratan.store.retention_rows import EndedRow, RetentionRow
+
+__all__ = ["keep_jobs", "list_retention", "preview_retention", "prune"]
+
+_LOOKED_MAX = 1_000_000
+"""Jobs that a preview looks at, at most."""
+
+
+def keep_jobs(batch: Batch, command: KeepJobs, by: Principal) -> int:
+    """Set how long jobs are kept; returns the entry that says so."""
+    check_reason(command.reason)
+    rows, most = batch.state.retention.rows, batch.state.limits.queues_max
+    key = by.tenant, command.kind
+    known = rows.get(key)
+    if known is None and len(rows) >= most:
+        raise LimitReached(
+            f"how long jobs are kept was set for {most} kinds (limits.queues_max)", field="kind"
+        )
+    data: dict[str, Any] = {"keep_us": command.keep_us} | (
+        {"reason": command.reason} if command.reason else {}
+    )
+    previous = None if known is None else known.entry
+    entry = batch.unit.record("retention.set", subject_of(command.kind), data, by, previous=previous)
+    _put(batch, RetentionRow(*key, command.keep_us, entry, entry, 0 if known is None else known.jobs))
+    batch.state.retention.begin()
+    return entry
+
+
+def prune(batch: Batch) -> None:
+    """Prune a piece of what is old enough, if it is time to look."""
+    state = batch.state
+    if state.intake != "open" or not state.retention.is_due(batch.monotonic_us):
+        return
+    if any(row.source is not None for row in batch.unit.nodes):
+        # A run takes over what another one has done: whose jobs these are, the next batch knows.
+        return
+    found = state.store.ended_jobs(state.retention.looked, state.limits.prune_look_jobs_max)
+    due = _look_through(batch, found)
+    needed = _needed(batch, [row.number for jobs in due.values() for row in jobs])
+    for key, jobs in due.items():
+        _prune(batch, state.retention.rows[key], [row for row in jobs if row.number not in needed])
+
+
+def _look_through(batch: Batch, found: list[EndedRow]) -> dict[tuple[str, str], list[EndedRow]]:
+    """Which of these jobs are old enough, by what is set for them; the walk comes as far as they were looked at."""
+    retention, limits = batch.state.retention, batch.state.limits
+    due: dict[tuple[str, str], list[EndedRow]] = {}
+    shortest_us, left = retention.shortest_us or 0, limits.prune_jobs_max
+    is_over = len(found) < limits.prune_look_jobs_max
+    for row in found:
+        if row.created_us + shortest_us > batch.at_us:
+            # Jobs with higher numbers were submitted later still, so none of them has been kept for long enough.
+            is_over = True
+            break
+        policy = retention.of(batch.state.lane_by_number[lane_of(row.lane)])
+        if policy is not None and _is_old(row, policy.keep_us, batch.at_us):
+            due.setdefault((policy.tenant, policy.kind), []).append(row)
+            left -= 1
+        retention.go_on_from(row.number)
+        if not left:
+            return due
+    if is_over:
+        retention.rest(batch.monotonic_us)
+    return due
+
+
+def _is_old(row: EndedRow, keep_us: int | None, now_us: int) -> bool:
+    return keep_us is not None and row.finished_us + keep_us <= now_us
+
+
+def _needed(batch: Batch, numbers: list[int]) -> set[int]:
+    """Those of these jobs that somebody may still ask for, and others, as of this batch."""
+    if not numbers:
+        return set()
+    unit = batch.unit
+    fresh = {row.parent for row in unit.after} | {row.job for row in unit.node_jobs} | set(unit.dead_letters)
+    fresh |= {row.origin for row in unit.jobs if row.origin is not None}
+    fresh |= {row.last_job for row in unit.schedules.values() if row.last_job is not None}
+    return fresh | batch.state.store.still_needed(numbers)
+
+
+def _prune(batch: Batch, policy: RetentionRow, jobs: list[EndedRow]) -> None:
+    if not jobs:
+        return
+    given = {
+        "jobs": len(jobs),
+        "keep_us": policy.keep_us,
+        "newest_us": max(row.finished_us for row in jobs),
+        "now_us": batch.at_us,
+    }
+    verdict = decide_prune(given)
+    assert verdict.chosen == "prune", "each of them is old enough"
+    numbers = [row.number for row in jobs]
+    entry = batch.unit.record(
+        "retention.pruned",
+        subject_of(policy.kind),
+        {"numbers": ranges_of(numbers)},
+        replace(ENGINE, tenant=policy.tenant),
+        decision=decision(PRUNE, given, verdict),
+        previous=policy.entry,
+        cause=policy.set_entry,
+    )
+    batch.unit.pruned[entry] = numbers
+    _put(batch, policy._replace(entry=entry, jobs=policy.jobs + len(jobs)))
+
+
+def _put(batch: Batch, row: RetentionRow) -> None:
+    batch.state.retention.rows[row.tenant, row.kind] = row
+    batch.unit.retentions[row.tenant, row.kind] = row
+
+
+def list_retention(reader: Reader) -> list[RetentionRecord]:
+    """How long jobs are kept, by kind."""
+    return [
+        RetentionRecord(
+            kind=row.kind or None,
+            keep_seconds=None if row.keep_us is None else row.keep_us // 1_000_000,
+            pruned=row.jobs,
+            entry=row.entry,
+        )
+        for row in reader.retentions()
+        if row.tenant == DEFAULT_TENANT
+    ]
+
+
+def preview_retention(
+    reader: Reader, request: PreviewRetention, limits: Limits, now_us: int
+) -> RetentionPreview:
+    """How many jobs would be pruned at once if this were set."""
+    if request.keep_seconds is None:
+        return RetentionPreview(jobs=0, needed=0)
+    lanes = _lanes_meant(reader, request.kind)
+    keep_us, looked, above = request.keep_seconds * 1_000_000, 0, 0
+    jobs = needed = 0
+    while looked < _LOOKED_MAX:
+        found = reader.ended_jobs(above, limits.prune_look_jobs_max)
+        due = [row.number for row in found if lane_of(row.lane) in lanes and _is_old(row, keep_us, now_us)]
+        kept = len(reader.still_needed(due))
+        jobs, needed = jobs + len(due) - kept, needed + kept
+        if len(found) < limits.prune_look_jobs_max:
+            return RetentionPreview(jobs=jobs, needed=needed)
+        looked, above = looked + len(found), found[-1].number
+    return RetentionPreview(jobs=jobs, needed=needed, is_more=True)
+
+
+def _lanes_meant(reader: Reader, kind: str | None) -> set[int]:
+    """The lanes of a kind, or of all kinds that nothing is set for."""
+    if kind is not None:
+        return {lane.lane for lane in reader.lanes() if lane.kind == kind}
+    apart = {row.kind for row in reader.retentions()}
+    return {lane.lane for lane in reader.lanes() if lane.kind not in apart}

@@ -1,0 +1,1 @@
+INSERT INTO failure_text (failure_text, rowid, type, message) VALUES ('delete', ?, ?, ?)

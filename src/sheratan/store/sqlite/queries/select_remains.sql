@@ -1,0 +1,1 @@
+SELECT * FROM pruned WHERE number IN (SELECT value FROM json_each(?))

@@ -1,0 +1,1 @@
+SELECT * FROM retention ORDER BY tenant, kind

@@ -1,0 +1,62 @@
+"""Retention on the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import KINDS
+from tests.support import Server, running_server
+
+SUM = '{"left": 1, "right": 2}'
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Server]:
+    with running_server(tmp_path / "data", [KINDS]) as running:
+        yield running
+
+
+def test_what_is_kept_is_set_listed_and_told(own: Server) -> None:
+    assert own.cli("retention", "list", "-o", "json").stdout.strip() == "[]"
+    done = own.cli("retention", "set", "echo", "--keep", "90d", "--reason", "by law")
+    assert done.stdout.startswith("echo: kept 90d (entry ")
+    assert own.cli("retention", "set", "--for-ever").stdout.startswith("(others): kept for ever")
+    listed = json.loads(own.cli("retention", "list", "-o", "json").stdout)
+    assert [(one["kind"], one["keep_seconds"], one["pruned"]) for one in listed] == [
+        (None, None, 0),
+        ("echo", 90 * 86_400, 0),
+    ]
+    assert "by law" in own.cli("why", "retention:echo").stdout
+    assert own.cli("why", "retention:nobody").returncode == 3
+
+
+def test_a_dry_run_says_how_many_and_changes_nothing(own: Server) -> None:
+    done = own.cli("retention", "set", "--keep", "1s", "--dry-run", "-o", "json")
+    assert json.loads(done.stdout) == {"jobs": 0, "needed": 0, "is_more": False}
+    assert own.cli("retention", "list", "-o", "json").stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--keep", "1d", "--for-ever"), ("--keep", "soon"), ("--keep", "0s"), ("--keep", "1.5s")]
+)
+def test_a_misuse_is_refused(own: Server, options: tuple[str, ...]) -> None:
+    refused = own.cli("retention", "set", "echo", *options)
+    assert refused.returncode == 2
+    assert "keep" in refused.stderr
+
+
+def test_a_job_that_was_pruned_is_gone_and_its_story_is_not(own: Server) -> None:
+    job = own.cli("job", "submit", "add", "--input", SUM).stdout.strip()
+    own.cli("job", "watch", job)
+    own.cli("retention", "set", "--keep", "1s")
+    own.cli("job", "submit", "add", "--input", SUM, "--delay", "1100ms", "--wait")
+    # What has come since is looked at with the next walk, which setting it again begins.
+    own.cli("retention", "set", "--keep", "1s")
+    shown = own.cli("job", "show", job, "-o", "json")
+    assert (shown.returncode, json.loads(shown.stderr)["code"]) == (3, "pruned")
+    assert "were pruned" in own.cli("why", job).stdout
+    assert own.cli("journal", "verify").returncode == 0

@@ -1,0 +1,424 @@
+"""Retention: what has ended is kept for as long as was set, then its rows go, and its story can still be told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sheratan.contracts.errors import (
+    Conflict,
+    IdempotencyConflict,
+    InvalidInput,
+    LimitReached,
+    NotFound,
+    Pruned,
+)
+from sheratan.contracts.filters import JobFilter
+from sheratan.contracts.ids import parse_job_id
+from sheratan.contracts.jobs import Submission
+from sheratan.contracts.limits import Limits
+from sheratan.contracts.retention import PreviewRetention, RetentionPreview
+from sheratan.engine.batch import Batch
+from sheratan.engine.commands import Cancel, Discard, ForkRun, KeepJobs, RetryJob, StartDraining
+from sheratan.engine.explain import story
+from sheratan.engine.replay import replay
+from sheratan.engine.requester import find_requester
+from sheratan.engine.retention import list_retention, preview_retention
+from sheratan.engine.verify import verify
+from sheratan.engine.views import find_view, job_record
+from sheratan.store.port import Search
+from sheratan.store.unit import Unit
+from tests.engine.runs import FAILED, node, wf, work_off
+from tests.engine.test_dead_letters import failed
+from tests.engine.world import BIG, PERSON, SECOND, World
+
+HOUR = 3_600
+DAY = 24 * HOUR
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    made = World()
+    yield made
+    checked(made)
+
+
+def checked(world: World) -> None:
+    world.check()
+    assert verify(world.store).problems == []
+    assert replay(world.store).differences == []
+
+
+def keep(world: World, seconds: float | None, kind: str = "", reason: str = "") -> int:
+    keep_us = None if seconds is None else round(seconds * SECOND)
+    entry: int = world.ask(KeepJobs(kind=kind, keep_us=keep_us, reason=reason))
+    return entry
+
+
+def done(world: World, kind: str = "work", value: Any = None, **options: Any) -> str:
+    """A job that has succeeded."""
+    job = world.submit(kind, value, **options)
+    [given] = world.lease(world.register())
+    world.settle(given, output=value)
+    return job
+
+
+def stands(world: World, job: str) -> bool:
+    try:
+        find_view(world.store, job)
+    except Pruned:
+        return False
+    return True
+
+
+def rows(world: World) -> dict[str, int]:
+    """How many rows there are of what belongs to jobs."""
+    names = ("job", "result", "step", "tag", "after", "failure", "failed_job", "payload")
+    count = world.store._connection.execute
+    return {name: count(f"SELECT count(*) FROM {name}").fetchall()[0][0] for name in names}
+
+
+def test_everything_is_kept_until_something_is_set(world: World) -> None:
+    job = done(world)
+    world.tick(10_000 * DAY)
+    assert stands(world, job)
+    assert list_retention(world.store) == []
+
+
+def test_a_job_is_pruned_when_it_has_been_kept_for_long_enough_and_not_before(world: World) -> None:
+    keep(world, HOUR)
+    job = done(world)
+    world.tick(HOUR - 1)
+    assert stands(world, job)
+    checked(world)
+    world.tick(HOUR)
+    assert not stands(world, job)
+    assert rows(world) == dict.fromkeys(rows(world), 0)
+    [record] = list_retention(world.store)
+    assert (record.kind, record.keep_seconds, record.pruned) == (None, HOUR, 1)
+
+
+def test_what_is_older_goes_at_once_when_it_is_set(world: World) -> None:
+    job = done(world)
+    world.tick(HOUR + 1)
+    keep(world, HOUR)
+    assert not stands(world, job)
+
+
+def test_everything_that_belongs_to_a_job_goes_with_it(world: World) -> None:
+    first = done(world, value=BIG, tags=("eu",))
+    second = world.submit(after=(first,), tags=("eu", "big"))
+    [given] = world.lease(world.register())
+    world.steps(given, (1, "s", BIG + "step"))
+    world.settle(given, output=BIG + "result")
+    world.ask(Discard(id=failed(world), reason=""))
+    assert all(rows(world).values())
+    world.tick(HOUR)
+    keep(world, 60)
+    assert not stands(world, second)
+    assert rows(world) == dict.fromkeys(rows(world), 0)
+    assert list(world.store.failure_words()) == []
+
+
+def test_a_payload_stays_as_long_as_any_row_names_it(world: World) -> None:
+    first = done(world, value=BIG)
+    world.tick(HOUR)
+    second = world.submit(value=BIG)
+    keep(world, HOUR)
+    assert not stands(world, first)
+    view = find_view(world.store, second)
+    assert job_record(world.store, view).input == BIG
+
+
+def test_an_open_job_is_never_pruned(world: World) -> None:
+    keep(world, 1)
+    jobs = [world.submit(), world.submit(delay_seconds=9 * DAY), world.submit(after=(world.submit(),))]
+    world.tick(8 * DAY)
+    assert all(stands(world, job) for job in jobs)
+
+
+def test_a_dead_letter_is_kept_until_somebody_has_dealt_with_it(world: World) -> None:
+    keep(world, 60)
+    job = failed(world)
+    world.tick(DAY)
+    assert stands(world, job)
+    world.ask(Discard(id=job, reason=""))
+    world.tick(HOUR)
+    assert not stands(world, job)
+
+
+def test_what_a_job_runs_after_is_kept_until_it_has_ended(world: World) -> None:
+    keep(world, 60)
+    first, other = done(world), world.submit(delay_seconds=DAY)
+    last = world.submit(after=(first, other))
+    world.tick(HOUR)
+    assert stands(world, first)
+    world.ask(Cancel(id=other, reason=""))
+    assert world.state_of(last) == "cancelled"
+    world.tick(HOUR)
+    assert not any(stands(world, job) for job in (first, other, last))
+
+
+def test_a_job_that_comes_in_after_another_in_the_batch_that_would_prune_it_keeps_it(world: World) -> None:
+    first = done(world)
+    world.tick(HOUR)
+    submitted, _ = world.batch(world.submission(after=(first,)), KeepJobs(kind="", keep_us=SECOND, reason=""))
+    assert submitted.error is None
+    assert stands(world, first)
+
+
+def test_children_are_kept_as_long_as_their_parent_is_open(world: World) -> None:
+    keep(world, 60)
+    parent = world.submit(run_timeout_seconds=DAY)
+    [given] = world.lease(world.register())
+    [child] = world.spawn(given, 1, Submission(kind="other"))
+    [taken] = world.lease(world.register("v", ["other"]))
+    world.settle(taken)
+    world.tick(HOUR)
+    assert stands(world, child)
+    world.settle(given)
+    world.tick(HOUR)
+    assert not stands(world, child)
+    assert not stands(world, parent)
+
+
+def test_a_late_report_about_a_job_that_was_pruned_is_kept_as_evidence(world: World) -> None:
+    keep(world, 60)
+    job = world.submit()
+    [given] = world.lease(world.register())
+    world.settle(given)
+    world.tick(HOUR)
+    assert world.settle(given) is False
+    assert world.last("job.fenced_off").data["job"] == job
+    assert [line.type for line in story(world.store, job).lines][-2:] == [
+        "retention.pruned",
+        "job.fenced_off",
+    ]
+
+
+def test_who_asked_for_a_job_is_known_when_those_that_it_descends_from_were_pruned(world: World) -> None:
+    keep(world, 60, "work")
+    world.submit(run_timeout_seconds=DAY)
+    [given] = world.lease(world.register())
+    [child] = world.spawn(given, 1, Submission(kind="other"))
+    world.settle(given)
+    world.tick(HOUR)
+    assert rows(world)["job"] == 1
+    [held] = world.lease(world.register("v", ["other"]))
+    batch = Batch(world.state, Unit(world.state.head, now_us=0, policy=0, next_number=9), world.randomness, 0)
+    assert find_requester(batch, find_view(world.store, child).job) == PERSON.on_behalf_of
+    world.settle(held)
+
+
+def test_kinds_have_what_is_set_for_them_and_all_others_what_is_set_for_all(world: World) -> None:
+    keep(world, 60)
+    keep(world, DAY, "other")
+    one, other = done(world), done(world, "other")
+    world.tick(HOUR)
+    assert (stands(world, one), stands(world, other)) == (False, True)
+    keep(world, None)
+    keep(world, HOUR - 1, "other", reason="it holds names")
+    third = done(world)
+    assert not stands(world, other)
+    world.tick(10 * DAY)
+    assert stands(world, third)
+    records = {one.kind: (one.keep_seconds, one.pruned) for one in list_retention(world.store)}
+    assert records == {None: (None, 1), "other": (HOUR - 1, 1)}
+    assert "it holds names" in story(world.store, "retention:other").lines[-2].text
+
+
+def test_why_tells_the_story_of_a_job_that_was_pruned(world: World) -> None:
+    job = done(world, value={"n": 1})
+    before = story(world.store, job)
+    world.tick(HOUR)
+    entry = keep(world, 60, reason="by law")
+    told = story(world.store, job)
+    assert [line.text for line in told.lines[:-1]] == [line.text for line in before.lines]
+    assert told.state == "succeeded"
+    assert told.lines[-1].type == "retention.pruned"
+    assert world.last("retention.pruned").cause == entry
+    assert [line.type for line in story(world.store, "retention").lines] == [
+        "retention.set",
+        "retention.pruned",
+    ]
+
+
+def test_who_asks_for_a_job_that_was_pruned_is_told_so(world: World) -> None:
+    job = done(world)
+    world.tick(HOUR)
+    keep(world, 60)
+    entry = world.last("retention.pruned").seq
+    with pytest.raises(Pruned, match=f"has succeeded and was pruned \\(entry {entry}\\)"):
+        find_view(world.store, job)
+    for command in (Cancel(id=job, reason=""), RetryJob(id=job)):
+        with pytest.raises(Pruned):
+            world.ask(command)
+    with pytest.raises(Pruned):
+        world.submit(after=(job,))
+    forged = job[:-1] + ("0" if job[-1] != "0" else "1")
+    with pytest.raises(NotFound) as refused:
+        find_view(world.store, forged)
+    assert type(refused.value) is NotFound
+
+
+def test_jobs_of_an_open_run_are_kept_and_those_of_ended_ones_are_not(world: World) -> None:
+    keep(world, 60)
+    run = world.start_run(wf(node("a"), node("b", input="${a.output}")))
+    [given] = world.lease(world.register())
+    world.settle(given, output=1)
+    world.tick(HOUR)
+    assert rows(world)["job"] == 2
+    work_off(world, world.register(), lambda _: "x")
+    world.tick(HOUR)
+    assert rows(world)["job"] == 0
+    record = world.run_record(run)
+    assert (record.state, [one.state for one in record.nodes]) == ("succeeded", ["succeeded", "succeeded"])
+    assert [len(one.jobs) for one in record.nodes] == [1, 1]
+
+
+def test_a_run_that_takes_a_node_over_keeps_its_jobs(world: World) -> None:
+    run = world.start_run(wf(node("a"), node("b", input="${a.output}")))
+    work_off(world, world.register(), lambda work: FAILED if work.node == "b" else "old")
+    world.tick(HOUR)
+    _, fork = world.batch(KeepJobs(kind="", keep_us=SECOND, reason=""), ForkRun(id=run, node="b", key=None))
+    assert fork.error is None
+    again, _ = fork.value
+    world.tick(HOUR)
+    assert [one.state for one in world.run_record(again).nodes] == ["succeeded", "running"]
+    [given] = world.lease(world.register())
+    assert bytes(given.input) == b'"old"'
+    world.settle(given)
+    assert [len(one.jobs) for one in world.run_record(again).nodes] == [1, 1]
+
+
+def test_what_was_pruned_cannot_be_taken_over_and_runs_anew(world: World) -> None:
+    run = world.start_run(wf(node("a"), node("b", input="${a.output}")))
+    work_off(world, world.register(), lambda _: "old")
+    world.tick(HOUR)
+    keep(world, 60)
+    again, _ = world.ask(ForkRun(id=run, node="b", key=None))
+    done_anew = [work.node for work in work_off(world, world.register(), lambda _: "new")]
+    assert done_anew == ["a", "b"]
+    [line] = [line for line in story(world.store, again).lines if line.type == "workflow.started"]
+    assert ["a", "it was pruned"] in [list(one) for one in line.rejected]
+
+
+def test_an_idempotency_key_outlives_its_job(world: World) -> None:
+    job = done(world, value=1, key="k")
+    world.tick(HOUR)
+    keep(world, 60)
+    assert not stands(world, job)
+    assert world.submit(value=1, key="k") == job
+    with pytest.raises(IdempotencyConflict, match=f"was used for {job} with another request"):
+        world.submit(value=2, key="k")
+
+
+def test_a_job_that_ran_after_one_that_was_pruned_still_names_it(world: World) -> None:
+    first = done(world)
+    second = done(world, "other", after=(first,))
+    world.tick(HOUR)
+    keep(world, 60, "work")
+    assert not stands(world, first)
+    assert job_record(world.store, find_view(world.store, second)).after == [first]
+
+
+def test_an_alarm_that_rings_for_a_job_that_was_pruned_does_nothing(world: World) -> None:
+    keep(world, 60)
+    job = done(world, queue_timeout_seconds=DAY)
+    world.tick(HOUR)
+    assert not stands(world, job)
+    checked(world)
+    world.tick(DAY)
+    assert list(world.store.alarms()) == []
+
+
+def test_a_search_finds_what_was_pruned_no_more(world: World) -> None:
+    job = done(world, tags=("eu",))
+    world.tick(HOUR)
+    number = parse_job_id(job).number
+    assert world.store.find_jobs(Search(JobFilter(tag="eu"), 10)) == [number]
+    keep(world, 60)
+    assert world.store.find_jobs(Search(JobFilter(tag="eu"), 10)) == []
+    assert world.store.ended_counts()["succeeded"] == 1
+
+
+def test_it_goes_on_in_pieces_each_with_its_entry() -> None:
+    world = World(limits=Limits(prune_jobs_max=3, prune_look_jobs_max=4))
+    jobs = [done(world) for _ in range(10)]
+    kept = world.submit()
+    world.tick(HOUR)
+    keep(world, 60)
+    assert not any(stands(world, job) for job in jobs)
+    assert stands(world, kept)
+    sizes = [
+        sum(last - first + 1 for first, last in entry.data["numbers"])
+        for entry in world.entries()
+        if entry.type == "retention.pruned"
+    ]
+    assert sum(sizes) == 10
+    assert max(sizes) <= 3
+    checked(world)
+
+
+def test_it_goes_on_after_a_crash() -> None:
+    world = World(limits=Limits(prune_jobs_max=2))
+    jobs = [done(world) for _ in range(6)]
+    world.tick(HOUR)
+    world.crash([KeepJobs(kind="", keep_us=SECOND, reason="")])
+    assert all(stands(world, job) for job in jobs)
+    keep(world, 60)
+    world.crash()
+    assert not any(stands(world, job) for job in jobs)
+    checked(world)
+
+
+def test_nothing_is_pruned_while_the_engine_drains(world: World) -> None:
+    keep(world, 60)
+    job = done(world)
+    world.ask(StartDraining(reason=""))
+    world.tick(DAY)
+    assert stands(world, job)
+    world.restart()
+    assert not stands(world, job)
+
+
+def test_a_preview_counts_and_changes_nothing(world: World) -> None:
+    done(world)
+    failed(world)
+    done(world, "other")
+    world.tick(HOUR)
+    done(world)
+    before = world.entries()
+    now_us = world.clock.now_us()
+
+    def preview(seconds: int | None, kind: str | None = None) -> RetentionPreview:
+        return preview_retention(
+            world.store, PreviewRetention(kind=kind, keep_seconds=seconds), world.limits, now_us
+        )
+
+    assert preview(60) == RetentionPreview(jobs=2, needed=1)
+    assert preview(60, "other") == RetentionPreview(jobs=1, needed=0)
+    assert preview(None) == preview(DAY) == RetentionPreview(jobs=0, needed=0)
+    assert world.entries() == before
+    keep(world, DAY, "other")
+    assert preview(60) == RetentionPreview(jobs=1, needed=1)
+
+
+def test_a_secret_in_the_reason_is_refused(world: World) -> None:
+    with pytest.raises(InvalidInput, match="written down stays"):
+        keep(world, 60, reason="ghp_" + "a1B2" * 9)
+
+
+def test_there_are_only_so_many_kinds_with_something_set() -> None:
+    world = World(limits=Limits(queues_max=2))
+    keep(world, 60, "a")
+    keep(world, 60, "b")
+    keep(world, 70, "b")
+    with pytest.raises(LimitReached, match=r"limits\.queues_max"):
+        keep(world, 60, "c")
+
+
+assert issubclass(Pruned, NotFound)
+assert not issubclass(Pruned, Conflict)
