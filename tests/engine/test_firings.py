@@ -403,3 +403,15 @@ def test_a_job_of_a_firing_may_be_cancelled_at_once() -> None:
     job = world.last("schedule.fired").data["job"]
     assert world.cancel(job) == "cancelled"
     world.check()
+
+
+def test_a_firing_finds_in_its_queue_what_the_same_instant_has_brought_there() -> None:
+    world = World(limits=Limits(queue_jobs_max=2))
+    late = world.submit(queue_timeout_seconds=60)
+    world.submit("other", after=(late,), after_failure="run")
+    world.submit()
+    world.schedule(every_seconds=60)
+    world.tick(60)
+    assert world.last("job.unblocked").seq < world.last("schedule.postponed").seq
+    assert world.fired() == []
+    assert verify(world.store).problems == []

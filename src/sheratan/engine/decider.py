@@ -174,6 +174,8 @@ class Decider:
         if looks:
             code.look(batch, looks)
         timers.ring(batch)
+        # First, so that a firing is let in by what stands in the queues then.
+        done = follow(batch, done)
         firings.fire(batch)
         advance_runs(batch, follow(batch, done))
         dispatch(batch)
