@@ -126,8 +126,8 @@ BUGS = (
         (
             Change(
                 "engine/decider.py",
-                '        return bool(self.state.bulks) and self.state.intake == "open" and self.outage is None\n',
-                "        return False\n",
+                "        goes_on = bool(self.state.bulks) or self.state.retention.is_walking\n",
+                "        goes_on = self.state.retention.is_walking\n",
             ),
         ),
     ),

@@ -47,7 +47,7 @@ BUGS: Final = (
         "a job of a run is pruned that has not ended",
         "safety",
         "R1",
-        (Change(_NEEDED, "WHERE node_job.job = wanted.value", "WHERE 0"),),
+        (Change(_NEEDED, "JOIN run_open ON run_open.number = node_job.run", "JOIN run_open ON 0"),),
     ),
     Bug(
         "tags-outlive-their-job",

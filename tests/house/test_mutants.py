@@ -62,7 +62,7 @@ def test_a_bug_that_no_longer_fits_is_named() -> None:
 
 @pytest.mark.parametrize("name", ["page-first-seq-off-by-one", "priority-ignored", "no-transaction"])
 def test_a_planted_bug_is_found(copy: Copy, name: str) -> None:
-    assert copy.run(0, 3, BUGS[name]).seed is not None
+    assert copy.run(0, 6, BUGS[name]).seed is not None
 
 
 def test_what_is_sound_is_not_blamed_and_a_bug_leaves_no_trace(copy: Copy) -> None:
