@@ -54,10 +54,7 @@ class ModelForks(ModelRuns):
         """Whether there is nothing to take over of what it has done."""
         if node.state not in ("succeeded", "skipped") or node.undone:
             return True
-        is_pruned = any(self.jobs[job].is_pruned for job in self.owner_of(node).jobs.values())
-        if is_pruned:
-            self.hit("retention.node_pruned")
-        return is_pruned
+        return any(self.jobs[job].is_pruned for job in self.owner_of(node).jobs.values())
 
     def _has_changed(self, before: ModelRun, run: ModelRun, name: str) -> bool:
         if _declared(before, name) != _declared(run, name):

@@ -266,6 +266,9 @@ class ModelRuns(ModelSchedules):
             self._value(run, declared.get("input"))
             return "started", -1
         items = self._value(run, declared["for_each"])
+        if not isinstance(items, list):
+            # A run that continues another one may get something else in its place.
+            raise _Nothing
         if items:
             self._value(run, declared.get("input"), 0)
         return "started", len(items)
@@ -288,8 +291,6 @@ class ModelRuns(ModelSchedules):
         run.state, run.ending = ("compensating", ending) if run.undo else (ending, ending)
 
     def _is_to_undo(self, node: ModelNode) -> bool:
-        if node.state == "succeeded" and node.source is not None:
-            self.hit("workflow.not_its_own_to_undo")
         return node.state == "succeeded" and node.source is None
 
     def _undo(self, run: ModelRun) -> None:
