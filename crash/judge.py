@@ -110,7 +110,10 @@ def _places(connection: apsw.Connection, journal: Journal) -> Iterator[str]:
         yield f"job number {number} is in the table and was never submitted"
     for number in sorted(places.keys() - jobs):
         yield f"job number {number} is in {places[number]} and has no row"
+    yield from _pruned(connection, journal, jobs | places.keys())
     for number, story in journal.stories.items():
+        if story.pruned_by is not None:
+            continue
         if number not in jobs:
             yield f"{story.id} was submitted and has no row"
         if len(places[number]) != 1:
@@ -120,6 +123,19 @@ def _places(connection: apsw.Connection, journal: Journal) -> Iterator[str]:
             yield f"{story.id} is {story.state} by its story, and in {places[number]}"
     yield from _leases(connection, journal)
     yield from _results(connection, journal)
+
+
+def _pruned(connection: apsw.Connection, journal: Journal, stand: set[int]) -> Iterator[str]:
+    """Of a job that was pruned its remains are there, and nothing else."""
+    told = {
+        number: story.pruned_by for number, story in journal.stories.items() if story.pruned_by is not None
+    }
+    kept = dict(connection.execute("SELECT number, pruned_by FROM pruned"))
+    for number in sorted(told.keys() | kept.keys()):
+        if kept.get(number) != told.get(number):
+            yield f"job number {number} was pruned by {kept.get(number)}; by the journal by {told.get(number)}"
+    for number in sorted(told.keys() & stand):
+        yield f"job number {number} was pruned, and rows of it stand"
 
 
 def _leases(connection: apsw.Connection, journal: Journal) -> Iterator[str]:

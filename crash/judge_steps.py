@@ -27,7 +27,7 @@ def steps_as_kept(connection: apsw.Connection, journal: Journal) -> Iterator[str
         yield f"job number {number} has steps and was never submitted"
     for number, story in journal.stories.items():
         told = [(one.step, one.name, one.failed, one.digest, one.entry) for one in story.steps]
-        if rows.get(number, []) != told:
+        if story.pruned_by is None and rows.get(number, []) != told:
             yield f"{story.id} has the steps {rows.get(number, [])}, by its story {told}"
 
 

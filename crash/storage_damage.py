@@ -82,7 +82,7 @@ class Specimen:
             place = folder / f"{'crashed' if crashed else 'at rest'}-{number}"
             place.mkdir(parents=True)
             path = place / DATABASE
-            notes = fill(path, seed + number, steps, keep_log=True, log_pages=32)
+            notes = fill(path, seed + number, steps, keep_log=True, log_pages=64)
             if not crashed:
                 _put_to_rest(path)
             if _is_full(path) and (not crashed or _commits_in_log(path) >= _COMMITS_IN_LOG):

@@ -9,7 +9,10 @@ from pathlib import Path
 from crash.history import History
 from sheratan.kernel.chain import Head
 
-__all__ = ["Notes"]
+__all__ = ["SHORT", "Notes"]
+
+SHORT = "short"
+"""The kind of jobs that are not kept for long: nobody asks for one of them again."""
 
 
 class Notes:
@@ -56,7 +59,8 @@ class Notes:
         """The notes that several have written, one after the other."""
         notes = cls()
         notes.history = History.read(*logs)
-        notes.submitted = [call.answer for call in notes.history.acknowledged("submit")]
+        submitted = notes.history.acknowledged("submit")
+        notes.submitted = [call.answer for call in submitted if call.given["kind"] != SHORT]
         notes.jobs = list(notes.submitted)
         for log in logs:
             for line in _ends_of(log).read_text("ascii").splitlines(keepends=True):

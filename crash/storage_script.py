@@ -11,7 +11,7 @@ import apsw
 
 from crash.storage_asking import wait_for_somebody
 from crash.storage_kill import KillAtOperation
-from crash.storage_notes import Notes
+from crash.storage_notes import SHORT, Notes
 from crash.storage_world import KIND, Workshop, workshop
 from sheratan.contracts.bulk import BulkAction
 from sheratan.contracts.errors import (
@@ -22,7 +22,7 @@ from sheratan.contracts.errors import (
     NotFound,
 )
 from sheratan.contracts.filters import JobFilter
-from sheratan.contracts.flow import FlowLimits, Rate
+from sheratan.contracts.flow import FlowLimits, PartitionLimits, Rate
 from sheratan.contracts.jobs import ErrorClass, JobError, Submission
 from sheratan.contracts.schedules import Schedule
 from sheratan.contracts.workflows import WORKFLOW_FORMAT, Node, Workflow
@@ -56,12 +56,21 @@ async def _submit(shop: Workshop, number: int, draw: random.Random) -> None:
     value = {"step": number, "text": "x" * draw.choice((0, 10, 500, 3_000, 9_000))}
     tags = draw.choice(((), ("eu",), ("eu", "us")))
     await shop.submit(
-        f"step {number}", value, priority=draw.randrange(10), tags=tags, cost=draw.randint(1, 3)
+        f"step {number}",
+        value,
+        priority=draw.randrange(10),
+        tags=tags,
+        cost=draw.randint(1, 3),
+        partition=draw.choice((None, None, "anna")),
     )
 
 
 async def _submit_for_later(shop: Workshop, number: int, draw: random.Random) -> None:
     await shop.submit(f"step {number}", number, delay_seconds=draw.randrange(1, 20))
+
+
+async def _submit_for_somebody(shop: Workshop, number: int, draw: random.Random) -> None:
+    await shop.submit(f"step {number}", number, partition=draw.choice(("anna", "ben")))
 
 
 async def _submit_with_limit(shop: Workshop, number: int, draw: random.Random) -> None:
@@ -132,7 +141,10 @@ async def _resume(shop: Workshop, number: int, draw: random.Random) -> None:
 async def _limit(shop: Workshop, number: int, draw: random.Random) -> None:
     """A queue may start so many jobs in a while."""
     rate = Rate(count=draw.randint(1, 5), period_seconds=1.0, burst=draw.randint(1, 5))
-    limits = FlowLimits(rate=rate, concurrency=draw.choice((None, 4)))
+    each = PartitionLimits(rate=rate, concurrency=draw.choice((None, 2)))
+    limits = FlowLimits(
+        rate=rate, concurrency=draw.choice((None, 4)), per_partition=draw.choice((None, each, each))
+    )
     queue = draw.choice(("default", "queue-2"))
     await shop.ask(commands.LimitStarts(subject=f"queue:{queue}", limits=limits, reason=f"step {number}"))
 
@@ -161,13 +173,24 @@ async def _run(shop: Workshop, number: int, draw: random.Random) -> None:
         Node(name="last", kind=KIND.name, after=("first", "each")),
     )
     wanted = Workflow(format=WORKFLOW_FORMAT, name=draw.choice(("small", "other")), nodes=nodes)
-    await shop.ask(prepare_run(wanted, {"items": [number, "i" * 300]}, shop.engine.kinds, shop.engine.limits))
+    value, key = {"items": [number, "i" * 300]}, draw.choice((None, f"run {number}"))
+    run, _ = await shop.ask(prepare_run(wanted, value, shop.engine.kinds, shop.engine.limits, key))
+    if draw.random() < 0.5:
+        # It is continued once it has ended: at once, unless somebody works on it already.
+        await shop.ask(commands.CancelRun(id=run, reason=f"step {number}", keeps=True))
+        await shop.ask(commands.ForkRun(id=run))
+
+
+async def _keep(shop: Workshop, number: int, draw: random.Random) -> None:
+    """A job that nobody asks for again has ended; those that have before are kept no longer."""
+    await shop.submit_shortly(f"step {number}", "k" * draw.choice((0, 20, 4_000)))
+    await shop.ask(commands.KeepJobs(kind=SHORT, keep_us=_SECOND_US, reason=f"step {number}"))
 
 
 _STEPS = (
     _submit, _submit, _submit, _submit_for_later, _submit_with_limit, _submit_after,
     _work_off, _work_off, _work_off, _work_off, _report_again, _signal, _signal, _cancel, _pause,
-    _resume, _limit, _bulk, _schedule, _run, _unblock,
+    _resume, _limit, _bulk, _schedule, _run, _unblock, _submit_for_somebody, _keep,
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ import apsw
 import msgspec
 
 from crash.history import Verb
-from crash.storage_notes import Notes
+from crash.storage_notes import SHORT, Notes
 from sheratan.ambient.clock import VirtualClock
 from sheratan.ambient.randomness import SeededRandomness
 from sheratan.contracts.code import Difference
@@ -36,6 +36,8 @@ __all__ = ["KIND", "Workshop", "workshop"]
 
 _BY = Principal(actor="local:battery", auth="embedded", on_behalf_of="local:battery")
 KIND = KindDescription(name="work")
+_SHORT = KindDescription(name=SHORT)
+
 _TURNS_MAX = 20
 """Turns of the loop within which an answer comes that comes at all: commits are made on the loop here."""
 
@@ -50,7 +52,8 @@ class Workshop:
         self.notes = notes
         self.session = 0
         self.settled: Assignment | None = None
-        engine.kinds.declare(KIND, None)
+        for kind in (KIND, _SHORT):
+            engine.kinds.declare(kind, None)
 
     async def ask(self, command: commands.Command) -> Any:
         """Have a command decided, and note the journal's end that its answer stands on."""
@@ -79,13 +82,21 @@ class Workshop:
 
     async def submit(self, key: str, value: Any, **options: Any) -> str:
         """Submit a job under a key."""
-        settings = msgspec.convert({"key": key, **options}, Options)
-        wanted = Submission(kind=KIND.name, input=value, options=settings)
-        command = commands.Submit(jobs=prepare((wanted,), self.engine.kinds, self.engine.limits))
-        given = {"kind": KIND.name, "input": value}
-        job, _ = await self.tell("submit", given, command, key=key)
+        job = await self._submit(KIND, key, value, **options)
         self.notes.jobs.append(job)
         self.notes.submitted.append(job)
+        return job
+
+    async def submit_shortly(self, key: str, value: Any) -> None:
+        """Submit a job that is not kept for long, and cancel it; nobody asks for it again."""
+        job = await self._submit(_SHORT, key, value)
+        await self.tell("cancel", job, commands.Cancel(id=job, reason="not wanted"))
+
+    async def _submit(self, kind: KindDescription, key: str, value: Any, **options: Any) -> str:
+        settings = msgspec.convert({"key": key, **options}, Options)
+        wanted = Submission(kind=kind.name, input=value, options=settings)
+        command = commands.Submit(jobs=prepare((wanted,), self.engine.kinds, self.engine.limits))
+        job, _ = await self.tell("submit", {"kind": kind.name, "input": value}, command, key=key)
         return str(job)
 
     async def lease(self, slots: int) -> list[Assignment]:

@@ -69,6 +69,8 @@ class Story:
     """What its handler waits for, and until when, in microseconds since the epoch."""
     cancel_requested: bool = False
     fenced_off: set[int] = field(default_factory=set)
+    pruned_by: int | None = None
+    """The entry that says that its rows were taken out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,8 @@ class Journal:
             self._stepped(entry)
         elif kind in ENDS or kind in _LEAVES_LEASE or kind in _OTHERS:
             self._changed(entry)
+        elif kind == "retention.pruned":
+            self._pruned(entry)
         elif kind in ("schedule.fired", "schedule.backfilled"):
             self._fired[self.seq] = entry["subject"]
         elif kind.startswith("workflow."):
@@ -185,6 +189,15 @@ class Journal:
         if entry["decision"]["chosen"] == "cancel":
             story.state, story.end = "cancelled", self.seq
         self.stories[number] = self._by_id[job_id] = story
+
+    def _pruned(self, entry: dict[str, Any]) -> None:
+        for first, last in entry["data"]["numbers"]:
+            for number in range(first, min(last, len(self.stories)) + 1):
+                story = self.stories.get(number)
+                if story is None or story.end is None or story.pruned_by is not None:
+                    self.say(f"entry {self.seq} prunes job number {number}, which has not ended, or is gone")
+                else:
+                    story.pruned_by = self.seq
 
     def _check_firing(self, entry: dict[str, Any], schedule: str, firing: str) -> None:
         """A firing submits one job, behind the entry that says so and under its own key."""

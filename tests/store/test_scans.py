@@ -12,7 +12,7 @@ from sheratan.ambient.clock import VirtualClock
 from sheratan.contracts.errors import CorruptData
 from sheratan.store.sqlite.reader import SqliteReader
 from sheratan.store.sqlite.scans import _ROWS_AT_ONCE
-from sheratan.store.sqlite.store import open_reader
+from sheratan.store.sqlite.store import open_reader, open_store
 from tests.store.support import opened
 
 ROWS = 2 * _ROWS_AT_ONCE + 10
@@ -68,3 +68,20 @@ def test_keys_that_come_again_do_not_send_a_scan_round(tmp_path: Path) -> None:
     with pytest.raises(CorruptData, match="the idempotency keys are out of order"):
         list(islice(reader.key_rows(), 5 * ROWS))
     reader.close()
+
+
+def test_damage_to_an_index_that_is_empty_is_found(tmp_path: Path) -> None:
+    """SQLite's own check says that all is well."""
+    path = tmp_path / "a.db"
+    store = open_store(path, 1)
+    assert store.integrity() == []
+    find = "SELECT rootpage FROM sqlite_schema WHERE name = 'node_by_source'"
+    [(page,)] = store._connection.execute(find).fetchall()
+    store.close()
+    data = bytearray(path.read_bytes())
+    data[(page - 1) * 4_096] ^= 8
+    path.write_bytes(data)
+    store = open_store(path, 1)
+    assert store._connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert "index node_by_source cannot be read: database disk image is malformed" in store.integrity()
+    store.close()

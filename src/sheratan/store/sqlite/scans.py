@@ -36,6 +36,7 @@ from sheratan.store.rows import (
 )
 from sheratan.store.sqlite.migrate import schema_problems
 from sheratan.store.sqlite.statements import insert_rows, sql
+from sheratan.store.sqlite.trees import tree_problems
 
 __all__ = ["SqliteScans"]
 
@@ -70,7 +71,9 @@ class SqliteScans:
     def integrity(self) -> list[str]:
         """What is wrong with the files, as SQLite finds it, and with the schema; empty when all is well."""
         found = [str(row[0]) for row in self._rows("check_integrity")]
-        return ([] if found == ["ok"] else found) + schema_problems(self._connection)
+        if found != ["ok"]:
+            return found + schema_problems(self._connection)
+        return tree_problems(self._connection) + schema_problems(self._connection)
 
     def locations(self) -> Iterator[Ready | Timer | Lease | Blocked]:
         """Where the open jobs are: every ready, timer, lease and blocked row, by key within each table."""
