@@ -37,7 +37,7 @@ from sheratan.store.rows import (
 from sheratan.store.run_rows import RunResult
 from sheratan.store.unit import Unit, state_of
 
-__all__ = ["Batch", "job_id"]
+__all__ = ["Batch"]
 
 
 class Batch:

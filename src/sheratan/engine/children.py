@@ -9,9 +9,10 @@ import msgspec
 from sheratan.contracts.errors import InvalidInput, LostLease, TooLarge
 from sheratan.contracts.principal import ENGINE, Principal
 from sheratan.contracts.worker import SPAWN_PREFIX
-from sheratan.engine.batch import Batch, job_id
+from sheratan.engine.batch import Batch
 from sheratan.engine.commands import NewStep, Spawn, Submit
 from sheratan.engine.control import cancel_job
+from sheratan.engine.ids import job_id
 from sheratan.engine.intake import submit
 from sheratan.engine.state import Held
 from sheratan.engine.steps import find_recorded, write_step

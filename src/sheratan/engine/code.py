@@ -8,8 +8,9 @@ import msgspec
 
 from sheratan.contracts.errors import Conflict
 from sheratan.contracts.principal import ENGINE, Principal
-from sheratan.engine.batch import Batch, job_id
+from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Ending, Unblock
+from sheratan.engine.ids import job_id
 from sheratan.engine.state import Held
 from sheratan.engine.words import check_reason
 from sheratan.kernel.code import UNBLOCK, decide_unblock

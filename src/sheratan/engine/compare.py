@@ -9,10 +9,10 @@ from typing import Any, Final, NamedTuple, TypeVar
 from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.journal import Entry
-from sheratan.engine.batch import job_id
 from sheratan.engine.compare_attempts import AttemptRows
 from sheratan.engine.compare_remains import RemainsRows
 from sheratan.engine.compare_runs import RunRows
+from sheratan.engine.ids import job_id
 from sheratan.engine.problems import Problems, kept_digest
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.chain import decode_entry

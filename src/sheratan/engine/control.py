@@ -5,8 +5,9 @@ from __future__ import annotations
 from sheratan.contracts.errors import AlreadyEnded
 from sheratan.contracts.principal import Principal
 from sheratan.contracts.worker import StopRequest
-from sheratan.engine.batch import Batch, job_id
+from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Cancel, StartDraining
+from sheratan.engine.ids import job_id
 from sheratan.engine.words import check_reason
 from sheratan.kernel.outcome import CANCEL, decide_cancel
 from sheratan.kernel.rules import decision

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 from sheratan.contracts.errors import Conflict
 from sheratan.contracts.principal import Principal
-from sheratan.engine.batch import Batch, job_id
+from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Discard, NewJob, Replay, RetryJob
+from sheratan.engine.ids import job_id
 from sheratan.engine.intake import submit_one
 from sheratan.engine.words import check_reason
 from sheratan.kernel.canonical import digest

@@ -34,7 +34,7 @@ from sheratan.engine import (
     workers,
 )
 from sheratan.engine.advance import advance_runs
-from sheratan.engine.batch import Batch, job_id
+from sheratan.engine.batch import Batch
 from sheratan.engine.commands import (
     Ask,
     BackfillSchedule,
@@ -72,6 +72,7 @@ from sheratan.engine.commands import (
 )
 from sheratan.engine.dispatch import dispatch
 from sheratan.engine.follow import follow
+from sheratan.engine.ids import job_id
 from sheratan.engine.state import Held, Session, State, newest_leases
 from sheratan.store.port import Store
 from sheratan.store.rows import JobRow, Lease

@@ -7,9 +7,10 @@ from typing import Any, Final, NamedTuple
 from sheratan.contracts.errors import InvalidInput, LimitReached
 from sheratan.contracts.principal import ENGINE, Principal
 from sheratan.contracts.schedules import ON_TIME_SECONDS
-from sheratan.engine.batch import Batch, job_id
+from sheratan.engine.batch import Batch
 from sheratan.engine.control import cancel_job
 from sheratan.engine.definition import Definition
+from sheratan.engine.ids import job_id
 from sheratan.engine.intake import plan_firing, submit_firing
 from sheratan.engine.keys import find_key
 from sheratan.engine.schedules import definition_of, put, record, scheduled_job

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from sheratan.contracts.principal import ENGINE
-from sheratan.engine.batch import Batch, job_id
+from sheratan.engine.batch import Batch
 from sheratan.engine.children import cancel_children
+from sheratan.engine.ids import job_id
 from sheratan.engine.quorum import cancel_open
 from sheratan.engine.waits import jobs_ended
 from sheratan.kernel.dependency import AFTER, decide_after

@@ -10,8 +10,9 @@ import msgspec
 from sheratan.contracts.errors import LimitReached, LostLease, Unavailable
 from sheratan.contracts.ids import SALT_BITS
 from sheratan.contracts.principal import Principal
-from sheratan.engine.batch import Batch, job_id
+from sheratan.engine.batch import Batch
 from sheratan.engine.commands import NewJob, Submit
+from sheratan.engine.ids import job_id
 from sheratan.engine.keys import find_existing, request_of
 from sheratan.engine.runs import NodeJob
 from sheratan.kernel.admission import ADMISSION, admit

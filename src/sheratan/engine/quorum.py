@@ -9,7 +9,8 @@ import msgspec
 from sheratan.contracts.errors import NotFound
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.principal import ENGINE
-from sheratan.engine.batch import Batch, job_id
+from sheratan.engine.batch import Batch
+from sheratan.engine.ids import job_id
 from sheratan.kernel.approval import (
     QUORUM,
     ActFact,

@@ -9,8 +9,8 @@ from sheratan.contracts.errors import InvalidInput, NotFound
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import DEFAULT_TENANT
 from sheratan.contracts.schedules import FiringRecord, ScheduleRecord, ScheduleState
-from sheratan.engine.batch import job_id
 from sheratan.engine.definition import firing_record, read_definition, schedule_text, when_text
+from sheratan.engine.ids import job_id
 from sheratan.store.port import Reader
 from sheratan.store.rows import ScheduleRow
 

@@ -10,7 +10,7 @@ from sheratan.ambient.zones import load_zone
 from sheratan.contracts.errors import Conflict, InvalidInput, LimitReached, NotFound
 from sheratan.contracts.principal import Principal
 from sheratan.contracts.schedules import MISSED_MAX, FiringRecord
-from sheratan.engine.batch import Batch, job_id
+from sheratan.engine.batch import Batch
 from sheratan.engine.commands import (
     BackfillSchedule,
     CreateSchedule,
@@ -28,6 +28,7 @@ from sheratan.engine.definition import (
     schedule_text,
     when_text,
 )
+from sheratan.engine.ids import job_id
 from sheratan.engine.intake import Plan, plan_firing, refuse, submit_firing
 from sheratan.engine.keys import find_key
 from sheratan.kernel.canonical import digest

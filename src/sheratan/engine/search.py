@@ -15,10 +15,10 @@ from sheratan.contracts.ids import JOB_NUMBER_MAX, parse_job_id
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.limits import Limits
-from sheratan.engine.batch import job_id
 from sheratan.engine.blockers import Blockers
 from sheratan.engine.bulk import search_for
 from sheratan.engine.commands import StartBulk
+from sheratan.engine.ids import job_id
 from sheratan.engine.views import decode_value, find_bulk, find_view, input_of, job_record
 from sheratan.kernel.canonical import canonical
 from sheratan.kernel.chain import decode_entry

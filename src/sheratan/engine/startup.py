@@ -10,7 +10,8 @@ from sheratan.ambient.zones import zone_rules
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import ENGINE
-from sheratan.engine.batch import Batch, job_id
+from sheratan.engine.batch import Batch
+from sheratan.engine.ids import job_id
 from sheratan.engine.settle import lose
 from sheratan.engine.state import Held, newest_leases
 from sheratan.kernel.canonical import canonical, digest

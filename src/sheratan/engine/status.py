@@ -7,9 +7,9 @@ from typing import NamedTuple
 from sheratan.contracts.api import EngineStatus
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.limits import Limits
-from sheratan.engine.batch import job_id
 from sheratan.engine.entries import read_entry
 from sheratan.engine.explain import previous_entry
+from sheratan.engine.ids import job_id
 from sheratan.engine.schedule_views import schedules_lag_us
 from sheratan.kernel.story import tell
 from sheratan.kernel.words import count

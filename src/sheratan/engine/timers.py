@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.principal import ENGINE
 from sheratan.contracts.worker import StopRequest
-from sheratan.engine.batch import Batch, job_id
+from sheratan.engine.batch import Batch
+from sheratan.engine.ids import job_id
 from sheratan.engine.settle import Said, decide_again, end, lose
 from sheratan.engine.state import CANCEL_GRACE_US, Held
 from sheratan.engine.waits import wake

@@ -12,8 +12,9 @@ from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.principal import ENGINE, Principal
 from sheratan.contracts.worker import Wait
-from sheratan.engine.batch import Batch, job_id
+from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Ending, SendSignal
+from sheratan.engine.ids import job_id
 from sheratan.engine.quorum import find_approval, given_by, in_time
 from sheratan.engine.state import Held
 from sheratan.kernel.canonical import digest

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sheratan.contracts.ids import number_of
 from sheratan.contracts.schedules import KEY_PREFIX
-from sheratan.engine.batch import Batch, job_id
+from sheratan.engine.batch import Batch
+from sheratan.engine.ids import job_id
 from sheratan.simulation.model_state import Drawn, NodeJobs
 
 __all__ = ["drawn_in", "seeds_of"]
