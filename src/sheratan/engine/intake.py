@@ -81,8 +81,10 @@ def submit(batch: Batch, command: Submit, by: Principal) -> list[Receipt]:
         by = _submitting_job(batch, command, command.by_job, by)
     if len(batch.state.lanes) + len(command.jobs) > batch.state.limits.queues_max:
         _check_queue_count(batch, command.jobs, by)
-    if any(new.partition for new in command.jobs):
-        _check_partition_count(batch, command.jobs, by)
+    for new in command.jobs:
+        if new.partition:
+            _check_partition_count(batch, command.jobs, by)
+            break
     # Every job is looked at before the first one is taken in.
     source = _NOWHERE if command.by_job is None else Source(by_job=command.by_job)
     planned = _plan_all(batch, command.jobs, by, source)
@@ -253,11 +255,15 @@ def _make(batch: Batch, plan: Plan, by: Principal) -> JobRow:
     payload = None if inline else bytes.fromhex(new.digest)
     if payload is not None:
         unit.payloads[payload] = new.input
+    lane = _lane(batch, new, by).lane
+    if new.partition:
+        # It stands above the lane's number in the job's rows.
+        lane = lane_in(lane, batch.partition(by.tenant, new.partition))
     return make_job(
         (
             unit.take_number(),
             batch.randomness.bits("salt", SALT_BITS),
-            _lane_number(batch, new, by),
+            lane,
             new.priority,
             batch.at_us,
             new.attempts_max,
@@ -307,12 +313,6 @@ def _lane(batch: Batch, new: NewJob, by: Principal) -> Lane:
         lane = batch.state.add_lane(*key)
         batch.unit.lanes.append(lane)
     return lane
-
-
-def _lane_number(batch: Batch, new: NewJob, by: Principal) -> int:
-    """What stands in the job's rows: its lane and, above it, its partition."""
-    lane = _lane(batch, new, by).lane
-    return lane_in(lane, batch.partition(by.tenant, new.partition)) if new.partition else lane
 
 
 def _submitted_data(batch: Batch, plan: Plan, job: JobRow, request: str | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from sheratan.contracts.errors import LimitReached, NotFound, Unavailable
 from sheratan.contracts.ids import look_up_job_id, look_up_run_id
 from sheratan.contracts.jobs import JobRecord, QueueRecord
 from sheratan.contracts.journal import Entry
+from sheratan.contracts.limits import LANES_MAX
 from sheratan.contracts.principal import Principal
 from sheratan.contracts.runs import RunRecord
 from sheratan.contracts.worker import Assignment
@@ -180,11 +181,12 @@ class Api:
         # An error, or a large output, is kept apart from these rows.
         if result.state != "succeeded" or result.payload is not None:
             return None
-        state, partition = self._engine.state, partition_of(job.lane)
-        name = state.partitions.name_at_hand(partition)
-        return (
-            ended_record(public_id, job, state.lane_of(job), result, name) if name or not partition else None
-        )
+        state, name = self._engine.state, None
+        if job.lane > LANES_MAX:
+            name = state.partitions.name_at_hand(partition_of(job.lane))
+            if name is None:
+                return None
+        return ended_record(public_id, job, state.lane_of(job), result, name)
 
     async def _wait(self, request: api.WaitForJob, by: Principal) -> JobRecord:
         address = look_up_job_id(request.id)
