@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -149,28 +149,10 @@ class Journal:
     def _tell(self, entry: dict[str, Any]) -> None:
         kind = self.last_type = entry["type"]
         self.counts[kind] = self.counts.get(kind, 0) + 1
-        if kind == "job.submitted":
-            self._submitted(entry)
-        elif kind == "worker.leased":
-            self._leased(entry)
-        elif kind == "job.fenced_off":
-            story = self._known(entry, entry["data"]["job"])
-            if story is not None:
-                story.fenced_off.add(entry["decision"]["input"]["fence"])
-        elif kind in ("step.succeeded", "step.failed"):
-            self._stepped(entry)
-        elif kind in ENDS or kind in _LEAVES_LEASE or kind in _OTHERS:
-            self._changed(entry)
-        elif kind == "retention.pruned":
-            self._pruned(entry)
-        elif kind in ("schedule.fired", "schedule.backfilled"):
-            self._fired[self.seq] = entry["subject"]
+        if kind in _TELLERS:
+            _TELLERS[kind](self, entry)
         elif kind.startswith("workflow."):
             self._of_runs[self.seq] = entry["subject"]
-        elif kind == "engine.started":
-            self.starts.append((entry["at"], None))
-        elif kind == "engine.resumed":
-            self.outages.append(Outage(entry["data"]["since_us"], entry["at"], entry["data"]["refused"]))
 
     def _submitted(self, entry: dict[str, Any]) -> None:
         data, job_id = entry["data"], entry["subject"]
@@ -189,6 +171,20 @@ class Journal:
         if entry["decision"]["chosen"] == "cancel":
             story.state, story.end = "cancelled", self.seq
         self.stories[number] = self._by_id[job_id] = story
+
+    def _fenced_off(self, entry: dict[str, Any]) -> None:
+        story = self._known(entry, entry["data"]["job"])
+        if story is not None:
+            story.fenced_off.add(entry["decision"]["input"]["fence"])
+
+    def _fires(self, entry: dict[str, Any]) -> None:
+        self._fired[self.seq] = entry["subject"]
+
+    def _started(self, entry: dict[str, Any]) -> None:
+        self.starts.append((entry["at"], None))
+
+    def _resumed(self, entry: dict[str, Any]) -> None:
+        self.outages.append(Outage(entry["data"]["since_us"], entry["at"], entry["data"]["refused"]))
 
     def _pruned(self, entry: dict[str, Any]) -> None:
         for first, last in entry["data"]["numbers"]:
@@ -296,3 +292,19 @@ class Journal:
     def say(self, text: str) -> None:
         """Note a violation."""
         self.violations.append(text)
+
+
+_TELLERS: dict[str, Callable[[Journal, dict[str, Any]], None]] = {
+    "job.submitted": Journal._submitted,
+    "worker.leased": Journal._leased,
+    "job.fenced_off": Journal._fenced_off,
+    "step.succeeded": Journal._stepped,
+    "step.failed": Journal._stepped,
+    "retention.pruned": Journal._pruned,
+    "schedule.fired": Journal._fires,
+    "schedule.backfilled": Journal._fires,
+    "engine.started": Journal._started,
+    "engine.resumed": Journal._resumed,
+    **dict.fromkeys((*ENDS, *_LEAVES_LEASE, *_OTHERS), Journal._changed),
+}
+"""What each type of entry means for the story; those of other types, and of runs, mean nothing for it."""

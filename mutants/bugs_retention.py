@@ -20,7 +20,7 @@ BUGS: Final = (
         "safety",
         "R1",
         (
-            Change(_RETENTION, "row.finished_us + keep_us <= now_us", "row.created_us + keep_us <= now_us"),
+            Change(_STATE, "row.finished_us + keep_us <= now_us", "row.created_us + keep_us <= now_us"),
             Change(
                 _RETENTION,
                 '"newest_us": max(row.finished_us for row in jobs),',

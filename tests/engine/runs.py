@@ -9,10 +9,9 @@ import msgspec
 
 from sheratan.contracts.worker import Assignment
 from sheratan.contracts.workflows import WORKFLOW_FORMAT, Workflow
-from sheratan.engine.verify import verify
 from tests.engine.world import World
 
-__all__ = ["FAILED", "Work", "checked", "node", "wf", "work_off"]
+__all__ = ["FAILED", "Work", "node", "wf", "work_off"]
 
 FAILED = object()
 """In place of an output: the job fails for good."""
@@ -59,10 +58,3 @@ def _work_of(world: World, given: Assignment) -> Work:
     [row] = world.store.nodes_of_jobs([given.number])
     item = row.item if row.item >= 0 else None
     return Work(row.node, item, msgspec.json.decode(given.input), row.item == -2)
-
-
-def checked(world: World) -> None:
-    """Journal, rows, memory and decisions agree."""
-    world.check()
-    found = verify(world.store)
-    assert found.problems == []

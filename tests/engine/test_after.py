@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from sheratan.contracts.errors import InvalidInput, NotFound, TooLarge
@@ -12,13 +10,6 @@ from sheratan.contracts.limits import Limits
 from sheratan.engine.commands import Cancel
 from sheratan.store.rows import Blocked, Ready
 from tests.engine.world import SECOND, World
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    made = World()
-    yield made
-    made.check()
 
 
 def test_a_job_runs_after_its_parent_has_succeeded(world: World) -> None:

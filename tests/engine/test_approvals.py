@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +32,6 @@ from tests.engine.world import PERSON, SECOND, World
 LISTED = ("local:anna", "local:ben")
 SUBJECT = {"tool": "rm", "arguments": ["-r", "/srv/ö"], "price": 1.5}
 WORKER = Principal(actor="worker:w/5", auth="peer", on_behalf_of="local:anna")
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    made = World()
-    yield made
-    made.check()
-    assert verify(made.store).problems == []
 
 
 def given_to_handler(world: World, job: str) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from sheratan.contracts.errors import AlreadyEnded, NotFound
@@ -11,13 +9,6 @@ from sheratan.contracts.ids import format_job_id
 from sheratan.engine.commands import Cancel, EndSession
 from sheratan.engine.state import CANCEL_GRACE_US
 from tests.engine.world import SECOND, World
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    made = World()
-    yield made
-    made.check()
 
 
 def test_a_queued_job_is_cancelled_at_once_and_never_given_out(world: World) -> None:

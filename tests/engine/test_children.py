@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,6 @@ from sheratan.engine.verify import verify
 from tests.engine.world import World
 
 CHILD = Submission(kind="work", input={"n": 1})
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    made = World()
-    yield made
-    made.check()
-    assert verify(made.store).problems == []
 
 
 def begun(world: World, **options: Any) -> tuple[str, Assignment]:

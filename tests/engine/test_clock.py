@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.engine.world import SECOND, World
 
 HOUR = 3_600 * SECOND
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    made = World()
-    yield made
-    made.check()
 
 
 @pytest.mark.parametrize("step", [-HOUR, HOUR, -30 * 24 * HOUR])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,22 +13,10 @@ from sheratan.contracts.worker import Assignment, Registration, Report
 from sheratan.engine import code as engine_code
 from sheratan.engine import commands
 from sheratan.engine.prepare import prepare_reports
-from sheratan.engine.replay import Replayer
 from sheratan.engine.status import Facts, status
 from sheratan.engine.verify import Verifier
 from sheratan.store.rows import Blocked, BlockingCode, Ready
 from tests.engine.world import BIG, PERSON, Answer, World
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    """A world in which everything agrees at the end."""
-    found = World()
-    yield found
-    found.check()
-    assert Verifier(found.store).step() == []
-    assert Replayer(found.store).step() == []
-    found.close()
 
 
 def begin(world: World, session: int) -> tuple[str, Assignment]:

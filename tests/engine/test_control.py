@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,6 @@ from sheratan.engine.commands import Cancel, Pause, Resume, RetryJob, StartDrain
 from sheratan.engine.explain import story
 from sheratan.kernel.canonical import digest
 from tests.engine.world import World
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    made = World()
-    yield made
-    made.check()
-
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Pause and resume

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -21,14 +20,6 @@ from sheratan.engine.prepare import KindRegistry
 from sheratan.engine.search import dead_letter, list_dead_letters
 from sheratan.engine.verify import verify
 from tests.engine.world import World
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    made = World()
-    yield made
-    made.check()
-    assert verify(made.store).problems == []
 
 
 def letters(world: World, **wanted: Any) -> list[DeadLetter]:
@@ -211,13 +202,13 @@ def edited(world: World, job: str, **changes: Any) -> str:
 def test_an_edit_changes_what_it_names_and_nothing_else(world: World) -> None:
     job = failed(
         world, value={"n": 1}, queue="side", priority=2, attempts_max=4, backoff_base_seconds=0.5,
-        backoff_max_seconds=7.0, run_timeout_seconds=30.0, queue_timeout_seconds=900.0, tags=("eu",),
+        backoff_max_seconds=7.0, run_timeout_seconds=30.0, queue_timeout_seconds=900.0, tags=("eu",), cost=7,
     )  # fmt: skip
     again = edited(world, job, input={"n": 2}, priority=1)
     [old] = world.store.jobs([parse_job_id(job).number])
     [new] = world.store.jobs([parse_job_id(again).number])
     assert old[5:11] == new[5:11]
-    assert (new.priority, world.record(again).queue) == (1, "side")
+    assert (new.priority, new.cost, world.record(again).queue) == (1, 7, "side")
     assert (world.record(again).input, world.record(again).tags) == ({"n": 2}, ["eu"])
     changes = world.last("job.replayed").data["edited"]
     assert set(changes) == {"input", "priority"}

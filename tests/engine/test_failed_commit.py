@@ -23,13 +23,6 @@ from sheratan.engine.window import LOW_JOBS, REFILL_JOBS
 from tests.engine.world import BIG, SECOND, World
 
 
-@pytest.fixture
-def world() -> Iterator[World]:
-    made = World()
-    yield made
-    made.check()
-
-
 def test_callers_are_told_and_nothing_is_written_when_the_disk_is_full(world: World) -> None:
     job = world.submit()
     before = world.store.shard()

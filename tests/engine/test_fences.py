@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import msgspec
 import pytest
 
@@ -11,13 +9,6 @@ from sheratan.contracts.errors import LostLease
 from sheratan.engine.commands import EndSession, Settle
 from sheratan.engine.explain import story
 from tests.engine.world import World
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    made = World()
-    yield made
-    made.check()
 
 
 def test_a_stale_report_changes_nothing_and_is_kept_as_evidence(world: World) -> None:

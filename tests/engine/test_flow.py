@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,6 @@ from sheratan.engine.commands import LimitStarts, Pause, Resume, Settle
 from sheratan.engine.explain import story
 from sheratan.engine.prepare import prepare_reports
 from tests.engine.world import SECOND, World
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    made = World()
-    yield made
-    made.check()
 
 
 def limit(world: World, subject: str, **limits: object) -> int:

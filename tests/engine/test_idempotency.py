@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,6 @@ from sheratan.contracts.errors import IdempotencyConflict, InvalidInput, TooLarg
 from sheratan.contracts.jobs import Options, Submission
 from sheratan.contracts.limits import Limits
 from tests.engine.world import World
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    made = World()
-    yield made
-    made.check()
 
 
 def test_the_same_request_under_the_same_key_is_the_same_job(world: World) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from sheratan.contracts.errors import LimitReached, NotFound
@@ -15,13 +13,6 @@ from sheratan.store.rows import Ready, Result, Timer
 from tests.engine.world import SECOND, World
 
 LAST = Options(priority=9)
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    made = World()
-    yield made
-    made.check()
 
 
 def test_a_job_goes_in_to_a_worker_and_succeeds(world: World) -> None:

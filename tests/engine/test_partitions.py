@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,6 @@ from sheratan.contracts.worker import Assignment
 from sheratan.engine.commands import Cancel, LimitStarts, RetryJob
 from sheratan.engine.explain import story
 from tests.engine.world import SECOND, World
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    made = World()
-    yield made
-    made.check()
 
 
 def limit(world: World, subject: str = "queue:default", **limits: Any) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 
 from sheratan.contracts.errors import (
@@ -23,61 +20,15 @@ from sheratan.contracts.retention import PreviewRetention, RetentionPreview
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Cancel, Discard, ForkRun, KeepJobs, RetryJob, StartDraining
 from sheratan.engine.explain import story
-from sheratan.engine.replay import replay
 from sheratan.engine.requester import find_requester
-from sheratan.engine.retention import list_retention, preview_retention
-from sheratan.engine.verify import verify
+from sheratan.engine.retention_views import list_retention, preview_retention
 from sheratan.engine.views import find_view, job_record
 from sheratan.store.port import Search
 from sheratan.store.unit import Unit
-from tests.engine.runs import FAILED, node, wf, work_off
+from tests.engine.retaining import DAY, HOUR, done, keep, rows, stands
+from tests.engine.runs import node, wf, work_off
 from tests.engine.test_dead_letters import failed
 from tests.engine.world import BIG, PERSON, SECOND, World
-
-HOUR = 3_600
-DAY = 24 * HOUR
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    made = World()
-    yield made
-    checked(made)
-
-
-def checked(world: World) -> None:
-    world.check()
-    assert verify(world.store).problems == []
-    assert replay(world.store).differences == []
-
-
-def keep(world: World, seconds: float | None, kind: str = "", reason: str = "") -> int:
-    keep_us = None if seconds is None else round(seconds * SECOND)
-    entry: int = world.ask(KeepJobs(kind=kind, keep_us=keep_us, reason=reason))
-    return entry
-
-
-def done(world: World, kind: str = "work", value: Any = None, **options: Any) -> str:
-    """A job that has succeeded."""
-    job = world.submit(kind, value, **options)
-    [given] = world.lease(world.register())
-    world.settle(given, output=value)
-    return job
-
-
-def stands(world: World, job: str) -> bool:
-    try:
-        find_view(world.store, job)
-    except Pruned:
-        return False
-    return True
-
-
-def rows(world: World) -> dict[str, int]:
-    """How many rows there are of what belongs to jobs."""
-    names = ("job", "result", "step", "tag", "after", "failure", "failed_job", "payload")
-    count = world.store._connection.execute
-    return {name: count(f"SELECT count(*) FROM {name}").fetchall()[0][0] for name in names}
 
 
 def test_everything_is_kept_until_something_is_set(world: World) -> None:
@@ -92,7 +43,7 @@ def test_a_job_is_pruned_when_it_has_been_kept_for_long_enough_and_not_before(wo
     job = done(world)
     world.tick(HOUR - 1)
     assert stands(world, job)
-    checked(world)
+    world.check()
     world.tick(HOUR)
     assert not stands(world, job)
     assert rows(world) == dict.fromkeys(rows(world), 0)
@@ -120,68 +71,6 @@ def test_everything_that_belongs_to_a_job_goes_with_it(world: World) -> None:
     assert not stands(world, second)
     assert rows(world) == dict.fromkeys(rows(world), 0)
     assert list(world.store.failure_words()) == []
-
-
-def test_a_payload_stays_as_long_as_any_row_names_it(world: World) -> None:
-    first = done(world, value=BIG)
-    world.tick(HOUR)
-    second = world.submit(value=BIG)
-    keep(world, HOUR)
-    assert not stands(world, first)
-    view = find_view(world.store, second)
-    assert job_record(world.store, view).input == BIG
-
-
-def test_an_open_job_is_never_pruned(world: World) -> None:
-    keep(world, 1)
-    jobs = [world.submit(), world.submit(delay_seconds=9 * DAY), world.submit(after=(world.submit(),))]
-    world.tick(8 * DAY)
-    assert all(stands(world, job) for job in jobs)
-
-
-def test_a_dead_letter_is_kept_until_somebody_has_dealt_with_it(world: World) -> None:
-    keep(world, 60)
-    job = failed(world)
-    world.tick(DAY)
-    assert stands(world, job)
-    world.ask(Discard(id=job, reason=""))
-    world.tick(HOUR)
-    assert not stands(world, job)
-
-
-def test_what_a_job_runs_after_is_kept_until_it_has_ended(world: World) -> None:
-    keep(world, 60)
-    first, other = done(world), world.submit(delay_seconds=DAY)
-    last = world.submit(after=(first, other))
-    world.tick(HOUR)
-    assert stands(world, first)
-    world.ask(Cancel(id=other, reason=""))
-    assert world.state_of(last) == "cancelled"
-    world.tick(HOUR)
-    assert not any(stands(world, job) for job in (first, other, last))
-
-
-def test_a_job_that_comes_in_after_another_in_the_batch_that_would_prune_it_keeps_it(world: World) -> None:
-    first = done(world)
-    world.tick(HOUR)
-    submitted, _ = world.batch(world.submission(after=(first,)), KeepJobs(kind="", keep_us=SECOND, reason=""))
-    assert submitted.error is None
-    assert stands(world, first)
-
-
-def test_children_are_kept_as_long_as_their_parent_is_open(world: World) -> None:
-    keep(world, 60)
-    parent = world.submit(run_timeout_seconds=DAY)
-    [given] = world.lease(world.register())
-    [child] = world.spawn(given, 1, Submission(kind="other"))
-    [taken] = world.lease(world.register("v", ["other"]))
-    world.settle(taken)
-    world.tick(HOUR)
-    assert stands(world, child)
-    world.settle(given)
-    world.tick(HOUR)
-    assert not stands(world, child)
-    assert not stands(world, parent)
 
 
 def test_a_late_report_about_a_job_that_was_pruned_is_kept_as_evidence(world: World) -> None:
@@ -263,36 +152,6 @@ def test_who_asks_for_a_job_that_was_pruned_is_told_so(world: World) -> None:
     assert type(refused.value) is NotFound
 
 
-def test_jobs_of_an_open_run_are_kept_and_those_of_ended_ones_are_not(world: World) -> None:
-    keep(world, 60)
-    run = world.start_run(wf(node("a"), node("b", input="${a.output}")))
-    [given] = world.lease(world.register())
-    world.settle(given, output=1)
-    world.tick(HOUR)
-    assert rows(world)["job"] == 2
-    work_off(world, world.register(), lambda _: "x")
-    world.tick(HOUR)
-    assert rows(world)["job"] == 0
-    record = world.run_record(run)
-    assert (record.state, [one.state for one in record.nodes]) == ("succeeded", ["succeeded", "succeeded"])
-    assert [len(one.jobs) for one in record.nodes] == [1, 1]
-
-
-def test_a_run_that_takes_a_node_over_keeps_its_jobs(world: World) -> None:
-    run = world.start_run(wf(node("a"), node("b", input="${a.output}")))
-    work_off(world, world.register(), lambda work: FAILED if work.node == "b" else "old")
-    world.tick(HOUR)
-    _, fork = world.batch(KeepJobs(kind="", keep_us=SECOND, reason=""), ForkRun(id=run, node="b", key=None))
-    assert fork.error is None
-    again, _ = fork.value
-    world.tick(HOUR)
-    assert [one.state for one in world.run_record(again).nodes] == ["succeeded", "running"]
-    [given] = world.lease(world.register())
-    assert bytes(given.input) == b'"old"'
-    world.settle(given)
-    assert [len(one.jobs) for one in world.run_record(again).nodes] == [1, 1]
-
-
 def test_what_was_pruned_cannot_be_taken_over_and_runs_anew(world: World) -> None:
     run = world.start_run(wf(node("a"), node("b", input="${a.output}")))
     work_off(world, world.register(), lambda _: "old")
@@ -329,7 +188,7 @@ def test_an_alarm_that_rings_for_a_job_that_was_pruned_does_nothing(world: World
     job = done(world, queue_timeout_seconds=DAY)
     world.tick(HOUR)
     assert not stands(world, job)
-    checked(world)
+    world.check()
     world.tick(DAY)
     assert list(world.store.alarms()) == []
 
@@ -359,7 +218,7 @@ def test_it_goes_on_in_pieces_each_with_its_entry() -> None:
     ]
     assert sum(sizes) == 10
     assert max(sizes) <= 3
-    checked(world)
+    world.check()
 
 
 def test_it_goes_on_after_a_crash() -> None:
@@ -371,7 +230,7 @@ def test_it_goes_on_after_a_crash() -> None:
     keep(world, 60)
     world.crash()
     assert not any(stands(world, job) for job in jobs)
-    checked(world)
+    world.check()
 
 
 def test_nothing_is_pruned_while_the_engine_drains(world: World) -> None:
@@ -404,6 +263,41 @@ def test_a_preview_counts_and_changes_nothing(world: World) -> None:
     assert world.entries() == before
     keep(world, DAY, "other")
     assert preview(60) == RetentionPreview(jobs=1, needed=1)
+
+
+def test_a_preview_says_that_it_has_not_looked_at_all_jobs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sheratan.engine.retention_views._LOOKED_MAX", 4)
+    for _ in range(5):
+        done(world)
+    world.tick(HOUR)
+    limits = Limits(prune_look_jobs_max=2)
+    request = PreviewRetention(kind=None, keep_seconds=60)
+    now_us = world.clock.now_us()
+    assert preview_retention(world.store, request, limits, now_us) == RetentionPreview(
+        jobs=4, needed=0, is_more=True
+    )
+    monkeypatch.setattr("sheratan.engine.retention_views._LOOKED_MAX", 6)
+    assert preview_retention(world.store, request, limits, now_us) == RetentionPreview(jobs=5, needed=0)
+
+
+@pytest.mark.parametrize(
+    ("kept", "rest"), [(1, 60), (60, 60), (600, 600), (HOUR, HOUR), (DAY, HOUR), (None, None)]
+)
+def test_between_two_walks_the_engine_sleeps_as_long_as_jobs_are_kept_within_bounds(
+    world: World, kept: int | None, rest: int | None
+) -> None:
+    assert world.decider.next_wake_us() is None
+    keep(world, kept)
+    assert world.decider.next_wake_us() == (None if rest is None else rest * SECOND)
+    if rest is not None:
+        world.tick(rest - 1)
+        assert world.decider.next_wake_us() == SECOND
+        world.tick(1)
+        assert world.decider.next_wake_us() == rest * SECOND
+        world.ask(StartDraining(reason=""))
+        assert world.decider.next_wake_us() is None
 
 
 def test_a_secret_in_the_reason_is_refused(world: World) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from sheratan.contracts.jobs import KindDescription
 from sheratan.contracts.limits import Limits
 from sheratan.engine.commands import ForkRun
 from sheratan.engine.explain import story
-from tests.engine.runs import FAILED, Work, checked, node, wf, work_off
+from tests.engine.runs import FAILED, Work, node, wf, work_off
 from tests.engine.world import World
 
 CHAIN = wf(
@@ -30,13 +29,6 @@ CHAIN = wf(
     output=["${c.output}", "${side.output}"],
 )
 VALUE = {"a": 1, "b": 2, "side": 3}
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    made = World()
-    yield made
-    checked(made)
 
 
 def ended(world: World, flow: Any = CHAIN, value: Any = VALUE, fails: str = "") -> str:
@@ -148,7 +140,7 @@ def test_a_restart_keeps_what_was_taken_over(world: World) -> None:
     run = ended(world)
     new = world.fork_run(run, "b")
     world.restart()
-    checked(world)
+    world.check()
     world.crash()
     assert again(world) == ["b", "c"]
     assert world.run_record(new).output == ["new c", "old side"]
@@ -282,7 +274,7 @@ def test_a_fork_is_a_run_that_needs_room_as_any_other() -> None:
     world.start_run(CHAIN, VALUE)
     with pytest.raises(LimitReached, match="workflow_runs_max"):
         world.fork_run(run, "b")
-    checked(world)
+    world.check()
 
 
 def test_a_fork_that_is_lost_with_a_failed_commit_leaves_nothing(world: World) -> None:

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from sheratan.contracts.errors import IdempotencyConflict, InvalidInput, TooLarge
 from sheratan.contracts.jobs import KindDescription
 from sheratan.contracts.limits import Limits
 from sheratan.engine.commands import StartDraining
-from tests.engine.runs import checked, node, wf, work_off
+from tests.engine.runs import node, wf, work_off
 from tests.engine.world import World
 
 FLOW = wf(node("a"))
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    made = World()
-    yield made
-    checked(made)
 
 
 def test_the_same_key_and_request_are_the_same_run(world: World) -> None:
@@ -87,7 +78,7 @@ def test_a_run_that_was_there_is_found_where_no_new_one_may_begin() -> None:
     assert world.start_run(FLOW, 1, "k") == run
     world.ask(StartDraining(reason="a test"))
     assert world.start_run(FLOW, 1, "k") == run
-    checked(world)
+    world.check()
 
 
 def test_keys_that_nobody_may_use_are_refused(world: World) -> None:

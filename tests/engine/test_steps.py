@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,14 +14,6 @@ from sheratan.engine.verify import verify
 from tests.engine.world import BIG, World
 
 BOOM = JobError(error_class="retryable", type="Boom", message="it went wrong")
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    made = World()
-    yield made
-    made.check()
-    assert verify(made.store).problems == []
 
 
 def test_the_next_attempt_finds_what_the_one_before_has_recorded(world: World) -> None:

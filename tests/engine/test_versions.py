@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from sheratan.contracts.errors import IdempotencyConflict, UnknownKind
@@ -12,18 +10,7 @@ from sheratan.contracts.jobs import KindDescription
 from sheratan.contracts.worker import Registration
 from sheratan.engine import commands
 from sheratan.engine.explain import story
-from sheratan.engine.verify import Verifier
 from tests.engine.world import World
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    """A world in which everything agrees at the end."""
-    found = World()
-    yield found
-    found.check()
-    assert Verifier(found.store).step() == []
-    found.close()
 
 
 def version_of(world: World, job: str) -> int:

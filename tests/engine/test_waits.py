@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,6 @@ from sheratan.store.rows import NEVER_US
 from tests.engine.world import BIG, SECOND, World, limit_pages
 
 GO = Wait(name="wait:signal:go", occurrence=1, what="signal", key="go")
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    made = World()
-    yield made
-    made.check()
-    assert verify(made.store).problems == []
 
 
 def sleep(seconds: float, occurrence: int = 1) -> Wait:

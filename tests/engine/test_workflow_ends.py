@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from sheratan.contracts.errors import AlreadyEnded, Conflict, InvalidInput, NotFound
 from sheratan.contracts.limits import Limits
 from sheratan.engine.commands import CancelRun
 from sheratan.engine.explain import story
-from tests.engine.runs import FAILED, Work, checked, node, wf, work_off
+from tests.engine.runs import FAILED, Work, node, wf, work_off
 from tests.engine.world import World
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    made = World()
-    yield made
-    checked(made)
 
 
 def undoing(name: str, **fields: object) -> dict[str, object]:
@@ -34,7 +25,7 @@ def test_to_cancel_a_run_cancels_what_waits_and_stops_what_runs(world: World) ->
     run = world.start_run(wf(node("a"), node("b"), node("c", after=["a"])))
     [given] = world.lease(world.register())
     assert world.cancel_run(run, "not wanted") == "stopping"
-    checked(world)
+    world.check()
     record = world.run_record(run)
     assert (record.state, record.ending) == ("stopping", "cancelled")
     assert [stop.number for stop in world.stops] == [given.number]
@@ -149,7 +140,7 @@ def test_as_many_items_run_at_once_as_the_node_allows(world: World) -> None:
     while world.run_record(run).state == "running":
         counts = world.store.counts()
         seen.append(counts["ready"] + counts["lease"])
-        checked(world)
+        world.check()
         work_off(world, session, most=1)
     assert seen == [2, 2, 2, 2, 1]
 
@@ -162,10 +153,10 @@ def test_a_wide_fan_out_is_submitted_in_several_batches_and_survives_a_crash_bet
     run = world.ask(command)[0]
     assert world.store.counts()["ready"] == 35
     assert world.types().count("workflow.advanced") == 1
-    checked(world)
+    world.check()
     work_off(world, world.register())
     assert world.run_record(run).state == "succeeded"
-    checked(world)
+    world.check()
 
 
 def test_a_crash_between_the_batches_of_a_fan_out_loses_no_item() -> None:
@@ -173,11 +164,11 @@ def test_a_crash_between_the_batches_of_a_fan_out_loses_no_item() -> None:
     run = world.start_run(wf(node("each", for_each="${input}")), list(range(35)))
     assert world.store.counts()["ready"] == 7
     world.crash()
-    checked(world)
+    world.check()
     done = work_off(world, world.register())
     assert [work.item for work in done] == list(range(35))
     assert world.run_record(run).state == "succeeded"
-    checked(world)
+    world.check()
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -190,7 +181,7 @@ def test_a_run_that_would_have_more_jobs_than_its_budget_ends_with_a_state_of_it
     session = world.register()
     given = world.lease(session, 2)
     world.settle(given[0], output=[1, 2, 3])
-    checked(world)
+    world.check()
     assert world.run_record(run).state == "stopping"
     world.settle(given[1], "cancelled")
     record = world.run_record(run)
@@ -256,7 +247,7 @@ def test_compensations_run_one_at_a_time_across_restarts(world: World) -> None:
         assert world.run_record(run).state == "compensating"
         assert world.store.counts()["ready"] == 1
         world.restart()
-        checked(world)
+        world.check()
         undone += work_off(world, world.register(), most=1)
     assert [work.node for work in undone] == ["c", "b", "a"]
     assert world.run_record(run).state == "failed"

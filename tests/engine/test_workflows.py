@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from sheratan.contracts.errors import InvalidInput, LimitReached, NotFound, TooLarge, Unavailable, UnknownKind
@@ -11,7 +9,7 @@ from sheratan.contracts.jobs import KindDescription
 from sheratan.contracts.limits import Limits
 from sheratan.engine.commands import StartDraining
 from sheratan.engine.explain import story
-from tests.engine.runs import FAILED, Work, checked, node, wf, work_off
+from tests.engine.runs import FAILED, Work, node, wf, work_off
 from tests.engine.world import World
 
 DIAMOND = (
@@ -20,13 +18,6 @@ DIAMOND = (
     node("right", after=["first"]),
     node("last", after=["left", "right"]),
 )
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    made = World()
-    yield made
-    checked(made)
 
 
 def test_a_node_runs_once_all_of_its_parents_have_ended(world: World) -> None:
@@ -192,7 +183,7 @@ def test_a_restart_goes_on_where_the_run_was(world: World) -> None:
     run = world.start_run(wf(*DIAMOND, output="${last.output}"))
     work_off(world, world.register(), most=2)
     world.restart()
-    checked(world)
+    world.check()
     world.crash()
     work_off(world, world.register())
     assert world.run_record(run).output == "last"
@@ -203,7 +194,7 @@ def test_what_is_lost_with_a_failed_commit_is_decided_anew(world: World) -> None
     session = world.register()
     [given] = world.lease(session)
     world.crash(losing=[world.settlement(given)])
-    checked(world)
+    world.check()
     work_off(world, world.register())
     assert world.run_record(run).state == "succeeded"
 
@@ -277,21 +268,21 @@ def test_an_engine_that_drains_begins_no_run_and_goes_on_with_none() -> None:
     assert world.store.counts()["ready"] == 0
     assert world.node_states(run)["left"] == "running"
     world.restart()
-    checked(world)
+    world.check()
     work_off(world, world.register())
     assert world.run_record(run).state == "succeeded"
-    checked(world)
+    world.check()
 
 
 def test_a_full_queue_keeps_jobs_of_nodes_waiting_and_refuses_none() -> None:
     world = World(limits=Limits(queue_jobs_max=2))
     run = world.start_run(wf(*(node(f"n{place}") for place in range(5))))
     assert world.store.counts()["ready"] == 2
-    checked(world)
+    world.check()
     assert len(work_off(world, world.register())) == 5
     assert world.run_record(run).state == "succeeded"
     assert "job.refused" not in world.types()
-    checked(world)
+    world.check()
 
 
 def test_a_node_whose_queue_is_full_does_not_hold_up_the_others() -> None:
@@ -299,7 +290,7 @@ def test_a_node_whose_queue_is_full_does_not_hold_up_the_others() -> None:
     run = world.start_run(wf(node("a"), node("b"), node("c", queue="side")))
     assert world.store.counts()["ready"] == 2
     assert [len(one.jobs) for one in world.run_record(run).nodes] == [1, 0, 1]
-    checked(world)
+    world.check()
     work_off(world, world.register())
     assert world.run_record(run).state == "succeeded"
 
@@ -312,7 +303,7 @@ def test_as_many_runs_are_open_as_may_be() -> None:
         world.start_run(wf(node("a")))
     work_off(world, world.register(), most=1)
     world.start_run(wf(node("a")))
-    checked(world)
+    world.check()
 
 
 def test_outputs_beyond_the_limit_block_whoever_looks_into_them() -> None:
@@ -321,7 +312,7 @@ def test_outputs_beyond_the_limit_block_whoever_looks_into_them() -> None:
     run = world.start_run(flow, [1, 2])
     work_off(world, world.register(), lambda work: "x" * 600)
     assert "workflow_output_bytes_max" in str(world.run_record(run).nodes[1].reason)
-    checked(world)
+    world.check()
 
 
 def test_a_lower_limit_does_not_take_back_what_was_decided(world: World) -> None:

@@ -47,8 +47,10 @@ from sheratan.engine.prepare import (
     prepare_steps,
 )
 from sheratan.engine.prepare_runs import prepare_fork, prepare_run
+from sheratan.engine.replay import replay
 from sheratan.engine.run_views import run_record
 from sheratan.engine.state import State
+from sheratan.engine.verify import verify
 from sheratan.engine.views import find_view, job_record, step_records
 from sheratan.kernel.chain import Head, decode_entry
 from sheratan.kernel.replay import RULE_MODULES
@@ -484,11 +486,13 @@ class World(OnDisk):
     # What must hold at every committed state
 
     def check(self) -> None:
-        """Fail unless journal, rows and memory agree."""
+        """Fail unless journal, rows, memory and decisions agree."""
         entries = check_chain(self.store)
         check_decisions(entries)
         self._check_locations()
         assert memory_faults(self.state) == []
+        assert verify(self.store).problems == []
+        assert replay(self.store).differences == []
 
     def _check_locations(self) -> None:
         seen: list[int] = [location.number for location in self.store.locations()]

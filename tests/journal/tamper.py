@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import msgspec
 
 from sheratan.ambient.clock import VirtualClock
 from sheratan.contracts.journal import GENESIS
+from sheratan.engine.problems import Problem
 from sheratan.engine.verify import Verification, verify_opened
 from sheratan.kernel.canonical import canonical
 from sheratan.store.sqlite.pages import PageReader
@@ -39,6 +41,17 @@ def at(found: Verification, invariant: str) -> list[int | str | None]:
     return [
         item.row if item.seq is None else item.seq for item in found.problems if item.invariant == invariant
     ]
+
+
+def tables(problems: Iterable[Problem], invariant: str) -> set[str]:
+    """The tables in whose rows an invariant is broken."""
+    rows = {problem.row for problem in problems if problem.invariant == invariant and problem.row is not None}
+    return {row.partition(" ")[0] for row in rows}
+
+
+def copied(file: Path, folder: Path) -> Path:
+    """A copy of a data file, to be damaged."""
+    return Path(shutil.copy(file, folder / file.name))
 
 
 class Hands:
@@ -84,6 +97,23 @@ class Hands:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def changed(path: Path, *statements: str) -> None:
+    """Change rows behind the journal's back. Each statement must hit one, or the test says nothing."""
+    hands = Hands(path)
+    for statement in statements:
+        hands.run(statement)
+        assert hands.run("SELECT changes()")[0][0], statement
+    hands.close()
+
+
+def lines_of(path: Path) -> list[bytes]:
+    """The journal, line by line."""
+    hands = Hands(path)
+    lines = hands.lines()
+    hands.close()
+    return lines
 
 
 def rechained(lines: Sequence[bytes], change: Callable[[Entry], None]) -> list[bytes]:

@@ -14,7 +14,7 @@ from sheratan.contracts.journal import GENESIS
 from sheratan.engine.verify import Verification, verify_lines
 from sheratan.kernel.canonical import canonical
 from sheratan.kernel.outcomes import Outcomes
-from tests.journal.tamper import Entry, Hands, rechained
+from tests.journal.tamper import Entry, lines_of, rechained
 from tests.journal.world import SECOND_US, World, new
 
 Entries = list[Entry]
@@ -274,9 +274,7 @@ def test_what_became_of_a_million_jobs_takes_about_a_megabyte() -> None:
 
 
 def test_a_story_of_bytes_that_begin_nowhere_is_refused(data: Path) -> None:
-    hands = Hands(data)
-    lines = hands.lines()
-    hands.close()
+    lines = lines_of(data)
     found = verify_lines(lines[5:])
     assert found.problems[0].invariant == "J1"
     forged = lines[0].replace(GENESIS.encode(), b"1" * 64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from sheratan.contracts.flow import FlowLimits, PartitionLimits, Rate
 from sheratan.engine.commands import LimitStarts
 from tests.engine.world import World
-from tests.journal.tamper import Hands, checked, forged
+from tests.journal.tamper import changed, checked, copied, forged, tables
 
 Entry = dict[str, Any]
 
@@ -33,9 +32,7 @@ def partitions_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def data(partitions_file: Path, tmp_path: Path) -> Path:
-    copy = tmp_path / "sheratan.db"
-    shutil.copy(partitions_file, copy)
-    return copy
+    return copied(partitions_file, tmp_path)
 
 
 def of_another_partition(entry: Entry) -> None:
@@ -109,10 +106,6 @@ def test_a_forged_story_is_caught(
 def test_a_row_changed_behind_the_journals_back_is_found(
     data: Path, change: str, invariant: str, table: str
 ) -> None:
-    hands = Hands(data)
-    hands.run(change)
-    assert hands.run("SELECT changes()")[0][0], "the change must hit a row, or the test says nothing"
-    hands.close()
-    found = checked(data)
-    named = [item.row for item in found.problems if item.invariant == invariant and item.row is not None]
-    assert any(row.partition(" ")[0] == table for row in named), found.problems
+    changed(data, change)
+    found = checked(data).problems
+    assert table in tables(found, invariant), found

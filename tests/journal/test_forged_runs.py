@@ -10,7 +10,7 @@ import pytest
 
 from sheratan.engine.verify import Verification
 from sheratan.kernel.canonical import digest
-from tests.journal.tamper import Hands, checked, invariants, rehash
+from tests.journal.tamper import changed, checked, invariants, rehash
 
 Entry = dict[str, Any]
 Forge = Callable[[Entry], bool]
@@ -327,9 +327,7 @@ ROWS = [
 
 @pytest.mark.parametrize(("change", "invariant", "row"), ROWS)
 def test_a_changed_row_of_a_run_is_noticed(runs_data: Path, change: str, invariant: str, row: str) -> None:
-    hands = Hands(runs_data)
-    hands.run(change)
-    hands.close()
+    changed(runs_data, change)
     assert row in _rows_of(checked(runs_data), invariant)
 
 
@@ -339,7 +337,5 @@ def _rows_of(found: Verification, invariant: str) -> set[str]:
 
 
 def test_a_plan_that_is_gone_is_noticed(runs_data: Path) -> None:
-    hands = Hands(runs_data)
-    hands.run("DELETE FROM payload WHERE digest = (SELECT plan FROM run WHERE number = 1)")
-    hands.close()
+    changed(runs_data, "DELETE FROM payload WHERE digest = (SELECT plan FROM run WHERE number = 1)")
     assert "run" in _rows_of(checked(runs_data), "J5")

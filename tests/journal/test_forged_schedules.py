@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sheratan.engine.commands import Pause, StartDraining
-from tests.journal.tamper import Hands, at, checked, invariants, rehash
+from tests.journal.tamper import at, changed, checked, invariants, rehash
 from tests.journal.world import SECOND_US, World, new
 
 Entry = dict[str, Any]
@@ -173,9 +173,7 @@ def test_a_schedule_that_was_forgotten_is_caught(tmp_path: Path) -> None:
     world.submit(new())
     world.close()
     assert checked(path).ok
-    hands = Hands(path)
-    hands.run("UPDATE schedule SET due_us = due_us - 590000000")
-    hands.close()
+    changed(path, "UPDATE schedule SET due_us = due_us - 590000000")
     assert at(checked(path), "E9") == ["schedule s"]
 
 

@@ -12,16 +12,14 @@ import pytest
 from sheratan.contracts.errors import InvalidInput
 from sheratan.engine.verify import Verification, verify, verify_lines, verify_opened
 from sheratan.kernel.chain import Head, format_head, parse_head
-from tests.journal.tamper import Entry, Hands, at, invariants, reader_of, rehash
+from tests.journal.tamper import Entry, at, invariants, lines_of, reader_of, rehash
 from tests.journal.world import World, new
 from tests.support import run_cli
 
 
 def head_of(path: Path, seq: int | None = None) -> Head:
     """The head that a journal had when it held so many entries."""
-    hands = Hands(path)
-    lines = hands.lines()[:seq]
-    hands.close()
+    lines = lines_of(path)[:seq]
     return Head(len(lines), hashlib.sha256(lines[-1]).hexdigest())
 
 
@@ -32,9 +30,7 @@ def checked(path: Path, known: Head) -> Verification:
 @pytest.mark.parametrize("seq", [None, 1, 2, 30, 57])
 def test_a_noted_head_is_met_at_the_end_and_after_the_journal_has_grown(data: Path, seq: int | None) -> None:
     assert checked(data, head_of(data, seq)).problems == []
-    hands = Hands(data)
-    lines = hands.lines()
-    hands.close()
+    lines = lines_of(data)
     assert verify_lines(lines, known=head_of(data, seq)).problems == []
 
 
@@ -88,9 +84,7 @@ def test_a_rewritten_journal_that_is_whole_again_is_found_out(data: Path) -> Non
 
 def test_a_noted_entry_that_cannot_be_read_or_is_missing_is_said(data: Path) -> None:
     known = head_of(data, 31)
-    hands = Hands(data)
-    lines = hands.lines()
-    hands.close()
+    lines = lines_of(data)
     assert 30 in at(verify_lines([*lines[:30], b"rubbish", *lines[31:]], known=known), "J2")
     assert 30 in at(verify_lines([*lines[:30], *lines[31:]], known=known), "J2")
     assert invariants(verify_lines(lines[:30], known=known)) == {"J1"}

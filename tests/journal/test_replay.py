@@ -17,7 +17,7 @@ from sheratan.engine.replay import DIFFERENCES_MAX, replay, replay_lines
 from sheratan.kernel.replay import RULE_MODULES
 from sheratan.kernel.rules import Rule, Verdict, find_rule, registered_rules
 from sheratan.store.sqlite.reader import SqliteReader
-from tests.journal.tamper import Hands, reader_of, rehash
+from tests.journal.tamper import lines_of, reader_of, rehash
 
 
 @pytest.fixture
@@ -28,10 +28,7 @@ def reader(data: Path) -> Iterator[SqliteReader]:
 
 
 def entries_with(data: Path, rule: str) -> list[int]:
-    hands = Hands(data)
-    found = [seq for seq, line in enumerate(hands.lines()) if f'"rule":"{rule}"'.encode() in line]
-    hands.close()
-    return found
+    return [seq for seq, line in enumerate(lines_of(data)) if f'"rule":"{rule}"'.encode() in line]
 
 
 def hurried(given: dict[str, Any]) -> Verdict:
@@ -125,9 +122,7 @@ def test_a_forged_choice_is_found_by_replay(data: Path) -> None:
 
 
 def test_lines_that_are_no_entries_are_named_and_passed_over(data: Path) -> None:
-    hands = Hands(data)
-    lines = hands.lines()
-    hands.close()
+    lines = lines_of(data)
     lines[9] = b"rubbish"
     found = replay_lines(lines)
     assert found.unreadable == [9]
@@ -136,9 +131,7 @@ def test_lines_that_are_no_entries_are_named_and_passed_over(data: Path) -> None
 
 
 def test_only_the_first_hundred_differences_are_listed_and_all_are_counted(data: Path) -> None:
-    hands = Hands(data)
-    lines = hands.lines() * 5
-    hands.close()
+    lines = lines_of(data) * 5
     found = replay_lines(lines, {"job.admission@1": lambda given: Verdict("refuse", "No.")})
     assert len(found.differences) == DIFFERENCES_MAX < found.different
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sheratan.engine.commands import KeepJobs
 from sheratan.engine.replay import replay
-from tests.journal.tamper import Hands, checked, forged, reader_of
+from sheratan.engine.verify import verify
+from sheratan.store.sqlite.reader import SqliteReader
+from tests.journal.tamper import Hands, changed, checked, copied, forged, invariants, reader_of, tables
+from tests.journal.world import World
+from tests.journal.world_retention import old_jobs
 
 Entry = dict[str, Any]
 
@@ -22,6 +28,48 @@ def test_a_journal_with_pruned_jobs_verifies_and_replays(pruned_data: Path) -> N
     assert reader.pruned_count() == 7
     assert replay(reader).ok
     reader.close()
+
+
+def prune_all(world: World) -> None:
+    world.clock.advance(3_600_000_000)
+    world.ask(KeepJobs(kind="", keep_us=1, reason=""))
+
+
+class Meanwhile(SqliteReader):
+    """A reader beside which something happens, right before one of its reads."""
+
+    def __init__(self, path: Path, at: int = -1, what: Callable[[], object] = lambda: None) -> None:
+        super().__init__(reader_of(path)._connection)
+        self.names: list[str] = []
+        self._at, self._what = at, what
+
+    def _run(self, text: str, bindings: Any, name: str) -> list[Any]:
+        self.names.append(name)
+        if len(self.names) - 1 == self._at:
+            self._what()
+        return super()._run(text, bindings, name)
+
+
+def test_jobs_may_be_pruned_before_any_read_of_a_verification(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path / "old.db"
+    world = World(path)
+    old_jobs(world)
+    world.close()
+    reader = Meanwhile(path)
+    assert verify(reader, integrity=False).problems == []
+    reads = len(reader.names)
+    reader.close()
+    for at in range(reads):
+        copy = copied(path, tmp_path_factory.mktemp("pruned"))
+        world = World(copy, seed=9)
+        reader = Meanwhile(copy, at, partial(prune_all, world))
+        found = verify(reader, integrity=False)
+        assert found.problems == [], (reader.names[at], found.problems)
+        assert found.counts["retention.pruned"] == 1
+        reader.close()
+        world.close()
 
 
 CHANGES = [
@@ -53,12 +101,9 @@ CHANGES = [
 
 @pytest.mark.parametrize(("change", "invariant", "row"), CHANGES)
 def test_a_row_that_was_changed_is_found(pruned_data: Path, change: str, invariant: str, row: str) -> None:
-    hands = Hands(pruned_data)
-    hands.run(change)
-    hands.close()
-    found = checked(pruned_data)
-    places = {(item.invariant, (item.row or "").split(" ")[0]) for item in found.problems}
-    assert (invariant, row) in places, found.problems
+    changed(pruned_data, change)
+    found = checked(pruned_data).problems
+    assert row in tables(found, invariant), found
 
 
 def test_a_job_that_nobody_has_pruned_is_missed(pruned_data: Path) -> None:
@@ -73,7 +118,7 @@ def test_a_job_that_nobody_has_pruned_is_missed(pruned_data: Path) -> None:
     for table in ("job", "result"):
         hands.run(f"DELETE FROM {table} WHERE number = ?", number)
     hands.close()
-    assert "R1" in {item.invariant for item in checked(pruned_data).problems}
+    assert "R1" in invariants(checked(pruned_data))
 
 
 def kept_longer(entry: Entry) -> None:

@@ -12,7 +12,7 @@ from sheratan.engine.replay import Replayer, replay
 from sheratan.engine.verify import Verifier, verify
 from sheratan.kernel.rules import Verdict, find_rule
 from sheratan.store.sqlite.reader import SqliteReader
-from tests.journal.tamper import Hands, reader_of
+from tests.journal.tamper import changed, reader_of, tables
 from tests.journal.world import World, eventful, new
 
 
@@ -107,25 +107,25 @@ def test_a_later_step_finds_what_was_changed_in_new_and_open_rows(
     verifier = Verifier(world.store)
     assert verifier.step() == []
     more(world)
-    hands = Hands(world.path)
-    hands.run(change)
-    assert hands.run("SELECT changes()")[0][0], "the change must hit a row, or the test says nothing"
-    hands.close()
+    changed(world.path, change)
     found = verifier.step()
-    named = [item.row for item in found if item.invariant == invariant and item.row is not None]
-    assert any(row.partition(" ")[0] == table for row in named), found
+    assert table in tables(found, invariant), found
     assert not verifier.result().ok
 
 
 def test_what_was_wrong_in_the_journal_stays_and_what_stood_wrong_is_looked_at_again(world: World) -> None:
     verifier = Verifier(world.store)
-    hands = Hands(world.path)
-    hands.run("UPDATE blocked SET missing = missing + 1")
-    hands.run("UPDATE job SET priority = 3 WHERE number = 1")
+    changed(
+        world.path,
+        "UPDATE blocked SET missing = missing + 1",
+        "UPDATE job SET priority = 3 WHERE number = 1",
+    )
     assert {problem.row for problem in verifier.step()} == {"blocked 4", "job 1"}
-    hands.run("UPDATE blocked SET missing = missing - 1")
-    hands.run("UPDATE job SET priority = 5 WHERE number = 1")
-    hands.close()
+    changed(
+        world.path,
+        "UPDATE blocked SET missing = missing - 1",
+        "UPDATE job SET priority = 5 WHERE number = 1",
+    )
     assert {problem.row for problem in verifier.step()} == {"job 1"}
     assert verify(world.store).problems == []
 

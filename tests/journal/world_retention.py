@@ -8,11 +8,11 @@ from tests.journal.world import World, new
 HOUR_US = 3_600_000_000
 
 
-def pruned_jobs(world: World) -> None:
-    """Two kinds, kept for different times: of each some jobs are pruned, some are too young, and some still needed."""
+def old_jobs(world: World) -> int:
+    """Jobs that have ended, with all that can belong to a job; returns the session of their worker."""
     session = world.worker()
     big = b'{"big":"' + b"y" * 4_000 + b'"}'
-    first, second, third = world.submit(new(tags=("eu", "big"), data=big), new(), new())
+    first, second, third = world.submit(new(tags=("big", "eu"), data=big), new(), new())
     one, other, failing = world.lease(session)
     assert world.step(one, 1, b"1")
     assert world.step(one, 2, b'"' + b"z" * 5_000 + b'"')
@@ -23,6 +23,12 @@ def pruned_jobs(world: World) -> None:
     world.submit(new(after=(first, second)), new(kind="report", key="once"))
     world.settle_all(session, world.lease(session))
     world.tick(3_600)
+    return session
+
+
+def pruned_jobs(world: World) -> None:
+    """Two kinds, kept for different times: of each some jobs are pruned, some are too young, and some still needed."""
+    session = old_jobs(world)
     [dead] = world.submit(new())
     world.settle(session, world.lease(session)[0], "failed", error="fatal")
     world.submit(new(kind="report"), new())

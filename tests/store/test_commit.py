@@ -12,8 +12,8 @@ from sheratan.contracts.principal import ENGINE
 from sheratan.simulation.choices import Choices
 from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.disk import SimulatedDisk
-from sheratan.store.rows import KeyRow, Lease, Result, Timer
-from sheratan.store.sqlite.store import open_reader, open_store
+from sheratan.store.rows import FailedRow, FailureRow, KeyRow, Lease, Result, Timer
+from sheratan.store.sqlite.store import SqliteStore, open_reader, open_store
 from tests.engine.world import limit_pages
 from tests.store.support import add_job, new_unit, opened, table_rows
 
@@ -89,6 +89,44 @@ def test_a_job_that_is_not_where_it_should_be_aborts_the_whole_unit(table: str) 
     with pytest.raises(CorruptData, match=f"not in {table}"):
         store.commit(unit)
     assert table_rows(store._connection) == before
+
+
+def with_ended_jobs(store: SqliteStore) -> list[int]:
+    """Two jobs that have ended, one of which failed, and a third that is open; returns their numbers."""
+    unit = new_unit(store)
+    rows = [add_job(unit) for _ in range(3)]
+    for row, state in zip(rows, ("succeeded", "failed"), strict=False):
+        fence = unit.record("worker.leased", "worker:w/1", {}, ENGINE)
+        lease = Lease(row.number, 1, 0, fence, 1, 1, 0, fence)
+        unit.move(row, lease)
+        entry = unit.record(f"job.{state}", "job", {}, ENGINE)  # type: ignore[arg-type]
+        unit.move(lease, Result(row.number, state, 1, 0, 1, None, None, entry))
+    error = b'{"error_class":"fatal","type":"Oops","message":"no"}'
+    unit.failures.append(FailureRow(rows[1].number, entry, error))
+    unit.failed.append(FailedRow("fatal", rows[1].number))
+    unit.failure_texts.append((rows[1].number, "Oops", "no"))
+    store.commit(unit)
+    return [row.number for row in rows]
+
+
+@pytest.mark.parametrize("wrong", ["open", "not there", "not found by its error"])
+def test_jobs_that_are_not_as_the_engine_believes_are_not_pruned(wrong: str) -> None:
+    store = opened()
+    ended, failed, still_open = with_ended_jobs(store)
+    numbers = {"open": [ended, still_open], "not there": [ended, 77]}.get(wrong, [ended, failed])
+    if wrong == "not found by its error":
+        store._connection.execute("DELETE FROM failed_job")
+    before = table_rows(store._connection)
+    unit = new_unit(store)
+    add_job(unit)
+    unit.pruned[unit.record("retention.pruned", "retention", {}, ENGINE)] = numbers
+    with pytest.raises(CorruptData, match="to be pruned"):
+        store.commit(unit)
+    assert table_rows(store._connection) == before
+    good = new_unit(store)
+    good.pruned[good.record("retention.pruned", "retention", {}, ENGINE)] = [ended]
+    store.commit(good)
+    assert [left.number for left in store.remains([ended, failed])] == [ended]
 
 
 @pytest.mark.parametrize("spoil", ["job", "type", "key", "mention", "alarm"])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
 from sheratan.contracts.errors import InvalidInput, LostLease, TooLarge
+from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.principal import ENGINE, Principal
 from sheratan.contracts.worker import SPAWN_PREFIX
 from sheratan.engine.batch import Batch
@@ -47,14 +49,28 @@ def spawn(batch: Batch, command: Spawn, by: Principal) -> list[str]:
 
 def cancel_children(batch: Batch, parent: JobRow, result: Result) -> None:
     """A job has ended without success, so the jobs that it has spawned are not wanted any more."""
-    fresh = [row for row in batch.unit.steps if row.number == parent.number]
-    spawned = [row for row in fresh if row.name.startswith(SPAWN_PREFIX) and not row.failed]
     reason = f"{job_id(parent)}, which had spawned it, {_ENDED[result.state]}"
-    for row in (*batch.state.store.spawn_steps(parent.number), *spawned):
-        for text in _ids(batch, row):
-            job = batch.find_job(text)
-            if type(batch.locate(job)) is not Result and job.submitted_by == parent.number:
-                cancel_job(batch, job, ENGINE, reason, result.entry)
+    for job in _spawned(batch, parent):
+        if type(batch.locate(job)) is not Result:
+            cancel_job(batch, job, ENGINE, reason, result.entry)
+
+
+def _spawned(batch: Batch, parent: JobRow) -> Iterator[JobRow]:
+    """The jobs that a job has spawned. One that was there before, under its key, is none; it may have been pruned."""
+    for row in _spawn_steps(batch, parent.number):
+        for number in [parse_job_id(text).number for text in _ids(batch, row)]:
+            job = batch.jobs([number]).get(number)
+            if job is not None and job.submitted_by == parent.number:
+                yield job
+
+
+def _spawn_steps(batch: Batch, number: int) -> list[StepRow]:
+    """The steps of a job that have spawned others, as of this batch."""
+    fresh = [row for row in batch.unit.steps if row.number == number and not row.failed]
+    return [
+        *batch.state.store.spawn_steps(number),
+        *(row for row in fresh if row.name.startswith(SPAWN_PREFIX)),
+    ]
 
 
 def _check(batch: Batch, held: Held, command: Spawn) -> None:

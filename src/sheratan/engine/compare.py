@@ -171,7 +171,7 @@ class FinalRows:
             row = rows.get(entry.data["number"])
             if row is None:
                 text = f"{entry.subject} was submitted and has no row"
-                self._problems.add("J5", text, seq=entry.seq, row=f"job {entry.data['number']}")
+                self._problems.missing(f"job {entry.data['number']}", entry.seq, text)
             else:
                 self._compare_job(entry, row, names)
 
@@ -268,7 +268,7 @@ class FinalRows:
             name = f"result {fact.number}"
             if row is None:
                 text = f"job {fact.number} has {fact.state} and has no result"
-                self._problems.add("J5", text, seq=fact.entry, row=name)
+                self._problems.missing(name, fact.entry, text)
                 continue
             stands = Ended(*row[:5], _output_of(row.output, row.payload), row.entry)
             if stands != fact:

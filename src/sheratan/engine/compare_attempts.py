@@ -29,7 +29,7 @@ class AttemptRows:
             for fact in missing:
                 if fact.number not in gone:
                     text = f"job {fact.number} failed with {fact.error_class}, and no row says so"
-                    self._problems.add("J5", text, seq=fact.entry, row=f"failed_job {fact.number}")
+                    self._problems.missing(f"failed_job {fact.number}", fact.entry, text)
 
     def compare_failures(self, facts: list[FailureFact], entries: range) -> int:
         """Compare how attempts failed, by these entries: they are all that those of these jobs tell of.
@@ -61,7 +61,7 @@ class AttemptRows:
         name = f"failure {fact.number}/{fact.entry}"
         if error is None:
             text = f"the failed attempt of job {fact.number} has no error text"
-            self._problems.add("J5", text, seq=fact.entry, row=name)
+            self._problems.missing(name, fact.entry, text)
         else:
             self._problems.differ_in(name, fact.entry, ("error",), (fact.digest,), (digest(error),))
 
@@ -80,7 +80,7 @@ class AttemptRows:
         name = f"step {fact.number}/{fact.step}"
         if row is None:
             text = f"step {fact.step} of job {fact.number} has no row"
-            self._problems.add("J5", text, seq=fact.entry, row=name)
+            self._problems.missing(name, fact.entry, text)
         else:
             stands = StepFact(*row[:5], kept_digest(row.output, row.payload), row.entry)
             self._problems.differ_in(name, fact.entry, StepFact._fields, fact, stands)

@@ -102,7 +102,7 @@ class RemainsRows:
         for number in fact.numbers:
             if number not in remains or remains[number].pruned_by != fact.entry:
                 text = f"job {number} was pruned by entry {fact.entry}, and no row says so"
-                self._problems.add("J5", text, seq=fact.entry, row=f"pruned {number}")
+                self._problems.missing(f"pruned {number}", fact.entry, text)
         for row in self._reader.jobs(fact.numbers):
             text = f"job {row.number} was pruned, and its row stands"
             self._problems.add("R1", text, seq=fact.entry, row=f"job {row.number}")

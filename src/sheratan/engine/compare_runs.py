@@ -36,7 +36,8 @@ class RunRows:
                 number = entry.data["number"]
                 row = rows.get(number)
                 if row is None:
-                    self._missing(f"{entry.subject} was started and has no row", entry.seq, f"run {number}")
+                    text = f"{entry.subject} was started and has no row"
+                    self._problems.missing(f"run {number}", entry.seq, text)
                 else:
                     self._problems.differ_in(
                         f"run {number}", entry.seq, _RUN_FACTS, _said(entry), _stands(row)
@@ -52,7 +53,8 @@ class RunRows:
             for fact in facts:
                 row, name = rows.get(fact.number), f"run_result {fact.number}"
                 if row is None:
-                    self._missing(f"run {fact.number} has {fact.state} and has no result", fact.entry, name)
+                    text = f"run {fact.number} has {fact.state} and has no result"
+                    self._problems.missing(name, fact.entry, text)
                     continue
                 is_empty = row.output is None and row.payload is None
                 output = None if is_empty else kept_digest(row.output, row.payload)
@@ -68,7 +70,8 @@ class RunRows:
             for fact in facts:
                 row, name = rows.get((fact.run, fact.name)), f"node {fact.run}/{fact.name}"
                 if row is None:
-                    self._missing("something was decided about it, and it has no row", fact.entry, name)
+                    text = "something was decided about it, and it has no row"
+                    self._problems.missing(name, fact.entry, text)
                 else:
                     self._problems.differ_in(name, fact.entry, NodeFact._fields, fact, row)
                 if fact.source is not None:
@@ -88,12 +91,9 @@ class RunRows:
             for fact in facts:
                 row, name = found.get((fact.run, fact.job)), f"node_job {fact.run}/{fact.node}/{fact.item}"
                 if row is None:
-                    self._missing(f"job {fact.job} was submitted for it", fact.entry, name)
+                    self._problems.missing(name, fact.entry, f"job {fact.job} was submitted for it")
                 else:
                     self._problems.differ_in(name, fact.entry, NodeJobFact._fields[:4], fact[:4], row)
-
-    def _missing(self, text: str, seq: int, row: str) -> None:
-        self._problems.add("J5", text, seq=seq, row=row)
 
     def _check_kept(self, table: str, digests: set[bytes]) -> None:
         for payload in sorted(digests - self._reader.known_payloads(sorted(digests))):

@@ -15,7 +15,7 @@ from sheratan.contracts.principal import DEFAULT_TENANT
 from sheratan.engine.blockers import Blockers
 from sheratan.engine.entries import read_entry
 from sheratan.engine.ids import find_remains
-from sheratan.engine.inbox import approval_row
+from sheratan.engine.quorum import find_approval
 from sheratan.engine.run_views import find_run, newest_run_entry
 from sheratan.engine.schedule_views import schedule_state
 from sheratan.engine.views import find_bulk, find_view, job_record, newest_entry
@@ -100,7 +100,7 @@ def _newest_of_bulk(reader: Reader, subject: str) -> tuple[int, str]:
 
 
 def _newest_of_approval(reader: Reader, subject: str) -> tuple[int, str]:
-    row = approval_row(reader, subject)
+    row = find_approval(reader, subject)
     return row.newest, row.state
 
 

@@ -10,29 +10,21 @@ from sheratan.contracts.approvals import Act, ApprovalPage, ApprovalRecord, GetA
 from sheratan.contracts.errors import CorruptData, InvalidInput, NotFound
 from sheratan.contracts.limits import Limits
 from sheratan.engine.ids import ids_of
-from sheratan.engine.quorum import approval_id, approval_number, facts_of, terms_of
+from sheratan.engine.quorum import approval_id, approval_number, facts_of, find_approval, terms_of
 from sheratan.kernel.approval import has_say, people, quorum_input
 from sheratan.store.approval_rows import ApprovalRow
 from sheratan.store.port import Reader
 from sheratan.store.rows import NEVER_US
 
-__all__ = ["approval_record", "approval_row", "list_approvals", "waits_for"]
+__all__ = ["approval_record", "list_approvals", "waits_for"]
 
 _ROWS_AT_ONCE = 500
 _NEWEST = (1 << 53) - 1
 
 
-def approval_row(reader: Reader, text: str) -> ApprovalRow:
-    """The request of a public id, or NotFound."""
-    row = reader.approval(approval_number(text))
-    if row is None or approval_id(row.entry) != text:
-        raise NotFound(f"there is no approval {text[:60]}", field="id")
-    return row
-
-
 def approval_record(reader: Reader, request: GetApproval) -> ApprovalRecord:
     """One request with its subject in full, or NotFound."""
-    row = approval_row(reader, request.id)
+    row = find_approval(reader, request.id)
     body = reader.payload(row.payload) if row.payload else row.subject
     return msgspec.structs.replace(_record(reader, row), subject=msgspec.json.decode(body or b"null"))
 
@@ -54,7 +46,7 @@ def list_approvals(reader: Reader, request: ListApprovals, limits: Limits, who: 
 
 def waits_for(reader: Reader, text: str) -> str:
     """What a handler waits for, in words: an approval by whom, of what."""
-    row = approval_row(reader, text)
+    row = find_approval(reader, text)
     record = _record(reader, row)
     whom = " or ".join(record.waits_for) or "anyone"
     return f"{record.id} by {whom} of {row.question!r}"

@@ -51,6 +51,10 @@ class Problems:
             self.add(problem.invariant, problem.text, seq=problem.seq, row=problem.row)
         self.count += other.count - len(other.found)
 
+    def missing(self, row: str, seq: int, text: str) -> None:
+        """Note that a row is not there of which the entry `seq` tells."""
+        self.add("J5", text, seq=seq, row=row)
+
     def differ(
         self, table: str, said: Mapping[tuple[Any, ...], Any], stands: Mapping[tuple[Any, ...], Any]
     ) -> None:

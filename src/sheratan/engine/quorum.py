@@ -22,6 +22,7 @@ from sheratan.kernel.approval import (
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.rules import Verdict, decision
 from sheratan.store.approval_rows import ApprovalAct, ApprovalRow
+from sheratan.store.port import Reader
 
 __all__ = [
     "approval_id",
@@ -54,9 +55,9 @@ def approval_number(text: str) -> int:
     raise NotFound(f"there is no approval {text[:60]}", field="id")
 
 
-def find_approval(batch: Batch, text: str) -> ApprovalRow:
-    """The request of a public id, as of this batch, or NotFound."""
-    row = batch.approval(approval_number(text))
+def find_approval(where: Batch | Reader, text: str) -> ApprovalRow:
+    """The request of a public id, as of this batch or as it is stored, or NotFound."""
+    row = where.approval(approval_number(text))
     if row is None or approval_id(row.entry) != text:
         raise NotFound(f"there is no approval {text[:60]}", field="id")
     return row

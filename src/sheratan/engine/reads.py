@@ -12,7 +12,7 @@ from sheratan.contracts.retention import RetentionPreview
 from sheratan.engine.blockers import Blockers, flow_records
 from sheratan.engine.explain import story
 from sheratan.engine.inbox import approval_record, list_approvals
-from sheratan.engine.retention import list_retention, preview_retention
+from sheratan.engine.retention_views import list_retention, preview_retention
 from sheratan.engine.run_views import list_run_records, run_record
 from sheratan.engine.schedule_views import list_schedules, next_firings, schedule_record
 from sheratan.engine.search import bulk_preview, bulk_record, dead_letter, list_dead_letters, list_records

@@ -11,22 +11,17 @@ from typing import Any
 from msgspec.structs import replace
 
 from sheratan.contracts.errors import LimitReached
-from sheratan.contracts.limits import Limits
-from sheratan.contracts.principal import DEFAULT_TENANT, ENGINE, Principal
-from sheratan.contracts.retention import PreviewRetention, RetentionPreview, RetentionRecord
+from sheratan.contracts.principal import ENGINE, Principal
 from sheratan.engine.batch import Batch
 from sheratan.engine.retention_commands import KeepJobs
+from sheratan.engine.retention_state import is_old
 from sheratan.engine.words import check_reason
 from sheratan.kernel.retention import PRUNE, decide_prune, ranges_of, subject_of
 from sheratan.kernel.rules import decision
 from sheratan.store.partition_rows import lane_of
-from sheratan.store.port import Reader
 from sheratan.store.retention_rows import EndedRow, RetentionRow
 
-__all__ = ["keep_jobs", "list_retention", "preview_retention", "prune"]
-
-_LOOKED_MAX = 1_000_000
-"""Jobs that a preview looks at, at most."""
+__all__ = ["keep_jobs", "prune"]
 
 
 def keep_jobs(batch: Batch, command: KeepJobs, by: Principal) -> int:
@@ -76,7 +71,7 @@ def _look_through(batch: Batch, found: list[EndedRow]) -> dict[tuple[str, str], 
             is_over = True
             break
         policy = retention.of(batch.state.lane_by_number[lane_of(row.lane)])
-        if policy is not None and _is_old(row, policy.keep_us, batch.at_us):
+        if policy is not None and is_old(row, policy.keep_us, batch.at_us):
             due.setdefault((policy.tenant, policy.kind), []).append(row)
             left -= 1
         retention.go_on_from(row.number)
@@ -87,19 +82,12 @@ def _look_through(batch: Batch, found: list[EndedRow]) -> dict[tuple[str, str], 
     return due
 
 
-def _is_old(row: EndedRow, keep_us: int | None, now_us: int) -> bool:
-    return keep_us is not None and row.finished_us + keep_us <= now_us
-
-
 def _needed(batch: Batch, numbers: list[int]) -> set[int]:
-    """Those of these jobs that somebody may still ask for, and others, as of this batch."""
+    """Those of these jobs that something open needs, and others, as of this batch."""
     if not numbers:
         return set()
-    unit = batch.unit
-    fresh = {row.parent for row in unit.after} | {row.job for row in unit.node_jobs} | set(unit.dead_letters)
-    fresh |= {row.origin for row in unit.jobs if row.origin is not None}
-    fresh |= {row.last_job for row in unit.schedules.values() if row.last_job is not None}
-    return fresh | batch.state.store.still_needed(numbers)
+    # Of what this batch brings, only a job that is to run after others needs what had ended before.
+    return {row.parent for row in batch.unit.after} | batch.state.store.still_needed(numbers)
 
 
 def _prune(batch: Batch, policy: RetentionRow, jobs: list[EndedRow]) -> None:
@@ -130,45 +118,3 @@ def _prune(batch: Batch, policy: RetentionRow, jobs: list[EndedRow]) -> None:
 def _put(batch: Batch, row: RetentionRow) -> None:
     batch.state.retention.rows[row.tenant, row.kind] = row
     batch.unit.retentions[row.tenant, row.kind] = row
-
-
-def list_retention(reader: Reader) -> list[RetentionRecord]:
-    """How long jobs are kept, by kind."""
-    return [
-        RetentionRecord(
-            kind=row.kind or None,
-            keep_seconds=None if row.keep_us is None else row.keep_us // 1_000_000,
-            pruned=row.jobs,
-            entry=row.entry,
-        )
-        for row in reader.retentions()
-        if row.tenant == DEFAULT_TENANT
-    ]
-
-
-def preview_retention(
-    reader: Reader, request: PreviewRetention, limits: Limits, now_us: int
-) -> RetentionPreview:
-    """How many jobs would be pruned at once if this were set."""
-    if request.keep_seconds is None:
-        return RetentionPreview(jobs=0, needed=0)
-    lanes = _lanes_meant(reader, request.kind)
-    keep_us, looked, above = request.keep_seconds * 1_000_000, 0, 0
-    jobs = needed = 0
-    while looked < _LOOKED_MAX:
-        found = reader.ended_jobs(above, limits.prune_look_jobs_max)
-        due = [row.number for row in found if lane_of(row.lane) in lanes and _is_old(row, keep_us, now_us)]
-        kept = len(reader.still_needed(due))
-        jobs, needed = jobs + len(due) - kept, needed + kept
-        if len(found) < limits.prune_look_jobs_max:
-            return RetentionPreview(jobs=jobs, needed=needed)
-        looked, above = looked + len(found), found[-1].number
-    return RetentionPreview(jobs=jobs, needed=needed, is_more=True)
-
-
-def _lanes_meant(reader: Reader, kind: str | None) -> set[int]:
-    """The lanes of a kind, or of all kinds that nothing is set for."""
-    if kind is not None:
-        return {lane.lane for lane in reader.lanes() if lane.kind == kind}
-    apart = {row.kind for row in reader.retentions()}
-    return {lane.lane for lane in reader.lanes() if lane.kind not in apart}

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from sheratan.store.retention_rows import RetentionRow
+from sheratan.store.retention_rows import EndedRow, RetentionRow
 from sheratan.store.rows import Lane
 
-__all__ = ["RetentionState"]
+__all__ = ["RetentionState", "is_old"]
 
 _REST_US_MIN: Final = 60_000_000
 _REST_US_MAX: Final = 3_600_000_000
+
+
+def is_old(row: EndedRow, keep_us: int | None, now_us: int) -> bool:
+    """Whether a job was kept for long enough, by what is set for it; None is for ever."""
+    return keep_us is not None and row.finished_us + keep_us <= now_us
 
 
 class RetentionState:

@@ -21,7 +21,7 @@ def _set(entry: Entry) -> str:
 
 def _pruned(entry: Entry) -> str:
     jobs = sum(last - first + 1 for first, last in entry.data["numbers"])
-    return f"{count(jobs, 'job')} and what belonged to them were pruned; their entries stay."
+    return f"The rows of {count(jobs, 'job')} were taken out; the entries stay."
 
 
 RETENTION_TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
