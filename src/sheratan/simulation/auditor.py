@@ -9,14 +9,13 @@ from sheratan.contracts.limits import Limits
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import LeaseJobs, Pending
 from sheratan.engine.decider import Decider
-from sheratan.engine.replay import Replayer
 from sheratan.engine.state import State
-from sheratan.engine.verify import Verifier
 from sheratan.kernel.chain import Head
 from sheratan.simulation.batches import drawn_in
-from sheratan.simulation.beside import faults_beside, retention_faults
+from sheratan.simulation.beside import retention_faults
 from sheratan.simulation.clock import SimulatedClock
 from sheratan.simulation.coverage import Coverage
+from sheratan.simulation.kept_reads import Changes
 from sheratan.simulation.memory import memory_faults
 from sheratan.simulation.model import Model
 from sheratan.simulation.model_jobs import Refused
@@ -25,6 +24,7 @@ from sheratan.simulation.records import CLOCK_STEP_US, Befallen, record_faults
 from sheratan.simulation.run_faults import run_faults
 from sheratan.simulation.seen import expected, expected_schedules, meant, said, seen, seen_schedules
 from sheratan.simulation.store import Killed
+from sheratan.simulation.store_checks import StoreChecks
 from sheratan.simulation.story import Story
 from sheratan.store.rows import Result, StepRow, wait_key
 from sheratan.store.sqlite.reader import SqliteReader
@@ -47,7 +47,13 @@ class Auditor:
     """Follows one shard through all its engines."""
 
     def __init__(
-        self, clock: SimulatedClock, coverage: Coverage, story: Story, *, short_windows: bool
+        self,
+        clock: SimulatedClock,
+        coverage: Coverage,
+        story: Story,
+        changes: Changes,
+        *,
+        short_windows: bool,
     ) -> None:
         self.model = Model(Limits(), coverage.hit, short_windows=short_windows)
         self.head = Head()
@@ -55,6 +61,7 @@ class Auditor:
         self._clock = clock
         self._coverage = coverage
         self._story = story
+        self._changes = changes
         self._owner: Decider | None = None
         self._decided: _Decided | None = None
         self._doubted: _Decided | None = None
@@ -69,8 +76,7 @@ class Auditor:
         self._last_monotonic_us = 0
         self._offset_us = self._offset_before_us = 0
         self._reader: SqliteReader | None = None
-        self._verifier: Verifier | None = None
-        self._replayer: Replayer | None = None
+        self._checks: StoreChecks | None = None
 
     @property
     def is_deciding(self) -> bool:
@@ -296,37 +302,18 @@ class Auditor:
     def _begin_checks(self) -> None:
         """Look at everything from the beginning: a crash may have changed what had been looked at."""
         assert self._reader is not None
-        self._verifier, self._replayer = Verifier(self._reader), Replayer(self._reader)
-        self._verifier.check_files()
+        self._checks = StoreChecks(self._reader, self._changes)
 
     def _check_store(self) -> None:
-        """The journal is whole and obeys its rules, every decision can be derived again, the tables follow from it."""
-        assert self._reader is not None
-        assert self._verifier is not None
-        assert self._replayer is not None
-        problems, differences = self._verifier.step(), self._replayer.step()
-        if problems:
-            self._blame(f"verification: {problems[0].invariant} {problems[0].text}")
-        if differences:
-            self._blame(f"replay: {differences[0]}")
-        for fault in faults_beside(self._reader, self.model):
+        assert self._checks is not None
+        for fault in self._checks.faults(self.model):
             self._blame(fault)
-        states = [job.state for job in self.model.jobs.values()]
-        counts = {
-            "ready": states.count("queued"),
-            "timer": states.count("scheduled"),
-            "waiting": states.count("waiting"),
-            "lease": states.count("running"),
-        }
-        counts["blocked"] = states.count("blocked")
-        counts["result"] = len(states) - sum(counts.values())
-        if self._reader.counts() != counts:
-            self._blame(f"the store counts {self._reader.counts()}; the model counts {counts}")
 
     def _check_memory(self, decider: Decider) -> None:
         """What the engine remembers is what it would read from the database, and what the model says of workers."""
         mine = decider.state
-        for fault in memory_faults(mine):
+        assert self._checks is not None
+        for fault in memory_faults(mine, self._checks.fresh_memory(mine.limits)):
             self._blame(fault)
         for name, kept, wanted in (self._workers(mine), *self._attempts(mine)):
             if kept != wanted:

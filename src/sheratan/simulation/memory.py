@@ -16,9 +16,12 @@ _ALL: Final = 100_000
 """More ready jobs than any lane has where this is asked."""
 
 
-def memory_faults(mine: State) -> list[str]:
-    """In what a memory differs from what is stored, between two batches; empty when it does not."""
-    fresh = State(mine.store, mine.limits)
+def memory_faults(mine: State, fresh: State | None = None) -> list[str]:
+    """In what a memory differs from what is stored, between two batches; empty when it does not.
+
+    `fresh` is what an engine remembers that has just started, if that is known.
+    """
+    fresh = fresh or State(mine.store, mine.limits)
     faults = [
         f"{name}: {kept} in memory, {read} was to be expected"
         for name, kept, read in [*_kept_and_read(mine, fresh), *_depths(mine, fresh), *_held(mine)]
@@ -29,7 +32,7 @@ def memory_faults(mine: State) -> list[str]:
     # A timer that was cancelled may still wake the engine, too early; never too late.
     if fresh.next_due_us is not None and (mine.next_due_us is None or mine.next_due_us > fresh.next_due_us):
         faults.append(f"the next timer: {mine.next_due_us} in memory, {fresh.next_due_us} in the database")
-    return faults + _window_faults(mine) + _turn_faults(mine)
+    return faults + _window_faults(mine, fresh) + _turn_faults(mine)
 
 
 def _kept_and_read(mine: State, fresh: State) -> list[tuple[str, Any, Any]]:
@@ -37,7 +40,7 @@ def _kept_and_read(mine: State, fresh: State) -> list[tuple[str, Any, Any]]:
     return [
         ("the end of the journal", mine.head, fresh.head),
         ("the next number", mine.next_number, fresh.next_number),
-        ("the leases", leases, set(newest_leases(mine.store))),
+        ("the leases", leases, set(newest_leases(fresh.store))),
         ("the open approvals", mine.asking, fresh.asking),
         ("the bulk operations", _stored(mine), _stored(fresh)),
         ("the code that has blocked jobs", mine.blocking, fresh.blocking),
@@ -132,10 +135,10 @@ def _held(mine: State) -> list[tuple[str, set[int], set[int]]]:
     ]
 
 
-def _window_faults(mine: State) -> list[str]:
+def _window_faults(mine: State, fresh: State) -> list[str]:
     faults: list[str] = []
     for lane, window in mine.windows.items():
-        rows = mine.store.ready_page(lane, (-1, -1), _ALL)
+        rows = fresh.store.ready_page(lane, (-1, -1), _ALL)
         if window.depth != len(rows) or window.head(_ALL) != rows[: len(window)]:
             faults.append(f"the ready jobs of lane {lane} in memory are not those in the database")
         if len(window) != len(rows) and window.whole:

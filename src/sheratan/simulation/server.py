@@ -60,7 +60,9 @@ class Server:
         """Take over the shard and serve. Runs on the server's node."""
         self._store, reader = self._storage.open(self._clock.now_us(), self._die)
         randomness = SeededRandomness(self._storage.choices.seed * 1_000 + self._number)
-        decider = observed(self._auditor, limits, reader)(self._store, self._clock, randomness, limits)
+        decider = observed(self._auditor, limits, self._storage.kept_reader(reader))(
+            self._store, self._clock, randomness, limits
+        )
         engine = Engine(decider, reader, version="simulated")
         engine._driver.on_commit = self._looking(engine, engine._driver.on_commit)
         self._story.tell(f"starts, epoch {reader.shard().epoch + 1}")

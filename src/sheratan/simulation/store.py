@@ -13,6 +13,7 @@ from sheratan.contracts.errors import SheratanError
 from sheratan.simulation.choices import Choices
 from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.disk import SimulatedDisk
+from sheratan.simulation.kept_reads import Changes, KeptReader
 from sheratan.simulation.loop import SimulatedLoop
 from sheratan.simulation.options import Options
 from sheratan.store.sqlite.reader import SqliteReader
@@ -37,6 +38,7 @@ class SimulatedStorage:
         self.coverage = coverage
         self.options = options
         self.disk = SimulatedDisk(choices, coverage) if options.storage == "disk" else None
+        self.changes = Changes()
         self._memory: apsw.Connection | None = None
         self._open: list[SqliteReader] = []
         self.has_failed_sync = False
@@ -87,7 +89,15 @@ class SimulatedStorage:
             assert self._memory is not None
             return SqliteReader(self._memory)
         path = self.disk.folder / DATABASE_NAME
-        return SqliteReader(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY, vfs=self.disk.name))
+        return SqliteReader(
+            apsw.Connection(
+                str(path), flags=apsw.SQLITE_OPEN_READONLY, vfs=self.disk.name, statementcachesize=500
+            )
+        )
+
+    def kept_reader(self, reader: SqliteReader) -> KeptReader:
+        """A reader by the same connection, which reads nothing twice that has not changed."""
+        return KeptReader(reader._connection, self.changes)
 
     def give_back(self, reader: SqliteReader) -> None:
         """Close a reader; in memory its connection is the only one."""
@@ -207,6 +217,7 @@ class SimulatedStore(SqliteStore):
     def _before_statement(self, _: object, text: str, bindings: Any) -> bool:
         self._must_live()
         storage = self._storage
+        storage.changes.note(text)
         if text == "BEGIN IMMEDIATE" and storage.choices.chance(
             "disk.busy", storage.options.rate("disk.busy")
         ):

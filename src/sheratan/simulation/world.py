@@ -95,7 +95,9 @@ class _World:
         self.storage = SimulatedStorage(self.loop, choices, self.coverage, options)
         if self.storage.disk is not None:
             self.story.hide(self.storage.disk.root)
-        self.auditor = Auditor(self.clock, self.coverage, self.story, short_windows=options.small_windows)
+        self.auditor = Auditor(
+            self.clock, self.coverage, self.story, self.storage.changes, short_windows=options.small_windows
+        )
         self.network = Network(self.loop, choices, self.coverage, options)
         self.hosts = Hosts(self.network, self.storage, self.clock, self.auditor, self.story)
         self.hosts.on_restart = self._check_acknowledged

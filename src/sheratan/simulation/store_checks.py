@@ -1,0 +1,59 @@
+"""What is stored, checked after a commit: by the journal's own rules, by its decisions, and by the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+from sheratan.contracts.limits import Limits
+from sheratan.engine.replay import Replayer
+from sheratan.engine.state import State
+from sheratan.engine.verify import Verifier
+from sheratan.simulation.beside import faults_beside
+from sheratan.simulation.kept_reads import Changes
+from sheratan.simulation.model import Model
+from sheratan.store.port import Store
+from sheratan.store.sqlite.reader import SqliteReader
+
+__all__ = ["StoreChecks"]
+
+
+class StoreChecks:
+    """Checks of one database, from its beginning on. What nothing was written to is as it was found before."""
+
+    def __init__(self, reader: SqliteReader, changes: Changes) -> None:
+        self._reader = reader
+        self._changes = changes
+        self._verifier, self._replayer = Verifier(reader), Replayer(reader)
+        self._verifier.check_files()
+        self._checked_at = -1
+        self._memory: State | None = None
+
+    def faults(self, model: Model) -> Iterator[str]:
+        """The journal is whole and obeys its rules, every decision can be derived again, the tables follow from it."""
+        if self._checked_at != self._changes.count:
+            self._checked_at, self._memory = self._changes.count, None
+            problems, differences = self._verifier.step(), self._replayer.step()
+            if problems:
+                yield f"verification: {problems[0].invariant} {problems[0].text}"
+            if differences:
+                yield f"replay: {differences[0]}"
+        yield from faults_beside(self._reader, model)
+        states = [job.state for job in model.jobs.values()]
+        counts = {
+            "ready": states.count("queued"),
+            "timer": states.count("scheduled"),
+            "waiting": states.count("waiting"),
+            "lease": states.count("running"),
+            "blocked": states.count("blocked"),
+        }
+        counts["result"] = len(states) - sum(counts.values())
+        if self._reader.counts() != counts:
+            yield f"the store counts {self._reader.counts()}; the model counts {counts}"
+
+    def fresh_memory(self, limits: Limits) -> State:
+        """What an engine would remember that starts with what was last checked."""
+        if self._memory is None or self._memory.limits is not limits:
+            # Between two batches a memory only reads.
+            self._memory = State(cast(Store, self._reader), limits)
+        return self._memory
