@@ -75,7 +75,7 @@ bench: $(VENV)/.stamp-dev  ## measure, beside what this machine could at most (A
 	@$(PY) -m bench $(ARGS)
 
 # Sets up an environment per peer in build/peers/, each from its own lock; a peer that cannot run says why in its row.
-bench-peers: $(VENV)/.stamp-dev  ## measure beside other queues (ARGS="--quick", ARGS="--only rq")
+bench-peers: $(VENV)/.stamp-dev  ## measure beside other queues (ARGS="--quick", ARGS="--only rq", ARGS="--durable")
 	@$(PY) -m bench.peers $(ARGS)
 
 simulate: $(VENV)/.stamp-run  ## run the engine in simulated worlds, with faults (ARGS="--seeds 10000")

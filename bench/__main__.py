@@ -9,7 +9,22 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import callers, claim, decider_alone, disk, drain, durable, growth, latency, memory, one_caller
+from bench import (
+    callers,
+    claim,
+    decider_alone,
+    disk,
+    drain,
+    durable,
+    fan_out,
+    growth,
+    instructions,
+    latency,
+    memory,
+    one_caller,
+    scheduled,
+    sleeping,
+)
 from bench.harness import Bench, Section, say
 from bench.machine import ROOT, SYNCS, facts, load, sync_us
 from bench.page import write_page
@@ -21,6 +36,9 @@ MEASUREMENTS: dict[str, Callable[[Bench], Section]] = {
     "drain": drain.measure,
     "callers": callers.measure,
     "durable": durable.measure,
+    "fan": fan_out.measure,
+    "schedules": scheduled.measure,
+    "sleeping": sleeping.measure,
     "one": one_caller.measure,
     "latency": latency.measure,
     "claim": claim.measure,
@@ -28,6 +46,7 @@ MEASUREMENTS: dict[str, Callable[[Bench], Section]] = {
     "disk": disk.measure,
     "growth": growth.measure,
     "decider": decider_alone.measure,
+    "instructions": instructions.measure,
 }
 
 

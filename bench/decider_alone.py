@@ -71,35 +71,36 @@ class _Reply:
 class DeciderAlone:
     """A decider, its store and one worker."""
 
-    def __init__(self) -> None:
-        self._clock = VirtualClock()
-        limits = Limits()
-        self._store = open_store(Path(":memory:"), self._clock.now_us())
-        self._decider = Decider(self._store, self._clock, SeededRandomness(1), limits)
-        kinds = KindRegistry()
-        kinds.declare(noop.description, noop.check_input)
-        self._submit = Submit(jobs=prepare((Submission(kind=noop.name, input=PAYLOAD),), kinds, limits))
+    def __init__(self, path: Path = Path(":memory:")) -> None:
+        self.clock = VirtualClock()
+        self.limits = Limits()
+        self._store = open_store(path, self.clock.now_us())
+        self._decider = Decider(self._store, self.clock, SeededRandomness(1), self.limits)
+        self.kinds = KindRegistry()
+        self.kinds.declare(noop.description, noop.check_input)
+        noops = prepare((Submission(kind=noop.name, input=PAYLOAD),), self.kinds, self.limits)
+        self._submit = Submit(jobs=noops)
         self.decide_seconds = self.commit_seconds = 0.0
         batch = self._decider.start("bench")
         self._store.commit(batch.unit)
         self._decider.committed(batch)
         registration = Registration(name="bench", kinds=(noop.description,), slots=256)
-        (session,) = self._turn([RegisterWorker(registration=registration, local=True)])
+        (session,) = self.turn([RegisterWorker(registration=registration, local=True)])
         self._session: int = session.value
         self._waiting = _Reply()
-        self._turn([], self._wait())
+        self.turn([], self._wait())
 
     def cycle(self, size: int) -> None:
         """Submit, lease and settle so many jobs."""
-        self._clock.advance(1_000)
-        self._turn([self._submit] * size)
+        self.clock.advance(1_000)
+        self.turn([self._submit] * size)
         assignments = self._waiting.value
         ends = tuple(
             Ending(number=given.number, fence=given.fence, outcome="succeeded") for given in assignments
         )
         if len(ends) != size:
             raise RuntimeError(f"{len(ends)} of {size} jobs were leased")
-        self._turn([Settle(session=self._session, reports=ends)], self._wait())
+        self.turn([Settle(session=self._session, reports=ends)], self._wait())
 
     def close(self) -> None:
         """Give the store back."""
@@ -109,7 +110,7 @@ class DeciderAlone:
         self._waiting = _Reply()
         return Pending(LeaseJobs(session=self._session, slots=256), PERSON, self._waiting)
 
-    def _turn(self, commands: list[Command], *more: Pending) -> list[_Reply]:
+    def turn(self, commands: list[Command], *more: Pending) -> list[_Reply]:
         """Decide, store and answer one batch."""
         replies = [_Reply() for _ in commands]
         pending = [Pending(command, PERSON, reply) for command, reply in zip(commands, replies, strict=True)]

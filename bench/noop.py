@@ -1,4 +1,4 @@
-"""The job that everything here runs: it does nothing, with 100 bytes of input or without any."""
+"""The jobs that everything here runs: most do nothing, with 100 bytes of input or without any."""
 
 from __future__ import annotations
 
@@ -7,7 +7,19 @@ from typing import Final
 
 from sheratan import Context, job
 
-__all__ = ["PAYLOAD", "STEPS", "noop", "nothing", "stamp", "started", "ten_steps"]
+__all__ = [
+    "CHILDREN",
+    "KINDS",
+    "PAYLOAD",
+    "STEPS",
+    "fan",
+    "noop",
+    "nothing",
+    "sleeper",
+    "stamp",
+    "started",
+    "ten_steps",
+]
 
 PAYLOAD = "x" * 98
 """100 bytes as JSON."""
@@ -44,3 +56,22 @@ async def ten_steps(ctx: Context) -> None:
     """Take ten steps."""
     for _ in range(STEPS):
         await ctx.step("act", _act)
+
+
+CHILDREN: Final = 1_000
+
+
+@job
+async def fan(ctx: Context) -> int:
+    """Submit children and wait until all of them have ended."""
+    children = await ctx.spawn_many([noop.submission(PAYLOAD)] * CHILDREN)
+    return len(await ctx.gather(*children))
+
+
+@job
+async def sleeper(ctx: Context) -> None:
+    """Sleep for a day."""
+    await ctx.sleep(86_400.0)
+
+
+KINDS: Final = (noop, nothing, stamp, ten_steps, fan, sleeper)

@@ -11,7 +11,7 @@ from pathlib import Path
 import apsw
 
 import sheratan
-from bench.noop import PAYLOAD, noop, nothing, stamp, ten_steps
+from bench.noop import KINDS, PAYLOAD, noop
 from sheratan import Client
 from sheratan.ambient.clock import SystemClock
 from sheratan.contracts.jobs import Submission
@@ -49,7 +49,7 @@ COUNT_SECONDS_MAX = 600
 @asynccontextmanager
 async def running(folder: Path) -> AsyncGenerator[Client]:
     """An engine with its worker, warmed up by one job."""
-    async with sheratan.open(folder / "data", [noop, nothing, stamp, ten_steps]) as client:
+    async with sheratan.open(folder / "data", KINDS) as client:
         await client.run(noop, PAYLOAD)
         yield client
 

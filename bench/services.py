@@ -14,15 +14,16 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bench.peers.environments import Missing, ensure
+from bench.processes import NOBODY_ELSE, Service, User, running, wait_until_ready
+from bench.restate_server import restate
 
-__all__ = ["APPEND_FSYNC", "Service", "postgres", "postgres_binaries", "serving", "valkey", "valkey_binary"]
+__all__ = ["APPEND_FSYNC", "postgres", "postgres_binaries", "serving", "valkey", "valkey_binary"]
 
 SECONDS_MAX = 30.0
 SOCKET_BYTES_MAX = 107
@@ -44,32 +45,17 @@ _FIND = (
 )
 
 
-@dataclass(frozen=True)
-class Service:
-    """A server that runs: its URL, what it calls itself, and its first process."""
-
-    url: str
-    version: str
-    process: int
-
-
-@dataclass(frozen=True)
-class _User:
-    """Who a server is to be, in Popen's words; nobody else when there is no root to drop."""
-
-    user: int | None = None
-    group: int | None = None
-    extra_groups: tuple[int, ...] | None = None
-
-
 @contextmanager
 def serving(name: str, folder: Path) -> Generator[Service | None]:
-    """The server of a peer by name: `postgres`, `valkey-always`, `valkey-everysec`, or none for an empty name."""
+    """The server of a peer: `postgres`, `valkey-always`, `valkey-everysec`, `restate`, or none for an empty name."""
     if not name:
         yield None
         return
     product, _, setting = name.partition("-")
-    with postgres(folder) if product == "postgres" else valkey(folder, setting) as service:
+    start = {"postgres": postgres, "restate": restate, "valkey": partial(valkey, append_fsync=setting)}[
+        product
+    ]
+    with start(folder) as service:
         yield service
 
 
@@ -88,9 +74,9 @@ def postgres(folder: Path) -> Generator[Service]:
         settings = POSTGRES_SETTINGS | {"unix_socket_directories": str(sockets)}
         chosen = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         command = [str(binaries / "postgres"), "-D", str(cluster), *chosen]
-        with _running(command, data / "log", user, signal.SIGINT) as process:
+        with running(command, data / "log", user, signal.SIGINT) as process:
             ready = [str(binaries / "pg_isready"), "-q", "-h", str(sockets), "-U", "bench", "-d", "postgres"]
-            _wait(process, data / "log", lambda: _succeeds(ready))
+            wait_until_ready(process, data / "log", lambda: _succeeds(ready))
             _checked([str(binaries / "createdb"), "-h", str(sockets), "-U", "bench", "bench"], user)
             url = f"postgresql://bench@/bench?host={sockets}"
             yield Service(url, f"{version}, fsync and synchronous_commit on", process.pid)
@@ -107,8 +93,8 @@ def valkey(folder: Path, append_fsync: str) -> Generator[Service]:
             str(binary), "--port", "0", "--unixsocket", str(path), "--dir", str(data), "--save", "",
             "--appendonly", "yes", "--appendfsync", append_fsync, "--daemonize", "no",
         ]  # fmt: skip
-        with _running(command, data / "log", user, signal.SIGTERM) as process:
-            _wait(process, data / "log", lambda: _answers(path))
+        with running(command, data / "log", user, signal.SIGTERM) as process:
+            wait_until_ready(process, data / "log", lambda: _answers(path))
             yield Service(f"unix://{path}", f"{version}, appendfsync {append_fsync}", process.pid)
 
 
@@ -156,7 +142,7 @@ def _version_of(text: str) -> str:
 
 
 @contextmanager
-def _private(folder: Path) -> Generator[tuple[Path, Path, _User]]:
+def _private(folder: Path) -> Generator[tuple[Path, Path, User]]:
     """A folder for data, one for sockets, and what makes a child process their owner."""
     user = _unprivileged()
     folder.mkdir(parents=True)
@@ -173,55 +159,20 @@ def _private(folder: Path) -> Generator[tuple[Path, Path, _User]]:
         shutil.rmtree(sockets, ignore_errors=True)
 
 
-def _unprivileged() -> _User:
+def _unprivileged() -> User:
     if os.geteuid() != 0:
-        return _User()
+        return NOBODY_ELSE
     try:
         account = pwd.getpwnam(UNPRIVILEGED)
     except KeyError:
         raise Missing(f"a server does not run as root, and there is no user {UNPRIVILEGED}") from None
-    return _User(account.pw_uid, account.pw_gid, ())
+    return User(account.pw_uid, account.pw_gid, ())
 
 
 def _expect_reachable(folder: Path) -> None:
     closed = [path for path in folder.parents if not path.stat().st_mode & 0o001]
     if closed:
         raise Missing(f"the user {UNPRIVILEGED} cannot reach {folder}: {closed[0]} is closed to others")
-
-
-@contextmanager
-def _running(
-    command: Sequence[str], log: Path, user: _User, stop: signal.Signals
-) -> Generator[subprocess.Popen[bytes]]:
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            cwd=log.parent,
-            user=user.user,
-            group=user.group,
-            extra_groups=user.extra_groups,
-        )
-        try:
-            yield process
-        finally:
-            process.send_signal(stop)
-            try:
-                process.wait(SECONDS_MAX)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _wait(process: subprocess.Popen[bytes], log: Path, is_ready: Callable[[], bool]) -> None:
-    until = time.monotonic() + SECONDS_MAX
-    while not is_ready():
-        if process.poll() is not None or time.monotonic() > until:
-            said = log.read_text("utf-8", "replace").strip().splitlines()
-            raise Missing(f"its server did not start: {said[-1] if said else 'it said nothing'}")
-        time.sleep(0.02)
 
 
 def _answers(path: Path) -> bool:
@@ -239,7 +190,7 @@ def _succeeds(command: Sequence[str]) -> bool:
     return subprocess.run(command, capture_output=True, check=False, timeout=SECONDS_MAX).returncode == 0
 
 
-def _checked(command: Sequence[str], user: _User) -> None:
+def _checked(command: Sequence[str], user: User) -> None:
     done = subprocess.run(
         command,
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Run the peers: `python -m bench.peers [--quick] [--rounds N] [--only NAME ...] [--markdown PAGE] [--json FILE]`."""
+"""Run the peers: `python -m bench.peers [--durable] [--quick] [--rounds N] [--only NAME ...] [--markdown PAGE]`."""
 
 from __future__ import annotations
 
@@ -16,29 +16,26 @@ from bench.machine import ROOT, SYNCS, facts, load, sync_us
 from bench.page import put_block
 from bench.peers.environments import Missing, interpreter_version, versions
 from bench.peers.measure import Failed, measure_once
-from bench.peers.ours import OURS, ours_for
 from bench.peers.peer import Peer
-from bench.peers.registry import PEERS
 from bench.peers.results import Result, as_block, as_chart, as_json
+from bench.peers.suites import DURABLE, QUEUES, Suite
 
 __all__ = ["main", "run"]
-
-NAMES = tuple(dict.fromkeys(peer.environment for peer in PEERS))
-CHART = "benchmarks-peers.svg"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Measure, print the section, write the files that were asked for. A peer that cannot run says why in its row."""
     given = _parse(arguments)
+    suite: Suite = given.suite
     signal.signal(signal.SIGTERM, _end)
     base = ROOT / "build" / "bench"
     bench = Bench(rounds=given.rounds or (1 if given.quick else 3), is_quick=given.quick, base=base)
     machine = facts(base)
     load_before, sync_before = load(), sync_us(base)
     began = time.monotonic()
-    wanted = [peer for peer in PEERS if not given.only or peer.environment in given.only]
+    wanted = [peer for peer in suite.peers if not given.only or peer.environment in given.only]
     try:
-        results = run(bench, wanted)
+        results = run(bench, suite, wanted)
         sync_after = sync_us(base)
     finally:
         shutil.rmtree(base, ignore_errors=True)
@@ -47,13 +44,13 @@ def main(arguments: Sequence[str]) -> int:
     )
     machine["load"] = f"{load_before} before the run, {load()} at its end (the run itself counts)"
     machine |= _versions(results)
-    notes = _notes(bench, time.monotonic() - began)
-    block = as_block(machine, results, notes, CHART)
+    notes = _notes(bench, suite, time.monotonic() - began)
+    block = as_block(machine, results, notes, suite)
     sys.stdout.write(block)
     if given.markdown:
-        put_block(given.markdown, block)
-        chart = as_chart(results, f"Medians of {_rounds(bench)} on {machine['CPU']}.")
-        given.markdown.with_name(CHART).write_text(chart, "utf-8")
+        put_block(given.markdown, block, suite.section)
+        chart = as_chart(results, f"Medians of {_rounds(bench)} on {machine['CPU']}.", suite)
+        given.markdown.with_name(suite.chart).write_text(chart, "utf-8")
     if given.json:
         given.json.write_text(as_json(machine, results, notes), "utf-8")
     return 0
@@ -65,14 +62,14 @@ def _end(number: int, _: object) -> None:
     sys.exit(128 + number)
 
 
-def run(bench: Bench, peers: Sequence[Peer]) -> list[Result]:
+def run(bench: Bench, suite: Suite, peers: Sequence[Peer]) -> list[Result]:
     """Every peer in every round, and right before it (every other round: after it) Sheratan with as many processes."""
-    ours = {peer: Result(peer, importlib.metadata.version("sheratan")) for peer in OURS}
+    ours = {peer: Result(peer, importlib.metadata.version("sheratan")) for peer in suite.ours}
     theirs = [Result(peer, versions(peer.environment).get(peer.package, "")) for peer in peers]
     for number in range(bench.rounds):
         for result in theirs if number % 2 == 0 else theirs[::-1]:
             if not result.reason:
-                _pair(bench, result, ours[ours_for(result.peer)], ours_first=number % 2 == 0)
+                _pair(bench, result, ours[suite.ours_for(result.peer)], ours_first=number % 2 == 0)
     return [result for result in [*ours.values(), *theirs] if result.samples or result.reason]
 
 
@@ -91,7 +88,7 @@ def _pair(bench: Bench, result: Result, beside: Result, *, ours_first: bool) -> 
     beside.add(own, {})
     if figures:
         result.add(figures, own)
-        drain = f"drain {figures['drain']:,.0f} jobs/s beside {own['drain']:,.0f}"
+        drain = f"drain {figures['drain']:,.0f}/s beside {own['drain']:,.0f}"
         say(f"bench-peers: {result.peer.name}, {drain}, {time.monotonic() - since:.0f} s")
 
 
@@ -116,16 +113,30 @@ def _versions(results: Sequence[Result]) -> Mapping[str, str]:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.peers", description=main.__doc__)
+    parser.add_argument(
+        "--durable",
+        dest="suite",
+        action="store_const",
+        const=DURABLE,
+        default=QUEUES,
+        help="handlers of ten durable steps, beside the engines that have them",
+    )
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each peer (3; quick: 1)")
     parser.add_argument(
         "--quick", action="store_true", help="a tenth of the work, to see that all of it runs"
     )
-    parser.add_argument("--only", nargs="+", choices=NAMES, help="only these peers")
+    names = tuple(dict.fromkeys([*QUEUES.names, *DURABLE.names]))
+    parser.add_argument("--only", nargs="+", choices=names, help="only these peers")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample as JSON")
     parser.add_argument(
-        "--markdown", type=Path, metavar="PAGE", help=f"write the section of this page, and {CHART} beside it"
+        "--markdown",
+        type=Path,
+        metavar="PAGE",
+        help="write the section of this page, and its chart beside it",
     )
     given = parser.parse_args(arguments)
+    if not set(given.only or ()) <= set(given.suite.names):
+        parser.error(f"--only: these have the task: {', '.join(given.suite.names)}")
     for path in filter(None, (given.json, given.markdown)):
         if not path.parent.is_dir():
             parser.error(f"there is no folder {path.parent}")  # now, not after the run
@@ -136,24 +147,14 @@ def _rounds(bench: Bench) -> str:
     return "1 round" if bench.rounds == 1 else f"{bench.rounds} rounds"
 
 
-def _notes(bench: Bench, seconds: float) -> list[str]:
+def _notes(bench: Bench, suite: Suite, seconds: float) -> list[str]:
     size = " with `--quick`: too small to judge by" if bench.is_quick else ""
+    asked = f"{suite.arguments} --markdown docs/benchmarks.md".lstrip()
     return [
-        f'Made by `make bench-peers ARGS="--markdown docs/benchmarks.md"`{size}, in {seconds:.0f} s.',
+        f'Made by `make bench-peers ARGS="{asked}"`{size}, in {seconds:.0f} s.',
         "",
-        f"No-op jobs with 100 bytes of input; medians of {_rounds(bench)}. Each round runs Sheratan beside every"
-        " peer, with as many processes as it has; a ratio is the median of the ratios of such pairs. Each run has a new"
-        " server and empty files on the same disk. Every handler writes down when it started, ours too.",
-        "",
-        "Submit: one job after the other, each durable before the next, while nothing runs. Drain: workers are started"
-        " on what was submitted; from the first start of a handler until the peer holds no unfinished job. Start: from"
-        " the call that submits to the first line of the handler in a worker that waits. Memory: PSS of all worker"
-        " processes after the drain, and of the server's.",
-        "",
-        "What is compared is not the same: Sheratan also writes a hash-chained journal with every decision, and keeps"
-        " jobs and results; DBOS and Absurd are built for workflows with steps; Huey deletes a task when it is taken,"
-        " RQ, Dramatiq, Celery and PgQueuer delete a job when it has ended. Valkey with `everysec`, its usual"
-        " setting, may lose a second of acknowledged jobs; with `always` it syncs as the others do.",
+        f"{suite.jobs}; medians of {_rounds(bench)}. {suite.about[0]}",
+        *(line for paragraph in suite.about[1:] for line in ("", paragraph)),
     ]
 
 

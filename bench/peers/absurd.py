@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from bench.peers.peer import Peer, Sizes, own_workers
+from dataclasses import replace
 
-__all__ = ["PEERS"]
+from bench.peers.peer import STEPS, Peer, Sizes, own_workers
+
+__all__ = ["DURABLE", "PEERS"]
 
 PEERS = (
     Peer(
@@ -19,3 +21,5 @@ PEERS = (
         server="postgres",
     ),
 )
+
+DURABLE = (replace(PEERS[0], task=STEPS, sizes=Sizes(300, starts=100)),)

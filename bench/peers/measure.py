@@ -19,7 +19,8 @@ from bench.memory import server, share_mb
 from bench.peers.environments import ensure
 from bench.peers.peer import Command, Peer, Sizes
 from bench.peers.scripts.common import stamps
-from bench.services import Service, serving
+from bench.processes import Service
+from bench.services import serving
 
 __all__ = ["MEASURES", "Failed", "measure_once", "rate"]
 
@@ -138,6 +139,7 @@ class _Run:
             "PEER_FOLDER": str(folder),
             "PEER_URL": url,
             "PEER_MODE": peer.mode,
+            "PEER_TASK": peer.task,
             "PEER_SECONDS": f"{peer.seconds_max:g}",
         }
         self._workers: list[subprocess.Popen[str]] = []

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from bench.peers.peer import Peer, Sizes, own_workers
+from dataclasses import replace
 
-__all__ = ["OURS", "ours_for"]
+from bench.peers.peer import STEPS, Peer, Sizes, own_workers
+
+__all__ = ["OURS", "OURS_DURABLE"]
 
 SERVER = Peer(
     name="Sheratan, 2 worker processes",
@@ -37,7 +39,4 @@ EMBEDDED = Peer(
 
 OURS = (SERVER, EMBEDDED)
 
-
-def ours_for(peer: Peer) -> Peer:
-    """The way of running Sheratan that has as many processes as a peer."""
-    return SERVER if peer.processes > 1 else EMBEDDED
+OURS_DURABLE = tuple(replace(one, task=STEPS, sizes=Sizes(500, 5_000, starts=100)) for one in OURS)

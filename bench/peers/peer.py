@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Command", "Peer", "Sizes", "own_program", "own_workers"]
+__all__ = ["NOOP", "STEPS", "Command", "Peer", "Sizes", "own_program", "own_workers"]
 
 Command = tuple[str, ...]
 """Arguments of the peer's Python."""
 
 Workers = Callable[[str], tuple[Command, ...]]
+
+NOOP = "noop"
+STEPS = "steps"
+"""What handlers do: nothing, or ten durable steps one after the other."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,9 @@ class Peer:
     """A queue, one way to run it, and how much of it.
 
     `environment` names the lock and the virtual environment, `script` the module in `scripts/`, `server` what
-    `services.serving` starts, `processes` how many of its processes run jobs (Sheratan is run with as many beside
-    it), `stores` what its row says where jobs are kept, `lacks` why a measure is not there, `seconds_max` how long a
-    drain or a start may take.
+    `services.serving` starts, `task` what its handlers do, `processes` how many of its processes run jobs (Sheratan is
+    run with as many beside it), `stores` what its row says where jobs are kept, `lacks` why a measure is not there,
+    `seconds_max` how long a drain or a start may take.
     """
 
     name: str
@@ -57,6 +61,7 @@ class Peer:
     workers: Workers
     server: str = ""
     mode: str = ""
+    task: str = NOOP
     processes: int = 2
     python: tuple[int, int] = (3, 11)
     built: tuple[str, ...] = ()

@@ -12,12 +12,13 @@ from bench.peers import (
     persist_queue,
     pgqueuer,
     procrastinate,
+    restate,
     rq,
     taskiq,
 )
 from bench.peers.peer import Peer
 
-__all__ = ["PEERS"]
+__all__ = ["DURABLE_PEERS", "PEERS"]
 
 PEERS: tuple[Peer, ...] = (
     *huey.PEERS,
@@ -32,3 +33,5 @@ PEERS: tuple[Peer, ...] = (
     *celery.PEERS,
     *rq.PEERS,
 )
+
+DURABLE_PEERS: tuple[Peer, ...] = (*dbos.DURABLE, *absurd.DURABLE, *restate.DURABLE)

@@ -12,11 +12,10 @@ from typing import Any
 from bench.chart import Bar, Panel, as_svg
 from bench.harness import Figure, Samples, figure, ratio
 from bench.peers.peer import Peer
+from bench.peers.suites import Suite
 from bench.report import number
 
 __all__ = ["Result", "as_block", "as_chart", "as_json"]
-
-TITLE = "Beside other queues"
 
 _MEASURES = {
     "submit": "submit, jobs/s",
@@ -64,14 +63,16 @@ class Result:
         return ratio(self.ours[measure], self.samples[measure])
 
 
-def as_block(machine: Mapping[str, str], results: Sequence[Result], notes: Sequence[str], chart: str) -> str:
+def as_block(
+    machine: Mapping[str, str], results: Sequence[Result], notes: Sequence[str], suite: Suite
+) -> str:
     """The section of the page."""
     lines = [
-        f"## {TITLE}",
+        f"## {suite.title}",
         "",
         *notes,
         "",
-        f"![Drain, submit and start of {len(results)} queues]({chart})",
+        f"![Drain, submit and start of {len(results)} queues]({suite.chart})",
         "",
     ]
     lines += [f"- {name}: {value}" for name, value in machine.items()]
@@ -83,7 +84,7 @@ def as_block(machine: Mapping[str, str], results: Sequence[Result], notes: Seque
     return "\n".join(lines) + "\n"
 
 
-def as_chart(results: Sequence[Result], when: str) -> str:
+def as_chart(results: Sequence[Result], when: str, suite: Suite) -> str:
     """Three panels, the best drain on top."""
     order = sorted(results, key=lambda result: -statistics.median(result.samples.get("drain", [0.0])))
     panels = (
@@ -99,7 +100,7 @@ def as_chart(results: Sequence[Result], when: str) -> str:
             hint="shorter is better",
         ),
     )
-    return as_svg("Sheratan beside other queues", f"No-op jobs with 100 bytes of input. {when}", panels)
+    return as_svg(f"Sheratan: {suite.title.lower()}", f"{suite.jobs}. {when}", panels)
 
 
 def as_json(machine: Mapping[str, str], results: Sequence[Result], notes: Sequence[str]) -> str:

@@ -10,12 +10,14 @@ from typing import Any
 import apsw
 import pytest
 
-from bench import decider_alone, drain, latency
+from bench import decider_alone, drain, fan_out, latency, scheduled, sleeping
 from bench.harness import Bench, Row, Samples, Section, at_least, at_most, compared, figure, percentile, ratio
 from bench.machine import file_system
+from bench.memory import server
 from bench.product import database
 from bench.raw import commits_of, replay, schema_of
 from bench.report import as_json, as_markdown, number, targets
+from sheratan.wiring import open_offline
 
 
 def test_a_figure_is_the_median_and_the_extremes() -> None:
@@ -127,3 +129,26 @@ def test_the_decider_alone_settles_what_it_leased() -> None:
     run.cycle(1)
     run.cycle(20)
     run.close()
+
+
+def test_all_items_and_children_of_a_fan_out_end(tmp_path: Path) -> None:
+    assert all(took > 0 for took in asyncio.run(fan_out.fan_both(tmp_path, 1)).values())
+
+
+def test_in_a_tick_sixteen_schedules_fire(tmp_path: Path) -> None:
+    scheduled.ticks_of(tmp_path, count=64, ticks=2)
+    store = open_offline(tmp_path)
+    try:
+        assert sum(store.counts().values()) == 2 * 16
+    finally:
+        store.close()
+
+
+def test_jobs_are_put_to_sleep(tmp_path: Path) -> None:
+    with server(tmp_path, "bench.noop"):
+        asyncio.run(sleeping.put_to_sleep(tmp_path, 5))
+        store = open_offline(tmp_path / "data")
+        try:
+            assert store.counts()["waiting"] == 5
+        finally:
+            store.close()

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from bench.chart import Bar, Panel, Scale, as_svg
-from bench.page import BEGIN, END, block_of, put_block, write_page
+from bench.page import END, SECTIONS, begin_of, block_of, put_block, write_page
 
 
 def test_a_logarithmic_scale_has_a_line_at_each_power_of_ten() -> None:
@@ -41,25 +41,41 @@ PAGE = "# Benchmarks\n\n## Drain\n\nFast.\n"
 BLOCK = "## Beside other queues\n\n| a |\n"
 
 
+QUEUES, DURABLE = SECTIONS
+
+
 def test_each_run_leaves_the_others_part_alone(tmp_path: Path) -> None:
     path = tmp_path / "benchmarks.md"
     write_page(path, PAGE)
     assert path.read_text("utf-8") == PAGE
-    put_block(path, BLOCK)
+    put_block(path, BLOCK, QUEUES)
     first = path.read_text("utf-8")
     assert first.startswith(PAGE)
-    assert block_of(first) == BLOCK
-    put_block(path, BLOCK)
+    assert block_of(first, QUEUES) == BLOCK
+    put_block(path, BLOCK, QUEUES)
     assert path.read_text("utf-8") == first
-    put_block(path, BLOCK.replace("a", "b"))
-    assert block_of(path.read_text("utf-8")) == BLOCK.replace("a", "b")
+    put_block(path, BLOCK.replace("a", "b"), QUEUES)
+    assert block_of(path.read_text("utf-8"), QUEUES) == BLOCK.replace("a", "b")
     write_page(path, PAGE.replace("Fast", "Faster"))
     assert path.read_text("utf-8").startswith(PAGE.replace("Fast", "Faster"))
-    assert block_of(path.read_text("utf-8")) == BLOCK.replace("a", "b")
+    assert block_of(path.read_text("utf-8"), QUEUES) == BLOCK.replace("a", "b")
+
+
+def test_the_sections_stand_in_their_order_whoever_is_written_first(tmp_path: Path) -> None:
+    path = tmp_path / "benchmarks.md"
+    write_page(path, PAGE)
+    put_block(path, "## Steps\n", DURABLE)
+    put_block(path, BLOCK, QUEUES)
+    text = path.read_text("utf-8")
+    assert text.startswith(PAGE)
+    assert text.index(begin_of(QUEUES)) < text.index(begin_of(DURABLE))
+    assert (block_of(text, QUEUES), block_of(text, DURABLE)) == (BLOCK, "## Steps\n")
+    put_block(path, "## More steps\n", DURABLE)
+    assert path.read_text("utf-8") == text.replace("## Steps", "## More steps")
 
 
 def test_a_new_page_can_begin_with_the_section(tmp_path: Path) -> None:
-    put_block(tmp_path / "new.md", BLOCK)
+    put_block(tmp_path / "new.md", BLOCK, QUEUES)
     text = (tmp_path / "new.md").read_text("utf-8")
     assert text.startswith("# Benchmarks\n")
-    assert text.count(BEGIN) == text.count(END) == 1
+    assert text.count(begin_of(QUEUES)) == text.count(END) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import sys
+from functools import partial
 from typing import Any
 
 from bench.peers.scripts import common
@@ -33,7 +34,7 @@ class AbsurdScript(common.Script):
     def submit(self, count: int) -> None:
         client = self._opened()
         for _ in range(count):
-            client.spawn("noop", {"text": common.PAYLOAD}, queue=QUEUE)
+            client.spawn(common.task(), {"text": common.PAYLOAD}, queue=QUEUE)
 
     def left(self) -> int:
         count: int = self._connected().execute(UNFINISHED).fetchone()[0]
@@ -48,7 +49,12 @@ class AbsurdScript(common.Script):
         async def noop(given: Any, context: Any) -> None:
             common.stamp()
 
+        async def steps(given: Any, context: Any) -> None:
+            for number in range(common.STEPS):
+                await context.step("act", partial(common.act, number))
+
         client.register_task("noop")(noop)
+        client.register_task("steps")(steps)
         await client.start_worker(concurrency=CONCURRENCY, batch_size=BATCH, poll_interval=POLL_SECONDS)
 
     def _opened(self) -> Any:

@@ -30,18 +30,24 @@ __all__ = [
     "PAYLOAD",
     "RAN",
     "STAMP_BYTES",
+    "STEPS",
     "AsyncScript",
     "Script",
+    "act",
+    "act_now",
     "folder",
     "main",
     "mode",
     "stamp",
     "stamps",
+    "task",
     "url",
 ]
 
 PAYLOAD = "x" * 98
 """100 bytes as JSON."""
+
+STEPS = 10
 
 RAN = "ran"
 STAMP_BYTES = struct.calcsize("d")
@@ -67,6 +73,23 @@ def url() -> str:
 def mode() -> str:
     """Which of several ways the peer is run."""
     return os.environ.get("PEER_MODE", "")
+
+
+def task() -> str:
+    """What handlers do: `noop`, nothing, or `steps`, ten durable ones after one another."""
+    return os.environ["PEER_TASK"]
+
+
+async def act(number: int) -> str:
+    """A step. The first one takes down that the handler runs: it runs once, however often the handler is entered."""
+    return act_now(number)
+
+
+def act_now(number: int) -> str:
+    """The same where steps are plain functions."""
+    if number == 0:
+        stamp()
+    return "done"
 
 
 def stamp() -> None:

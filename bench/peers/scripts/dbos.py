@@ -33,7 +33,7 @@ class DbosScript(common.Script):
     def submit(self, count: int) -> None:
         if self._client is None:
             self._client = self._package.DBOSClient(system_database_url=common.url())
-        options = {"queue_name": QUEUE, "workflow_name": "noop"}
+        options = {"queue_name": QUEUE, "workflow_name": common.task()}
         for _ in range(count):
             self._client.enqueue(options, common.PAYLOAD)
 
@@ -67,7 +67,14 @@ class DbosScript(common.Script):
         def noop(text: str) -> None:
             common.stamp()
 
+        act = dbos.step(name="act")(common.act_now)
+
+        def steps(text: str) -> None:
+            for number in range(common.STEPS):
+                act(number)
+
         dbos.workflow(name="noop")(noop)
+        dbos.workflow(name="steps")(steps)
         dbos.launch()
         dbos.register_queue(QUEUE, polling_interval_sec=POLL_SECONDS)
 

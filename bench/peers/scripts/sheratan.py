@@ -14,12 +14,12 @@ from typing import Any
 
 import sheratan
 from bench.peers.scripts import common
-from sheratan import Client, Worker, job
+from sheratan import Client, Context, Worker, job
 from sheratan.ambient.collector import spare_collector
 from sheratan.contracts.jobs import Submission
 from sheratan.wiring import open_offline
 
-__all__ = ["DATA", "SheratanScript", "noop"]
+__all__ = ["DATA", "SheratanScript", "noop", "steps"]
 
 DATA = "data"
 QUEUE = "default"
@@ -31,6 +31,13 @@ async def noop(text: str) -> None:
     common.stamp()
 
 
+@job
+async def steps(ctx: Context, text: str) -> None:
+    """Take ten steps."""
+    for number in range(common.STEPS):
+        await ctx.step("act", common.act, number)
+
+
 class SheratanScript(common.AsyncScript):
     """A client of the server on the folder, or an engine within this process."""
 
@@ -38,6 +45,7 @@ class SheratanScript(common.AsyncScript):
         super().__init__()
         self._is_embedded = common.mode() == "embedded"
         self._is_latency = sys.argv[1:2] == ["latency"]
+        self._kind = {"noop": noop, "steps": steps}[common.task()]
         self._data = common.folder() / DATA
         self._client: Client | None = None
         self._opened: Any = None
@@ -52,17 +60,17 @@ class SheratanScript(common.AsyncScript):
         if self._is_embedded:
             await client.pause(QUEUE, "a benchmark fills it")
         else:
-            async with Worker(client, [noop], name="first"):
+            async with Worker(client, [self._kind], name="first"):
                 pass
 
     async def submit_async(self, count: int) -> None:
         client = await self._open()
         for _ in range(count):
-            await client.submit(noop, common.PAYLOAD)
+            await client.submit(self._kind, common.PAYLOAD)
 
     async def bulk_async(self, count: int) -> None:
         client = await self._open()
-        submission = Submission(kind="noop", input=common.PAYLOAD)
+        submission = Submission(kind=self._kind.name, input=common.PAYLOAD)
         for start in range(0, count, common.BULK_JOBS):
             await client.submit_many([submission] * min(common.BULK_JOBS, count - start))
 
@@ -95,7 +103,7 @@ class SheratanScript(common.AsyncScript):
             await client.pause(QUEUE, "a benchmark ends")
         else:
             # It ends by itself, too, when the server is gone.
-            worker = asyncio.create_task(Worker(client, [noop], name=f"bench-{os.getpid()}").run())
+            worker = asyncio.create_task(Worker(client, [self._kind], name=f"bench-{os.getpid()}").run())
             loop.add_signal_handler(signal.SIGTERM, worker.cancel)
             with suppress(asyncio.CancelledError):
                 await worker
@@ -104,7 +112,7 @@ class SheratanScript(common.AsyncScript):
     async def _open(self) -> Client:
         if self._client is None:
             if self._is_embedded:
-                self._opened = sheratan.open(self._data, [noop])
+                self._opened = sheratan.open(self._data, [self._kind])
                 self._client = await self._opened.__aenter__()
             else:
                 self._client = await Client.connect(self._data)

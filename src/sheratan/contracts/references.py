@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import groupby
 from typing import Any, Final
 
@@ -27,6 +28,8 @@ _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_\-]*")
 _INDEX: Final = re.compile(r"\[(0|[1-9][0-9]{0,8})\]")
 _QUOTED: Final = re.compile(r'\[("(?:[^"\\\x00-\x1f]|\\.)*")\]')
 _SHOWN_MAX: Final = 20
+_KNOWN_LENGTH_MAX: Final = 1_024
+"""A longer text is parsed anew each time: what is kept of the others takes a few megabytes at most."""
 
 
 class Reference(msgspec.Struct, frozen=True, gc=False):
@@ -63,6 +66,16 @@ def format_template(parts: Iterable[Part]) -> str:
 
 def parse_template(text: str, *, field: str) -> tuple[Part, ...]:
     """The plain text and the references of a template, in order; InvalidInput names the place of a mistake."""
+    return _parse_known(text, field) if len(text) <= _KNOWN_LENGTH_MAX else _parse(text, field)
+
+
+@lru_cache(maxsize=1_024)
+def _parse_known(text: str, field: str) -> tuple[Part, ...]:
+    """The same text is filled in for each item of a fan-out."""
+    return _parse(text, field)
+
+
+def _parse(text: str, field: str) -> tuple[Part, ...]:
     parts: list[Part] = []
     plain, position = "", 0
     while found := _OPEN.search(text, position):

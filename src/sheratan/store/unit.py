@@ -44,24 +44,24 @@ from sheratan.store.run_unit import RunChanges
 
 __all__ = ["Unit", "state_of"]
 
-_STATES: dict[type[Location], str] = {
+_STATES: dict[type[Location | None], str] = {
+    type(None): "new",
     Ready: "queued",
-    Timer: "scheduled",
     Lease: "running",
     Blocked: "blocked",
 }
-"""A timer whose job has given its slot back and waits is the exception."""
+"""A timer rings for one that is scheduled or waits, and a result says how the job has ended."""
 
 
 def state_of(location: Location | None) -> str:
     """The state that a location means; `new` for a job that is nowhere yet."""
-    if location is None:
-        return "new"
+    state = _STATES.get(type(location))
+    if state is not None:
+        return state
     if type(location) is Result:
         return location.state
-    if type(location) is Timer and location.what == TIMER_WAIT:
-        return "waiting"
-    return _STATES[type(location)]
+    assert type(location) is Timer
+    return "waiting" if location.what == TIMER_WAIT else "scheduled"
 
 
 class Unit(RunChanges):
