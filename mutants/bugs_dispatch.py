@@ -53,8 +53,8 @@ BUGS = (
         (
             Change(
                 "engine/flow_state.py",
-                'zip(subjects_of(lane), ("paused", "kind_paused"), strict=True)',
-                'zip(subjects_of(lane)[1:], ("kind_paused",), strict=True)',
+                "zip(subjects_of(lane), _PAUSES, strict=True)",
+                "zip(subjects_of(lane)[1:], _PAUSES[1:], strict=True)",
             ),
         ),
     ),

@@ -118,8 +118,21 @@ BUGS = (
         (
             Change(
                 _STATE,
-                'zip(subjects_of(lane), ("paused", "kind_paused"), strict=True)',
-                'zip(subjects_of(lane)[:1], ("paused",), strict=True)',
+                "zip(subjects_of(lane), _PAUSES, strict=True)",
+                "zip(subjects_of(lane)[::2], _PAUSES[::2], strict=True)",
+            ),
+        ),
+    ),
+    Bug(
+        "paused-tenant-served",
+        "jobs of a paused tenant are started",
+        "safety",
+        "F1",
+        (
+            Change(
+                _STATE,
+                "zip(subjects_of(lane), _PAUSES, strict=True)",
+                "zip(subjects_of(lane)[:2], _PAUSES, strict=False)",
             ),
         ),
     ),

@@ -43,6 +43,10 @@ def of_the_queue_that_is_served(entry: Entry) -> None:
     entry["subject"] = "queue:default"
 
 
+def of_the_whole_tenant(entry: Entry) -> None:
+    entry["subject"] = "tenant:default"
+
+
 def without_its_limits(entry: Entry) -> None:
     del entry["data"]["limits"]
 
@@ -75,6 +79,8 @@ FORGERIES: list[tuple[str, Callable[[Entry], None], str]] = [
     ("kind.paused", beside_its_story, "previous"),
     ("kind.paused", for_another_subject, "J5"),
     ("kind.resumed", for_another_subject, "previous"),
+    ("queue.paused", of_the_whole_tenant, "F1"),
+    ("flow.limited", of_the_whole_tenant, "F1"),
     ("worker.leased", told_of_another_limit, "F1"),
     ("job.submitted", costing_less, "J14"),
 ]

@@ -61,6 +61,21 @@ def test_no_more_handlers_of_a_kind_run_than_its_limit_lets(tmp_path: Path, most
     assert set(asyncio.run(scenario())) <= set(range(1, most + 1))
 
 
+def test_a_tenant_is_paused_limited_and_resumed(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(SECONDS_MAX), sheratan.open(tmp_path / "data", [careful]) as client:
+            assert await client.pause_tenant("default", "a test")
+            handle = await client.submit("careful", 1)
+            assert [one.subject for one in (await client.job(handle.id)).blocked_by] == ["tenant:default"]
+            await client.limit_tenant("default", FlowLimits(concurrency=1))
+            flows = {one.subject: one for one in await client.flows()}
+            assert (flows["tenant:default"].paused, flows["tenant:default"].queued) == (True, 1)
+            assert await client.resume_tenant("default")
+            assert await handle.result() == 1
+
+    asyncio.run(scenario())
+
+
 def test_no_more_handlers_of_a_partition_run_than_its_limit_lets(tmp_path: Path) -> None:
     async def scenario() -> list[tuple[str | None, int]]:
         async with asyncio.timeout(SECONDS_MAX), sheratan.open(tmp_path / "data", [careful]) as client:

@@ -1,4 +1,4 @@
-"""Pauses and limits of queues and kinds on the command line."""
+"""Pauses and limits of queues, kinds and tenants on the command line."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any, Final, Literal
 
 import click
 
-from sheratan.cli.output import emit, line
+from sheratan.cli.output import draw_table, emit, line
 from sheratan.cli.reach import ask, request
 from sheratan.cli.session import Session, command_options
 from sheratan.cli.values import DURATION
 from sheratan.contracts import api
-from sheratan.contracts.flow import FlowLimits, PartitionLimits
+from sheratan.contracts.flow import FlowLimits, FlowRecord, PartitionLimits
 
-__all__ = ["add_flow_commands", "told_limits"]
+__all__ = ["add_flow_commands", "list_flows", "told_limits"]
 
 _RATE = re.compile(r"(\d+)/(.+)", re.ASCII)
 
@@ -102,10 +102,24 @@ def _told_bounds(limits: FlowLimits | PartitionLimits) -> Iterator[str]:
         yield f"{limits.rate.count} in {limits.rate.period_seconds:g} s{burst}"
 
 
-def add_flow_commands(group: click.Group, what: Literal["queue", "kind"]) -> None:
-    """Give a group the commands that stop, start and limit a queue or a kind."""
+def list_flows(session: Session, what: Literal["kind", "tenant"]) -> None:
+    """List every kind or tenant that has been used, paused or limited."""
+    found: list[FlowRecord] = ask(
+        session, lambda transport: transport.call(request(api.ListFlows)), offline=True
+    )
+    found = [one for one in found if one.subject.startswith(f"{what}:")]
+    emit(session, found, lambda: draw_table((what.upper(), *_HEADERS), [_row(one) for one in found]))
+
+
+def _row(one: FlowRecord) -> tuple[object, ...]:
+    name, state = one.subject.partition(":")[2], "paused" if one.paused else "open"
+    return name, state, one.queued, one.running, told_limits(one.limits), one.paused_reason or ""
+
+
+def add_flow_commands(group: click.Group, what: Literal["queue", "kind", "tenant"]) -> None:
+    """Give a group the commands that stop, start and limit a queue, kind or tenant."""
     pause_it, resume_it, limit_it = _REQUESTS[what]
-    wherever = ", in whatever queue" if what == "kind" else ""
+    wherever = _WHEREVER.get(what, "")
 
     @group.command(help=f"Start no more jobs of {what} NAME{wherever}; what runs goes on.")
     @click.argument("name")
@@ -119,8 +133,6 @@ def add_flow_commands(group: click.Group, what: Literal["queue", "kind"]) -> Non
     @command_options
     def resume(session: Session, name: str) -> None:
         _tell_pause(session, what, request(resume_it, **{what: name}), paused=False)
-
-    wherever = ", in whatever queues they are" if what == "kind" else ""
 
     @group.command(
         help=f"Limit the jobs of {what} NAME{wherever}; what is not given is not limited from now on."
@@ -150,4 +162,7 @@ def _tell_pause(session: Session, what: str, wanted: api.Request, *, paused: boo
 _REQUESTS: Final[dict[str, tuple[type[Any], type[Any], type[Any]]]] = {
     "queue": (api.PauseQueue, api.ResumeQueue, api.LimitQueue),
     "kind": (api.PauseKind, api.ResumeKind, api.LimitKind),
+    "tenant": (api.PauseTenant, api.ResumeTenant, api.LimitTenant),
 }
+_WHEREVER: Final = {"kind": ", in whatever queue", "tenant": ", whatever their queue and kind"}
+_HEADERS: Final = ("STATE", "QUEUED", "RUNNING", "LIMITS", "REASON")

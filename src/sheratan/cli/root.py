@@ -84,6 +84,12 @@ def _kind() -> click.Command:
     return kind
 
 
+def _tenant() -> click.Command:
+    from sheratan.cli.tenant import tenant
+
+    return tenant
+
+
 def _schedule() -> click.Command:
     from sheratan.cli.schedule import schedule
 
@@ -160,6 +166,7 @@ _LOADERS: Mapping[str, Callable[[], click.Command]] = {
     "workflow": _workflow,
     "queue": _queue,
     "kind": _kind,
+    "tenant": _tenant,
     "schedule": _schedule,
     "retention": _retention,
     "why": _why,

@@ -24,7 +24,19 @@ from sheratan.contracts.dead_letters import (
     ReplayJob,
 )
 from sheratan.contracts.filters import JobFilter
-from sheratan.contracts.flow import FlowLimits
+from sheratan.contracts.flow_requests import (
+    LimitKind,
+    LimitQueue,
+    LimitTenant,
+    ListFlows,
+    ListQueues,
+    PauseKind,
+    PauseQueue,
+    PauseTenant,
+    ResumeKind,
+    ResumeQueue,
+    ResumeTenant,
+)
 from sheratan.contracts.jobs import JobError, JobRecord, Name, Submission
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.request import Reason, Request
@@ -92,6 +104,7 @@ __all__ = [
     "LeaseJobs",
     "LimitKind",
     "LimitQueue",
+    "LimitTenant",
     "ListApprovals",
     "ListDeadLetters",
     "ListFlows",
@@ -106,6 +119,7 @@ __all__ = [
     "PauseKind",
     "PauseQueue",
     "PauseSchedule",
+    "PauseTenant",
     "PreviewBulk",
     "PreviewRetention",
     "Receipt",
@@ -116,6 +130,7 @@ __all__ = [
     "ResumeKind",
     "ResumeQueue",
     "ResumeSchedule",
+    "ResumeTenant",
     "RetryJob",
     "RunJob",
     "RunPage",
@@ -213,62 +228,15 @@ class RetryJob(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
     poison: bool = False
 
 
-class ListQueues(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Every queue that has been used or paused."""
-
-
-class PauseQueue(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Start no more jobs of a queue."""
-
-    queue: Name
-    reason: Reason = ""
-
-
-class ResumeQueue(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Start jobs of a queue again."""
-
-    queue: Name
-
-
-class LimitQueue(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Set the limits of a queue, all of them at once; answered with the entry that records it."""
-
-    queue: Name
-    limits: FlowLimits
-    reason: Reason = ""
-
-
-class PauseKind(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Start no more jobs of a kind, in whatever queue."""
-
-    kind: Name
-    reason: Reason = ""
-
-
-class ResumeKind(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Start jobs of a kind again."""
-
-    kind: Name
-
-
-class LimitKind(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Set the limits of a kind, all of them at once; answered with the entry that records it."""
-
-    kind: Name
-    limits: FlowLimits
-    reason: Reason = ""
-
-
-class ListFlows(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Every queue and kind that has been used, paused or limited, with its limits."""
-
-
 class ListKinds(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The kinds that workers have offered since the engine started."""
 
 
 class TellWhy(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The story of a job, a run, `queue:…`, `kind:…`, `schedule:…`, `worker:…`, `bulk:…` or the `engine`."""
+    """The story of a job, a run or the `engine`, or of what is named as in `queue:…`.
+
+    Named so are a queue, kind, tenant, schedule, worker (`worker:…`) and bulk operation (`bulk:…`).
+    """
 
     id: str
 

@@ -1,4 +1,4 @@
-"""Flow control: what bounds and shares the starts of the jobs of a queue or a kind."""
+"""Flow control: what bounds and shares the starts of the jobs of a queue, kind or tenant."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class PartitionLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
 
 
 class FlowLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What is set for a queue or a kind: all of it at once. None is no limit; `weight` is its share in fair turns."""
+    """What is set for a queue, kind or tenant, all at once. None is no limit; `weight` is its share in fair turns."""
 
     concurrency: Count | None = None
     rate: Rate | None = None
@@ -45,9 +45,9 @@ NO_LIMITS = FlowLimits()
 class BlockedBy(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What keeps a queued job from being started although a worker may be free.
 
-    `subject` is `queue:NAME` or `kind:NAME`, and `partition` is set where a limit holds per partition. Instants are
-    microseconds since the epoch; `until_us` is None for what ends with a resumption, with the end of another job or
-    with another worker on duty.
+    `subject` is `queue:NAME`, `kind:NAME` or `tenant:NAME`; `partition` is set where a limit holds per partition.
+    Instants are microseconds since the epoch; `until_us` is None for what ends with a resumption, with the end of
+    another job or with another worker on duty.
     """
 
     what: Literal["pause", "concurrency", "rate", "worker"]
@@ -59,7 +59,7 @@ class BlockedBy(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class FlowRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A queue or a kind whose starts are paused, limited or weighted, as it stands."""
+    """A queue, kind or tenant whose starts are paused, limited or weighted, as it stands."""
 
     subject: str
     paused: bool

@@ -37,7 +37,7 @@ AFTER_FAILURE = Literal["cancel", "run"]
 Name = Annotated[
     str, msgspec.Meta(min_length=1, max_length=NAME_LENGTH_MAX, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")
 ]
-"""A queue or kind name: letters, digits, `_`, `.` and `-`, at most 128, starting with a letter or digit."""
+"""Name of a queue, kind or tenant: letters, digits, `_`, `.` and `-`, at most 128, starting with a letter or digit."""
 
 Partition = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_LENGTH_MAX, pattern=r"^[!-~]+$")]
 """Whose or what a job is, of many alike, such as a customer: printable ASCII characters without blanks, at most 128."""

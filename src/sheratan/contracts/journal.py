@@ -26,6 +26,8 @@ EntryType = Literal[
     "queue.resumed",
     "kind.paused",
     "kind.resumed",
+    "tenant.paused",
+    "tenant.resumed",
     "flow.limited",
     "job.submitted",
     "job.refused",

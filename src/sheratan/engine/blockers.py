@@ -19,7 +19,7 @@ __all__ = ["Blockers", "flow_records", "limits_of"]
 
 
 class Blockers:
-    """What is set for queues and kinds, and how much of it is used, each read when it is first asked for."""
+    """What is set for queues, kinds and tenants, and how much of it is used, each read when it is first asked for."""
 
     def __init__(self, reader: Reader, offered: frozenset[str] | None = None) -> None:
         """`offered` are the versions of kinds that workers on duty offer; None when no engine is at work."""
@@ -29,7 +29,7 @@ class Blockers:
 
     @cached_property
     def running(self) -> dict[FlowKey | PartitionKey, list[Lease]]:
-        """The leases of each queue and kind of which jobs run, and of each partition of these."""
+        """The leases of each queue, kind and tenant of which jobs run, and of each partition of these."""
         leases = {lease.number: lease for lease in self._reader.leases()}
         lanes = {lane.lane: lane for lane in self._reader.lanes()}
         found: dict[FlowKey | PartitionKey, list[Lease]] = {}
@@ -131,7 +131,7 @@ class Blockers:
 
 
 def limits_of(row: FlowRow | None) -> FlowLimits:
-    """What limits and weights a queue or a kind."""
+    """What limits and weights a queue, kind or tenant."""
     if row is None:
         return NO_LIMITS
     each = partition_rate_of(row)
@@ -152,7 +152,7 @@ def _told(rate: Rate | None) -> flow.Rate | None:
 
 
 def flow_records(reader: Reader, tenant: str) -> list[FlowRecord]:
-    """Every queue and kind that has been used, paused or limited."""
+    """Every queue, kind and tenant that has been used, paused or limited."""
     blockers, lanes = Blockers(reader), {lane.lane: lane for lane in reader.lanes()}
     queued: dict[FlowKey, int] = {}
     for number, jobs in reader.ready_counts():

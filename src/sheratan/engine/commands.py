@@ -270,20 +270,20 @@ class StartBulk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pause(msgspec.Struct, frozen=True, kw_only=True):
-    """Start no more jobs of a queue or a kind (`queue:NAME`, `kind:NAME`)."""
+    """Start no more jobs of a queue, kind or tenant (`queue:NAME`, `kind:NAME`, `tenant:NAME`)."""
 
     subject: str
     reason: str
 
 
 class Resume(msgspec.Struct, frozen=True, kw_only=True):
-    """Start jobs of a queue or a kind (`queue:NAME`, `kind:NAME`) again."""
+    """Start jobs of a queue, kind or tenant again."""
 
     subject: str
 
 
 class LimitStarts(msgspec.Struct, frozen=True, kw_only=True):
-    """Limit and weight the starts of a queue's or a kind's jobs (`queue:NAME`, `kind:NAME`), from now on thus."""
+    """Limit and weight the starts of the jobs of a queue, kind or tenant, from now on thus."""
 
     subject: str
     limits: FlowLimits

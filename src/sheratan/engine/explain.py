@@ -88,8 +88,8 @@ def _newest_entry(reader: Reader, subject: str) -> tuple[int | None, str]:
     if newest is not None:
         return newest(reader, subject)
     raise NotFound(
-        f"nothing is recorded about {subject!r}; ids are job_…, workflow_…, queue:NAME, kind:NAME, schedule:NAME,"
-        " worker:NAME/N, bulk:N, approval:N, retention, retention:KIND and engine",
+        f"nothing is recorded about {subject!r}; ids are job_…, workflow_…, queue:NAME, kind:NAME, tenant:NAME,"
+        " schedule:NAME, worker:NAME/N, bulk:N, approval:N, retention, retention:KIND and engine",
         field="id",
     )
 
@@ -109,8 +109,8 @@ def _newest_of_flow(reader: Reader, subject: str) -> tuple[int | None, str]:
         if row.subject == subject:
             return row.entry, "paused" if row.paused else "open"
     kind, _, name = subject.partition(":")
-    if any(name == (lane.queue if kind == "queue" else lane.kind) for lane in reader.lanes()):
-        # In use, but nothing has been decided about the queue or kind itself.
+    if any(name == getattr(lane, kind) for lane in reader.lanes()):
+        # In use, but nothing has been decided about the queue, kind or tenant itself.
         return None, "open"
     raise NotFound(f"there is no {kind} {name}", field="id")
 
@@ -186,6 +186,7 @@ def _with_error(line: StoryLine, errors: dict[int, bytes]) -> StoryLine:
 _NEWEST: Final[dict[str, Callable[[Reader, str], tuple[int | None, str]]]] = {
     "queue": _newest_of_flow,
     "kind": _newest_of_flow,
+    "tenant": _newest_of_flow,
     "schedule": _newest_of_schedule,
     "worker": _newest_of_worker,
     "bulk": _newest_of_bulk,

@@ -1,11 +1,11 @@
-"""What people set for queues and kinds: pauses, and limits on the starts of their jobs."""
+"""What people set for queues, kinds and tenants: pauses, and limits on the starts of their jobs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
-from sheratan.contracts.errors import LimitReached
+from sheratan.contracts.errors import LimitReached, NotFound
 from sheratan.contracts.flow import FlowLimits, PartitionLimits
 from sheratan.contracts.jobs import KindDescription
 from sheratan.contracts.journal import EntryType
@@ -20,32 +20,44 @@ from sheratan.store.rows import FlowRow, PaceRow
 
 __all__ = ["declare", "declared", "limit", "pause", "resume"]
 
+_PAUSED: Final[dict[str, EntryType]] = {
+    "queue": "queue.paused",
+    "kind": "kind.paused",
+    "tenant": "tenant.paused",
+}
+_RESUMED: Final[dict[str, EntryType]] = {
+    "queue": "queue.resumed",
+    "kind": "kind.resumed",
+    "tenant": "tenant.resumed",
+}
+
 
 def pause(batch: Batch, command: Pause, by: Principal) -> bool:
-    """Start no more jobs of a queue or a kind; False when it was paused already."""
+    """Start no more jobs of a queue, kind or tenant; False when it was paused already."""
     check_reason(command.reason)
+    _check_own(command.subject, by)
     row = _row(batch, command.subject, by)
     if row.paused:
         return False
     row = row._replace(paused=batch.unit.next_seq, reason=command.reason)
-    entry_type: EntryType = "queue.paused" if command.subject.startswith("queue:") else "kind.paused"
-    _set(batch, entry_type, row, {"reason": command.reason}, by)
+    _set(batch, _PAUSED[_what(command.subject)], row, {"reason": command.reason}, by)
     return True
 
 
 def resume(batch: Batch, command: Resume, by: Principal) -> bool:
-    """Start jobs of a queue or a kind again; False when it was not paused."""
+    """Start jobs of a queue, kind or tenant again; False when it was not paused."""
+    _check_own(command.subject, by)
     row = batch.state.flow.rows.get((by.tenant, command.subject))
     if row is None or not row.paused:
         return False
-    entry_type: EntryType = "queue.resumed" if command.subject.startswith("queue:") else "kind.resumed"
-    _set(batch, entry_type, row._replace(paused=0, reason=""), {}, by)
+    _set(batch, _RESUMED[_what(command.subject)], row._replace(paused=0, reason=""), {}, by)
     return True
 
 
 def limit(batch: Batch, command: LimitStarts, by: Principal) -> int:
-    """Set the limits of a queue or a kind, which hold from this batch on; returns the entry that says so."""
+    """Set the limits of a queue, kind or tenant, which hold from this batch on; returns the entry that says so."""
     check_reason(command.reason)
+    _check_own(command.subject, by)
     row = _row(batch, command.subject, by)
     return _limit(batch, row, command.limits, {"reason": command.reason}, by)
 
@@ -78,7 +90,7 @@ def declare(batch: Batch, kind: KindDescription, by: Principal, cause: int) -> N
     _limit(batch, _row(batch, f"kind:{kind.name}", by), kind.limits, {"declared": True}, by, cause)
 
 
-_TOO_MANY = "{} queues and kinds have been paused or limited before (limits.queues_max)"
+_TOO_MANY = "{} queues, kinds and tenants have been paused or limited before (limits.queues_max)"
 
 
 def _columns(told: dict[str, Any]) -> tuple[int, ...]:
@@ -148,12 +160,23 @@ def _refit(batch: Batch, key: FlowKey, row: FlowRow) -> None:
         batch.unit.paces[key] = PaceRow(*key, *flow.paces[key])
 
 
+def _what(subject: str) -> str:
+    """`queue`, `kind` or `tenant`."""
+    return subject.partition(":")[0]
+
+
+def _check_own(subject: str, by: Principal) -> None:
+    """NotFound when this is about a tenant that the caller does not act for: it learns nothing of others."""
+    if _what(subject) == "tenant" and subject != f"tenant:{by.tenant}":
+        raise NotFound(f"you act for no tenant {subject.partition(':')[2]}", field="tenant")
+
+
 def _row(batch: Batch, subject: str, by: Principal) -> FlowRow:
     """What is set so far; LimitReached when nothing is, and no more can be kept."""
     known, most = batch.state.flow.rows, batch.state.limits.queues_max
     row = known.get((by.tenant, subject))
     if row is None and len(known) >= most:
-        raise LimitReached(_TOO_MANY.format(most), field=subject.partition(":")[0])
+        raise LimitReached(_TOO_MANY.format(most), field=_what(subject))
     return row or FlowRow(by.tenant, subject, 0, "", *limit_columns({}), 0, -1)
 
 

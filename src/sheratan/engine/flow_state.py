@@ -1,8 +1,9 @@
-"""What the decider remembers of flow control: what is set for queues and kinds, how much of it is used, whose turn."""
+"""What the decider remembers of flow control: what is set for whom, how much of it is used, whose turn it is."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from sheratan.kernel.rate import UNPACED, Pace, Rate
 from sheratan.kernel.sharing import TURN
@@ -11,12 +12,16 @@ from sheratan.store.rows import FlowRow, Lane, PaceRow
 __all__ = ["FlowKey", "FlowState", "has_limits_per_partition", "partition_rate_of", "rate_of", "subjects_of"]
 
 FlowKey = tuple[str, str]
-"""A tenant, and `queue:NAME` or `kind:NAME`."""
+"""A tenant, and `queue:NAME`, `kind:NAME` or `tenant:NAME`."""
+
+_PAUSES: Final = ("paused", "kind_paused", "tenant_paused")
+"""What the rule calls a lane of which one of these is paused."""
 
 
-def subjects_of(lane: Lane) -> tuple[FlowKey, FlowKey]:
-    """What may be set for the jobs of a lane: for their queue, and for their kind."""
-    return (lane.tenant, f"queue:{lane.queue}"), (lane.tenant, f"kind:{lane.kind}")
+def subjects_of(lane: Lane) -> tuple[FlowKey, FlowKey, FlowKey]:
+    """What may be set for the jobs of a lane: for their queue, their kind and their tenant."""
+    tenant = lane.tenant
+    return (tenant, f"queue:{lane.queue}"), (tenant, f"kind:{lane.kind}"), (tenant, f"tenant:{tenant}")
 
 
 def rate_of(row: FlowRow) -> Rate | None:
@@ -45,11 +50,11 @@ class FlowState:
         self.running: dict[FlowKey, int] = {
             key: 0 for key, row in self.rows.items() if row.concurrency or row.rate_count
         }
-        """How many jobs run of each queue and kind that has a limit."""
+        """How many jobs run of each queue, kind and tenant that has a limit."""
         self.bound: dict[int, tuple[FlowKey, ...]] = {}
         """The limits that hold for each lane which has any."""
         self.each: dict[int, tuple[FlowKey, ...]] = {}
-        """The queues and kinds of each lane whose limits hold per partition."""
+        """The queues, kinds and tenants of each lane whose limits hold per partition."""
         self.next_start_us: int | None = None
         """When the next job may start of those that a rate holds up and a worker waits for."""
         self._tags: dict[int, int] = {}
@@ -71,7 +76,7 @@ class FlowState:
             self.each.pop(lane.lane, None)
 
     def put(self, row: FlowRow, lanes: Iterable[Lane], running: int) -> None:
-        """Something is set for a queue or a kind, of whose jobs so many run."""
+        """Something is set for a queue, kind or tenant, of whose jobs so many run."""
         key = (row.tenant, row.subject)
         self.rows[key] = row
         if row.concurrency or row.rate_count:
@@ -88,10 +93,10 @@ class FlowState:
             self.running[key] += change
 
     def pause(self, lane: Lane) -> str | None:
-        """What is paused, in the words of the rule: `paused`, `kind_paused`, or None."""
+        """What is paused, in the words of the rule, or None."""
         if not self.rows:
             return None
-        for key, status in zip(subjects_of(lane), ("paused", "kind_paused"), strict=True):
+        for key, status in zip(subjects_of(lane), _PAUSES, strict=True):
             row = self.rows.get(key)
             if row is not None and row.paused:
                 return status

@@ -31,7 +31,7 @@ class Partitions:
         self.turns: dict[int, Turns] = {}
         """By lane, of those that have had partitions with ready jobs."""
         self.running: dict[PartitionKey, int] = {}
-        """How many jobs run of each partition of a queue or kind that has limits per partition."""
+        """How many jobs run of each partition of a queue, kind or tenant that has limits per partition."""
         self.paces: dict[PartitionKey, Pace] = {
             row[:3]: Pace(*row[3:]) for row in store.partition_paces(at_us)
         }
@@ -113,7 +113,7 @@ class Partitions:
             self._paces_swept = len(self.paces)
 
     def set_limits(self, key: FlowKey, running: Iterable[int], *, forgets: bool) -> None:
-        """Other limits hold for a queue or kind, of whose jobs those with these numbers in their rows run."""
+        """Other limits hold for a queue, kind or tenant, of whose jobs those with these numbers in their rows run."""
         self.running = _without(self.running, key)
         if has_limits_per_partition(self._flow.rows[key]):
             partitions = filter(None, map(partition_of, running))
@@ -153,5 +153,5 @@ class Partitions:
 
 
 def _without(used: dict[PartitionKey, Used], key: FlowKey) -> dict[PartitionKey, Used]:
-    """All but what is used by the partitions of a queue or a kind."""
+    """All but what is used by the partitions of a queue, kind or tenant."""
     return {one: how for one, how in used.items() if one[:2] != key}

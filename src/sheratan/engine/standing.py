@@ -201,7 +201,7 @@ def _approval_fact(fact: ApprovalFact) -> tuple[Any, ...]:
 
 
 def _compare_flows(reader: Reader, fold: Fold, problems: Problems) -> None:
-    """What is set for queues and kinds, and how far their rates are used up."""
+    """What is set for queues, kinds and tenants, and how far their rates are used up."""
     stands = {row[:2]: row[2:] for row in reader.flows()}
     said = {
         key: (fact.paused, fact.reason, *fact.limits, fact.declared, fact.entry, *fact.per_partition)

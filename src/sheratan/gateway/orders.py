@@ -32,7 +32,7 @@ def _backfill(request: api.BackfillSchedule) -> BackfillSchedule:
     )
 
 
-def _limit(subject: str, request: api.LimitQueue | api.LimitKind) -> LimitStarts:
+def _limit(subject: str, request: api.LimitQueue | api.LimitKind | api.LimitTenant) -> LimitStarts:
     return LimitStarts(subject=subject, limits=request.limits, reason=request.reason)
 
 
@@ -50,10 +50,13 @@ ORDERS: Final[dict[type[api.Request], Callable[[Any], Command]]] = {
     api.DelegateApproval: decision_command,
     api.PauseQueue: lambda request: Pause(subject=f"queue:{request.queue}", reason=request.reason),
     api.PauseKind: lambda request: Pause(subject=f"kind:{request.kind}", reason=request.reason),
+    api.PauseTenant: lambda request: Pause(subject=f"tenant:{request.tenant}", reason=request.reason),
     api.ResumeQueue: lambda request: Resume(subject=f"queue:{request.queue}"),
     api.ResumeKind: lambda request: Resume(subject=f"kind:{request.kind}"),
+    api.ResumeTenant: lambda request: Resume(subject=f"tenant:{request.tenant}"),
     api.LimitQueue: lambda request: _limit(f"queue:{request.queue}", request),
     api.LimitKind: lambda request: _limit(f"kind:{request.kind}", request),
+    api.LimitTenant: lambda request: _limit(f"tenant:{request.tenant}", request),
     api.PauseSchedule: lambda request: PauseSchedule(name=request.name, reason=request.reason),
     api.ResumeSchedule: lambda request: ResumeSchedule(name=request.name),
     api.BackfillSchedule: _backfill,

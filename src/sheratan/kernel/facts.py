@@ -173,7 +173,7 @@ class KeyFact(NamedTuple):
 
 
 class FlowFact(NamedTuple):
-    """What is set for a queue or a kind.
+    """What is set for a queue, kind or tenant.
 
     `paused` is the entry that paused it, 0 when it is not; `limits` are concurrency, the three numbers of a rate and
     weight; `declared` is 1 when they come with the kind; `entry` is the newest entry about it. `per_partition` are

@@ -158,6 +158,8 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
     "queue.resumed": FlowFold.flow_set,
     "kind.paused": FlowFold.flow_set,
     "kind.resumed": FlowFold.flow_set,
+    "tenant.paused": FlowFold.flow_set,
+    "tenant.resumed": FlowFold.flow_set,
     "flow.limited": FlowFold.flow_set,
     "job.submitted": DeadFold.submitted,
     "job.refused": Fold._refused,

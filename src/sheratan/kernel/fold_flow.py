@@ -1,4 +1,4 @@
-"""The fold of entries about queues and kinds: what is set for them, and how much of their limits is used."""
+"""The fold of entries about queues, kinds and tenants: what is set for them, and how much of their limits is used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sheratan.kernel.rate import UNPACED, Pace, Rate, advance, earliest_us, refi
 __all__ = ["FlowFold", "limit_columns", "partition_columns"]
 
 Key = tuple[str, str]
-"""A tenant, and `queue:NAME` or `kind:NAME`."""
+"""A tenant, and `queue:NAME`, `kind:NAME` or `tenant:NAME`."""
 
 PartitionKey = tuple[str, str, str]
 """The same, and the name of a partition."""
@@ -31,7 +31,7 @@ def partition_columns(told: dict[str, Any]) -> tuple[int, int, int, int]:
 
 
 class FlowFold(DeadFold):
-    """What each entry about a queue or a kind does, and whether leases keep to what is set."""
+    """What each entry about a queue, kind or tenant does, and whether leases keep to what is set."""
 
     def __init__(self, violations: list[Violation]) -> None:
         super().__init__(violations)
@@ -39,10 +39,10 @@ class FlowFold(DeadFold):
         self.paces: dict[Key, Pace] = {}
         self.partition_paces: dict[PartitionKey, Pace] = {}
         self._started: dict[Key | PartitionKey, set[int]] = {}
-        """Of queues, kinds and their partitions with a concurrency, the jobs that run, and some that have ended."""
+        """Of what has a concurrency, partitions among it: the jobs that run, and some that have ended."""
 
     def flow_set(self, entry: Entry) -> None:
-        """A queue or a kind was paused, resumed or limited."""
+        """A queue, kind or tenant was paused, resumed or limited."""
         key, data = (entry.tenant, entry.subject), entry.data
         known = self.flows.get(key) or _NOTHING
         if entry.previous != known.entry:
@@ -71,7 +71,7 @@ class FlowFold(DeadFold):
 
     def check_flows(self, entry: Entry) -> None:
         """A worker was given jobs: nothing that is paused, and no more than the limits in force let."""
-        for number, *_ in entry.data["jobs"]:
+        for number, *_ in entry.data["jobs"] if self.flows else ():
             job = self.open.get(number)
             if job is not None:
                 for key in _keys_of(job):
@@ -148,5 +148,6 @@ def _rate(numbers: tuple[int, ...]) -> Rate | None:
     return Rate(*numbers) if numbers[0] else None
 
 
-def _keys_of(job: OpenJob) -> tuple[Key, Key]:
-    return (job.tenant, f"queue:{job.queue}"), (job.tenant, f"kind:{job.kind}")
+def _keys_of(job: OpenJob) -> tuple[Key, Key, Key]:
+    tenant = job.tenant
+    return (tenant, f"queue:{job.queue}"), (tenant, f"kind:{job.kind}"), (tenant, f"tenant:{tenant}")

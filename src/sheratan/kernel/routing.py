@@ -21,6 +21,7 @@ PARTITION_ORDER = "dispatch.order@3"
 _PASSED_OVER: Final = {
     "paused": "queue is paused",
     "kind_paused": "kind is paused",
+    "tenant_paused": "tenant is paused",
     "not_offered": "the worker does not offer this kind",
 }
 """Why a lane in some state is passed over."""
@@ -66,8 +67,8 @@ def share_jobs(given: dict[str, Any]) -> Verdict:
     Input: worker, slots (free in the worker), room (free in the engine), lanes (each [queue, kind, depth, state])
     and heads (each [lane index, priority, number] and the cost unless it is 1; of every lane the first jobs in order,
     so that a job that is not listed comes after all listed ones of its lane). A lane's state is `open`, `paused`,
-    `kind_paused` or `not_offered`. Where they are not nothing: limits (each [subject, lane indexes, jobs that may
-    run or 0, jobs that run, rate or null]; a rate is [count, period_us, burst, pace_us, pace_part], see
+    `kind_paused`, `tenant_paused` or `not_offered`. Where they are not nothing: limits (each [subject, lane indexes,
+    jobs that may run or 0, jobs that run, rate or null]; a rate is [count, period_us, burst, pace_us, pace_part], see
     `kernel/rate.py`), at_us (now), shares (each [lane index, weight, tag], see `kernel/sharing.py`) and unread (lanes
     of which more is about to be read). A job that a limit stops holds up its lane, and no other.
     """

@@ -196,6 +196,8 @@ _TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     "queue.resumed": with_reason("resumed the queue"),
     "kind.paused": with_reason("paused the kind"),
     "kind.resumed": with_reason("resumed the kind"),
+    "tenant.paused": with_reason("paused the tenant"),
+    "tenant.resumed": with_reason("resumed the tenant"),
     "flow.limited": _limited,
     "job.submitted": _submitted,
     "job.refused": _refused,

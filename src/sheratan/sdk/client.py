@@ -14,7 +14,6 @@ from sheratan.contracts import api
 from sheratan.contracts.bulk import BulkPreview, BulkRecord
 from sheratan.contracts.dead_letters import DeadLetter, DeadLetterPage, Edit
 from sheratan.contracts.errors import JobFailed
-from sheratan.contracts.flow import FlowLimits, FlowRecord
 from sheratan.contracts.jobs import JobRecord, KindDescription, QueueRecord, Submission
 from sheratan.contracts.runs import RunRecord
 from sheratan.contracts.schedules import FiringRecord, ScheduleRecord
@@ -22,6 +21,7 @@ from sheratan.contracts.values import convert
 from sheratan.contracts.worker import StepRecord
 from sheratan.contracts.workflows import Workflow
 from sheratan.sdk.approval_calls import ApprovalCalls
+from sheratan.sdk.flow_calls import FlowCalls
 from sheratan.sdk.kind import Kind
 from sheratan.sdk.options import SubmissionOptions, read_options
 from sheratan.sdk.retention_calls import RetentionCalls
@@ -59,7 +59,7 @@ class JobHandle:
         return await self._client.cancel(self.id, reason)
 
 
-class Client(ApprovalCalls, RetentionCalls):
+class Client(ApprovalCalls, FlowCalls, RetentionCalls):
     """An engine's client. Use it as an async context manager, or call `close`."""
 
     def __init__(self, transport: api.Transport) -> None:
@@ -261,46 +261,6 @@ class Client(ApprovalCalls, RetentionCalls):
         queues: list[QueueRecord] = await self._transport.call(api.ListQueues())
         return queues
 
-    async def pause(self, queue: str, reason: str = "") -> bool:
-        """Start no more jobs of a queue; False when it was paused already."""
-        changed: bool = await self._transport.call(
-            convert({"queue": queue, "reason": reason}, api.PauseQueue)
-        )
-        return changed
-
-    async def resume(self, queue: str) -> bool:
-        """Start jobs of a queue again; False when it was not paused."""
-        changed: bool = await self._transport.call(convert({"queue": queue}, api.ResumeQueue))
-        return changed
-
-    async def limit(self, queue: str, limits: FlowLimits, reason: str = "") -> int:
-        """Set the limits of a queue, all of them at once; returns the journal entry that records it."""
-        wanted = {"queue": queue, "limits": msgspec.to_builtins(limits), "reason": reason}
-        entry: int = await self._transport.call(convert(wanted, api.LimitQueue))
-        return entry
-
-    async def pause_kind(self, kind: str, reason: str = "") -> bool:
-        """Start no more jobs of a kind, in whatever queue; False when it was paused already."""
-        wanted = convert({"kind": kind, "reason": reason}, api.PauseKind)
-        changed: bool = await self._transport.call(wanted)
-        return changed
-
-    async def resume_kind(self, kind: str) -> bool:
-        """Start jobs of a kind again; False when it was not paused."""
-        changed: bool = await self._transport.call(convert({"kind": kind}, api.ResumeKind))
-        return changed
-
-    async def limit_kind(self, kind: str, limits: FlowLimits, reason: str = "") -> int:
-        """Set the limits of a kind, all of them at once; returns the journal entry that records it."""
-        wanted = {"kind": kind, "limits": msgspec.to_builtins(limits), "reason": reason}
-        entry: int = await self._transport.call(convert(wanted, api.LimitKind))
-        return entry
-
-    async def flows(self) -> list[FlowRecord]:
-        """Every queue and kind that has been used, paused or limited, with its limits."""
-        flows: list[FlowRecord] = await self._transport.call(api.ListFlows())
-        return flows
-
     async def create_schedule(
         self,
         name: str,
@@ -366,7 +326,7 @@ class Client(ApprovalCalls, RetentionCalls):
         return kinds
 
     async def why(self, subject: str) -> api.Story:
-        """The story of a job, a run, `queue:NAME`, `kind:NAME`, `schedule:NAME`, a worker or the `engine`."""
+        """The story of a job, a run, a worker, the `engine`, or `queue:NAME` (`kind:`, `tenant:`, `schedule:`)."""
         story: api.Story = await self._transport.call(api.TellWhy(id=subject))
         return story
 

@@ -17,6 +17,7 @@ from sheratan.contracts.filters import JobFilter
 from sheratan.contracts.flow import FlowLimits, PartitionLimits, Rate
 from sheratan.contracts.jobs import Options as JobOptions
 from sheratan.contracts.jobs import Submission
+from sheratan.contracts.principal import DEFAULT_TENANT
 from sheratan.simulation.choices import Choices
 from sheratan.simulation.clock import EPOCH_US
 from sheratan.simulation.coverage import Coverage
@@ -207,6 +208,12 @@ class Client:
     async def _resume_kind(self) -> None:
         await self._ask(api.ResumeKind(kind=self._choices.pick("client.kind", KINDS)))
 
+    async def _pause_tenant(self) -> None:
+        await self._ask(api.PauseTenant(tenant=DEFAULT_TENANT, reason="a test"))
+
+    async def _resume_tenant(self) -> None:
+        await self._ask(api.ResumeTenant(tenant=DEFAULT_TENANT))
+
     async def _limit(self) -> None:
         draw = self._choices
         count, seconds, burst = draw.pick("limit.rate", ((0, 0, 0), (3, 1.0, 1), (7, 10.0, 3), (1, 4.0, 2)))
@@ -216,7 +223,9 @@ class Client:
             weight=draw.pick("limit.weight", (1, 1, 3)),
             per_partition=self._partition_limits(),
         )
-        if draw.chance("limit.kind", 300):
+        if draw.chance("limit.tenant", 100):
+            await self._ask(api.LimitTenant(tenant=DEFAULT_TENANT, limits=limits))
+        elif draw.chance("limit.kind", 300):
             await self._ask(api.LimitKind(kind=draw.pick("client.kind", KINDS), limits=limits))
         else:
             await self._ask(api.LimitQueue(queue=draw.pick("client.queue", QUEUES), limits=limits))

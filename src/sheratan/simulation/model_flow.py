@@ -1,4 +1,4 @@
-"""The part of the model that knows what is set for queues and kinds, and who may start when."""
+"""The part of the model that knows what is set for queues, kinds and tenants, and who may start when."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ __all__ = ["ModelFlow", "bounds"]
 _TURN: Final = 1_000_000
 """What a start adds to how far a lane of weight 1 is ahead."""
 
+_TENANT: Final = "tenant:default"
+"""Whose all jobs are."""
+
 _Lane = tuple[str, str, int]
 
 _Member = tuple[_Lane, str | None]
@@ -44,7 +47,7 @@ class ModelFlow(ModelCode):
     def __init__(self) -> None:
         super().__init__()
         self.paused: set[str] = set()
-        """What is paused: `queue:NAME` or `kind:NAME`."""
+        """What is paused: `queue:NAME`, `kind:NAME` or `tenant:NAME`."""
         self.set_for: dict[str, FlowLimits] = {}
         """What was ever paused or limited, with its limits."""
         self.declared: set[str] = set()
@@ -83,6 +86,8 @@ class ModelFlow(ModelCode):
 
     def _LimitStarts(self, pending: Pending, command: LimitStarts) -> Any:  # noqa: N802 - the command's name
         self.hit("flow.limited")
+        if command.subject == _TENANT:
+            self.hit("flow.tenant_limited")
         self._limit(command.subject, command.limits)
         self.declared.discard(command.subject)
         entry = self._actual_value(pending)
@@ -151,6 +156,8 @@ class ModelFlow(ModelCode):
                 self.hit("kind.paused")
             if f"queue:{job.wanted.queue}" in self.paused:
                 self.hit("queue.paused")
+            if _TENANT in self.paused:
+                self.hit("tenant.paused")
 
     def late(self, worker: ModelWorker, at_us: int) -> ModelJob | None:
         """A job that a worker might have started at an instant."""
@@ -324,8 +331,8 @@ def _lane(job: ModelJob) -> _Lane:
     return job.wanted.queue, job.wanted.kind, job.wanted.version
 
 
-def _subjects(job: ModelJob) -> tuple[str, str]:
-    return f"queue:{job.wanted.queue}", f"kind:{job.wanted.kind}"
+def _subjects(job: ModelJob) -> tuple[str, str, str]:
+    return f"queue:{job.wanted.queue}", f"kind:{job.wanted.kind}", _TENANT
 
 
 def _subjects_and_partitions(job: ModelJob) -> list[Any]:

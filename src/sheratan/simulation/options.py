@@ -58,6 +58,8 @@ _WEIGHTS: Final[dict[str, int]] = {
     "resume": 1,
     "pause_kind": 1,
     "resume_kind": 1,
+    "pause_tenant": 1,
+    "resume_tenant": 4,
     "limit": 6,
     "look": 3,
     "signal": 8,

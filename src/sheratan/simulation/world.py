@@ -12,6 +12,7 @@ import msgspec
 from sheratan.contracts import api
 from sheratan.contracts.errors import NotFound, SheratanError
 from sheratan.contracts.flow import NO_LIMITS
+from sheratan.contracts.principal import DEFAULT_TENANT
 from sheratan.engine import window
 from sheratan.engine.ids import find_remains
 from sheratan.engine.views import find_view
@@ -42,6 +43,11 @@ A handler may wait for five minutes in each of its steps, and in the next attemp
 """
 
 _UNDER_WAY_SECONDS: Final = 20.0
+_LIMITS: Final[dict[str, type[Any]]] = {
+    "queue": api.LimitQueue,
+    "kind": api.LimitKind,
+    "tenant": api.LimitTenant,
+}
 _SMALL_WINDOWS: Final = {"WINDOW_JOBS_MAX": 6, "REFILL_JOBS": 3, "LOW_JOBS": 1}
 
 
@@ -189,12 +195,10 @@ class _World:
         """Nothing is paused or scheduled any more, and nothing limited that would make the end wait."""
         requests: list[api.Request] = [api.ResumeQueue(queue=queue) for queue in QUEUES]
         requests += [api.ResumeKind(kind=kind) for kind in KINDS]
+        requests.append(api.ResumeTenant(tenant=DEFAULT_TENANT))
         for subject in sorted(self.auditor.model.set_for):
             what, _, name = subject.partition(":")
-            if what == "queue":
-                requests.append(api.LimitQueue(queue=name, limits=NO_LIMITS))
-            else:
-                requests.append(api.LimitKind(kind=name, limits=NO_LIMITS))
+            requests.append(_LIMITS[what](**{what: name}, limits=NO_LIMITS))
         requests += [api.DeleteSchedule(name=name) for name in self.auditor.model.schedules]
         for request in requests:
             await self._insist(request)

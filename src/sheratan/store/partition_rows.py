@@ -19,7 +19,7 @@ __all__ = [
 _LANE_BITS = LANES_MAX.bit_length()
 
 PartitionKey = tuple[str, str, int]
-"""A tenant, `queue:NAME` or `kind:NAME`, and the number of a partition."""
+"""A tenant, `queue:NAME`, `kind:NAME` or `tenant:NAME`, and the number of a partition."""
 
 
 class PartitionRow(NamedTuple):

@@ -98,11 +98,11 @@ class Reader(Scans, ApprovalReader, PartitionReader, RetentionReader, Protocol):
         ...
 
     def flows(self) -> list[FlowRow]:
-        """What was ever set for queues and kinds."""
+        """What was ever set for queues, kinds and tenants."""
         ...
 
     def paces(self) -> list[PaceRow]:
-        """How far the rates of queues and kinds are used up."""
+        """How far the rates of queues, kinds and tenants are used up."""
         ...
 
     def jobs(self, numbers: Sequence[int]) -> list[JobRow]:

@@ -317,7 +317,7 @@ class KeyRow(NamedTuple):
 
 
 class FlowRow(NamedTuple):
-    """What is set for a queue or a kind (`queue:NAME`, `kind:NAME`): a pause, and limits. 0 is no limit."""
+    """What is set for a queue, kind or tenant (`queue:NAME` and so on): a pause, and limits. 0 is no limit."""
 
     tenant: str
     subject: str
@@ -342,7 +342,7 @@ class FlowRow(NamedTuple):
 
 
 class PaceRow(NamedTuple):
-    """How far the rate of a queue or a kind is used up (`kernel/rate.py:Pace`)."""
+    """How far the rate of a queue, kind or tenant is used up (`kernel/rate.py:Pace`)."""
 
     tenant: str
     subject: str

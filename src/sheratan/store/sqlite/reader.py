@@ -70,11 +70,11 @@ class SqliteReader(SqliteRuns, SqliteApprovals, SqlitePartitions, SqliteRetentio
         return list(starmap(Lane, self._rows("select_lanes")))
 
     def flows(self) -> list[FlowRow]:
-        """What was ever set for queues and kinds."""
+        """What was ever set for queues, kinds and tenants."""
         return list(starmap(FlowRow, self._rows("select_flows")))
 
     def paces(self) -> list[PaceRow]:
-        """How far the rates of queues and kinds are used up."""
+        """How far the rates of queues, kinds and tenants are used up."""
         return list(starmap(PaceRow, self._rows("select_paces")))
 
     def jobs(self, numbers: Sequence[int]) -> list[JobRow]:
