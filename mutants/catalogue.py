@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mutants import (
+    bugs_ageing,
     bugs_approvals,
     bugs_children,
     bugs_code,
@@ -36,6 +37,7 @@ BUGS: dict[str, Bug] = {
         bugs_dispatch,
         bugs_flow,
         bugs_partitions,
+        bugs_ageing,
         bugs_schedules,
         bugs_settle,
         bugs_steps,

@@ -202,25 +202,6 @@ def test_a_quicker_rate_does_not_wait_for_what_the_slower_one_owed(world: World)
 # Whose turn it is
 
 
-def jain(shares: list[int]) -> float:
-    """Jain's index of fairness: 1 when all shares are equal, 1/n when one has all (Jain, Chiu and Hawe, 1984)."""
-    return sum(shares) ** 2 / (len(shares) * sum(share * share for share in shares))
-
-
-def test_a_neighbour_with_fifty_times_the_jobs_gets_no_more_turns(world: World) -> None:
-    for _ in range(50):
-        for _ in range(20):
-            world.submit(queue="noisy")
-        for queue in ("a", "b", "c"):
-            world.submit(queue=queue)
-    session, served = world.register(slots=4), dict.fromkeys(("noisy", "a", "b", "c"), 0)
-    for _ in range(40):
-        for given in world.lease(session, 4):
-            served[given.queue] += 1
-            world.settle(given)
-    assert jain(list(served.values())) >= 0.95, served
-
-
 def test_turns_go_by_weight(world: World) -> None:
     limit(world, "queue:a", weight=3)
     for queue in ("a", "b"):

@@ -76,7 +76,7 @@ CHANGES = [
     ("UPDATE idempotency SET number = 1 WHERE key = 'later'", "E7", "idempotency"),
     ("INSERT INTO idempotency VALUES ('default', 'more', zeroblob(32), 9999)", "E7", "idempotency"),
     (
-        "INSERT INTO flow VALUES ('default', 'queue:unheard', 1, '', 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0)",
+        "INSERT INTO flow VALUES ('default', 'queue:unheard', 1, '', 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0)",
         "J5",
         "flow",
     ),

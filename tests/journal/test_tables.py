@@ -144,7 +144,7 @@ CHANGES = [
     ("UPDATE flow SET declared = 1 - declared", "J14", "flow"),
     ("DELETE FROM flow", "J5", "flow"),
     (
-        "INSERT INTO flow VALUES ('default', 'queue:unheard', 1, '', 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0)",
+        "INSERT INTO flow VALUES ('default', 'queue:unheard', 1, '', 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0)",
         "J5",
         "flow",
     ),

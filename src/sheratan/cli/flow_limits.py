@@ -45,6 +45,9 @@ _OPTIONS = (
     click.option("--partition-rate", type=_Rate(), help="How many of each partition may start in a time."),
     click.option("--partition-burst", type=int, help="How many of these may start at once (default: 1)."),
     click.option("--weight", type=int, help="Its share of turns against others (default: 1)."),
+    click.option(
+        "--ageing", type=DURATION, help="For so long without a start a priority gains a step, such as 30s."
+    ),
     click.option("--none", "lift", is_flag=True, help="Lift all limits."),
     click.option("--reason", default="", help="Why; it goes into the journal."),
 )
@@ -61,6 +64,8 @@ def _limits_given(*, lift: bool, **given: Any) -> dict[str, Any]:
     found = _bounds_given(given, "")
     if given["weight"] is not None:
         found["weight"] = given["weight"]
+    if given["ageing"] is not None:
+        found["ageing_seconds"] = given["ageing"]
     per_partition = _bounds_given(given, "partition_")
     if per_partition:
         found["per_partition"] = per_partition
@@ -89,6 +94,8 @@ def told_limits(limits: FlowLimits) -> str:
     parts = [*_told_bounds(limits)]
     if limits.weight != 1:
         parts.append(f"weight {limits.weight}")
+    if limits.ageing_seconds is not None:
+        parts.append(f"ageing {limits.ageing_seconds:g} s")
     if limits.per_partition is not None:
         parts += [f"each partition {bound}" for bound in _told_bounds(limits.per_partition)]
     return "; ".join(parts)

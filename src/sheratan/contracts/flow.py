@@ -35,6 +35,11 @@ class FlowLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     concurrency: Count | None = None
     rate: Rate | None = None
     weight: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 1
+    ageing_seconds: Annotated[float, msgspec.Meta(ge=0.001, le=86_400)] | None = None
+    """By so much waiting for a start a priority gains a step, in each queue and kind by itself; at most a day.
+
+    Where it is set for several of queue, kind and tenant, the shortest holds. None: urgent jobs always go first.
+    """
     per_partition: PartitionLimits | None = None
     """What holds for the jobs of each partition beside that; jobs without a partition are free of it."""
 

@@ -139,6 +139,7 @@ def limits_of(row: FlowRow | None) -> FlowLimits:
         concurrency=row.concurrency or None,
         rate=_told(rate_of(row)),
         weight=row.weight,
+        ageing_seconds=row.ageing_us / 1_000_000 or None,
         per_partition=PartitionLimits(concurrency=row.partition_concurrency or None, rate=_told(each))
         if row.partition_concurrency or each
         else None,

@@ -9,6 +9,7 @@ import msgspec
 from sheratan.contracts.principal import ENGINE
 from sheratan.contracts.worker import Assignment
 from sheratan.engine.batch import Batch
+from sheratan.engine.dispatch_ageing import are_ageing
 from sheratan.engine.dispatch_partitions import are_among, choose
 from sheratan.engine.flow_state import FlowKey
 from sheratan.engine.lease_input import (
@@ -21,8 +22,8 @@ from sheratan.engine.lease_input import (
     needed,
 )
 from sheratan.engine.state import Session
-from sheratan.kernel.routing import ORDER, PARTITION_ORDER, share_jobs, share_partitions
-from sheratan.kernel.rules import Verdict, decision
+from sheratan.kernel.routing import AGEING_ORDER, ORDER, PARTITION_ORDER, share_jobs
+from sheratan.kernel.rules import Verdict, decision, find_rule
 from sheratan.kernel.sharing import Picked, pick
 from sheratan.store.rows import JobRow, PaceRow, Ready, make_lease
 
@@ -56,11 +57,12 @@ def _serve(batch: Batch, session: Session, room: int) -> None:
     if not usable:
         return
     places = min(slots, room)
-    if are_among(batch.state.partitions.turns, usable):
+    if are_ageing(batch.state.flow.ageing, usable) or are_among(batch.state.partitions.turns, usable):
         given = {"worker": session.subject, "slots": slots, "room": room, "lanes": lanes}
         rows = choose(batch, usable, given, places)
         if rows:
-            _give(batch, session, rows, (PARTITION_ORDER, given, share_partitions(given)))
+            rule = AGEING_ORDER if "ageing" in given else PARTITION_ORDER
+            _give(batch, session, rows, (rule, given, find_rule(rule)(given)))
         return
     heads, rows = heads_of(batch, usable, places)
     given = {"worker": session.subject, "slots": slots, "room": room, "lanes": lanes, "heads": heads}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
 from sheratan.engine.batch import Batch
+from sheratan.engine.dispatch_ageing import add_aged, add_aged_of_lanes, add_ageing, are_known, note_starts
 from sheratan.engine.flow_state import FlowKey
 from sheratan.engine.lease_input import (
     Usable,
@@ -44,30 +46,33 @@ def are_among(turns: dict[int, Turns], usable: Usable) -> bool:
 
 
 def choose(batch: Batch, usable: Usable, given: dict[str, Any], places: int) -> dict[int, Ready]:
-    """Complete what `dispatch.order@3` is given, note what its choice makes of turns and rates; returns the rows.
+    """Complete what `dispatch.order@3` or `@4` is given, and note what its choice makes of turns and rates.
 
-    Without rows nothing can be chosen. A partition needs a place to be served, so one more than there are places
-    is all that matters of a lane; the others do not show up in the decision, however many there are.
+    Returns the rows; without rows nothing can be chosen. A partition needs a place to be served, so one more than
+    there are places is all that matters of a lane, and the next one of each priority where priorities age; the others
+    do not show up in the decision, however many there are.
     """
     turns = batch.state.partitions.turns
     plain = [one for one in usable if not are_among(turns, [one])]
-    heads, rows = heads_of(batch, plain, places)
-    members: list[list[Any]] = []
-    given["heads"], given["partitions"] = heads, members
-    keys = add_limits(batch, usable, given)
-    add_shares(batch, usable, given)
-    add_unread(batch, plain, given, places)
     lanes = [_lane(batch, *one, places) for one in usable if are_among(turns, [one])]
-    if any(lane.turns.unread for lane in lanes):
+    if any(lane.turns.unread for lane in lanes) or not are_known(batch, plain):
         # What is most urgent in it is about to be read.
         batch.more = True
         return {}
+    given["heads"], rows = heads_of(batch, plain, places)
+    given["partitions"] = list[list[Any]]()
+    add_ageing(batch, usable, given)
+    rows.update(add_aged_of_lanes(batch, plain, given))
+    keys = add_limits(batch, usable, given)
+    add_shares(batch, usable, given)
+    add_unread(batch, plain, given, places)
     for lane in lanes:
         rows.update(_add_members(batch, lane, given, places))
     partition_keys = _add_partition_limits(batch, lanes, given)
     picked = pick_partitions(given)
     _wake_for(batch, lanes, picked)
     _take_turns(batch, lanes, dict(usable), picked)
+    note_starts(batch, usable, given, picked.chosen)
     _note_paces(batch, keys, partition_keys, picked)
     _leave_out(given, picked)
     return rows if picked.chosen else {}
@@ -75,7 +80,19 @@ def choose(batch: Batch, usable: Usable, given: dict[str, Any], places: int) -> 
 
 def _lane(batch: Batch, index: int, lane: Lane, places: int) -> _Lane:
     turns = batch.state.partitions.turns[lane.lane]
-    return _Lane(index, turns, turns.first(places + 1, batch.at_us, partial(_stopped, batch)))
+    ages, stopped = lane.lane in batch.state.flow.ageing, partial(_stopped, batch)
+    return _Lane(index, turns, turns.first(places + 1, batch.at_us, stopped, of_each=ages))
+
+
+def _firsts(batch: Batch, members: list[int]) -> Iterator[tuple[int, Ready]]:
+    """The member that is next of each priority, with its first job."""
+    seen: set[int] = set()
+    for member in members:
+        row = batch.state.windows[member].first
+        assert row is not None, "who may be next has a job in memory"
+        if row.priority not in seen:
+            seen.add(row.priority)
+            yield -member, row
 
 
 def _stopped(batch: Batch, member: int, number: int) -> tuple[bool, int | None]:
@@ -99,6 +116,7 @@ def _add_members(batch: Batch, lane: _Lane, given: dict[str, Any], places: int) 
         batch.more |= window.wants_refill
         if len(listed) <= places and len(listed) < window.depth:
             given.setdefault("unread", []).append(-member)
+    add_aged(batch, lane.turns.lane, _firsts(batch, lane.members), given)
     if lane.turns.aside:
         given.setdefault("held", []).append([lane.index, len(lane.turns.aside)])
     return rows
@@ -153,7 +171,7 @@ def _note_paces(
 
 def _leave_out(given: dict[str, Any], picked: PickedPartitions) -> None:
     """Leave out what does not decide: members that were not looked at but for the next, and all but their next job."""
-    left = _left_out(given["partitions"], picked)
+    left = _left_out(given["partitions"], picked) - {head[0] for head, _ in given.get("aged", ())}
     given["partitions"] = [one for one in given["partitions"] if one[0] not in left]
     given["heads"] = [head for head in needed(given["heads"], picked.chosen) if head[0] not in left]
     if "limits" in given:

@@ -94,7 +94,7 @@ _TOO_MANY = "{} queues, kinds and tenants have been paused or limited before (li
 
 
 def _columns(told: dict[str, Any]) -> tuple[int, ...]:
-    return limit_columns(told) + partition_columns(told)
+    return (*limit_columns(told), *partition_columns(told), told.get("ageing_us", 0))
 
 
 _NOTHING = _columns({})
@@ -102,7 +102,7 @@ _NOTHING = _columns({})
 
 def _limits_of(row: FlowRow) -> tuple[int, ...]:
     limits = row.concurrency, row.rate_count, row.rate_period_us, row.rate_burst, row.weight
-    return limits + row[-4:]
+    return (*limits, *row.per_partition, row.ageing_us)
 
 
 def _limit(
@@ -116,8 +116,9 @@ def _limit(
     told = _told(limits)
     is_declared, each = int("declared" in data), partition_columns(told)
     # Under another rate per partition all of them begin anew: to look at each would take as long as there are many.
-    forgets = each[1:] != row[-3:]
-    row = FlowRow(*row[:4], *limit_columns(told), is_declared, row.entry, *each)
+    forgets = each[1:] != row.per_partition[1:]
+    ageing_us = told.get("ageing_us", 0)
+    row = FlowRow(*row[:4], *limit_columns(told), is_declared, row.entry, *each, ageing_us)
     if forgets:
         batch.unit.partitions.forgotten.add((row.tenant, row.subject))
     entry = _set(batch, "flow.limited", row, {"limits": told} | data, by, cause)
@@ -133,6 +134,8 @@ def _told(limits: FlowLimits) -> dict[str, Any]:
     told = _told_bounds(limits)
     if limits.weight != 1:
         told["weight"] = limits.weight
+    if limits.ageing_seconds is not None:
+        told["ageing_us"] = round(limits.ageing_seconds * 1_000_000)
     each = _told_bounds(limits.per_partition) if limits.per_partition else None
     if each:
         told["per_partition"] = each
@@ -195,4 +198,6 @@ def _set(
     batch.unit.flows[key] = row
     running = sum(key in subjects_of(state.lane_of(held.job)) for held in state.held.values())
     state.flow.put(row, state.lane_by_number.values(), running)
+    # What is beyond the windows is to be looked at where priorities age.
+    state.dry.update(state.flow.ageing)
     return entry

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, TypeVar
 
 from sheratan.kernel.rate import UNPACED, Pace, Rate
 from sheratan.kernel.sharing import TURN
@@ -13,6 +13,8 @@ __all__ = ["FlowKey", "FlowState", "has_limits_per_partition", "partition_rate_o
 
 FlowKey = tuple[str, str]
 """A tenant, and `queue:NAME`, `kind:NAME` or `tenant:NAME`."""
+
+Known = TypeVar("Known")
 
 _PAUSES: Final = ("paused", "kind_paused", "tenant_paused")
 """What the rule calls a lane of which one of these is paused."""
@@ -36,9 +38,17 @@ def partition_rate_of(row: FlowRow) -> Rate | None:
     return Rate(row.partition_rate_count, row.partition_rate_period_us, row.partition_rate_burst)
 
 
-def has_limits_per_partition(row: FlowRow | None) -> bool:
+def has_limits_per_partition(row: FlowRow) -> bool:
     """Whether anything is set that holds for each partition by itself."""
-    return row is not None and bool(row.partition_concurrency or row.partition_rate_count)
+    return bool(row.partition_concurrency or row.partition_rate_count)
+
+
+def _keep(known: dict[int, Known], lane: int, what: Known) -> None:
+    """Keep what holds for a lane, if anything does."""
+    if what:
+        known[lane] = what
+    else:
+        known.pop(lane, None)
 
 
 class FlowState:
@@ -55,6 +65,10 @@ class FlowState:
         """The limits that hold for each lane which has any."""
         self.each: dict[int, tuple[FlowKey, ...]] = {}
         """The queues, kinds and tenants of each lane whose limits hold per partition."""
+        self.ageing: dict[int, int] = {}
+        """By how much waiting a priority gains a step, of each lane where priorities age."""
+        self.started: dict[tuple[int, int], int] = {}
+        """When a job was started last, by lane and priority, since priorities age there: as unstored as turns are."""
         self.next_start_us: int | None = None
         """When the next job may start of those that a rate holds up and a worker waits for."""
         self._tags: dict[int, int] = {}
@@ -64,16 +78,11 @@ class FlowState:
 
     def bind(self, lane: Lane) -> None:
         """Find out what holds for a lane."""
-        keys = tuple(key for key in subjects_of(lane) if key in self.running)
-        if keys:
-            self.bound[lane.lane] = keys
-        else:
-            self.bound.pop(lane.lane, None)
-        keys = tuple(key for key in subjects_of(lane) if has_limits_per_partition(self.rows.get(key)))
-        if keys:
-            self.each[lane.lane] = keys
-        else:
-            self.each.pop(lane.lane, None)
+        number, keys = lane.lane, [key for key in subjects_of(lane) if key in self.rows]
+        _keep(self.bound, number, tuple(key for key in keys if key in self.running))
+        _keep(self.each, number, tuple(key for key in keys if has_limits_per_partition(self.rows[key])))
+        steps = [self.rows[key].ageing_us for key in keys if self.rows[key].ageing_us]
+        _keep(self.ageing, number, min(steps, default=0))
 
     def put(self, row: FlowRow, lanes: Iterable[Lane], running: int) -> None:
         """Something is set for a queue, kind or tenant, of whose jobs so many run."""

@@ -67,7 +67,8 @@ def add_limits(batch: Batch, usable: Usable, given: dict[str, Any]) -> list[Flow
 
 def add_costs(batch: Batch, given: dict[str, Any], paced: set[int]) -> None:
     """Add what jobs count for, where that is not 1 and a rate limits their start."""
-    heads = [head for head in given["heads"] if head[0] in paced]
+    aged = (head for head, _ in given.get("aged", ()))
+    heads = [head for head in (*given["heads"], *aged) if head[0] in paced]
     jobs = batch.jobs([head[2] for head in heads]) if heads else {}
     for head in heads:
         if jobs[head[2]].cost != 1:

@@ -204,7 +204,15 @@ def _compare_flows(reader: Reader, fold: Fold, problems: Problems) -> None:
     """What is set for queues, kinds and tenants, and how far their rates are used up."""
     stands = {row[:2]: row[2:] for row in reader.flows()}
     said = {
-        key: (fact.paused, fact.reason, *fact.limits, fact.declared, fact.entry, *fact.per_partition)
+        key: (
+            fact.paused,
+            fact.reason,
+            *fact.limits,
+            fact.declared,
+            fact.entry,
+            *fact.per_partition,
+            fact.ageing_us,
+        )
         for key, fact in fold.flows.items()
     }
     problems.differ("flow", said, stands)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from sheratan.contracts.errors import CorruptData
+from sheratan.contracts.ids import JOB_NUMBER_MAX
 from sheratan.contracts.limits import LANES_MAX, Limits
 from sheratan.contracts.principal import Principal
 from sheratan.engine.commands import Pending, StartBulk
@@ -205,7 +206,16 @@ class State:
             if window is not None and window.wants_refill:
                 window.refill(self.store.ready_page(lane, window.edge, window.page))
                 self._note_head(lane, window)
+            if window is not None and lane in self.flow.ageing and not window.knows_levels:
+                window.look_beyond(self._first_beyond(lane, window.edge))
         self.dry.clear()
+
+    def _first_beyond(self, lane: int, edge: tuple[int, int]) -> Iterator[Ready]:
+        """The first ready job of each priority after a place in a lane's order: a look into the index for each."""
+        rows = self.store.ready_page(lane, edge, 1)
+        while rows:
+            yield rows[0]
+            rows = self.store.ready_page(lane, (rows[0].priority, JOB_NUMBER_MAX), 1)
 
     def add_lane(self, tenant: str, queue: str, kind: str, version: int) -> Lane:
         """A lane for the first job of a version of a kind in a queue."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Iterable
 from typing import Final
 
 from sheratan.store.rows import Ready
@@ -45,6 +46,8 @@ class Window:
         self._keys: list[Key] = []
         self._start = 0
         self._rows: dict[int, Ready] = {}
+        self._beyond: dict[int, Ready] | None = None
+        """The first job after `edge` of each priority that has any; None where nobody has looked or it has changed."""
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -69,11 +72,31 @@ class Window:
         """The last key that was read from the database."""
         return self._edge
 
+    @property
+    def knows_levels(self) -> bool:
+        """Whether the first job of each priority is known."""
+        return self.whole or self._beyond is not None
+
+    def levels(self) -> list[Ready]:
+        """The first job of each priority, as far as it is known."""
+        found: dict[int, Ready] = {} if self.whole or self._beyond is None else dict(self._beyond)
+        at = self._start
+        while at < len(self._keys):
+            priority, number = self._keys[at]
+            found[priority] = self._rows[number]
+            at = bisect_left(self._keys, (priority + 1, 0), at)
+        return [found[priority] for priority in sorted(found)]
+
+    def look_beyond(self, rows: Iterable[Ready]) -> None:
+        """Take the first job after `edge` of each priority that has any, as the database has it now."""
+        self._beyond = {row.priority: row for row in rows}
+
     def refill(self, rows: list[Ready]) -> None:
         """Take the next page after `edge`, as the database has it now."""
         for row in rows:
             self._keys.append((row.priority, row.number))
             self._rows[row.number] = row
+        self._beyond = None
         if len(rows) < self.page:
             self.whole = True
         else:
@@ -85,6 +108,10 @@ class Window:
         self._backlog.depth += 1
         key = (row.priority, row.number)
         if not self.whole and key > self._edge:
+            if self._beyond is not None:
+                first = self._beyond.get(row.priority)
+                if first is None or row.number < first.number:
+                    self._beyond[row.priority] = row
             return
         if not self._keys or key > self._keys[-1]:
             self._keys.append(key)
@@ -99,6 +126,9 @@ class Window:
         self.depth -= 1
         self._backlog.depth -= 1
         if self._rows.pop(row.number, None) is None:
+            first = self._beyond.get(row.priority) if self._beyond is not None else None
+            if first is not None and first.number == row.number:
+                self._beyond = None
             return
         key = (row.priority, row.number)
         keys, start = self._keys, self._start
@@ -128,3 +158,4 @@ class Window:
         del self._keys[keep:]
         self._edge = self._keys[-1]
         self.whole = False
+        self._beyond = None

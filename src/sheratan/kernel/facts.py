@@ -177,7 +177,8 @@ class FlowFact(NamedTuple):
 
     `paused` is the entry that paused it, 0 when it is not; `limits` are concurrency, the three numbers of a rate and
     weight; `declared` is 1 when they come with the kind; `entry` is the newest entry about it. `per_partition` are
-    the concurrency and the rate that hold for each partition by itself.
+    the concurrency and the rate that hold for each partition by itself; `ageing_us` is by how much waiting a priority
+    gains a step, 0 for none.
     """
 
     paused: int
@@ -186,6 +187,7 @@ class FlowFact(NamedTuple):
     declared: int
     entry: int | None
     per_partition: tuple[int, int, int, int] = (0, 0, 0, 0)
+    ageing_us: int = 0
 
 
 class ScheduleFact(NamedTuple):

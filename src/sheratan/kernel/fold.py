@@ -117,6 +117,8 @@ class Fold(RetentionFold):
     def _leased(self, entry: Entry) -> None:
         self.check_previous(entry, self._workers.get(entry.subject))
         self._workers[entry.subject] = entry.seq
+        if self.flows:
+            self.check_aged(entry)
         self.leased(entry)
         if self.flows:
             self.check_flows(entry)

@@ -38,6 +38,8 @@ class FlowFold(DeadFold):
         self.flows: dict[Key, FlowFact] = {}
         self.paces: dict[Key, Pace] = {}
         self.partition_paces: dict[PartitionKey, Pace] = {}
+        self._ages = False
+        """Whether ageing was ever set."""
         self._started: dict[Key | PartitionKey, set[int]] = {}
         """Of what has a concurrency, partitions among it: the jobs that run, and some that have ended."""
 
@@ -60,8 +62,12 @@ class FlowFold(DeadFold):
                     one: pace for one, pace in self.partition_paces.items() if one[:2] != key
                 }
             known = known._replace(
-                limits=limit_columns(data["limits"]), declared=declared, per_partition=each
+                limits=limit_columns(data["limits"]),
+                declared=declared,
+                per_partition=each,
+                ageing_us=data["limits"].get("ageing_us", 0),
             )
+            self._ages = self._ages or known.ageing_us > 0
             self._limit(entry, key, known)
         elif entry.type.endswith(".paused"):
             known = known._replace(paused=entry.seq, reason=data["reason"])
@@ -71,13 +77,25 @@ class FlowFold(DeadFold):
 
     def check_flows(self, entry: Entry) -> None:
         """A worker was given jobs: nothing that is paused, and no more than the limits in force let."""
-        for number, *_ in entry.data["jobs"] if self.flows else ():
+        for number, *_ in entry.data["jobs"]:
             job = self.open.get(number)
             if job is not None:
                 for key in _keys_of(job):
                     self._check_start(entry, job, key)
-        for limit in decision_of(entry)["input"].get("limits", ()):
+        given = decision_of(entry)["input"]
+        for limit in given.get("limits", ()):
             self._check_told(entry, limit)
+        if self._ages or "ageing" in given:
+            self._check_ageing(entry, given)
+
+    def check_aged(self, entry: Entry) -> None:
+        """Workers are about to be given jobs: none has gained by waiting before it was ready."""
+        for head, since_us in decision_of(entry)["input"].get("aged", ()):
+            job = self.open.get(head[2])
+            if job is None or since_us < job.since_us:
+                self.say(
+                    entry, "F1", f"job {head[2]} has not waited since {since_us}, as the decision was told"
+                )
 
     def _limit(self, entry: Entry, key: Key, fact: FlowFact) -> None:
         pace, rate = self.paces.pop(key, None), _rate(fact.limits[1:4])
@@ -139,6 +157,19 @@ class FlowFold(DeadFold):
         said = (most, *(rate[:3] if rate else (0, 0, 0)))
         if (fact.per_partition if partition else fact.limits[:4]) != said:
             self.say(entry, "F1", f"the decision was told {said} of {subject}, which is not what is set")
+
+    def _check_ageing(self, entry: Entry, given: dict[str, Any]) -> None:
+        """A decision was told exactly of the ageing that is set."""
+        lanes = [(index, lane) for index, lane in enumerate(given["lanes"]) if lane[3] == "open"]
+        stands = {index: self._ageing_of(entry.tenant, lane) for index, lane in lanes}
+        said = dict(given.get("ageing", ()))
+        if said != {index: step_us for index, step_us in stands.items() if step_us}:
+            self.say(entry, "F1", f"the decision was told of the ageing {said}, and {stands} is set")
+
+    def _ageing_of(self, tenant: str, lane: list[Any]) -> int:
+        keys = f"queue:{lane[0]}", f"kind:{lane[1].partition('@')[0]}", f"tenant:{tenant}"
+        facts = (self.flows.get((tenant, subject), _NOTHING) for subject in keys)
+        return min((fact.ageing_us for fact in facts if fact.ageing_us), default=0)
 
 
 _NOTHING = FlowFact(0, "", (0, 0, 0, 0, 1), 0, None)

@@ -9,13 +9,14 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from typing import Any, NamedTuple
 
+from sheratan.kernel.ageing import read_gains
 from sheratan.kernel.rate import Pace
 from sheratan.kernel.sharing import TURN, Head, Limit, Stop, cost_of, read_limits
 
 __all__ = ["PickedPartitions", "pick_partitions"]
 
 Member = tuple[int, int, int, int]
-"""What serves a lane: the priority of its next job, how far it is ahead, that job's number, and which it is."""
+"""What serves a lane: how urgent its next job is, how far it is ahead, that job's number, and which it is."""
 
 
 class PickedPartitions(NamedTuple):
@@ -52,12 +53,46 @@ class _Table:
         if not self.unread <= self.waiting.keys():
             # Nothing of a lane or partition is known but that it has jobs: they might be more urgent than all others.
             self.places = 0
+        self.gains = read_gains(given)
+        self.aged = {head[2]: head for head, _ in given.get("aged", ()) if head[0] not in self.ids}
+        """Jobs of lanes without partitions that may go before what comes before them in their lane."""
+        self.gone: set[int] = set()
+        """Those of them that were chosen."""
         self.members: dict[int, list[Member]] = {}
         for who, heads in self.waiting.items():
             lane, tag = self.ids.get(who, (who, 0))
-            self.members.setdefault(lane, []).append((heads[-1][1], tag, heads[-1][2], who))
+            self.members.setdefault(lane, []).append(self.member(heads[-1], tag))
+        for head in self.aged.values():
+            self.members.setdefault(head[0], []).append(self.member(head, 0))
         for members in self.members.values():
             heapify(members)
+
+    def member(self, head: Head, tag: int) -> Member:
+        """Who comes up with a job."""
+        return head[1] - self.gains.get(head[2], 0), tag, head[2], head[0]
+
+    def head(self, who: int, number: int) -> Head:
+        """The job that somebody has come up with."""
+        return self.aged.get(number) or self.waiting[who][-1]
+
+    def take(self, who: int, number: int) -> bool:
+        """A job is chosen; says whether another one is next now where jobs stand in order."""
+        if number in self.aged:
+            self.gone.add(number)
+        heads = self.waiting[who]
+        if heads[-1][2] != number:
+            return False
+        heads.pop()
+        while heads and heads[-1][2] in self.gone:
+            heads.pop()
+        return True
+
+    def is_served(self, lane: int) -> bool:
+        """Whether nothing of a lane is left. Who has come up with a job that was chosen meanwhile is forgotten."""
+        members = self.members[lane]
+        while members and members[0][2] in self.gone:
+            heappop(members)
+        return not members
 
     def place(self, lane: int, tag: int) -> tuple[int, int, int, int]:
         """Where a lane stands among all: by the next job of the partition whose turn it is."""
@@ -74,7 +109,7 @@ class _Table:
 
 
 def pick_partitions(given: dict[str, Any]) -> PickedPartitions:
-    """Choose heads for one lease call, from the input of `dispatch.order@3`."""
+    """Choose heads for one lease call, from the input of `dispatch.order@3` or `@4`."""
     table = _Table(given)
     picked = PickedPartitions([], {}, {}, 0, {}, {}, {}, {})
     lanes = [table.place(lane, table.shares.get(lane, (1, 0))[1]) for lane in table.members]
@@ -82,7 +117,7 @@ def pick_partitions(given: dict[str, Any]) -> PickedPartitions:
     while lanes and len(picked.chosen) < table.places:
         _, tag, _, lane = heappop(lanes)
         tag = _serve(table, picked, lane, tag)
-        if lane not in picked.stops and table.members[lane]:
+        if lane not in picked.stops and not table.is_served(lane):
             heappush(lanes, table.place(lane, tag))
     paces = {index: limit.pace for index, limit in enumerate(table.limits) if limit.is_used and limit.rate}
     return picked._replace(turn=table.turn, paces=paces)
@@ -90,8 +125,9 @@ def pick_partitions(given: dict[str, Any]) -> PickedPartitions:
 
 def _serve(table: _Table, picked: PickedPartitions, lane: int, lane_tag: int) -> int:
     """Take the next job of a lane, unless a limit stops its partition or all of it; returns the lane's tag then."""
-    _, tag, _, who = heappop(table.members[lane])
-    cost = cost_of(table.waiting[who][-1])
+    _, tag, number, who = heappop(table.members[lane])
+    head = table.head(who, number)
+    cost = cost_of(head)
     stop = table.stop(who, cost) if who != lane else None
     if stop is not None:
         picked.partition_stops[who] = stop
@@ -102,21 +138,25 @@ def _serve(table: _Table, picked: PickedPartitions, lane: int, lane_tag: int) ->
         return lane_tag
     for limit in table.limits_of(*dict.fromkeys((lane, who))):
         limit.use(cost)
-    _take(table, picked, lane, (who, tag))
+    _take(table, picked, (lane, tag), head)
     table.turn = max(table.turn, lane_tag)
     picked.tags[lane] = lane_tag + TURN // table.shares.get(lane, (1, 0))[0]
     return picked.tags[lane]
 
 
-def _take(table: _Table, picked: PickedPartitions, lane: int, member: tuple[int, int]) -> None:
-    who, tag = member
-    heads = table.waiting[who]
-    picked.chosen.append(heads.pop())
+def _take(table: _Table, picked: PickedPartitions, turn: tuple[int, int], head: Head) -> None:
+    lane, tag = turn
+    who = head[0]
+    picked.chosen.append(head)
+    comes_next = table.take(who, head[2])
     if who in table.ids:
         picked.partition_turns[lane] = max(picked.partition_turns.get(lane, 0), tag)
         tag = picked.partition_tags[who] = tag + TURN
+    if not comes_next:
+        return
+    heads = table.waiting[who]
     if heads:
-        heappush(table.members[lane], (heads[-1][1], tag, heads[-1][2], who))
+        heappush(table.members[lane], table.member(heads[-1], tag))
     elif who in table.unread:
         # What comes next is not known yet, and might be more urgent than what the others have.
         table.places = 0

@@ -5,18 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from sheratan.kernel.ageing import told_gains
 from sheratan.kernel.partitions import PickedPartitions, pick_partitions
 from sheratan.kernel.rules import Verdict, rule
 from sheratan.kernel.sharing import Picked, pick
 from sheratan.kernel.words import count
 
-__all__ = ["ORDER", "PARTITION_ORDER", "choose_jobs", "share_jobs", "share_partitions"]
+__all__ = [
+    "AGEING_ORDER",
+    "ORDER",
+    "PARTITION_ORDER",
+    "choose_jobs",
+    "share_ageing",
+    "share_jobs",
+    "share_partitions",
+]
 
 ORDER = "dispatch.order@2"
 """The version in force; the first one is kept for the decisions that were made by it."""
 
 PARTITION_ORDER = "dispatch.order@3"
 """The version in force where partitions have queued jobs."""
+
+AGEING_ORDER = "dispatch.order@4"
+"""The version in force where priorities age."""
 
 _PASSED_OVER: Final = {
     "paused": "queue is paused",
@@ -91,11 +103,28 @@ def share_partitions(given: dict[str, Any]) -> Verdict:
     [lane index, partitions]), how many are left out because of their limits. A partition that a limit stops holds
     up no other.
     """
+    return _shared(given, pick_partitions(given))
+
+
+@rule("dispatch.order", 4)
+def share_ageing(given: dict[str, Any]) -> Verdict:
+    """Choose job numbers for one lease call: as `dispatch.order@3`, and priorities gain by waiting for a start.
+
+    Input: as that of version 3, where there may be no partitions, and at_us (now), ageing (each [lane index, step_us]:
+    by so much waiting a priority of the lane gains a step) and, where there are any, aged (each [head, since_us]):
+    the next job of each priority that has gained, and since when that has waited, which is since its last start or,
+    where that is later, since the job is ready. Such a job counts as so much more urgent than it is, against all
+    others. Of a lane without partitions it need not be among the heads; of others it is the first job of a partition.
+    """
     picked = pick_partitions(given)
+    return _shared(given, picked, told_gains(given, picked.chosen))
+
+
+def _shared(given: dict[str, Any], picked: PickedPartitions, told: str = "") -> Verdict:
     chosen = [head[2] for head in picked.chosen]
     ready = sum(lane[2] for lane in given["lanes"] if lane[3] == "open")
     slots = count(given["slots"], "free slot")
-    because = f"Gave {len(chosen)} of {count(ready, 'ready job')} to {given['worker']} with {slots}."
+    because = f"Gave {len(chosen)} of {count(ready, 'ready job')} to {given['worker']} with {slots}.{told}"
     passed = [*_partitioned_lanes_passed(given, picked), *_partitions_passed(given, picked)]
     return Verdict(chosen, because, passed or None)
 

@@ -104,6 +104,8 @@ def _limited(entry: Entry) -> str:
     parts = [*_bounds(limits)]
     if "weight" in limits:
         parts.append(f"weight {limits['weight']}")
+    if "ageing_us" in limits:
+        parts.append(f"a step of priority for {seconds(limits['ageing_us'])} without a start")
     parts += [f"{bound} of each partition" for bound in _bounds(limits.get("per_partition", {}))]
     told = ", ".join(parts) or "no limits"
     if entry.data.get("declared"):

@@ -221,6 +221,7 @@ class Client:
             concurrency=draw.pick("limit.concurrency", (None, None, 1, 3)),
             rate=Rate(count=count, period_seconds=seconds, burst=burst) if count else None,
             weight=draw.pick("limit.weight", (1, 1, 3)),
+            ageing_seconds=draw.pick("limit.ageing", (None, 0.2, 2.0)),
             per_partition=self._partition_limits(),
         )
         if draw.chance("limit.tenant", 100):
@@ -306,7 +307,7 @@ class Client:
         draw = self._choices
         options = JobOptions(
             queue=draw.pick("job.queue", QUEUES),
-            priority=draw.pick("job.priority", (5, 5, 5, 0, 9)),
+            priority=draw.pick("job.priority", (5, 5, 0, 3, 9)),
             key=key,
             attempts_max=draw.between("job.attempts", 1, 4),
             backoff_base_seconds=draw.pick("job.backoff", (0.0, 0.5, 3.0)),

@@ -94,6 +94,7 @@ SOMETIMES: Final[dict[str, str]] = {
     "flow.tenant_limited": "somebody limits the tenant",
     "flow.declared": "a kind comes with limits that hold",
     "flow.declared_in_vain": "a kind comes with limits, and somebody has set others",
+    "flow.aged": "a job goes before more urgent ones of its lane because its priority has waited for long",
     "flow.rate_changed": "a rate of which something is used is changed",
     "flow.full": "a job does not start because as many run as may",
     "flow.paced": "a job does not start because it is not its time by a rate",

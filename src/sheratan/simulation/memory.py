@@ -54,6 +54,7 @@ def _kept_and_read(mine: State, fresh: State) -> list[tuple[str, Any, Any]]:
         ("the next number of a partition", mine.partitions.next_number, fresh.partitions.next_number),
         ("the partitions with ready jobs", _partitions(mine), _partitions(fresh)),
         ("whose limits hold per partition", mine.flow.each, fresh.flow.each),
+        ("where priorities age", mine.flow.ageing, fresh.flow.ageing),
         ("the running jobs of partitions", mine.partitions.running, _running_in_partitions(mine)),
         ("how far partitions have used rates up", _unpaid(mine), _unpaid(fresh)),
         ("how long jobs are kept", mine.retention.rows, fresh.retention.rows),
@@ -143,4 +144,7 @@ def _window_faults(mine: State, fresh: State) -> list[str]:
             faults.append(f"the ready jobs of lane {lane} in memory are not those in the database")
         if len(window) != len(rows) and window.whole:
             faults.append(f"lane {lane} is held to be whole in memory, and is not")
+        firsts = {row.priority: row for row in reversed(rows)}
+        if window.knows_levels and window.levels() != [firsts[priority] for priority in sorted(firsts)]:
+            faults.append(f"the first jobs of the priorities of lane {lane} are not those in the database")
     return faults

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from math import ceil
 from typing import Any, Final
@@ -15,6 +15,18 @@ from sheratan.contracts.jobs import KindDescription
 from sheratan.contracts.limits import Limits
 from sheratan.engine.commands import LimitStarts, Pause, Pending, Resume
 from sheratan.simulation.model_code import ModelCode, offered_as
+from sheratan.simulation.model_lanes import (
+    TENANT,
+    Lane,
+    Parts,
+    by_lane,
+    by_partition,
+    first_in_line,
+    lane_of,
+    subjects,
+    subjects_and_partitions,
+    take,
+)
 from sheratan.simulation.model_state import ModelJob, ModelWorker
 from sheratan.simulation.model_waits import Refused
 
@@ -23,12 +35,7 @@ __all__ = ["ModelFlow", "bounds"]
 _TURN: Final = 1_000_000
 """What a start adds to how far a lane of weight 1 is ahead."""
 
-_TENANT: Final = "tenant:default"
-"""Whose all jobs are."""
-
-_Lane = tuple[str, str, int]
-
-_Member = tuple[_Lane, str | None]
+_Member = tuple[Lane, str | None]
 """A lane and one of its partitions, or what it has without one."""
 
 _Used = tuple[Counter[Any], dict[Any, Fraction]]
@@ -54,13 +61,16 @@ class ModelFlow(ModelCode):
         """Kinds whose limits come with them."""
         self.paid_off: dict[Any, Fraction] = {}
         """When all that was started would be paid off at its rate; of partitions by subject and name."""
-        self._ahead: dict[_Lane, int] = {}
+        self._started: dict[tuple[Lane, int], int] = {}
+        """When a job was started last, by lane and priority, where priorities age."""
+        self._ahead: dict[Lane, int] = {}
         self._turn = 0
         self._partition_ahead: dict[_Member, int] = {}
-        self._partition_turn: Counter[_Lane] = Counter()
+        self._partition_turn: Counter[Lane] = Counter()
 
     def forget_turns(self) -> None:
         """Whose turn it is is remembered by an engine as long as nothing goes wrong."""
+        self._started.clear()
         self._ahead.clear()
         self._turn = 0
         self._partition_ahead.clear()
@@ -86,7 +96,7 @@ class ModelFlow(ModelCode):
 
     def _LimitStarts(self, pending: Pending, command: LimitStarts) -> Any:  # noqa: N802 - the command's name
         self.hit("flow.limited")
-        if command.subject == _TENANT:
+        if command.subject == TENANT:
             self.hit("flow.tenant_limited")
         self._limit(command.subject, command.limits)
         self.declared.discard(command.subject)
@@ -144,7 +154,7 @@ class ModelFlow(ModelCode):
         """The ready jobs that a worker may run and that nobody has paused, in their order."""
         jobs = [self.jobs[number] for number in self.ready]
         offered = [job for job in jobs if offered_as(job) in worker.offers]
-        found = [job for job in offered if self.paused.isdisjoint(_subjects(job))]
+        found = [job for job in offered if self.paused.isdisjoint(subjects(lane_of(job)))]
         self._note_passed_over(worker, jobs, offered)
         return sorted(found, key=lambda job: (job.wanted.priority, job.number))
 
@@ -156,55 +166,62 @@ class ModelFlow(ModelCode):
                 self.hit("kind.paused")
             if f"queue:{job.wanted.queue}" in self.paused:
                 self.hit("queue.paused")
-            if _TENANT in self.paused:
+            if TENANT in self.paused:
                 self.hit("tenant.paused")
 
     def late(self, worker: ModelWorker, at_us: int) -> ModelJob | None:
         """A job that a worker might have started at an instant."""
         used = (self._running(), self.paid_off)
-        for lane, jobs in _by_lane(self.usable(worker)).items():
-            found = _by_partition(jobs)
-            free = {
-                name: part for name, part in found.items() if not self._stop_partition(part[0], used, at_us)
-            }
-            first = self._head(lane, free, self._partition_ahead) if free else None
+        for lane, jobs in by_lane(self.usable(worker)).items():
+            found = by_partition(jobs)
+            free = self._free(found, used, at_us)
+            gains = self._gains(lane, free, at_us)
+            first = self._head(lane, free, self._partition_ahead, gains) if free else None
             if first is not None and not self._stop(first, used, at_us):
                 return first
         return None
 
     def choose(self, worker: ModelWorker, most: int) -> list[ModelJob]:
         """Urgent jobs first, then lanes in turns, in each its partitions, and of these the oldest first."""
-        lanes = {lane: _by_partition(jobs) for lane, jobs in _by_lane(self.usable(worker)).items()}
+        lanes = {lane: by_partition(jobs) for lane, jobs in by_lane(self.usable(worker)).items()}
         ahead, partition_ahead = dict(self._ahead), dict(self._partition_ahead)
         used = (self._running(), dict(self.paid_off))
+        gains = self._all_gains(lanes, used)
         chosen: list[ModelJob] = []
         while lanes and len(chosen) < most:
-            heads = {lane: self._head(lane, found, partition_ahead) for lane, found in lanes.items()}
-            lane = min(lanes, key=lambda one: self._rank(one, heads[one], ahead))
+            heads = {lane: self._head(lane, found, partition_ahead, gains) for lane, found in lanes.items()}
+            lane = min(lanes, key=lambda one: self._rank(one, heads[one], ahead, gains))
             job = heads[lane]
             if self._is_stopped(lanes, lane, job, used):
                 continue
-            if job.number != min(head.number for head in heads.values()):
-                self.hit("lease.out_of_order")
+            self._note_order(job, lanes[lane], heads.values(), gains)
             chosen.append(job)
             ahead[lane] = max(ahead.get(lane, 0), self._turn) + self._cost_of_turn(job)
-            if len(lanes[lane]) > 1:
-                self.hit("flow.partitions_take_turns")
             member = (lane, job.wanted.partition)
             partition_ahead[member] = max(partition_ahead.get(member, 0), self._partition_turn[lane]) + _TURN
-            used[0].update(_subjects_and_partitions(job))
+            used[0].update(subjects_and_partitions(job))
             self._pay(job, used[1])
-            _take(lanes, lane, job.wanted.partition, lanes[lane][job.wanted.partition][1:])
+            left = [one for one in lanes[lane][job.wanted.partition] if one is not job]
+            take(lanes, lane, job.wanted.partition, left)
         return chosen
 
-    def _is_stopped(
-        self, lanes: dict[_Lane, dict[str | None, list[ModelJob]]], lane: _Lane, job: ModelJob, used: _Used
-    ) -> bool:
+    def _note_order(
+        self, job: ModelJob, found: Parts, heads: Iterable[ModelJob], gains: Mapping[int, int]
+    ) -> None:
+        if job.number != min(head.number for head in heads):
+            self.hit("lease.out_of_order")
+        if len(found) > 1:
+            self.hit("flow.partitions_take_turns")
+        urgent = min(one.wanted.priority for part in found.values() for one in part)
+        if gains.get(job.number) and urgent < job.wanted.priority:
+            self.hit("flow.aged")
+
+    def _is_stopped(self, lanes: dict[Lane, Parts], lane: Lane, job: ModelJob, used: _Used) -> bool:
         """Whether a job may not start: then its partition, or its whole lane, is out."""
         stop = self._stop_partition(job, used, self.at_us)
         if stop:
             self.hit(stop)
-            _take(lanes, lane, job.wanted.partition, [])
+            take(lanes, lane, job.wanted.partition, [])
             return True
         stop = self._stop(job, used, self.at_us)
         if stop:
@@ -212,49 +229,88 @@ class ModelFlow(ModelCode):
             del lanes[lane]
         return bool(stop)
 
+    def _free(self, found: Parts, used: _Used, at_us: int) -> Parts:
+        """The partitions that no limit of their own stops."""
+        return {name: part for name, part in found.items() if not self._stop_partition(part[0], used, at_us)}
+
     def _head(
-        self, lane: _Lane, found: dict[str | None, list[ModelJob]], ahead: Mapping[_Member, int]
+        self,
+        lane: Lane,
+        found: Parts,
+        ahead: Mapping[_Member, int],
+        gains: Mapping[int, int],
     ) -> ModelJob:
         """The job with which a lane comes up: that of the partition whose turn it is."""
         turn = self._partition_turn[lane]
 
-        def rank(name: str | None) -> tuple[int, int, int]:
-            job = found[name][0]
-            return job.wanted.priority, max(ahead.get((lane, name), 0), turn), job.number
+        def rank(job: ModelJob) -> tuple[int, int, int]:
+            tag = max(ahead.get((lane, job.wanted.partition), 0), turn)
+            return _urgency(job, gains), tag, job.number
 
-        return found[min(found, key=rank)][0]
+        return min(first_in_line(found), key=rank)
+
+    def _gains(self, lane: Lane, found: Parts, at_us: int) -> dict[int, int]:
+        """What the next job of each priority has gained by the time without a start of its priority."""
+        step_us = self._ageing(lane)
+        if not step_us:
+            return {}
+        turn, gains, seen = self._partition_turn[lane], dict[int, int](), set[int]()
+
+        def rank(job: ModelJob) -> tuple[int, int]:
+            return max(self._partition_ahead.get((lane, job.wanted.partition), 0), turn), job.number
+
+        for job in sorted(first_in_line(found), key=rank):
+            if job.wanted.priority not in seen:
+                seen.add(job.wanted.priority)
+                since_us = max(job.since_us, self._started.get((lane, job.wanted.priority), 0))
+                gains[job.number] = max(0, at_us - since_us) // step_us
+        return gains
+
+    def _all_gains(self, lanes: Mapping[Lane, Parts], used: _Used) -> dict[int, int]:
+        gains: dict[int, int] = {}
+        for lane, found in lanes.items():
+            gains |= self._gains(lane, self._free(found, used, self.at_us), self.at_us)
+        return gains
+
+    def _ageing(self, lane: Lane) -> int:
+        steps = [self.set_for.get(subject, NO_LIMITS).ageing_seconds for subject in subjects(lane)]
+        return round(min((step for step in steps if step), default=0) * 1_000_000)
 
     def note_start(self, chosen: list[ModelJob]) -> None:
         """These jobs are started: their lanes and partitions have had their turns, their rates are used."""
         begun, partitions_begun = self._turn, Counter(self._partition_turn)
-        partitioned = {_lane(job) for job in map(self.jobs.__getitem__, self.ready) if job.wanted.partition}
+        partitioned = {lane_of(job) for job in map(self.jobs.__getitem__, self.ready) if job.wanted.partition}
         for job in chosen:
             self._pay(job, self.paid_off)
-            lane = _lane(job)
+            lane = lane_of(job)
             tag = max(self._ahead.get(lane, 0), begun)
             self._turn = max(self._turn, tag)
             self._ahead[lane] = tag + self._cost_of_turn(job)
+            if self._ageing(lane):
+                self._started[lane, job.wanted.priority] = self.at_us
             if lane in partitioned:
                 member = (lane, job.wanted.partition)
                 tag = max(self._partition_ahead.get(member, 0), partitions_begun[lane])
                 self._partition_turn[lane] = max(self._partition_turn[lane], tag)
                 self._partition_ahead[member] = tag + _TURN
 
-    def _rank(self, lane: _Lane, job: ModelJob, ahead: Mapping[_Lane, int]) -> tuple[int, int, int]:
-        return job.wanted.priority, max(ahead.get(lane, 0), self._turn), job.number
+    def _rank(
+        self, lane: Lane, job: ModelJob, ahead: Mapping[Lane, int], gains: Mapping[int, int]
+    ) -> tuple[int, int, int]:
+        return _urgency(job, gains), max(ahead.get(lane, 0), self._turn), job.number
 
     def _cost_of_turn(self, job: ModelJob) -> int:
         weight = 1
-        for subject in _subjects(job):
+        for subject in subjects(lane_of(job)):
             weight *= self.set_for.get(subject, NO_LIMITS).weight
         return _TURN // weight
 
     def _running(self) -> Counter[Any]:
         jobs = [self.jobs[number] for number in self.running]
-        return Counter(one for job in jobs for one in _subjects_and_partitions(job))
+        return Counter(one for job in jobs for one in subjects_and_partitions(job))
 
     def _limits_of(self, job: ModelJob) -> Iterator[tuple[str, FlowLimits]]:
-        for subject in _subjects(job):
+        for subject in subjects(lane_of(job)):
             yield subject, self.set_for.get(subject, NO_LIMITS)
 
     def _stop(self, job: ModelJob, used: _Used, at_us: int) -> str | None:
@@ -285,6 +341,10 @@ class ModelFlow(ModelCode):
             paid_off[key] = since + job.wanted.cost * _spacing(rate)
 
 
+def _urgency(job: ModelJob, gains: Mapping[int, int]) -> int:
+    return job.wanted.priority - gains.get(job.number, 0)
+
+
 def _stop(
     job: ModelJob, key: Any, limits: FlowLimits | PartitionLimits, used: _Used, at_us: int
 ) -> str | None:
@@ -304,44 +364,6 @@ def bounds(limits: FlowLimits) -> PartitionLimits:
     return limits.per_partition or PartitionLimits()
 
 
-def _take(
-    lanes: dict[_Lane, dict[str | None, list[ModelJob]]], lane: _Lane, name: str | None, left: list[ModelJob]
-) -> None:
-    """Leave so much of a partition, or nothing of it and maybe of its lane."""
-    lanes[lane][name] = left
-    if not left:
-        del lanes[lane][name]
-    if not lanes[lane]:
-        del lanes[lane]
-
-
-def _by_partition(jobs: list[ModelJob]) -> dict[str | None, list[ModelJob]]:
-    found: dict[str | None, list[ModelJob]] = {}
-    for job in jobs:
-        found.setdefault(job.wanted.partition, []).append(job)
-    return found
-
-
 def _spacing(rate: Rate) -> Fraction:
     """Microseconds between two starts."""
     return Fraction(round(rate.period_seconds * 1_000_000), rate.count)
-
-
-def _lane(job: ModelJob) -> _Lane:
-    return job.wanted.queue, job.wanted.kind, job.wanted.version
-
-
-def _subjects(job: ModelJob) -> tuple[str, str, str]:
-    return f"queue:{job.wanted.queue}", f"kind:{job.wanted.kind}", _TENANT
-
-
-def _subjects_and_partitions(job: ModelJob) -> list[Any]:
-    subjects: list[Any] = list(_subjects(job))
-    return subjects + [(one, job.wanted.partition) for one in subjects if job.wanted.partition]
-
-
-def _by_lane(jobs: list[ModelJob]) -> dict[_Lane, list[ModelJob]]:
-    lanes: dict[_Lane, list[ModelJob]] = {}
-    for job in jobs:
-        lanes.setdefault(_lane(job), []).append(job)
-    return lanes

@@ -339,6 +339,13 @@ class FlowRow(NamedTuple):
     partition_rate_period_us: int = 0
     partition_rate_burst: int = 0
     """What holds for each partition by itself."""
+    ageing_us: int = 0
+    """By how much waiting a priority gains a step; 0: priorities do not age."""
+
+    @property
+    def per_partition(self) -> tuple[int, int, int, int]:
+        """The concurrency and the three numbers of the rate that hold for each partition by itself."""
+        return self[11:15]
 
 
 class PaceRow(NamedTuple):

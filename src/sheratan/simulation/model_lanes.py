@@ -1,0 +1,75 @@
+"""The jobs of the model by lane and partition, and what may be set for them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sheratan.simulation.model_state import ModelJob
+
+__all__ = [
+    "TENANT",
+    "Lane",
+    "Parts",
+    "by_lane",
+    "by_partition",
+    "first_in_line",
+    "lane_of",
+    "subjects",
+    "subjects_and_partitions",
+    "take",
+]
+
+TENANT: Final = "tenant:default"
+"""Whose all jobs are."""
+
+Lane = tuple[str, str, int]
+"""A queue, a kind and its version."""
+
+Parts = dict[str | None, list[ModelJob]]
+"""The ready jobs of a lane by partition, each in their order."""
+
+
+def take(lanes: dict[Lane, Parts], lane: Lane, name: str | None, left: list[ModelJob]) -> None:
+    """Leave so much of a partition, or nothing of it and maybe of its lane."""
+    lanes[lane][name] = left
+    if not left:
+        del lanes[lane][name]
+    if not lanes[lane]:
+        del lanes[lane]
+
+
+def by_partition(jobs: list[ModelJob]) -> Parts:
+    """The jobs of a lane by partition."""
+    found: Parts = {}
+    for job in jobs:
+        found.setdefault(job.wanted.partition, []).append(job)
+    return found
+
+
+def lane_of(job: ModelJob) -> Lane:
+    """Where a job stands."""
+    return job.wanted.queue, job.wanted.kind, job.wanted.version
+
+
+def subjects(lane: Lane) -> tuple[str, str, str]:
+    """What something may be set for that holds for a lane."""
+    return f"queue:{lane[0]}", f"kind:{lane[1]}", TENANT
+
+
+def subjects_and_partitions(job: ModelJob) -> list[Any]:
+    """The same for a job, and its partition with each of them."""
+    found: list[Any] = list(subjects(lane_of(job)))
+    return found + [(one, job.wanted.partition) for one in found if job.wanted.partition]
+
+
+def by_lane(jobs: list[ModelJob]) -> dict[Lane, list[ModelJob]]:
+    """Jobs by lane."""
+    lanes: dict[Lane, list[ModelJob]] = {}
+    for job in jobs:
+        lanes.setdefault(lane_of(job), []).append(job)
+    return lanes
+
+
+def first_in_line(found: Parts) -> list[ModelJob]:
+    """Of each partition the first job; of a lane without partitions all, as they may have aged differently."""
+    return found[None] if set(found) == {None} else [part[0] for part in found.values()]
