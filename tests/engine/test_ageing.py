@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 from sheratan.contracts.flow import FlowLimits, PartitionLimits, Rate
+from sheratan.contracts.jobs import Options, Submission
 from sheratan.contracts.worker import Assignment
 from sheratan.engine import window
-from sheratan.engine.commands import Cancel, LimitStarts
+from sheratan.engine.commands import Cancel, LeaseJobs, LimitStarts
 from sheratan.engine.explain import story
+from sheratan.engine.ids import job_id
+from sheratan.simulation.memory import memory_faults
 from tests.engine.world import SECOND, World
 
 
@@ -50,6 +54,10 @@ def run(world: World, session: int, slots: int = 1) -> list[Assignment]:
     for one in given:
         world.settle(one)
     return given
+
+
+def with_priority(priority: int) -> Submission:
+    return Submission(kind="work", options=Options(priority=priority))
 
 
 def rule_of_last_lease(world: World) -> str:
@@ -122,6 +130,16 @@ def test_time_is_counted_from_when_ageing_is_set_or_before(world: World) -> None
     assert [one.id for one in run(world, session)] == [low]
 
 
+def test_a_job_gains_nothing_before_it_is_ready(world: World) -> None:
+    age(world, 1)
+    session = world.register()
+    world.submit(priority=5)
+    run(world, session)
+    world.tick(60)
+    fresh, urgent = world.submit(priority=5), world.submit(priority=0)
+    assert [one.id for one in run(world, session, 2)] == [urgent, fresh]
+
+
 def test_ageing_that_is_lifted_ends_at_once(world: World) -> None:
     age(world, 1)
     low = world.submit(priority=5)
@@ -178,6 +196,53 @@ def test_what_comes_in_or_leaves_behind_the_window_is_noticed(world: World) -> N
     world.tick(60)
     given = run(world, world.register(), 4)
     assert [one.id for one in given] == [urgent[0], low, lower, urgent[1]]
+
+
+@pytest.mark.usefixtures("small_windows")
+def test_what_is_behind_the_window_is_looked_at_when_ageing_is_set(world: World) -> None:
+    urgent = [world.submit(priority=0) for _ in range(30)]
+    low = world.submit(priority=5)
+    session = world.register()
+    run(world, session)
+    world.tick(60)
+    age(world, 1)
+    assert [one.id for one in run(world, session, 2)] == [urgent[1], low]
+
+
+@pytest.mark.usefixtures("small_windows")
+def test_two_workers_of_one_batch_get_what_is_next_behind_the_window(world: World) -> None:
+    age(world, 1)
+    for _ in range(30):
+        world.submit(priority=0)
+    low, lower = world.submit(priority=5), world.submit(priority=6)
+    first, second = world.register("v"), world.register("w")
+    run(world, first)
+    world.tick(60)
+    run(world, first)
+    answers = world.batch(LeaseJobs(session=first, slots=1), LeaseJobs(session=second, slots=1))
+    assert [answer.value[0].id for answer in answers] == [low, lower]
+
+
+@pytest.mark.usefixtures("small_windows")
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_comes_and_goes_the_first_of_each_priority_is_known_or_read(seed: int) -> None:
+    world, draw = World(), Random(seed)
+    age(world, 2)
+    session = world.register(slots=40)
+    for _ in range(120):
+        what = draw.choice(("submit", "submit", "lease", "cancel", "tick"))
+        ready = world.store.ready_page(1, (-1, -1), 100)
+        if what == "submit":
+            priority = draw.choice((0, 0, 3, 5, 9))
+            world.ask(world.submissions(*[with_priority(priority)] * draw.randint(1, 6)))
+        elif what == "lease" and ready:
+            run(world, session, draw.randint(1, 5))
+        elif what == "cancel" and ready:
+            world.ask(Cancel(id=job_id(world.store.jobs([draw.choice(ready).number])[0]), reason="a test"))
+        else:
+            world.tick(draw.randint(1, 9))
+        assert memory_faults(world.state) == []
+    world.check()
 
 
 @pytest.mark.usefixtures("small_windows")
@@ -247,6 +312,25 @@ def test_a_partition_that_its_limit_stops_passes_its_gain_to_the_next(world: Wor
     world.tick(60)
     world.submit(priority=0, partition="urgent")
     assert [one.id for one in world.lease(session)] == [jobs["free", 0]]
+
+
+def test_a_partition_with_low_jobs_gains_however_many_urgent_ones_there_are(world: World) -> None:
+    age(world, 1)
+    low = world.submit(priority=5, partition="low")
+    urgent = [world.submit(priority=0, partition=f"p{nr}") for nr in range(5)]
+    session = world.register()
+    run(world, session)
+    world.tick(60)
+    assert [one.id for one in run(world, session)] == [urgent[1]]
+    assert [one.id for one in run(world, session)] == [low]
+
+
+def test_of_the_partitions_of_a_priority_only_the_next_one_gains(world: World) -> None:
+    age(world, 1)
+    low, lower = (world.submit(priority=5, partition=name) for name in "ab")
+    world.tick(60)
+    urgent = world.submit(priority=0, partition="c")
+    assert [one.id for one in run(world, world.register(), 3)] == [low, urgent, lower]
 
 
 def test_many_partitions_leave_only_what_matters_in_a_decision(world: World) -> None:

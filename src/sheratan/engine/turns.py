@@ -87,7 +87,7 @@ class Turns:
     def first(self, most: int, at_us: int, stopped: Stopped, *, of_each: bool = False) -> list[int]:
         """The members that are served next, at most so many; those that a limit stops are set aside.
 
-        With `of_each` also the next one of each priority, behind them.
+        With `of_each` also one more of each priority, behind them.
         """
         while self._paced and self._paced[0][0] <= at_us:
             self.wake(heappop(self._paced)[1])
@@ -95,8 +95,7 @@ class Turns:
         for priority in sorted(self._levels):
             self._collect(priority, most, found, stopped)
         for priority in sorted(self._levels) if of_each else ():
-            if all(self._heads[member][0] != priority for member in found):
-                self._collect(priority, len(found) + 1, found, stopped)
+            self._collect(priority, len(found) + 1, found, stopped)
         for member in found:
             self._push(member)
         return list(found)
