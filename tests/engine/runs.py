@@ -11,7 +11,7 @@ from sheratan.contracts.worker import Assignment
 from sheratan.contracts.workflows import WORKFLOW_FORMAT, Workflow
 from tests.engine.world import World
 
-__all__ = ["FAILED", "Work", "node", "wf", "work_off"]
+__all__ = ["FAILED", "Work", "inner", "node", "sub", "wf", "work_off"]
 
 FAILED = object()
 """In place of an output: the job fails for good."""
@@ -33,8 +33,17 @@ def node(name: str, **fields: Any) -> dict[str, Any]:
 
 def wf(*nodes: dict[str, Any], **fields: Any) -> Workflow:
     """A workflow of these nodes."""
-    declared = {"format": WORKFLOW_FORMAT, "name": "flow", "nodes": list(nodes), **fields}
-    return msgspec.convert(declared, Workflow)
+    return msgspec.convert(inner("flow", *nodes, **fields), Workflow)
+
+
+def sub(name: str, workflow: str | None = None, **fields: Any) -> dict[str, Any]:
+    """A node that runs the workflow of its name, or another one."""
+    return {"name": name, "workflow": workflow or name, **fields}
+
+
+def inner(name: str, *nodes: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """A workflow of these nodes that another one brings along."""
+    return {"format": WORKFLOW_FORMAT, "name": name, "nodes": list(nodes), **fields}
 
 
 def work_off(

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from sheratan.contracts.workflows import Workflow
-from sheratan.kernel.graph import graph_of
+from sheratan.contracts.workflows import WORKFLOW_FORMAT, Workflow, as_declared
+from sheratan.kernel.sub_workflows import known_workflows
 from sheratan.kernel.workflow_check import check_workflow
-from sheratan.kernel.workflow_needs import least_needs
+from sheratan.kernel.workflow_needs import LeastNeeds
 from tests.kernel.declared import GRAPHS, workflow
 
 A = {"name": "a"}
@@ -18,6 +18,12 @@ A = {"name": "a"}
 
 def problems(*nodes: dict[str, Any], **rest: Any) -> list[tuple[str, str]]:
     return [(problem.field, problem.detail) for problem in check_workflow(workflow(*nodes, **rest))]
+
+
+def inner(name: str, *nodes: dict[str, Any], **rest: Any) -> dict[str, Any]:
+    """A workflow that another one brings along."""
+    declared = workflow(*(nodes or ({"name": "a"},)), **rest)
+    return {**as_declared(declared), "format": WORKFLOW_FORMAT, "name": name}
 
 
 @given(GRAPHS)
@@ -33,6 +39,7 @@ def test_a_workflow_that_uses_everything_is_sound() -> None:
          "compensate": {"kind": "u", "input": "${book.output} ${list.state}"}},
         {"name": "sub", "workflow": "other", "when": {"is": "exists", "value": "${book.output}"}},
         output={"found": "${scan.output}", "sub": "${sub.state}"},
+        workflows=[inner("other")],
     ) == []  # fmt: skip
 
 
@@ -41,9 +48,9 @@ def test_a_workflow_that_uses_everything_is_sound() -> None:
     [
         ({"name": "item"}, "nodes/1/name", "means something else in references"),
         ({"name": "a"}, "nodes/1/name", "'a' is the name of nodes/0 already"),
-        ({"name": "b", "kind": "k", "workflow": "w"}, "nodes/1", "b has both"),
+        ({"name": "b", "kind": "k", "workflow": "sample"}, "nodes/1", "b has both"),
         ({"name": "b", "kind": None}, "nodes/1", "b has neither"),
-        ({"name": "b", "workflow": "w", "queue": "q"}, "nodes/1/queue", "this is for jobs"),
+        ({"name": "b", "workflow": "sample", "queue": "q"}, "nodes/1/queue", "this is for jobs"),
         ({"name": "b", "after": ["q"]}, "nodes/1/after/0", "there is no node 'q'; there are a, b"),
         ({"name": "b", "after": ["a", "a"]}, "nodes/1/after/1", "'a' is named twice"),
         ({"name": "b", "input": {"x": ["${a.outputs}"]}}, "nodes/1/input/x/0", "write ${a.output} or ${a.state}"),
@@ -121,18 +128,18 @@ def test_what_is_skipped_or_empty_does_not_count_against_the_budget() -> None:
         {"name": "late", "after": ["a"], "delay_seconds": 5},
         {"name": "last", "after": ["late", "each"], "delay_seconds": 2},
     )
-    needs = least_needs(declared, graph_of(declared))
+    needs = LeastNeeds(known_workflows(declared)).of(declared.name)
     assert (needs.jobs, needs.depth, needs.wall_seconds) == (3, 1, 7.0)
 
 
 @pytest.mark.parametrize(
     ("budget", "said"),
     [
-        ({"jobs_max": 1}, ("budget/jobs_max", "the nodes need 2 jobs; allow as many, or take nodes out")),
+        ({"jobs_max": 1}, ("budget/jobs_max", "the nodes need 4 jobs; allow as many, or take nodes out")),
         ({"depth_max": 1}, ("budget/depth_max", "a sub-workflow needs 2; allow it, or take the node out")),
         ({"wall_seconds_max": 8},
          ("budget/wall_seconds_max", "the delays alone take 9 s; allow as many, or shorten them")),
-        ({"jobs_max": 2, "depth_max": 2, "wall_seconds_max": 9}, None),
+        ({"jobs_max": 4, "depth_max": 2, "wall_seconds_max": 9}, None),
     ],
 )  # fmt: skip
 def test_a_budget_must_do_for_what_is_declared(budget: dict[str, Any], said: tuple[str, str] | None) -> None:
@@ -141,5 +148,53 @@ def test_a_budget_must_do_for_what_is_declared(budget: dict[str, Any], said: tup
         {"name": "b", "after": ["a"], "delay_seconds": 5},
         {"name": "c", "workflow": "w"},
         budget=budget,
+        workflows=[inner("w")],
     )
     assert found == ([said] if said else [])
+
+
+SUB = {"name": "s", "workflow": "w"}
+
+
+@pytest.mark.parametrize(
+    ("node", "brought", "field", "said"),
+    [
+        ({"name": "s", "workflow": "gone"}, [inner("w")], "nodes/0/workflow",
+         "there is no workflow 'gone', only sample, w"),
+        (SUB, [inner("w"), inner("w")], "workflows/1/name", "'w' is the name of another workflow"),
+        (SUB, [inner("w"), inner("sample")], "workflows/1/name", "'sample' is the name of another workflow"),
+        (SUB, [inner("w", workflows=[inner("v")])], "workflows/0/workflows", "only the outermost workflow brings"),
+        (SUB, [inner("w", {"name": "a", "input": "${b.output}"})], "workflows/0/nodes/0/input", "no node 'b'"),
+        (SUB, [inner("w", {"name": "a", "workflow": "w"})], "budget/depth_max",
+         "again and again"),
+        ({"name": "s", "workflow": "sample"}, [], "budget/depth_max", "sample would run itself again and again"),
+        (SUB, [inner("w", {"name": "a"}, {"name": "b"}, budget={"jobs_max": 1})], "workflows/0/budget/jobs_max",
+         "the nodes need 2 jobs"),
+        (SUB, [inner("w", {"name": "a", "delay_seconds": 60}, budget={"wall_seconds_max": 1})],
+         "workflows/0/budget/wall_seconds_max", "the delays alone take 60 s"),
+    ],
+)  # fmt: skip
+def test_a_mistake_about_a_sub_workflow_is_said_by_field(
+    node: dict[str, Any], brought: list[dict[str, Any]], field: str, said: str
+) -> None:
+    found = problems(node, workflows=brought)
+    assert field in [at for at, _ in found]
+    assert said in found[[at for at, _ in found].index(field)][1]
+
+
+def test_a_workflow_may_run_itself_on_a_condition() -> None:
+    more = {"is": "exists", "value": "${input.more}"}
+    assert problems({"name": "s", "workflow": "sample", "when": more}, {"name": "a"}) == []
+
+
+def test_what_a_sub_workflow_needs_its_parents_need_too() -> None:
+    declared = workflow(
+        {"name": "a", "delay_seconds": 5},
+        {"name": "b", "after": ["a"], "workflow": "w"},
+        workflows=[
+            inner("w", {"name": "a", "delay_seconds": 7}, {"name": "b", "workflow": "v"}),
+            inner("v"),
+        ],
+    )
+    needs = LeastNeeds(known_workflows(declared)).of("sample")
+    assert (needs.jobs, needs.depth, needs.wall_seconds) == (5, 3, 12.0)

@@ -16,6 +16,7 @@ __all__ = [
     "Plan",
     "RunRecord",
     "RunState",
+    "WorkflowPlan",
 ]
 
 PLAN_FORMAT = "sheratan.plan/1"
@@ -29,6 +30,7 @@ RunState = Literal[
     "failed",
     "cancelled",
     "out_of_jobs",
+    "out_of_depth",
     "out_of_time",
     "compensation_failed",
 ]
@@ -54,24 +56,30 @@ class JobPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     version: int
 
 
-class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class WorkflowPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the jobs of one workflow are run: `jobs` those of nodes, `undo` their compensations, by the node's name."""
+
+    jobs: dict[str, JobPlan]
+    undo: dict[str, JobPlan] = {}
+
+
+class Plan(WorkflowPlan, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a run goes by until its end: the workflow as declared, and the options of its jobs as they were then.
 
-    `jobs` are those of nodes, `undo` those of their compensations, both by the node's name.
+    `workflows` says the same of the workflows that it brings along, by name: the runs of these go by the same plan.
     """
 
     format: Literal["sheratan.plan/1"] = PLAN_FORMAT
     workflow: Workflow
-    jobs: dict[str, JobPlan]
-    undo: dict[str, JobPlan] = {}
+    workflows: dict[str, WorkflowPlan] = {}
 
 
 class NodeRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A node of a run as it stands.
 
     `reason` says why it waits, or why it did not run. `items` and `items_ended` belong to a fan-out; `jobs` are the
-    first jobs of the node, `undone_by` is the job that compensates it. What was taken over names the run under
-    `taken_from`.
+    first jobs of the node, `undone_by` is the job that compensates it. A node that runs a workflow has `runs` in place
+    of jobs, its first ones. What was taken over names the run under `taken_from`.
     """
 
     name: str
@@ -80,6 +88,7 @@ class NodeRecord(msgspec.Struct, frozen=True, kw_only=True):
     items: int | None = None
     items_ended: int = 0
     jobs: list[str] = []
+    runs: list[str] = []
     undone_by: str | None = None
     taken_from: str | None = None
     entry: int | None = None
@@ -88,8 +97,10 @@ class NodeRecord(msgspec.Struct, frozen=True, kw_only=True):
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A run of a workflow as it stands. Instants are microseconds since the epoch, UTC.
 
-    `version` is the SHA-256 of the declaration; `jobs` is how many of the budget's jobs are used up; `ending` is the
-    state that a run will end in which stops or compensates; `origin` is the run that it continues.
+    `version` is the SHA-256 of the declaration; `jobs` is how many of the budget's jobs are used up, by the runs below
+    it, too; `ending` is the state that a run will end in which stops or compensates; `origin` is the run that it
+    continues. One that runs for a node of another run names that under `parent`, the `node`, and of a fan-out the
+    `item`.
     """
 
     id: str
@@ -106,6 +117,9 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     finished_us: int | None = None
     origin: str | None = None
+    parent: str | None = None
+    node: str | None = None
+    item: int | None = None
     declared: Workflow | None = None
     nodes: list[NodeRecord] = []
     input: Any = None

@@ -19,6 +19,7 @@ from sheratan.contracts.jobs import JobState, Name, Options
 __all__ = [
     "NODES_MAX",
     "RESERVED_NAMES",
+    "WORKFLOWS_MAX",
     "WORKFLOW_FORMAT",
     "AllOf",
     "AnyOf",
@@ -50,6 +51,9 @@ WORKFLOW_FORMAT = "sheratan.workflow/1"
 
 NODES_MAX = 1_000
 """A larger graph is no longer read by anyone; work that grows with the data is a fan-out, or a sub-workflow."""
+
+WORKFLOWS_MAX = 100
+"""Workflows that one brings along; more belong into several, which jobs may start."""
 
 RESERVED_NAMES = ("input", "item", "index", "workflow")
 """What references call things that are no node."""
@@ -184,7 +188,12 @@ class Node(RunOptions, frozen=True):
 
     name: NodeName
     kind: Annotated[Name | None, Meta(description="The kind of its job. Either this or `workflow`.")] = None
-    workflow: Annotated[Name | None, Meta(description="The workflow that it runs, by name.")] = None
+    workflow: Annotated[
+        Name | None,
+        Meta(
+            description="The workflow that it runs: one of `workflows`, or the outermost itself, by its name."
+        ),
+    ] = None
     input: Annotated[Any, Meta(description="Any JSON value, with references in its texts.")] = None
     after: Annotated[
         tuple[NodeName, ...],
@@ -221,7 +230,9 @@ class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     jobs_max: Annotated[
         int,
         Meta(
-            ge=1, le=1_000_000, description="Jobs in all; above the default, a fan-out is likely a mistake."
+            ge=1,
+            le=1_000_000,
+            description="Jobs and runs of sub-workflows in all; above the default, a fan-out is likely a mistake.",
         ),
     ] = 10_000
     depth_max: Annotated[
@@ -258,6 +269,13 @@ class Workflow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     on_parent_failure: Annotated[
         OnParentFailure, Meta(description="For the nodes that do not say it themselves.")
     ] = "fail"
+    workflows: Annotated[
+        tuple[Workflow, ...],
+        Meta(
+            max_length=WORKFLOWS_MAX,
+            description="The workflows that its nodes run, and the nodes of these; only the outermost brings any.",
+        ),
+    ] = ()
 
 
 def as_declared(part: Any) -> Any:

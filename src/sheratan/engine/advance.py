@@ -35,21 +35,26 @@ def advance_runs(batch: Batch, done: int) -> None:
     if not runs.open:
         return
     stop_overdue(batch)
-    noted = 0
+    noted, room = 0, batch.state.limits.batch_jobs_max
     while True:
         for _, result in batch.ended[noted:]:
             runs.job_ended(result.number, result.state, result.entry)
         noted = len(batch.ended)
         touched = [runs.open[number] for number in runs.touched]
         runs.touched.clear()
-        if not touched:
+        if touched:
+            for run in touched:
+                _advance_run(batch, run)
+                # One that was stopped meanwhile has been seen to; the ends of its jobs come with the next turn.
+                runs.touched.pop(run.row.number, None)
+            done = follow(batch, done)
+        elif room > 0:
+            room = feed_runs(batch, room)
+            # Runs of nodes that have begun advance in this batch, too.
+            if not runs.touched:
+                break
+        else:
             break
-        for run in touched:
-            _advance_run(batch, run)
-            # One that was stopped meanwhile has been seen to; the ends of its jobs come with the next turn.
-            runs.touched.pop(run.row.number, None)
-        done = follow(batch, done)
-    feed_runs(batch)
 
 
 def _advance_run(batch: Batch, run: OpenRun) -> None:
@@ -90,13 +95,7 @@ def _decide_nodes(batch: Batch, run: OpenRun) -> None:
 
 def _fact(run: OpenRun, values: RunValues, name: str) -> tuple[dict[str, Any], int]:
     """What the rule is told of a node, and how many items it runs for."""
-    parents = {parent: run.nodes[parent].state for parent in run.plan.graph.parents[name]}
-    fact: dict[str, Any] = {
-        "node": name,
-        "policy": run.plan.policy(name),
-        "failed": [parent for parent, state in parents.items() if state in ("failed", "cancelled")],
-        "skipped": [parent for parent, state in parents.items() if state == "skipped"],
-    }
+    fact = _parents(run, name)
     items = ITEM_ONLY
     try:
         if after_parents(fact)[0] == "run" and _holds(run, values, fact):
@@ -105,7 +104,21 @@ def _fact(run: OpenRun, values: RunValues, name: str) -> tuple[dict[str, Any], i
         fact["blocked"] = str(missing)
     if items != ITEM_ONLY:
         fact["items"] = items
+    workflow = run.plan.nodes[name].workflow
+    if workflow is not None:
+        fact["workflow"] = workflow
     return fact, items
+
+
+def _parents(run: OpenRun, name: str) -> dict[str, Any]:
+    """What the rule is told of a node's parents."""
+    parents = {parent: run.nodes[parent].state for parent in run.plan.graph.parents[name]}
+    return {
+        "node": name,
+        "policy": run.plan.policy(name),
+        "failed": [parent for parent, state in parents.items() if state in ("failed", "cancelled")],
+        "skipped": [parent for parent, state in parents.items() if state == "skipped"],
+    }
 
 
 def _holds(run: OpenRun, values: RunValues, fact: dict[str, Any]) -> bool:
@@ -151,15 +164,16 @@ def _apply(run: OpenRun, name: str, action: str, items: int) -> None:
 
 
 def _record(batch: Batch, run: OpenRun, facts: list[dict[str, Any]], wanted: int) -> None:
-    place, budget = run.place, run.plan.plan.workflow.budget
-    given = {"nodes": facts, "jobs": place.jobs, "wanted": wanted, "jobs_max": budget.jobs_max}
+    place, given = run.place, _given(run, facts, wanted)
     verdict = advance(given)
     record = decision(ADVANCE, given, verdict)
     by = run.by
     if "stop" in verdict.chosen:
         for fact in reversed(facts):
             run.put_back(fact["node"])
-        stop_run(batch, run, {"ending": verdict.chosen["stop"]}, by, record)
+        stopped = verdict.chosen.get("run", run.id)
+        beyond = next(each for each in (run, *run.above()) if each.id == stopped)
+        stop_run(batch, beyond, {"ending": verdict.chosen["stop"]}, by, record)
         return
     data: dict[str, Any] = {"jobs": place.jobs + wanted}
     entry = batch.unit.record(
@@ -172,5 +186,27 @@ def _record(batch: Batch, run: OpenRun, facts: list[dict[str, Any]], wanted: int
         batch.unit.nodes.append(NodeRow(run.row.number, fact["node"], state, node.items, entry))
     run.place = place._replace(jobs=data["jobs"], entry=entry)
     batch.unit.move_run(place, run.place)
+    for above in run.above():
+        counted, above.place = above.place, above.place._replace(jobs=above.place.jobs + wanted)
+        batch.unit.count_jobs(counted, above.place)
     if run.hungry:
         batch.state.runs.unfed[run.row.number] = None
+
+
+def _given(run: OpenRun, facts: list[dict[str, Any]], wanted: int) -> dict[str, Any]:
+    """What the rule is told."""
+    place, budget = run.place, run.plan.workflow.budget
+    given: dict[str, Any] = {
+        "nodes": facts, "jobs": place.jobs, "wanted": wanted, "jobs_max": budget.jobs_max,
+    }  # fmt: skip
+    if any("workflow" in fact for fact in facts):
+        given["depth_max"] = budget.depth_max
+    if run.parent is not None:
+        given["above"] = [_budget(above) for above in run.above()]
+    return given
+
+
+def _budget(run: OpenRun) -> list[Any]:
+    """What the rule is told of a run above."""
+    budget = run.plan.workflow.budget
+    return [run.id, run.place.jobs, budget.jobs_max, budget.depth_max]

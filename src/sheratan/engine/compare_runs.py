@@ -12,12 +12,13 @@ from sheratan.engine.runs import run_id
 from sheratan.kernel.fold import Fold
 from sheratan.kernel.run_facts import NodeFact, NodeJobFact, RunEnded
 from sheratan.store.port import Reader
-from sheratan.store.run_rows import RunRow
+from sheratan.store.run_rows import ITEM_ONLY, RunRow
 
 __all__ = ["RunRows", "compare_open_runs"]
 
 _RUN_FACTS: Final = (
     "id", "tenant", "workflow", "version", "plan", "created_us", "due_us", "started_by", "origin", "input",
+    "parent", "node", "item",
 )  # fmt: skip
 
 
@@ -123,15 +124,17 @@ def compare_open_runs(reader: Reader, fold: Fold, problems: Problems) -> None:
 
 
 def _said(entry: Entry) -> tuple[Any, ...]:
-    told, origin = entry.data.get, entry.data.get("origin")
+    told, origin, parent = entry.data.get, entry.data.get("origin"), entry.data.get("parent")
     return (
         entry.subject, entry.tenant, told("workflow"), told("version"), told("plan"), entry.at, told("due_us"),
         entry.on_behalf_of, None if origin is None else parse_run_id(origin).number, told("input"),
+        None if parent is None else parse_run_id(parent).number, told("node"),
+        None if parent is None else told("item", ITEM_ONLY),
     )  # fmt: skip
 
 
 def _stands(row: RunRow) -> tuple[Any, ...]:
     return (
         run_id(row), row.tenant, row.workflow, row.version.hex(), row.plan.hex(), row.created_us, row.due_us,
-        row.started_by, row.origin, kept_digest(row.input, row.payload),
+        row.started_by, row.origin, kept_digest(row.input, row.payload), *row[12:],
     )  # fmt: skip

@@ -30,6 +30,9 @@ __all__ = ["previous_entry", "story"]
 _LINES_MAX = 1_000
 """The newest lines of a story; a subject such as a busy worker has more than anyone reads."""
 
+_SUB_RUNS_MAX: Final = 20
+"""Runs of nodes that the story of a run names; `workflow show` and the index of runs know all."""
+
 
 def story(reader: Reader, subject: str, offered: frozenset[str] | None = None) -> Story:
     """The story of a job, queue, kind, schedule, worker or the engine, oldest line first; NotFound if there is none."""
@@ -41,10 +44,25 @@ def story(reader: Reader, subject: str, offered: frozenset[str] | None = None) -
         lines = _walk(reader, newest, None)
         # An ended run is continued after its end.
         lines += [_line(read_entry(reader, seq)) for seq in reader.run_mentions(row.number)]
-        return Story(subject=subject, state=state, lines=lines)
+        lines += _sub_run_lines(reader, row.number)
+        return Story(subject=subject, state=state, lines=sorted(lines, key=lambda line: line.entry))
     newest, state = _newest_entry(reader, subject)
     lines = [] if newest is None else _walk(reader, newest, None)
     return Story(subject=subject, state=state, lines=lines)
+
+
+def _sub_run_lines(reader: Reader, number: int) -> list[StoryLine]:
+    """The newest entry of each run that the nodes of a run have; with many, of the first ones."""
+    rows = [view.row for view in reader.sub_runs([number], _SUB_RUNS_MAX)]
+    places = [place for row in rows if (place := reader.run_place(row.job)) is not None]
+    return [_line_of_sub_run(read_entry(reader, place.entry)) for place in places]
+
+
+def _line_of_sub_run(entry: Entry) -> StoryLine:
+    line = _line(entry)
+    return msgspec.structs.replace(
+        line, text=f"{entry.subject}, which runs for one of its nodes: {line.text}"
+    )
 
 
 def _job_story(reader: Reader, subject: str, offered: frozenset[str] | None) -> Story:

@@ -10,6 +10,7 @@ from sheratan.engine.commands import NewJob
 from sheratan.engine.intake import submit_node_job
 from sheratan.engine.run_end import give_up
 from sheratan.engine.runs import NodeJob, OpenRun
+from sheratan.engine.sub_runs import begin_sub_run
 from sheratan.engine.values import Missing, RunValues
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.references import Item
@@ -18,13 +19,15 @@ from sheratan.store.run_rows import ITEM_ONLY, ITEM_UNDO
 __all__ = ["feed_runs"]
 
 
-def feed_runs(batch: Batch) -> None:
-    """Submit jobs of runs that have some to submit; what finds no room now is tried again with the next batch."""
+def feed_runs(batch: Batch, room: int) -> int:
+    """Submit jobs of runs that have some to submit, and begin the runs of their nodes; returns how much room is left.
+
+    What finds no room now is tried again with the next batch.
+    """
     runs = batch.state.runs
     if batch.state.intake != "open":
         # Who drains starts nothing more; the next engine goes on from here.
-        return
-    room = batch.state.limits.batch_jobs_max
+        return 0
     for number in list(runs.unfed):
         run = runs.open[number]
         if run.place.state == "compensating":
@@ -37,7 +40,8 @@ def feed_runs(batch: Batch) -> None:
         if room <= 0:
             # So that a wide fan-out does not hold up everybody else, the rest comes with the next batch.
             batch.more = True
-            return
+            break
+    return room
 
 
 def _feed_run(batch: Batch, run: OpenRun, room: int) -> tuple[int, bool]:
@@ -72,8 +76,11 @@ def _submit(batch: Batch, run: OpenRun, values: RunValues, name: str, place: int
     else:
         item = Item(value=values.items(name)[place], index=place) if is_list else None
         data = values.job_input(name, item)
-    new = _new_job(run.plan.plan.jobs[name], data)
-    return submit_node_job(batch, new, NodeJob(run, name, place if is_list else ITEM_ONLY), run.by)
+    item_place = place if is_list else ITEM_ONLY
+    if run.plan.nodes[name].workflow is not None:
+        return begin_sub_run(batch, run, name, item_place, data)
+    new = _new_job(run.plan.jobs_as.jobs[name], data)
+    return submit_node_job(batch, new, NodeJob(run, name, item_place), run.by)
 
 
 def _feed_undo(batch: Batch, run: OpenRun) -> bool:
@@ -86,7 +93,7 @@ def _feed_undo(batch: Batch, run: OpenRun) -> bool:
             give_up(batch, run, name, str(missing))
             return True
         job = NodeJob(run, name, ITEM_UNDO)
-        return submit_node_job(batch, _new_job(run.plan.plan.undo[name], data), job, run.by)
+        return submit_node_job(batch, _new_job(run.plan.jobs_as.undo[name], data), job, run.by)
     return True
 
 

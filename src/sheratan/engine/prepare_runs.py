@@ -10,7 +10,7 @@ from sheratan.contracts import api
 from sheratan.contracts.errors import InvalidInput, SheratanError, TooLarge
 from sheratan.contracts.jobs import Submission
 from sheratan.contracts.limits import Limits
-from sheratan.contracts.runs import JobPlan, Plan
+from sheratan.contracts.runs import PLAN_FORMAT, JobPlan
 from sheratan.contracts.values import convert
 from sheratan.contracts.workflows import Compensation, Node, Workflow, as_declared, run_options
 from sheratan.engine.commands import Declaration, ForkRun, StartRun
@@ -56,22 +56,20 @@ def prepare_workflow(workflow: Workflow, kinds: KindRegistry, limits: Limits) ->
     # One that was made within this process was never checked against its types.
     workflow = convert(as_declared(workflow), Workflow)
     _check(workflow, limits)
-    plan = Plan(
-        workflow=workflow,
-        jobs={
-            node.name: _job_plan(node, f"nodes/{place}", kinds, limits)
-            for place, node in enumerate(workflow.nodes)
-        },
-        undo={
-            node.name: _job_plan(node.compensate, f"nodes/{place}/compensate", kinds, limits)
-            for place, node in enumerate(workflow.nodes)
-            if node.compensate is not None
-        },
-    )
+    plan = {
+        "format": PLAN_FORMAT,
+        "workflow": as_declared(workflow),
+        **_work_plan(workflow, "", kinds, limits),
+    }
+    if workflow.workflows:
+        plan["workflows"] = {
+            inner.name: _work_plan(inner, f"workflows/{place}/", kinds, limits)
+            for place, inner in enumerate(workflow.workflows)
+        }
     return Declaration(
         workflow=workflow.name,
         version=digest(declared),
-        plan=canonical(msgspec.to_builtins(plan) | {"workflow": as_declared(workflow)}),
+        plan=canonical(plan),
         wall_us=round(workflow.budget.wall_seconds_max * 1_000_000),
     )
 
@@ -84,22 +82,37 @@ def _check(workflow: Workflow, limits: Limits) -> None:
         raise InvalidInput(
             problems[0].detail + (more if len(problems) > 1 else ""), field=problems[0].field or "workflow"
         )
+    _check_one(workflow, "", limits)
+    for place, inner in enumerate(workflow.workflows):
+        _check_one(inner, f"workflows/{place}/", limits)
+
+
+def _check_one(workflow: Workflow, at: str, limits: Limits) -> None:
     for place, node in enumerate(workflow.nodes):
-        if node.workflow is not None:
-            text = "this release runs no workflow within a workflow; put its nodes into this one"
-            raise InvalidInput(text, field=f"nodes/{place}/workflow")
         # What a condition compares is told in the journal, which forgets nothing.
         found = find_secret(canonical(as_declared(node.when)))
         if found is not None:
             raise InvalidInput(
-                f"it seems to hold {found}, and stays written down", field=f"nodes/{place}/when"
+                f"it seems to hold {found}, and stays written down", field=f"{at}nodes/{place}/when"
             )
     most = limits.delay_seconds_max
     if workflow.budget.wall_seconds_max > most:
         raise TooLarge(
             f"{workflow.budget.wall_seconds_max:g} seconds; at most {most} (limits.delay_seconds_max)",
-            field="budget/wall_seconds_max",
+            field=f"{at}budget/wall_seconds_max",
         )
+
+
+def _work_plan(workflow: Workflow, at: str, kinds: KindRegistry, limits: Limits) -> dict[str, Any]:
+    """How the jobs of a workflow's nodes and of their compensations are run."""
+    jobs: dict[str, Any] = {}
+    undo: dict[str, Any] = {}
+    for place, node in enumerate(workflow.nodes):
+        if node.kind is not None:
+            jobs[node.name] = _job_plan(node, f"{at}nodes/{place}", kinds, limits)
+        if node.compensate is not None:
+            undo[node.name] = _job_plan(node.compensate, f"{at}nodes/{place}/compensate", kinds, limits)
+    return {"jobs": msgspec.to_builtins(jobs), "undo": msgspec.to_builtins(undo)}
 
 
 def _check_size(size: int, most: int, field: str, limit: str) -> None:
@@ -109,7 +122,7 @@ def _check_size(size: int, most: int, field: str, limit: str) -> None:
 
 def _job_plan(work: Node | Compensation, at: str, kinds: KindRegistry, limits: Limits) -> JobPlan:
     """How the jobs of a node are run. An input without references is checked by its kind already now."""
-    assert work.kind is not None, "a sub-workflow was refused before"
+    assert work.kind is not None, "what runs a workflow has no options of its own"
     try:
         if b"${" not in canonical(work.input):
             filled = prepare_job(

@@ -52,13 +52,22 @@ def stop_overdue(batch: Batch) -> None:
         stop_run(batch, run, {"ending": "out_of_time"}, run.by, decision(STOP, given, verdict))
 
 
-def stop_run(batch: Batch, run: OpenRun, data: dict[str, Any], by: Principal, record: dict[str, Any]) -> None:
-    """Start nothing more of a run and cancel what runs; once that has ended, the run ends.
+def stop_run(
+    batch: Batch,
+    run: OpenRun,
+    data: dict[str, Any],
+    by: Principal,
+    record: dict[str, Any] | None,
+    cause: int | None = None,
+) -> None:
+    """Start nothing more of a run and cancel what runs, the runs of its nodes, too; once that has ended, the run ends.
 
     `data` says the state in which it is to end under `ending`, and whether what its nodes have done stays: `keeps`.
     """
     place = run.place
-    entry = batch.unit.record("workflow.stopping", run.id, data, by, decision=record, previous=place.entry)
+    entry = batch.unit.record(
+        "workflow.stopping", run.id, data, by, decision=record, previous=place.entry, cause=cause
+    )
     run.place = place._replace(
         state="stopping",
         ending=data["ending"],
@@ -70,9 +79,24 @@ def stop_run(batch: Batch, run: OpenRun, data: dict[str, Any], by: Principal, re
     run.changed.clear()
     run.hungry.clear()
     batch.state.runs.touched[run.row.number] = None
-    for node in run.nodes.values():
-        if node.state == "started":
+    for name, node in run.nodes.items():
+        if node.state != "started":
+            continue
+        if run.plan.nodes[name].workflow is None:
             _cancel_jobs(batch, run, node.jobs, entry)
+        else:
+            _stop_sub_runs(batch, run, node.jobs, entry)
+
+
+def _stop_sub_runs(batch: Batch, run: OpenRun, numbers: list[int], cause: int) -> None:
+    """Stop the runs of a node; those that are stopped already, or compensate, go on to their end."""
+    data: dict[str, Any] = {"ending": "cancelled", "reason": f"{run.id} was stopped"}
+    if run.place.keeps:
+        data["keeps"] = True
+    for number in numbers:
+        sub_run = batch.state.runs.open.get(number)
+        if sub_run is not None and sub_run.place.state in ("running", "blocked"):
+            stop_run(batch, sub_run, data, sub_run.by, None, cause)
 
 
 def _cancel_jobs(batch: Batch, run: OpenRun, numbers: list[int], cause: int) -> None:

@@ -105,6 +105,7 @@ def _end(batch: Batch, run: OpenRun, state: str, record: dict[str, Any], output:
     batch.unit.move_run(place, ended)
     batch.runs_ended.append(ended)
     batch.state.runs.drop(run)
+    batch.state.runs.sub_run_ended(run, state, entry)
 
 
 def _note(batch: Batch, run: OpenRun, entry_type: str, data: dict[str, Any], record: dict[str, Any]) -> int:

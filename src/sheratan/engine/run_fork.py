@@ -14,7 +14,7 @@ from sheratan.engine.commands import Declaration, ForkRun
 from sheratan.engine.run_keys import find_existing_run
 from sheratan.engine.run_start import NewRun, Origin, begin, check_room
 from sheratan.engine.runs import PlanInUse, run_id
-from sheratan.kernel.fork import FORK, changed_fields, changed_values, decide_fork
+from sheratan.kernel.fork import FORK, changed_fields, changed_values, decide_fork, declared_node
 from sheratan.kernel.rules import decision
 from sheratan.store.run_rows import ITEM_ONLY, NodeRow, RunRow
 
@@ -28,7 +28,7 @@ def fork_run(batch: Batch, command: ForkRun, by: Principal) -> tuple[str, bool]:
     """
     row = _ended(batch, command.id)
     given = batch.value(row.input, row.payload)
-    before = batch.state.runs.plan(row.plan)
+    before = batch.state.runs.plan(row.plan, row.workflow)
     new = NewRun(
         declared=command.declared or _declaration(batch, row, before),
         input=given if command.input is None else command.input,
@@ -79,12 +79,12 @@ def _declaration(batch: Batch, row: RunRow, plan: PlanInUse) -> Declaration:
         workflow=row.workflow,
         version=row.version.hex(),
         plan=batch.value(None, row.plan),
-        wall_us=round(plan.plan.workflow.budget.wall_seconds_max * 1_000_000),
+        wall_us=plan.wall_us,
     )
 
 
 def _plan(batch: Batch, declared: Declaration) -> PlanInUse:
-    return batch.state.runs.plan(declared.digest, declared.plan)
+    return batch.state.runs.plan(declared.digest, declared.workflow, declared.plan)
 
 
 def _facts(
@@ -109,7 +109,7 @@ def _facts(
 def _changed(name: str, before: PlanInUse, after: PlanInUse) -> list[str]:
     if before is after or name not in before.nodes:
         return []
-    return changed_fields(name, before.plan, after.plan)
+    return changed_fields(*(declared_node(each.plan, each.workflow, name) for each in (before, after)))
 
 
 def _ends(batch: Batch, run: RunRow, plan: PlanInUse) -> dict[str, tuple[str, NodeRow]]:

@@ -17,7 +17,7 @@ from sheratan.engine.runs import OpenRun, run_id
 from sheratan.kernel.canonical import digest
 from sheratan.store.run_rows import NodeRow, RunOpen, RunRow
 
-__all__ = ["NewRun", "Origin", "begin", "check_room", "start_run"]
+__all__ = ["NewRun", "Origin", "add_run", "begin", "check_room", "start_run"]
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +95,7 @@ def begin(
     )
     entry = batch.unit.next_seq
     place = RunOpen(row.number, "running", "", 0, 0, batch.at_us, entry)
-    run = OpenRun(row, place, runs.plan(plan, declared.plan))
+    run = OpenRun(row, place, runs.plan(plan, declared.workflow, declared.plan))
     data: dict[str, Any] = {
         "number": row.number,
         "workflow": row.workflow,
@@ -114,9 +114,15 @@ def begin(
         kept = node._replace(run=row.number, entry=entry)
         batch.unit.nodes.append(kept)
         run.take_over(kept)
-    batch.unit.runs.append(row)
-    batch.unit.move_run(None, place)
+    add_run(batch, run)
+    return run
+
+
+def add_run(batch: Batch, run: OpenRun) -> None:
+    """Take up a run that has just begun: it advances before the batch is over."""
+    runs = batch.state.runs
+    batch.unit.runs.append(run.row)
+    batch.unit.move_run(None, run.place)
     runs.next_number += 1
     runs.add(run)
-    runs.touched[row.number] = None
-    return run
+    runs.touched[run.row.number] = None

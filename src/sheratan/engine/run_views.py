@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -35,6 +35,11 @@ def find_run(reader: Reader, text: str) -> RunRow:
     raise NotFound(f"there is no run {text}", field="id")
 
 
+def run_ids(reader: Reader, numbers: Sequence[int]) -> dict[int, str]:
+    """The public ids of runs, by number."""
+    return {row.number: run_id(row) for row in reader.runs(numbers)}
+
+
 def newest_run_entry(reader: Reader, row: RunRow) -> tuple[int, str]:
     """The newest entry about a run, and the state that it has led to."""
     place = _place(reader, row)
@@ -45,7 +50,7 @@ def run_record(reader: Reader, text: str) -> RunRecord:
     """A run as users see it, with its nodes."""
     row = find_run(reader, text)
     place = _place(reader, row)
-    plan = load_plan(reader.payload(row.plan))
+    plan = load_plan(reader.payload(row.plan), row.workflow)
     record = _record(row, place, plan)
     nodes = _Nodes(reader, row, place, plan)
     output = None
@@ -54,8 +59,11 @@ def run_record(reader: Reader, text: str) -> RunRecord:
     return msgspec.structs.replace(
         record,
         reason=_reason(reader, place),
-        origin=None if row.origin is None else run_id(reader.runs([row.origin])[0]),
-        declared=plan.plan.workflow,
+        origin=_other(reader, row.origin),
+        parent=_other(reader, row.parent),
+        node=row.node,
+        item=row.item if row.item is not None and row.item >= 0 else None,
+        declared=plan.workflow,
         nodes=[nodes.record(name) for name in plan.nodes],
         input=_value(reader, row.input, row.payload),
         output=output,
@@ -76,12 +84,14 @@ def list_run_records(reader: Reader, request: ListRuns, limits: Limits) -> RunPa
             raise
     numbers = reader.list_runs(state=request.state, workflow=request.workflow, below=below, limit=limit + 1)
     rows = {row.number: row for row in reader.runs(numbers[:limit])}
-    plans: dict[bytes, PlanInUse] = {}
+    plans: dict[tuple[bytes, str], PlanInUse] = {}
     items = []
     for number in numbers[:limit]:
         row = rows[number]
-        plan = plans.setdefault(row.plan, load_plan(reader.payload(row.plan)))
-        items.append(_record(row, _place(reader, row), plan))
+        key = row.plan, row.workflow
+        if key not in plans:
+            plans[key] = load_plan(reader.payload(row.plan), row.workflow)
+        items.append(_record(row, _place(reader, row), plans[key]))
     more = len(numbers) > limit
     return RunPage(items=items, next_cursor=items[-1].id if more else None)
 
@@ -93,6 +103,11 @@ def with_node(reader: Reader, record: JobRecord, number: int) -> JobRecord:
         item = found.item if found.item >= 0 else None
         return msgspec.structs.replace(record, workflow=run_id(row), node=found.node, item=item)
     return record
+
+
+def _other(reader: Reader, number: int | None) -> str | None:
+    """The public id of another run that a run names."""
+    return None if number is None else run_id(reader.runs([number])[0])
 
 
 def _place(reader: Reader, row: RunRow) -> RunPlace:
@@ -113,7 +128,7 @@ def _record(row: RunRow, place: RunPlace, plan: PlanInUse) -> RunRecord:
         version=row.version.hex(),
         state=cast(RunState, place.state),
         jobs=place.jobs,
-        jobs_max=plan.plan.workflow.budget.jobs_max,
+        jobs_max=plan.workflow.budget.jobs_max,
         created_us=row.created_us,
         due_us=row.due_us,
         entry=place.entry,
@@ -151,10 +166,16 @@ class _Nodes:
                 self._undo[view.row.node] = view
             else:
                 self._jobs[view.row.node].append(view)
+        self._sub_runs: defaultdict[str, list[NodeJobView]] = defaultdict(list)
+        for view in reader.sub_runs([row.number]):
+            self._sub_runs[view.row.node].append(view)
         shown = [view.row.job for jobs in self._jobs.values() for view in jobs[:_JOBS_SHOWN_MAX]]
         shown += [view.row.job for view in self._undo.values()]
         self._taken = _taken_over(reader, self._rows.values())
         self._ids = ids_of(reader, shown)
+        self._run_ids = run_ids(
+            reader, [view.row.job for views in self._sub_runs.values() for view in views[:_JOBS_SHOWN_MAX]]
+        )
         self._reasons = _reasons(reader, self._rows.values())
 
     def record(self, name: str) -> NodeRecord:
@@ -165,8 +186,8 @@ class _Nodes:
         row = self._rows.get(name)
         if row is None:
             return self._undecided(name)
-        jobs, undo = self._jobs[name], self._undo.get(name)
-        ended = [view.state for view in jobs if view.state is not None]
+        jobs, sub_runs, undo = self._jobs[name], self._sub_runs[name], self._undo.get(name)
+        ended = _ends((*jobs, *sub_runs))
         is_list = row.items != ITEM_ONLY
         state = _state(row, ended, undo)
         if state == "running" and isinstance(self._place, RunResult):
@@ -179,6 +200,7 @@ class _Nodes:
             items=row.items if is_list else None,
             items_ended=len(ended) if is_list else 0,
             jobs=[self._ids[view.row.job] for view in jobs[:_JOBS_SHOWN_MAX]],
+            runs=[self._run_ids[view.row.job] for view in sub_runs[:_JOBS_SHOWN_MAX]],
             undone_by=None if undo is None else self._ids[undo.row.job],
             entry=row.entry,
         )
@@ -190,10 +212,13 @@ class _Nodes:
         return NodeRecord(name=name, state="cancelled")
 
 
+def _ends(views: Iterable[NodeJobView]) -> list[str]:
+    return [view.state for view in views if view.state is not None]
+
+
 def _taken_over(reader: Reader, rows: Iterable[NodeRow]) -> dict[str, NodeRecord]:
     """Nodes that were taken over, as users see them."""
-    sources = {row.source: "" for row in rows if row.source is not None}
-    sources |= {run.number: run_id(run) for run in reader.runs(sorted(sources))}
+    sources = run_ids(reader, sorted({row.source for row in rows if row.source is not None}))
     return {
         row.name: _taken_node(reader, row, row.source, sources[row.source])
         for row in rows
@@ -205,6 +230,8 @@ def _taken_node(reader: Reader, row: NodeRow, source: int, taken_from: str) -> N
     """A node that was taken over, with the jobs that it has in the other run."""
     jobs = reader.jobs_of_node(source, row.name, _JOBS_SHOWN_MAX)
     ids = ids_of(reader, jobs)
+    sub_runs = reader.runs_of_node(source, row.name, _JOBS_SHOWN_MAX)
+    sub_run_ids = run_ids(reader, sub_runs)
     is_list = row.items != ITEM_ONLY
     return NodeRecord(
         name=row.name,
@@ -213,6 +240,7 @@ def _taken_node(reader: Reader, row: NodeRow, source: int, taken_from: str) -> N
         items=row.items if is_list else None,
         items_ended=row.items if is_list else 0,
         jobs=[ids[number] for number in jobs],
+        runs=[sub_run_ids[number] for number in sub_runs],
         taken_from=taken_from,
         entry=row.entry,
     )

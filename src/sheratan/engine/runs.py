@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
@@ -11,9 +11,11 @@ import msgspec
 
 from sheratan.contracts.ids import format_run_id
 from sheratan.contracts.principal import ENGINE, Principal
-from sheratan.contracts.runs import Plan
-from sheratan.contracts.workflows import Node
-from sheratan.kernel.graph import Graph, graph_of
+from sheratan.contracts.runs import Plan, WorkflowPlan
+from sheratan.contracts.workflows import Node, Workflow
+from sheratan.kernel.graph import Graph, graph_of, workflow_digest
+from sheratan.kernel.lifecycle import node_end
+from sheratan.kernel.sub_workflows import known_workflows
 from sheratan.store.port import NodeJobView, Reader
 from sheratan.store.run_rows import ITEM_ONLY, ITEM_UNDO, NodeRow, RunOpen, RunRow
 
@@ -31,22 +33,30 @@ def run_id(row: RunRow) -> str:
 
 
 class PlanInUse:
-    """A plan, its nodes by name, and the graph that they make."""
+    """What a plan says of one of its workflows: its nodes by name, the graph that they make, and how jobs are run."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, name: str) -> None:
         self.plan = plan
-        self.graph: Graph = graph_of(plan.workflow)
-        self.nodes: dict[str, Node] = {node.name: node for node in plan.workflow.nodes}
+        self.workflow: Workflow = known_workflows(plan.workflow)[name]
+        self.jobs_as: WorkflowPlan = plan.workflows.get(name, plan)
+        self.graph: Graph = graph_of(self.workflow)
+        self.nodes: dict[str, Node] = {node.name: node for node in self.workflow.nodes}
         self.places = {name: place for place, name in enumerate(self.nodes)}
+        self.version = workflow_digest(self.workflow)
 
     def policy(self, name: str) -> str:
         """What becomes of a node when a parent has failed."""
-        return self.nodes[name].on_parent_failure or self.plan.workflow.on_parent_failure
+        return self.nodes[name].on_parent_failure or self.workflow.on_parent_failure
+
+    @property
+    def wall_us(self) -> int:
+        """How long a run may take, in microseconds."""
+        return round(self.workflow.budget.wall_seconds_max * 1_000_000)
 
 
-def load_plan(body: bytes) -> PlanInUse:
-    """The plan that is kept as these bytes."""
-    return PlanInUse(msgspec.json.decode(body, type=Plan))
+def load_plan(body: bytes, name: str) -> PlanInUse:
+    """What the plan that is kept as these bytes says of its workflow of this name."""
+    return PlanInUse(msgspec.json.decode(body, type=Plan), name)
 
 
 class NodeMemory:
@@ -75,6 +85,7 @@ class NodeMemory:
         self.source: int | None = None
         """The run that it was taken over from, which has its jobs."""
         self.jobs: list[int] = []
+        """The numbers of its jobs or, when it runs a workflow, of its runs."""
         self.ended = self.failed = self.cancelled = 0
         self.entry = -1
         self.undo: tuple[int, str | None] | None = None
@@ -122,8 +133,10 @@ class NodeMemory:
 class OpenRun:
     """A run that has not ended."""
 
-    def __init__(self, row: RunRow, place: RunOpen, plan: PlanInUse) -> None:
+    def __init__(self, row: RunRow, place: RunOpen, plan: PlanInUse, parent: OpenRun | None = None) -> None:
         self.row = row
+        self.parent = parent
+        """The run that has it run for one of its nodes; that is open for as long as it is."""
         self.place = place
         self.plan = plan
         self.id = run_id(row)
@@ -133,7 +146,7 @@ class OpenRun:
         """Who acts when the run advances: the engine, on behalf of whoever started it."""
         self.nodes = {name: NodeMemory(len(plan.graph.parents[name])) for name in plan.nodes}
         self.running = 0
-        """How many of its jobs are open."""
+        """How many of its jobs, and of the runs of its nodes, are open."""
         self.active = 0
         """How many of its nodes are started and have not ended."""
         self.changed: list[str] = list(plan.nodes)
@@ -141,7 +154,14 @@ class OpenRun:
         self.hungry: dict[str, None] = {}
         """Started nodes with jobs that are still to be submitted."""
         self.cause: int | None = None
-        """The entry of the last job that has ended."""
+        """The entry of the last job that has ended, or run of a node."""
+
+    def above(self) -> Iterator[OpenRun]:
+        """The runs that have this one run, from the nearest on."""
+        run = self.parent
+        while run is not None:
+            yield run
+            run = run.parent
 
     def take_over(self, row: NodeRow) -> None:
         """A node is as it was in another run."""
@@ -149,6 +169,11 @@ class OpenRun:
         node.start(row.items, row.entry)
         node.state, node.source = "succeeded" if row.state == "taken" else row.state, row.source
         self.node_ended(row.name)
+
+    def add_part(self, name: str, number: int) -> None:
+        """A node has a new job, or a new run of the workflow that it runs."""
+        self.nodes[name].jobs.append(number)
+        self.running += 1
 
     def node_ended(self, name: str) -> None:
         """A node has ended: its children wait for one less."""
@@ -168,7 +193,7 @@ class OpenRun:
 
     def undo_order(self) -> list[str]:
         """The nodes that are to be compensated, the last one first; what was taken over is not this run's to undo."""
-        undo = self.plan.plan.undo
+        undo = self.plan.jobs_as.undo
         return [
             name
             for name in reversed(self.plan.graph.order)
@@ -194,7 +219,7 @@ class Runs:
 
     def __init__(self, store: Reader) -> None:
         self._store = store
-        self._plans: dict[bytes, PlanInUse] = {}
+        self._plans: dict[tuple[bytes, str], PlanInUse] = {}
         self.next_number = store.last_run() + 1
         self.open: dict[int, OpenRun] = {}
         self.of_job: dict[int, NodeJob] = {}
@@ -214,14 +239,24 @@ class Runs:
             heapq.heappop(self._dues)
         return self._dues[0][0] if self._dues else None
 
-    def plan(self, digest: bytes, body: bytes | None = None) -> PlanInUse:
-        """A plan by its digest; `body` is it, when it is not stored yet."""
-        known = self._plans.get(digest)
+    def plan(self, digest: bytes, name: str, body: bytes | None = None) -> PlanInUse:
+        """What a plan says of one of its workflows; `body` is the plan, when it is not stored yet."""
+        known = self._plans.get((digest, name))
         if known is None:
-            known = self._plans[digest] = load_plan(self._store.payload(digest) if body is None else body)
-            if len(self._plans) > _PLANS_MAX:
-                del self._plans[next(iter(self._plans))]
+            body = self._store.payload(digest) if body is None else body
+            known = self._keep(digest, load_plan(body, name))
         return known
+
+    def plan_below(self, run: OpenRun, name: str) -> PlanInUse:
+        """What the plan of a run says of a workflow that a node of it runs; it need not be stored yet."""
+        digest = run.row.plan
+        return self._plans.get((digest, name)) or self._keep(digest, PlanInUse(run.plan.plan, name))
+
+    def _keep(self, digest: bytes, plan: PlanInUse) -> PlanInUse:
+        self._plans[digest, plan.workflow.name] = plan
+        if len(self._plans) > _PLANS_MAX:
+            del self._plans[next(iter(self._plans))]
+        return plan
 
     def add(self, run: OpenRun) -> None:
         """A run begins."""
@@ -237,12 +272,11 @@ class Runs:
     def add_job(self, run: OpenRun, name: str, item: int, job: int) -> None:
         """A node has a new job."""
         self.of_job[job] = NodeJob(run, name, item)
-        node = run.nodes[name]
         if item == ITEM_UNDO:
-            node.undo = (job, None)
+            run.nodes[name].undo = (job, None)
+            run.running += 1
         else:
-            node.jobs.append(job)
-        run.running += 1
+            run.add_part(name, job)
 
     def job_ended(self, number: int, state: str, entry: int) -> None:
         """A job has ended by an entry; if it belongs to a run, that is to be looked at."""
@@ -250,13 +284,26 @@ class Runs:
         if found is None:
             return
         run, name, item = found
-        node = run.nodes[name]
+        if item == ITEM_UNDO:
+            run.nodes[name].undo = (number, state)
+            self._touch(run, entry)
+        else:
+            self._part_ended(run, name, state, entry)
+
+    def sub_run_ended(self, run: OpenRun, state: str, entry: int) -> None:
+        """A run has ended by an entry; if a node of another run has it run, that is to be looked at."""
+        if run.parent is not None:
+            assert run.row.node is not None
+            self._part_ended(run.parent, run.row.node, node_end(state), entry)
+
+    def _touch(self, run: OpenRun, entry: int) -> None:
         run.running -= 1
         run.cause = entry
         self.touched[run.row.number] = None
-        if item == ITEM_UNDO:
-            node.undo = (number, state)
-            return
+
+    def _part_ended(self, run: OpenRun, name: str, state: str, entry: int) -> None:
+        self._touch(run, entry)
+        node = run.nodes[name]
         node.count_end(state)
         if node.settle():
             run.active -= 1
@@ -265,12 +312,10 @@ class Runs:
         elif name in run.hungry:
             self.unfed[run.row.number] = None
 
-    def take_due(self, until_us: int) -> list[OpenRun]:
-        """The runs whose time is over."""
-        found = []
+    def take_due(self, until_us: int) -> Iterator[OpenRun]:
+        """The runs whose time is over, each as long as it was not stopped with another that was taken before."""
         while (due_us := self.next_due_us) is not None and due_us <= until_us:
-            found.append(self.open[heapq.heappop(self._dues)[1]])
-        return found
+            yield self.open[heapq.heappop(self._dues)[1]]
 
     def _is_timed(self, number: int) -> bool:
         run = self.open.get(number)
@@ -281,11 +326,15 @@ class Runs:
         rows = {row.number: row for row in self._store.runs(numbers)}
         for place in places:
             row = rows[place.number]
-            self.add(OpenRun(row, place, self.plan(row.plan)))
+            # A run has a higher number than the one that has it run.
+            parent = None if row.parent is None else self.open[row.parent]
+            self.add(OpenRun(row, place, self.plan(row.plan, row.workflow), parent))
         for number, nodes in groupby(self._store.nodes(numbers), lambda row: row.run):
             self._load_nodes(self.open[number], nodes)
         for number, jobs in groupby(self._store.node_jobs(numbers), lambda view: view.row.run):
             self._load_jobs(self.open[number], jobs)
+        for number, sub_runs in groupby(self._store.sub_runs(numbers), lambda view: view.row.run):
+            self._load_sub_runs(self.open[number], sub_runs)
         for run in self.open.values():
             self._settle(run)
 
@@ -310,6 +359,15 @@ class Runs:
             if state is None:
                 self.of_job[number] = NodeJob(run, name, item)
                 run.running += 1
+
+    def _load_sub_runs(self, run: OpenRun, views: Iterable[NodeJobView]) -> None:
+        for (_, name, _, number), state, _ in views:
+            node = run.nodes[name]
+            node.jobs.append(number)
+            if state is None:
+                run.running += 1
+            else:
+                node.count_end(state)
 
     def _settle(self, run: OpenRun) -> None:
         for name, node in run.nodes.items():

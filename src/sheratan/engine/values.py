@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -22,7 +22,7 @@ from sheratan.kernel.references import (
     resolve,
     type_name,
 )
-from sheratan.store.run_rows import ITEM_ONLY
+from sheratan.store.run_rows import ITEM_ONLY, RunPlace, RunResult
 
 __all__ = ["Missing", "RunValues", "node_state"]
 
@@ -69,7 +69,7 @@ class RunValues:
 
     def output(self) -> bytes:
         """What the run gives."""
-        return self._fill(self._run.plan.plan.workflow.output, "output", None)
+        return self._fill(self._run.plan.workflow.output, "output", None)
 
     def condition(self, name: str, condition: Condition) -> Answer:
         """Whether a node's condition holds."""
@@ -144,13 +144,33 @@ class _Results(Mapping[str, NodeResult]):
     def _output(self, name: str, node: NodeMemory) -> Any:
         most, size = self._bytes_max, 0
         found: list[Any] = []
-        jobs = node.jobs
-        if node.source is not None:
-            jobs = self._batch.state.store.jobs_of_node(node.source, name)
-        for body in self._batch.outputs(jobs):
+        for body in self._bodies(name, node):
             size += len(body)
             if size > most:
                 limit = f"at most {most} (limits.workflow_output_bytes_max)"
                 raise TooLarge(f"the outputs of node {name} have more bytes of JSON: {limit}")
             found.append(msgspec.json.decode(body))
         return found[0] if node.items == ITEM_ONLY else found
+
+    def _bodies(self, name: str, node: NodeMemory) -> Iterator[bytes]:
+        """What the jobs of a node gave, or its runs, in the order of its items."""
+        batch, source, numbers = self._batch, node.source, node.jobs
+        if self._run.plan.nodes[name].workflow is not None:
+            if source is not None:
+                numbers = batch.state.store.runs_of_node(source, name)
+            return run_outputs(batch, numbers)
+        if source is not None:
+            numbers = batch.state.store.jobs_of_node(source, name)
+        return batch.outputs(numbers)
+
+
+def run_outputs(batch: Batch, numbers: Sequence[int]) -> Iterator[bytes]:
+    """The outputs of runs that have succeeded, in this order, read as they are asked for."""
+    moved = {number: batch.unit.run_moves[number][1] for number in numbers if number in batch.unit.run_moves}
+    stored = [number for number in numbers if number not in moved]
+    found: dict[int, RunPlace] = {row.number: row for row in batch.state.store.run_results(stored)}
+    found |= moved
+    for number in numbers:
+        row = found[number]
+        assert type(row) is RunResult
+        yield batch.value(row.output, row.payload)

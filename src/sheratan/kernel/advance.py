@@ -20,7 +20,7 @@ __all__ = [
     "undo_next",
 ]
 
-ADVANCE: Final = "workflow.advance@1"
+ADVANCE: Final = "workflow.advance@2"
 END: Final = "workflow.end@1"
 STOP: Final = "workflow.stop@1"
 UNDO: Final = "workflow.undo@1"
@@ -60,11 +60,22 @@ def decide_node(given: dict[str, Any]) -> tuple[str, str]:
 
 
 @rule("workflow.advance", 1)
-def advance(given: dict[str, Any]) -> Verdict:
+def advance_jobs(given: dict[str, Any]) -> Verdict:
     """Choose which nodes `start`, `skip`, `fail` or `block`; or `stop` when the budget has no room for the new jobs.
 
     Input: nodes (each with its name under node, and what `decide_node` asks for), jobs (used so far), wanted (what
     the new nodes need), jobs_max.
+    """
+    return advance(given)
+
+
+@rule("workflow.advance", 2)
+def advance(given: dict[str, Any]) -> Verdict:
+    """Choose as version 1; `stop`, too, when a sub-workflow is too deep, or a run above, named under `run`, is to stop.
+
+    Input: as that of version 1, and where they are not nothing: workflow (of a node: the workflow that it runs),
+    depth_max (when there is such a node), above (the runs that have this one run, from the nearest on, each
+    [run, jobs, jobs_max, depth_max]).
     """
     chosen: dict[str, list[str]] = {}
     rejected: list[list[Any]] = []
@@ -73,15 +84,34 @@ def advance(given: dict[str, Any]) -> Verdict:
         chosen.setdefault(action, []).append(node["node"])
         if action != "start":
             rejected.append([node["node"], why])
-    jobs, most = given["jobs"] + given["wanted"], given["jobs_max"]
-    if jobs > most:
-        text = (
-            f"Stops: with {_names(chosen['start'])} the run would have {jobs} jobs, and its budget is {most}."
-        )
-        return Verdict({"stop": "out_of_jobs"}, text)
+    stop = _stop(given, chosen.get("start", []))
+    if stop is not None:
+        return stop
     told = [f"{_VERBS[action]} {_names(chosen[action])}" for action in _VERBS if action in chosen]
     first = f" {rejected[0][0]}: {rejected[0][1].rstrip('.')}." if rejected else ""
     return Verdict(chosen, f"{'; '.join(told).capitalize()}.{first}", rejected)
+
+
+def _stop(given: dict[str, Any], starts: list[str]) -> Verdict | None:
+    """What to stop, from this run upwards: the first whose budget has no room for the nodes that are to start."""
+    wanted, names = given["wanted"], _names(starts)
+    is_deeper = any("workflow" in node and node["node"] in starts for node in given["nodes"])
+    budgets: list[list[Any]] = [
+        [None, given["jobs"], given["jobs_max"], given.get("depth_max", 0)],
+        *given.get("above", ()),
+    ]
+    for depth, (run, jobs, jobs_max, depth_max) in enumerate(budgets, 2):
+        whose = run or "the run"
+        told = {"run": run} if run else dict[str, Any]()
+        if jobs + wanted > jobs_max:
+            text = (
+                f"Stops: with {names} {whose} would have {jobs + wanted} jobs, and its budget is {jobs_max}."
+            )
+            return Verdict({"stop": "out_of_jobs", **told}, text)
+        if is_deeper and depth > depth_max:
+            text = f"Stops: {names} would take {whose} to depth {depth}, and its budget is {depth_max}."
+            return Verdict({"stop": "out_of_depth", **told}, text)
+    return None
 
 
 _VERBS: Final = {"start": "starts", "skip": "skips", "fail": "fails", "block": "blocks"}

@@ -186,11 +186,7 @@ class JobBook:
         if item == _UNDO:
             run.undone = (name, state)
             return
-        node = run.nodes[name]
-        node.ended += 1
-        node.failed += state == "failed"
-        node.cancelled += state == "cancelled"
-        node.settle()
+        run.nodes[name].count_end(state)
 
 
 def decision_of(entry: Entry) -> dict[str, Any]:

@@ -28,8 +28,12 @@ class RunStartFold(ScheduleFold):
         if "key" in data:
             self.use_run_key(entry, data["key"], KeyFact(number, bytes.fromhex(data["request"])))
         self.newest_run = max(self.newest_run, number)
-        run = OpenRun(number, subject, entry.at, data["due_us"], entry.seq, entry.at)
+        run = OpenRun(
+            number, subject, entry.on_behalf_of, data["plan"], entry.at, data["due_us"], entry.seq, entry.at
+        )
         self.runs[subject] = run
+        if "parent" in data:
+            self._runs_for(entry, run)
         if "origin" in data:
             self._continues(entry, run)
         self.new.runs.append(entry)
@@ -40,6 +44,27 @@ class RunStartFold(ScheduleFold):
         if self.forked.pop(entry.cause or 0, None) != (entry.data["as"], entry.subject):
             self.say(entry, "E18", f"{entry.data['as']} did not begin as one that continues {entry.subject}")
         self.run_mentions.append(Mention(parse_run_id(entry.subject).number, entry.seq))
+
+    def _runs_for(self, entry: Entry, run: OpenRun) -> None:
+        """A run begins that a node of another run waits for; it goes by the plan of that, and has no more time."""
+        data = entry.data
+        parent, name = self.runs.get(data["parent"]), data["node"]
+        if parent is None or name not in parent.nodes:
+            self.say(entry, "E11", f"node {name} of {data['parent']} was not started")
+            return
+        node = parent.nodes[name]
+        if not parent.awaits(name, data.get("item", -1), data["workflow"]) or entry.cause != node.entry:
+            text = f"node {name} of a run that is {parent.state} waits for no such run of {data['workflow']}"
+            self.say(entry, "E11", text)
+        if (run.plan, entry.on_behalf_of) != (parent.plan, parent.requester):
+            self.say(
+                entry, "E11", f"it goes by another plan than {parent.subject}, or runs for somebody else"
+            )
+        if run.due_us > parent.due_us:
+            self.say(entry, "E13", f"its time is over at {run.due_us}, that of {parent.subject} before")
+        node.submitted += 1
+        parent.open_jobs += 1
+        run.parent, run.node = parent, name
 
     def _continues(self, entry: Entry, run: OpenRun) -> None:
         """A run takes nodes over from one that has ended; that they ended so there is seen where rows are compared."""

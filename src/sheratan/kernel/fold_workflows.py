@@ -8,7 +8,7 @@ from sheratan.contracts.journal import Entry
 from sheratan.contracts.runs import RUN_ENDS
 from sheratan.kernel.fold_book import decision_of
 from sheratan.kernel.fold_run_starts import RunStartFold
-from sheratan.kernel.lifecycle import RUN_TRANSITIONS
+from sheratan.kernel.lifecycle import RUN_TRANSITIONS, node_end
 from sheratan.kernel.run_facts import NodeBook, NodeFact, NodeJobFact, OpenRun, RunEnded
 
 __all__ = ["WorkflowFold"]
@@ -42,7 +42,7 @@ class WorkflowFold(RunStartFold):
             self.say(entry, "E11", f"node {name} of {data['workflow']} was not started")
             return
         item: int = _UNDO if data.get("undoes") else data.get("item", -1)
-        fits = _undoes(run, name) if item == _UNDO else _is_next(run, node, item)
+        fits = _undoes(run, name) if item == _UNDO else run.awaits(name, item)
         if item == _UNDO:
             cause, run.undo = run.entry, run.undo[1:]
         else:
@@ -64,11 +64,20 @@ class WorkflowFold(RunStartFold):
         wanted = 0
         for fact in given["nodes"]:
             wanted += self._decide(entry, run, fact, _DECIDED[actions[fact["node"]]])
+        self._count_jobs(entry, run, wanted)
+
+    def _count_jobs(self, entry: Entry, run: OpenRun, wanted: int) -> None:
+        """A run gets more jobs: they count for all the runs above it, too."""
+        given = decision_of(entry)["input"]
         told = (given["jobs"], given["wanted"], entry.data["jobs"])
         if told != (run.jobs, wanted, run.jobs + wanted):
             text = f"the run has {run.jobs} jobs and gets {wanted} more; it says {told}"
             self.say(entry, "E10", text)
-        run.jobs += wanted
+        above = _above(run)
+        if [budget[:2] for budget in given.get("above", ())] != [[each.subject, each.jobs] for each in above]:
+            self.say(entry, "E10", "the runs above it are others, or have other numbers of jobs")
+        for each in (run, *above):
+            each.jobs += wanted
 
     def _decide(self, entry: Entry, run: OpenRun, fact: dict[str, Any], state: str) -> int:
         """Take what was decided about a node; returns how many jobs it gets."""
@@ -80,26 +89,43 @@ class WorkflowFold(RunStartFold):
                 stands = run.nodes[parent].state if parent in run.nodes else "waiting"
                 if stands not in states:
                     self.say(entry, "E11", f"node {name} was told that {parent} is {field}; it is {stands}")
-        node = NodeBook(state, fact.get("items", -1), entry.seq)
+        node = NodeBook(state, fact.get("items", -1), entry.seq, workflow=fact.get("workflow", ""))
         run.nodes[name] = node
         self.new.nodes.append(NodeFact(run.number, name, state, node.items, entry.seq))
         node.settle()
         return node.wanted if state == "started" else 0
 
     def _run_stops(self, entry: Entry, run: OpenRun) -> None:
-        decided, ending = decision_of(entry), entry.data["ending"]
-        given = decided["input"]
+        ending = entry.data["ending"]
+        if entry.decision is None:
+            self._stops_with_parent(entry, run)
+        else:
+            self._check_stop(entry, run, entry.decision)
+        self._go(entry, run, "stopping", ending)
+        run.keeps = bool(entry.data.get("keeps"))
+
+    def _stops_with_parent(self, entry: Entry, run: OpenRun) -> None:
+        """What runs for a node of a run that is stopped is stopped with it, and nobody else without a decision."""
+        parent, data = run.parent, entry.data
+        if (
+            parent is None
+            or (parent.state, parent.entry) != ("stopping", entry.cause)
+            or (data["ending"], bool(data.get("keeps"))) != ("cancelled", parent.keeps)
+        ):
+            self.say(entry, "E14", "it is stopped, and neither was that decided nor its parent stopped so")
+
+    def _check_stop(self, entry: Entry, run: OpenRun, decided: dict[str, Any]) -> None:
+        ending, given, chosen = entry.data["ending"], decided["input"], decided["chosen"]
         if decided["rule"].startswith("workflow.advance@"):
-            if decided["chosen"].get("stop") != ending or given["jobs"] != run.jobs:
-                self.say(entry, "E14", f"{decided['chosen']} was chosen with {given['jobs']} jobs")
-        elif decided["chosen"] != "stop" or given["state"] != run.state:
-            self.say(entry, "E14", f"{decided['chosen']} was chosen for a run that is {given['state']}")
+            jobs = {told[0]: told[1] for told in given.get("above", ())}.get(run.subject, given["jobs"])
+            if (chosen.get("stop"), chosen.get("run", run.subject), jobs) != (ending, run.subject, run.jobs):
+                self.say(entry, "E14", f"{chosen} was chosen with {jobs} jobs")
+        elif chosen != "stop" or given["state"] != run.state:
+            self.say(entry, "E14", f"{chosen} was chosen for a run that is {given['state']}")
         if ending == "out_of_time" and (
             given["limit_us"] != run.due_us - run.created_us or entry.at < run.due_us
         ):
             self.say(entry, "E13", f"its time is over at {run.due_us}; it was stopped at {entry.at}")
-        self._go(entry, run, "stopping", ending)
-        run.keeps = bool(entry.data.get("keeps"))
 
     def _run_blocked(self, entry: Entry, run: OpenRun) -> None:
         self._check_end(entry, run, "blocked")
@@ -126,6 +152,9 @@ class WorkflowFold(RunStartFold):
             self._check_end(entry, run, state)
         self._go(entry, run, state, "")
         del self.runs[entry.subject]
+        if run.parent is not None:
+            run.parent.open_jobs -= 1
+            run.parent.nodes[run.node].count_end(node_end(state))
         self.new.runs_ended.append(RunEnded(run.number, state, run.jobs, entry.at, output, entry.seq))
 
     def _check_undone(self, entry: Entry, run: OpenRun, state: str) -> None:
@@ -160,17 +189,18 @@ class WorkflowFold(RunStartFold):
         run.state, run.ending, run.since_us = target, ending, entry.at
 
 
+def _above(run: OpenRun) -> list[OpenRun]:
+    """The runs that have this one run, from the nearest on."""
+    found: list[OpenRun] = []
+    while run.parent is not None:
+        run = run.parent
+        found.append(run)
+    return found
+
+
 def _undoes(run: OpenRun, name: str) -> bool:
     """Whether the compensation of this node comes next."""
     return run.state == "compensating" and run.undo[:1] == [name] and not run.open_jobs
-
-
-def _is_next(run: OpenRun, node: NodeBook, item: int) -> bool:
-    """Whether this is the next job of a node."""
-    wanted = -1 if node.items < 0 else node.submitted
-    return (
-        run.state == "running" and node.state == "started" and item == wanted and node.submitted < node.wanted
-    )
 
 
 def _names_in(run: OpenRun, *states: str) -> set[str]:

@@ -6,14 +6,15 @@ from typing import Any, Final
 
 from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.runs import Plan
-from sheratan.contracts.workflows import Node, as_declared
+from sheratan.contracts.workflows import Node, Workflow, as_declared
 from sheratan.kernel.canonical import canonical
 from sheratan.kernel.graph import references_in
 from sheratan.kernel.references import Resolved, Scope, look_up
 from sheratan.kernel.rules import Verdict, rule
+from sheratan.kernel.sub_workflows import known_workflows, reached_workflows
 from sheratan.kernel.words import count
 
-__all__ = ["FORK", "changed_fields", "changed_values", "decide_fork"]
+__all__ = ["FORK", "changed_fields", "changed_values", "decide_fork", "declared_node"]
 
 FORK: Final = "workflow.fork@1"
 
@@ -61,9 +62,8 @@ def _why_anew(node: dict[str, Any], start: str | None, anew: list[str]) -> str |
     return f"{values[0]} is another value" if values else None
 
 
-def changed_fields(name: str, before: Plan, after: Plan) -> list[str]:
-    """The fields of a node that another plan declares otherwise; a node that is in one of them only has all."""
-    old, new = _declared(name, before), _declared(name, after)
+def changed_fields(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """The fields of a node that are declared otherwise, of what `declared_node` says of it in two plans."""
     return sorted(field for field in old.keys() | new.keys() if old.get(field) != new.get(field))
 
 
@@ -79,17 +79,26 @@ def changed_values(node: Node, before: Any, after: Any) -> list[str]:
     return list(found)
 
 
-def _declared(name: str, plan: Plan) -> dict[str, Any]:
-    """A node as declared, with what the workflow says in its place, and the version of its kind that it runs with."""
-    for node in plan.workflow.nodes:
-        if node.name == name:
-            policy = node.on_parent_failure or plan.workflow.on_parent_failure
-            return {
-                **as_declared(node),
-                "on_parent_failure": policy,
-                "version": plan.jobs[name].version,
-            }
-    return {}
+def declared_node(plan: Plan, workflow: Workflow, name: str) -> dict[str, Any]:
+    """A node as declared, with what the workflow says in its place, and all that it runs by.
+
+    That is the version of its kind, or the workflow that it runs with all below it.
+    """
+    node = next(node for node in workflow.nodes if node.name == name)
+    declared = {
+        **as_declared(node),
+        "on_parent_failure": node.on_parent_failure or workflow.on_parent_failure,
+    }
+    if node.workflow is None:
+        return declared | {"version": plan.workflows.get(workflow.name, plan).jobs[name].version}
+    known = known_workflows(plan.workflow)
+    reached = reached_workflows(known, node.workflow)
+    return declared | {"workflow": [_declared_workflow(plan, known[each]) for each in reached]}
+
+
+def _declared_workflow(plan: Plan, workflow: Workflow) -> Any:
+    jobs = plan.workflows.get(workflow.name, plan).jobs
+    return [as_declared(workflow), {name: job.version for name, job in jobs.items()}]
 
 
 def _scope(value: Any) -> Scope:

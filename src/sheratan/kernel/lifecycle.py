@@ -15,6 +15,7 @@ __all__ = [
     "TERMINAL_STATES",
     "check_run_transition",
     "check_transition",
+    "node_end",
 ]
 
 TERMINAL_STATES: Final[frozenset[str]] = frozenset({"succeeded", "failed", "cancelled"})
@@ -79,6 +80,7 @@ RUN_TRANSITIONS: Final[dict[str, dict[str, str]]] = {
     "stopping": {
         "cancelled": "workflow.ended",
         "out_of_jobs": "workflow.ended",
+        "out_of_depth": "workflow.ended",
         "out_of_time": "workflow.ended",
         "compensating": "workflow.compensating",
     },
@@ -86,6 +88,11 @@ RUN_TRANSITIONS: Final[dict[str, dict[str, str]]] = {
     **{state: {} for state in RUN_ENDS},
 }
 """The same for a run; an entry of another type leaves a run's state as it is."""
+
+
+def node_end(state: str) -> str:
+    """How a node ends whose run has ended in this state: as one whose job has."""
+    return state if state in ("succeeded", "cancelled") else "failed"
 
 
 def check_run_transition(source: str, target: str, entry_type: str) -> None:

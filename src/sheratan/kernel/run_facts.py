@@ -19,11 +19,20 @@ class NodeBook(msgspec.Struct, gc=False):
     ended: int = 0
     failed: int = 0
     cancelled: int = 0
+    workflow: str = ""
+    """The workflow that it runs, when it runs one: then what is said of jobs is meant of runs."""
 
     @property
     def wanted(self) -> int:
         """How many jobs it has when all are submitted."""
         return 1 if self.items < 0 else self.items
+
+    def count_end(self, state: str) -> None:
+        """One of its jobs has ended, or one of its runs as a job would have."""
+        self.ended += 1
+        self.failed += state == "failed"
+        self.cancelled += state == "cancelled"
+        self.settle()
 
     def settle(self) -> None:
         """Once all of its jobs have ended, it has ended as they have."""
@@ -36,6 +45,8 @@ class OpenRun(msgspec.Struct):
 
     number: int
     subject: str
+    requester: str
+    plan: str
     created_us: int
     due_us: int
     entry: int
@@ -49,6 +60,19 @@ class OpenRun(msgspec.Struct):
     undo: list[str] = []
     undone: tuple[str, str] | None = None
     """The node whose compensation has ended last, and how."""
+    parent: OpenRun | None = None
+    """The run that has it run for one of its nodes, and that node."""
+    node: str = ""
+
+    def awaits(self, name: str, item: int, workflow: str = "") -> bool:
+        """Whether the next job of a node, or the next run of the workflow that it runs, is for this item."""
+        node = self.nodes.get(name)
+        return (
+            node is not None
+            and (self.state, node.state, node.workflow) == ("running", "started", workflow)
+            and item == (-1 if node.items < 0 else node.submitted)
+            and node.submitted < node.wanted
+        )
 
 
 class RunEnded(NamedTuple):

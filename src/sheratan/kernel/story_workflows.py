@@ -14,6 +14,9 @@ __all__ = ["WORKFLOW_TELLERS"]
 
 def _started(entry: Entry) -> str:
     text = f"{who(entry)} started a run of workflow {entry.data['workflow']}"
+    if "parent" in entry.data:
+        item = f", item {entry.data['item']}," if "item" in entry.data else ""
+        return f"{text} for node {entry.data['node']}{item} of {entry.data['parent']}."
     return f"{text}, which continues {entry.data['origin']}." if "origin" in entry.data else f"{text}."
 
 

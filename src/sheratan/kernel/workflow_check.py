@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import reduce
 from operator import or_
 from typing import Any, Final
-
-import msgspec
 
 from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.references import Reference, parse_template, sole_reference
@@ -32,18 +31,13 @@ from sheratan.kernel.graph import (
     parents_of,
     references_in,
 )
-from sheratan.kernel.workflow_needs import least_needs
+from sheratan.kernel.sub_workflows import known_workflows, misnamed_workflows
+from sheratan.kernel.workflow_needs import beyond_budgets
+from sheratan.kernel.workflow_problem import Problem
 
 __all__ = ["Problem", "check_workflow"]
 
 _NAMES_SHOWN_MAX: Final = 10
-
-
-class Problem(msgspec.Struct, frozen=True):
-    """Something wrong with a declaration: the field, as a JSON Pointer without its first `/`, and what is wrong."""
-
-    field: str
-    detail: str
 
 
 def check_workflow(workflow: Workflow) -> list[Problem]:
@@ -53,7 +47,16 @@ def check_workflow(workflow: Workflow) -> list[Problem]:
     except InvalidInput as error:
         # What is no JSON value cannot be looked through any further.
         return [Problem((error.field or "").lstrip("/"), error.detail)]
-    check = _Check(workflow)
+    known = known_workflows(workflow)
+    problems = [*misnamed_workflows(workflow), *_problems_of(workflow, known)]
+    for place, inner in enumerate(workflow.workflows):
+        problems += [problem.within(place) for problem in _problems_of(inner, known)]
+    return problems or beyond_budgets(workflow, known)
+
+
+def _problems_of(workflow: Workflow, known: Mapping[str, Workflow]) -> list[Problem]:
+    """What is wrong with one of several workflows, whatever the others are."""
+    check = _Check(workflow, known)
     check.names()
     for place, node in enumerate(workflow.nodes):
         check.node(node, f"nodes/{place}")
@@ -61,15 +64,15 @@ def check_workflow(workflow: Workflow) -> list[Problem]:
     if check.is_free_of_cycles():
         graph = graph_of(workflow)
         check.compensations(graph)
-        check.budget(graph)
     return check.problems
 
 
 class _Check:
     """The problems of one workflow, as far as they have been found."""
 
-    def __init__(self, workflow: Workflow) -> None:
+    def __init__(self, workflow: Workflow, known: Mapping[str, Workflow]) -> None:
         self._workflow = workflow
+        self._known_workflows = known
         self._names = {node.name for node in workflow.nodes}
         self.problems: list[Problem] = []
 
@@ -134,21 +137,6 @@ class _Check:
                     way = f"refer to {node.name} or to what runs before it"
                     self._say(field, f"{part}: node {part.root} need not have run before {node.name}; {way}")
 
-    def budget(self, graph: Graph) -> None:
-        """What the workflow needs at least must be within its budget; what may be skipped does not count."""
-        budget, needs = self._workflow.budget, least_needs(self._workflow, graph)
-        if needs.jobs > budget.jobs_max:
-            self._say(
-                "budget/jobs_max", f"the nodes need {needs.jobs} jobs; allow as many, or take nodes out"
-            )
-        if needs.depth > budget.depth_max:
-            self._say(
-                "budget/depth_max", f"a sub-workflow needs {needs.depth}; allow it, or take the node out"
-            )
-        if needs.wall_seconds > budget.wall_seconds_max:
-            delays = f"the delays alone take {needs.wall_seconds:g} s"
-            self._say("budget/wall_seconds_max", f"{delays}; allow as many, or shorten them")
-
     def _say(self, field: str, detail: str) -> None:
         self.problems.append(Problem(field, detail))
 
@@ -158,6 +146,10 @@ class _Check:
             found = "neither" if node.kind is None else "both"
             self._say(at, f"a node has either `kind` or `workflow`; {node.name} has {found}")
         if node.workflow is not None:
+            if node.workflow not in self._known_workflows:
+                there = ", ".join(list(self._known_workflows)[:_NAMES_SHOWN_MAX])
+                way = "bring it along in `workflows`"
+                self._say(f"{at}/workflow", f"there is no workflow {node.workflow!r}, only {there}; {way}")
             for name in RunOptions.__struct_fields__:
                 if name in as_declared(node):
                     self._say(f"{at}/{name}", "this is for jobs; say it in the nodes of the sub-workflow")
@@ -174,7 +166,7 @@ class _Check:
                 f"{at}/for_each", "must be one reference to a list, such as ${input.files}, and nothing else"
             )
         if node.compensate is not None:
-            way = "put the node and its compensation into a workflow, and run that for each item"
+            way = "put it into a workflow, and give the node that runs that the compensation"
             self._say(f"{at}/compensate", f"a fan-out cannot be compensated; {way}")
 
     def _exists(self, condition: Condition, field: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NoReturn, TypedDict, Unpack
 
+import msgspec
+
 from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.references import Reference, format_template, parse_template
 from sheratan.contracts.values import check_json, convert
@@ -188,6 +190,7 @@ class WorkflowBuilder:
             "on_parent_failure": on_parent_failure,
         }
         self._nodes: dict[str, DeclaredNode] = {}
+        self._workflows: dict[str, Workflow] = {}
 
     @property
     def input(self) -> Value:
@@ -219,15 +222,22 @@ class WorkflowBuilder:
     def workflow(
         self, name: str, run: Workflow | str, input: Any = None, **options: Unpack[NodeOptions]
     ) -> DeclaredNode:
-        """Add a node that runs a workflow, or the workflow of that name."""
+        """Add a node that runs a workflow, with all that it brings along, or the workflow of that name."""
         other = run.name if isinstance(run, Workflow) else run
+        if isinstance(run, Workflow):
+            self._bring_along(run)
         return self._add(name, {"workflow": other, "input": _checked(_plain(input), "input")}, options)
 
     def build(self, *, output: Any = None) -> Workflow:
         """The workflow with the nodes so far; `output` is what it gives. InvalidInput names what does not fit."""
         declared = self._declared | {"output": _checked(_plain(output), "output")}
         nodes = [node.declared for node in self._nodes.values()]
-        return convert({**declared, "nodes": nodes}, Workflow)
+        return convert({**declared, "nodes": nodes, "workflows": list(self._workflows.values())}, Workflow)
+
+    def _bring_along(self, other: Workflow) -> None:
+        for one in (msgspec.structs.replace(other, workflows=()), *other.workflows):
+            if self._workflows.setdefault(one.name, one) != one:
+                raise InvalidInput(f"there is another workflow {one.name!r} already", field="workflow")
 
     def _add(self, name: str, work: dict[str, Any], options: NodeOptions) -> DeclaredNode:
         if name in self._nodes:

@@ -277,12 +277,20 @@ class Reader(Scans, ApprovalReader, PartitionReader, RetentionReader, Protocol):
         """The jobs of these runs, by run, node and item, each with how it has ended."""
         ...
 
+    def sub_runs(self, runs: Sequence[int], limit: int = -1) -> list[NodeJobView]:
+        """The runs that these runs have for their nodes, by run, node and item, each as a job would have ended."""
+        ...
+
+    def runs_of_node(self, run: int, name: str, limit: int = -1) -> list[int]:
+        """The numbers of the first runs of a node, in the order of its items; all of them without a limit."""
+        ...
+
     def pruned_nodes(self, runs: Collection[int]) -> set[tuple[int, str]]:
         """The nodes of these runs of which a job was pruned: run and name."""
         ...
 
     def node_ends(self, run: int) -> list[tuple[str, bool, str, int]]:
-        """How the jobs of a run have ended: by node, and whether they undo it, each state and how many."""
+        """How the jobs and runs of a run's nodes have ended: whether they undo it, each state and how many."""
         ...
 
     def jobs_of_node(self, run: int, name: str, limit: int = -1) -> list[int]:

@@ -38,6 +38,10 @@ class RunRow(NamedTuple):
     input: bytes | None
     payload: bytes | None
     """The SHA-256 of an input that is too large for the row."""
+    parent: int | None = None
+    """The run that has it run for a node of its own, that node and the item, as in `NodeJobRow`; else None."""
+    node: str | None = None
+    item: int | None = None
 
 
 class RunKeyRow(NamedTuple):

@@ -24,6 +24,13 @@ class RunChanges:
         self.nodes: list[NodeRow] = []
         self.node_jobs: list[NodeJobRow] = []
 
+    def count_jobs(self, before: RunOpen, after: RunOpen) -> None:
+        """A run below an open one has got more jobs, by an entry of this unit: those count for both."""
+        assert after == before._replace(jobs=after.jobs)
+        known = self.run_moves.get(after.number)
+        assert known is None or known[1] == before
+        self.run_moves[after.number] = (before if known is None else known[0], after)
+
     def move_run(self, before: RunOpen | None, after: RunPlace) -> None:
         """Take a run from where it stands (None: it is new) to where it goes, by an entry of this unit."""
         known = self.run_moves.get(after.number)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from itertools import starmap
 
+from sheratan.kernel.lifecycle import node_end
 from sheratan.store.port import NodeJobView
 from sheratan.store.run_rows import NodeJobRow, NodeRow, RunKeyRow, RunOpen, RunPlace, RunResult, RunRow
 from sheratan.store.sqlite.search import SqliteSearch
@@ -57,8 +59,22 @@ class SqliteRuns(SqliteSearch):
         return [NodeJobView(NodeJobRow(*row[:4]), row[4], row[5]) for row in rows]
 
     def node_ends(self, run: int) -> list[tuple[str, bool, str, int]]:
-        """How the jobs of a run have ended: by node, and whether they undo it, each state and how many."""
-        return [(row[0], bool(row[1]), *row[2:]) for row in self._rows("select_node_ends", (run,))]
+        """How the jobs and runs of a run's nodes have ended: whether they undo it, each state and how many."""
+        ends = [(row[0], bool(row[1]), *row[2:]) for row in self._rows("select_node_ends", (run,))]
+        sub_runs = Counter((view.row.node, view.state or "open") for view in self.sub_runs([run]))
+        return ends + [(name, False, state, count) for (name, state), count in sorted(sub_runs.items())]
+
+    def sub_runs(self, runs: Sequence[int], limit: int = -1) -> list[NodeJobView]:
+        """The runs that these runs have for their nodes, by run, node and item, each as a job would have ended."""
+        rows = self._rows("select_sub_runs", (json.dumps(runs), limit))
+        return [
+            NodeJobView(NodeJobRow(*row[:4]), None if row[4] is None else node_end(row[4]), None)
+            for row in rows
+        ]
+
+    def runs_of_node(self, run: int, name: str, limit: int = -1) -> list[int]:
+        """The numbers of the first runs of a node, in the order of its items; all of them without a limit."""
+        return [row[0] for row in self._rows("select_runs_of_node", (run, name, limit))]
 
     def pruned_nodes(self, runs: Collection[int]) -> set[tuple[int, str]]:
         """The nodes of these runs of which a job was pruned: run and name."""
