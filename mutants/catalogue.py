@@ -21,6 +21,7 @@ from mutants import (
     bugs_settle,
     bugs_steps,
     bugs_store,
+    bugs_sub_runs,
     bugs_time,
     bugs_waits,
 )
@@ -49,6 +50,7 @@ BUGS: dict[str, Bug] = {
         bugs_retention,
         bugs_runs,
         bugs_forks,
+        bugs_sub_runs,
         bugs_time,
         bugs_driver,
     )

@@ -146,3 +146,41 @@ def test_runs_are_shown_when_no_server_runs(flow: Path, tmp_path: Path) -> None:
     assert "succeeded" in run_cli("workflow", "show", run, "--data", str(data)).stdout
     assert run in run_cli("workflow", "list", "--data", str(data)).stdout
     assert run_cli("workflow", "cancel", run, "--data", str(data)).returncode == 1
+
+
+NESTED = """format: sheratan.workflow/1
+name: outer
+nodes:
+  - {name: each, workflow: inner, for_each: "${input}", input: "${item}"}
+output: "${each.output}"
+workflows:
+  - format: sheratan.workflow/1
+    name: inner
+    nodes:
+      - {name: first, kind: add, input: {left: 1, right: "${input}"}}
+    output: "${first.output}"
+"""
+
+
+def test_runs_of_nodes_are_shown_below_the_run_above(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "nested.yaml"
+    path.write_text(NESTED)
+    done = server.cli("workflow", "run", str(path), "--input", "[2, 3]", "--wait", "-o", "json")
+    record = json.loads(done.stdout)
+    assert record["output"] == [3, 4]
+    shown = server.cli("workflow", "show", record["id"]).stdout
+    below = record["nodes"][0]["runs"]
+    assert [line.split()[0] for line in shown.splitlines()[-5:]] == ["each", "[0]", "first", "[1]", "first"]
+    assert all(run in shown for run in below)
+    shown = server.cli("workflow", "show", below[1]).stdout
+    assert f"node each, item 1 of {record['id']}" in shown
+    assert f"for node each, item 1, of {record['id']}" in server.cli("why", below[1]).stdout
+    assert below[0] in server.cli("why", record["id"]).stdout
+    assert "workflow inner" in server.cli("workflow", "picture", record["id"]).stdout
+
+
+def test_what_is_wrong_within_a_sub_workflow_names_its_line(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "nested.yaml"
+    path.write_text(NESTED.replace("kind: add", "kind: nobody"))
+    done = server.cli("workflow", "run", str(path))
+    assert "nested.yaml:10: workflows/0/nodes/0/kind" in done.stderr

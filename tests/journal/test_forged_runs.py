@@ -167,6 +167,8 @@ def before_its_time(entry: Entry) -> bool:
 
 
 def by_another_choice(entry: Entry) -> bool:
+    if entry.get("decision") is None:
+        return False
     entry["decision"]["input"]["state"] = "compensating"
     return True
 
@@ -191,6 +193,85 @@ def undone_otherwise(entry: Entry) -> bool:
         entry["decision"]["input"]["node"] = "nobody"
         return True
     return False
+
+
+def _if_below(entry: Entry, name: str, value: Any) -> bool:
+    if "parent" not in entry["data"]:
+        return False
+    entry["data"][name] = value
+    return True
+
+
+def for_a_node_that_waits_for_none(entry: Entry) -> bool:
+    return _if_below(entry, "node", "end")
+
+
+def for_an_ended_run(entry: Entry) -> bool:
+    return _if_below(entry, "parent", entry["subject"])
+
+
+def for_another_item(entry: Entry) -> bool:
+    return _if_below(entry, "item", 7)
+
+
+def of_another_workflow_below(entry: Entry) -> bool:
+    return _if_below(entry, "workflow", "other")
+
+
+def by_another_plan_than_above(entry: Entry) -> bool:
+    return _if_below(entry, "plan", "0" * 64)
+
+
+def for_longer_than_above(entry: Entry) -> bool:
+    return _if_below(entry, "due_us", entry["data"]["due_us"] + 1)
+
+
+def for_a_run_by_another_cause(entry: Entry) -> bool:
+    if "parent" not in entry["data"]:
+        return False
+    entry["cause"] -= 1
+    return True
+
+
+def for_somebody_else(entry: Entry) -> bool:
+    if "parent" not in entry["data"]:
+        return False
+    entry["on_behalf_of"] = "local:eve"
+    return True
+
+
+def for_nobody_above(entry: Entry) -> bool:
+    return "parent" in entry["data"] and bool(entry["data"].pop("parent"))
+
+
+def with_more_jobs_above(entry: Entry) -> bool:
+    above = entry["decision"]["input"].get("above")
+    if above is None:
+        return False
+    above[0][1] += 1
+    return True
+
+
+def stopped_with_nobody(entry: Entry) -> bool:
+    if entry.get("decision") is not None:
+        return False
+    entry["cause"] -= 1
+    return True
+
+
+def stopped_otherwise_than_above(entry: Entry) -> bool:
+    if entry.get("decision") is not None:
+        return False
+    entry["data"]["keeps"] = not entry["data"].get("keeps", False)
+    return True
+
+
+def stopped_for_another_run(entry: Entry) -> bool:
+    chosen = (entry.get("decision") or {}).get("chosen")
+    if not isinstance(chosen, dict) or "run" not in chosen:
+        return False
+    chosen["run"] = entry["decision"]["input"]["run"]
+    return True
 
 
 def _of_a_run(entry: Entry, name: str, value: str) -> bool:
@@ -231,6 +312,19 @@ FORGERIES: list[tuple[str, Forge, str]] = [
     ("workflow.stopping", keeping_all, "E14"),
     ("workflow.compensating", with_fewer_to_undo, "E14"),
     ("workflow.blocked", as_if_not_blocked, "E11"),
+    ("workflow.started", for_a_node_that_waits_for_none, "E11"),
+    ("workflow.started", for_an_ended_run, "E11"),
+    ("workflow.started", for_another_item, "E11"),
+    ("workflow.started", of_another_workflow_below, "E11"),
+    ("workflow.started", by_another_plan_than_above, "E11"),
+    ("workflow.started", for_longer_than_above, "E13"),
+    ("workflow.started", for_a_run_by_another_cause, "E11"),
+    ("workflow.started", for_somebody_else, "E11"),
+    ("workflow.started", for_nobody_above, "E11"),
+    ("workflow.advanced", with_more_jobs_above, "E10"),
+    ("workflow.stopping", stopped_with_nobody, "E14"),
+    ("workflow.stopping", stopped_otherwise_than_above, "E14"),
+    ("workflow.stopping", stopped_for_another_run, "E14"),
 ]
 
 
@@ -300,6 +394,10 @@ ROWS = [
     ("UPDATE run SET started_by = 'nobody' WHERE number = 1", "J14", "run 1"),
     ("UPDATE run SET plan = x'00' WHERE number = 1", "J14", "run 1"),
     ("DELETE FROM run WHERE number = 1", "J5", "run 1"),
+    ("UPDATE run SET parent = NULL WHERE number = 9", "J14", "run 9"),
+    ("UPDATE run SET parent = 1 WHERE number = 9", "J14", "run 9"),
+    ("UPDATE run SET node = 'end' WHERE number = 9", "J14", "run 9"),
+    ("UPDATE run SET item = 7 WHERE number = 9", "J14", "run 9"),
     ("UPDATE node SET source = 3 WHERE source = 1 AND name = 'each'", "J14", "node 2/each"),
     ("UPDATE node SET source = 1 WHERE run = 1 AND name = 'end'", "J14", "node 1/end"),
     ("UPDATE run SET origin = NULL WHERE number = 2", "J14", "run 2"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,6 +21,7 @@ __all__ = ["ended_runs", "open_runs"]
 
 BIG = '"' + "r" * 5_000 + '"'
 FAILS = {"last"}
+EACH_BELOW = {"name": "each", "workflow": "inner", "for_each": "${input}", "input": "${item}"}
 
 
 def start(
@@ -29,11 +31,20 @@ def start(
     registry = KindRegistry()
     registry.declare(KindDescription(name="part"), None)
     declared = {
-        "format": WORKFLOW_FORMAT, "name": "flow", "nodes": [{"kind": "part", **node} for node in nodes], **fields,
+        "format": WORKFLOW_FORMAT, "name": "flow", "nodes": _parts(nodes), **fields,
     }  # fmt: skip
     flow = msgspec.convert(declared, Workflow)
     run: str = world.ask(prepare_run(flow, value, registry, Limits(), key))[0]
     return run
+
+
+def _parts(nodes: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [node if "workflow" in node else {"kind": "part", **node} for node in nodes]
+
+
+def inner(*nodes: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """A workflow that others bring along."""
+    return {"format": WORKFLOW_FORMAT, "name": "inner", "nodes": _parts(nodes), **fields}
 
 
 def work(world: World, session: int, fails: set[str], most: int = 100) -> None:
@@ -86,10 +97,22 @@ def ended_runs(world: World, session: int) -> None:
     work(world, session, set(), 1)
     world.tick(2)
     work(world, session, set())
+    sub_runs(world, session)
+
+
+def sub_runs(world: World, session: int) -> None:
+    """Runs of nodes: for each item, stopped with the run above, and one that has a run above stopped."""
+    each, brought = EACH_BELOW, [inner({"name": "part", "input": "${input}"}, output="${part.output}")]
+    start(world, each, {"name": "end", "input": "${each.state}"}, value=[1, 2], workflows=brought)
+    work(world, session, set())
+    stopped = start(world, each, value=[1], workflows=brought)
+    world.ask(CancelRun(id=stopped, reason="", keeps=True))
+    start(world, each, value=[1, 2, 3], workflows=brought, budget={"jobs_max": 5})
+    work(world, session, set())
 
 
 def open_runs(world: World, session: int) -> None:
-    """A run that is blocked, one that compensates, one that stops and one that runs."""
+    """A run that is blocked, one that compensates, one that stops, one that runs and one below another."""
     start(world, {"name": "first"}, {"name": "end", "input": "${first.output.nothing}"})
     start(world, undo("first"), undo("second"), {"name": "last", "after": ["first", "second"]})
     work(world, session, FAILS, 4)
@@ -97,3 +120,4 @@ def open_runs(world: World, session: int) -> None:
     world.lease(session, 2)
     world.ask(CancelRun(id=stops, reason="left so", keeps=False))
     start(world, {"name": "each", "for_each": "${input}", "at_once_max": 1}, value=[1, 2])
+    start(world, {**EACH_BELOW, "at_once_max": 1}, value=[1, 2], workflows=[inner({"name": "part"})])

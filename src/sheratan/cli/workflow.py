@@ -22,6 +22,11 @@ from sheratan.sdk.workflow_file import WorkflowFile, read_workflow
 __all__ = ["workflow"]
 
 _RUN_PREFIX = "workflow_"
+_RUNS_BELOW_MAX = 20
+"""Runs below a run that are shown with it; each can be shown by itself."""
+
+_DECLARED = ("nodes", "output", "budget", "workflows")
+"""What a refusal may name that stands in the file."""
 
 
 def _waiting(command: Callable[..., None]) -> Callable[..., None]:
@@ -178,9 +183,9 @@ def list_runs(session: Session, name: str | None, **filters: Any) -> None:
 @click.argument("run_id", metavar="ID")
 @command_options
 def show(session: Session, run_id: str) -> None:
-    """Show a run as it stands, with each of its nodes."""
-    record = _read(session, run_id)
-    emit(session, record, lambda: draw_run(record))
+    """Show a run as it stands, with each of its nodes, and below them the runs that they have."""
+    record, below = ask(session, lambda transport: _with_runs_below(transport, run_id), offline=True)
+    emit(session, record, lambda: draw_run(record, below))
 
 
 @workflow.command()
@@ -227,11 +232,23 @@ def _read(session: Session, run_id: str) -> RunRecord:
     return record
 
 
+async def _with_runs_below(transport: api.Transport, run_id: str) -> tuple[RunRecord, dict[str, RunRecord]]:
+    """A run and the first of those below it, by id."""
+    record: RunRecord = await transport.call(request(api.GetRun, id=run_id))
+    below: dict[str, RunRecord] = {}
+    left = [run for node in record.nodes for run in node.runs]
+    while left and len(below) < _RUNS_BELOW_MAX:
+        found: RunRecord = await transport.call(request(api.GetRun, id=left.pop(0)))
+        below[found.id] = found
+        left += [run for node in found.nodes for run in node.runs]
+    return record, below
+
+
 async def _placed(file: WorkflowFile, transport: api.Transport, wanted: api.Request) -> Any:
     """The answer to a request; a refusal about the declaration names the place in its file."""
     try:
         return await transport.call(wanted)
     except InvalidInput as error:
-        if error.field is not None and error.field.partition("/")[0] in ("nodes", "output", "budget"):
+        if error.field is not None and error.field.partition("/")[0] in _DECLARED:
             error.field = file.place(error.field)
         raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -38,11 +38,11 @@ def draw_runs(page: RunPage) -> None:
     draw_table(_HEADERS, rows)
 
 
-def draw_run(record: RunRecord) -> None:
-    """Draw one run with its nodes."""
+def draw_run(record: RunRecord, below: Mapping[str, RunRecord] | None = None) -> None:
+    """Draw one run with its nodes, and under them the runs below it, as far as they are given."""
     draw_pairs(_pairs(record))
     line()
-    draw_table(_NODE_HEADERS, [_node(node) for node in record.nodes])
+    draw_table(_NODE_HEADERS, list(_nodes(record, below or {}, "")))
 
 
 def _pairs(record: RunRecord) -> Iterator[tuple[str, object]]:
@@ -51,6 +51,9 @@ def _pairs(record: RunRecord) -> Iterator[tuple[str, object]]:
     yield "state", f"{record.state} (entry {record.entry})"
     if record.origin is not None:
         yield "continues", record.origin
+    if record.parent is not None:
+        item = "" if record.item is None else f", item {record.item}"
+        yield "runs for", f"node {record.node}{item} of {record.parent}"
     if record.ending is not None:
         yield "ends as", record.ending
     if record.reason is not None:
@@ -66,9 +69,18 @@ def _pairs(record: RunRecord) -> Iterator[tuple[str, object]]:
         yield "output", _encode(record.output).decode()
 
 
-def _node(node: NodeRecord) -> tuple[str, ...]:
+def _nodes(record: RunRecord, below: Mapping[str, RunRecord], indent: str) -> Iterator[tuple[str, ...]]:
+    for node in record.nodes:
+        yield _node(node, indent)
+        for run in [below[one] for one in node.runs if one in below]:
+            item = "" if run.item is None else f"[{run.item}] "
+            yield f"{indent}  {item}{run.workflow}", run.state, "", run.id, run.reason or ""
+            yield from _nodes(run, below, f"{indent}    ")
+
+
+def _node(node: NodeRecord, indent: str) -> tuple[str, ...]:
     items = "" if node.items is None else f"{node.items_ended}/{node.items}"
-    return node.name, node.state, items, next(iter(node.jobs), ""), node.reason or ""
+    return f"{indent}{node.name}", node.state, items, next(iter(node.jobs), ""), node.reason or ""
 
 
 def picture_of(workflow: Workflow, record: RunRecord | None, *, svg: bool, ascii_only: bool) -> str:

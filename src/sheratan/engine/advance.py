@@ -202,6 +202,7 @@ def _given(run: OpenRun, facts: list[dict[str, Any]], wanted: int) -> dict[str, 
     if any("workflow" in fact for fact in facts):
         given["depth_max"] = budget.depth_max
     if run.parent is not None:
+        given["run"] = run.id
         given["above"] = [_budget(above) for above in run.above()]
     return given
 

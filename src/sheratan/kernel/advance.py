@@ -74,8 +74,8 @@ def advance(given: dict[str, Any]) -> Verdict:
     """Choose as version 1; `stop`, too, when a sub-workflow is too deep, or a run above, named under `run`, is to stop.
 
     Input: as that of version 1, and where they are not nothing: workflow (of a node: the workflow that it runs),
-    depth_max (when there is such a node), above (the runs that have this one run, from the nearest on, each
-    [run, jobs, jobs_max, depth_max]).
+    depth_max (when there is such a node), run and above (when it runs for a node: its id, and the runs that have it
+    run, from the nearest on, each [run, jobs, jobs_max, depth_max]).
     """
     chosen: dict[str, list[str]] = {}
     rejected: list[list[Any]] = []
@@ -94,14 +94,18 @@ def advance(given: dict[str, Any]) -> Verdict:
 
 def _stop(given: dict[str, Any], starts: list[str]) -> Verdict | None:
     """What to stop, from this run upwards: the first whose budget has no room for the nodes that are to start."""
-    wanted, names = given["wanted"], _names(starts)
-    is_deeper = any("workflow" in node and node["node"] in starts for node in given["nodes"])
+    wanted = given["wanted"]
+    # Over an empty list nothing runs, however deep.
+    deeper = [node["node"] for node in given["nodes"] if "workflow" in node and node.get("items") != 0]
+    is_deeper = not set(starts).isdisjoint(deeper)
     budgets: list[list[Any]] = [
         [None, given["jobs"], given["jobs_max"], given.get("depth_max", 0)],
         *given.get("above", ()),
     ]
     for depth, (run, jobs, jobs_max, depth_max) in enumerate(budgets, 2):
-        whose = run or "the run"
+        whose, names = (
+            ("the run", _names(starts)) if run is None else (run, f"{_names(starts)} of {given['run']}")
+        )
         told = {"run": run} if run else dict[str, Any]()
         if jobs + wanted > jobs_max:
             text = (

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from sheratan.contracts.ids import number_of
+from typing import Final
+
+from sheratan.contracts.ids import number_of, parse_run_id
 from sheratan.contracts.schedules import KEY_PREFIX
 from sheratan.engine.batch import Batch
 from sheratan.engine.ids import job_id
-from sheratan.simulation.model_state import Drawn, NodeJobs
+from sheratan.engine.runs import run_id
+from sheratan.simulation.model_state import Drawn, NewRun, NodeJobs
 
 __all__ = ["drawn_in", "seeds_of"]
+
+_TURNS: Final = ("workflow.advance@", "workflow.end@", "workflow.undo@")
+"""Rules by which a run advances by itself."""
 
 
 def drawn_in(batch: Batch) -> Drawn:
     """What a batch has drawn."""
-    return Drawn(seeds_of(batch), _made_in_bulk(batch), _firing_ids(batch), _node_jobs(batch), _pruned(batch))
+    return Drawn(
+        seeds_of(batch),
+        _made_in_bulk(batch),
+        _firing_ids(batch),
+        _node_jobs(batch),
+        _run_turns(batch),
+        _pruned(batch),
+    )
 
 
 def _made_in_bulk(batch: Batch) -> list[str]:
@@ -33,6 +46,20 @@ def _firing_ids(batch: Batch) -> dict[str, str]:
 def _node_jobs(batch: Batch) -> NodeJobs:
     jobs = {job.number: job for job in batch.unit.jobs}
     return {(row.run, row.node, row.item): (row.job, job_id(jobs[row.job])) for row in batch.unit.node_jobs}
+
+
+def _run_turns(batch: Batch) -> list[int | NewRun]:
+    rows = {run_id(row): row for row in batch.unit.runs}
+    turns: list[int | NewRun] = []
+    for entry in batch.unit.entries:
+        decided = entry.decision or {}
+        if entry.type == "workflow.started":
+            row = rows[entry.subject]
+            if row.parent is not None and row.node is not None and row.item is not None:
+                turns.append(NewRun(row.parent, row.node, row.item, row.number, entry.subject))
+        elif decided.get("rule", "").startswith(_TURNS):
+            turns.append(parse_run_id(decided["input"].get("run", entry.subject)).number)
+    return turns
 
 
 def _pruned(batch: Batch) -> dict[str, list[int]]:

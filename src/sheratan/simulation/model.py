@@ -46,7 +46,7 @@ class Model(ModelRetention):
         self.answers.clear()
         self._actual, self._seeds = actual, drawn.seeds
         self.made, self._firing_ids, self.new_parts = drawn.made, drawn.firing_ids, drawn.node_jobs
-        self.pruned_now = drawn.pruned
+        self.run_turns, self.pruned_now = drawn.run_turns, drawn.pruned
 
     def decide(self, commands: Sequence[Pending], abandoned: set[int]) -> None:
         """Commands in order, then what time has brought, then who gets work."""

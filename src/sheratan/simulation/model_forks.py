@@ -7,12 +7,14 @@ from typing import Any
 
 from sheratan.engine.commands import ForkRun, Pending
 from sheratan.simulation.model_jobs import Refused
-from sheratan.simulation.model_runs import REFERENCE, ModelNode, ModelRun, ModelRuns
+from sheratan.simulation.model_run_state import ModelNode, ModelRun, workflows_of
+from sheratan.simulation.model_runs import REFERENCE
+from sheratan.simulation.model_sub_runs import ModelSubRuns
 
 __all__ = ["ModelForks"]
 
 
-class ModelForks(ModelRuns):
+class ModelForks(ModelSubRuns):
     """Runs that continue an ended one."""
 
     def _ForkRun(self, pending: Pending, command: ForkRun) -> tuple[str, bool]:  # noqa: N802 - the command's name
@@ -23,12 +25,11 @@ class ModelForks(ModelRuns):
             self.hit("workflow.fork_refused")
             raise Refused("conflict")
         plan = before.plan if command.declared is None else json.loads(command.declared.plan)
-        if command.node is not None and command.node not in {
-            node["name"] for node in plan["workflow"]["nodes"]
-        }:
+        name = before.name if command.declared is None else command.declared.workflow
+        if command.node is not None and command.node not in _nodes(plan, name):
             raise Refused("invalid_input")
         value = before.input if command.input is None else json.loads(command.input)
-        run = self._add_run(pending, plan, value, before.wall_us)
+        run = self._start(pending, plan, name, value, before.wall_us)
         for node in run.nodes.values():
             self._take_over(before, run, node, command.node)
         self.hit("workflow.forked")
@@ -67,10 +68,24 @@ class ModelForks(ModelRuns):
         return False
 
 
+def _nodes(plan: dict[str, Any], name: str) -> set[str]:
+    return {node["name"] for node in workflows_of(plan)[name]["nodes"]}
+
+
 def _declared(run: ModelRun, name: str) -> tuple[Any, ...]:
-    workflow, declared = run.plan["workflow"], run.nodes[name].declared
-    policy = declared.get("on_parent_failure") or workflow.get("on_parent_failure", "fail")
-    return {**declared, "on_parent_failure": policy}, run.plan["jobs"][name]["version"]
+    declared = run.nodes[name].declared
+    policy = declared.get("on_parent_failure") or run.workflow.get("on_parent_failure", "fail")
+    told = {**declared, "on_parent_failure": policy}
+    if "kind" in declared:
+        return told, run.work["jobs"][name]["version"]
+    below: dict[str, Any] = {}
+    left = [declared["workflow"]]
+    while left:
+        workflow = workflows_of(run.plan)[left.pop()]
+        if workflow["name"] not in below:
+            below[workflow["name"]] = workflow
+            left += [node["workflow"] for node in workflow["nodes"] if "workflow" in node]
+    return told, below
 
 
 def _steps(declared: dict[str, Any]) -> list[str]:

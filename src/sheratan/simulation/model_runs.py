@@ -9,100 +9,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sheratan.contracts.limits import Limits
 from sheratan.engine.commands import CancelRun, NewJob, Pending, StartRun
 from sheratan.kernel.canonical import canonical, digest
 from sheratan.simulation.model_jobs import Refused
+from sheratan.simulation.model_run_state import BAD, ModelNode, ModelRun
 from sheratan.simulation.model_schedules import ModelSchedules
-from sheratan.simulation.model_state import TERMINAL, ModelJob, NodeJobs
+from sheratan.simulation.model_state import TERMINAL, ModelJob, NewRun, NodeJobs
 
-__all__ = ["REFERENCE", "ModelNode", "ModelRun", "ModelRuns"]
+__all__ = ["REFERENCE", "ModelRuns"]
 
 
 _UNDO: Final = -2
-_BAD: Final = ("failed", "cancelled")
-_OVER: Final = (*TERMINAL, "skipped")
 REFERENCE: Final = re.compile(r"\$\{([a-z0-9]+)(?:\.([a-z]+))?\}")
-
-
-@dataclass
-class ModelNode:
-    """A node: how it was declared, how it stands, its jobs by item and how they have ended."""
-
-    declared: dict[str, Any]
-    state: str = "waiting"
-    items: int = -1
-    jobs: dict[int, int] = field(default_factory=dict)
-    ends: dict[int, str] = field(default_factory=dict)
-    undone: str = ""
-    source: int | None = None
-    """The run that it was taken over from."""
-
-    @property
-    def parents(self) -> list[str]:
-        """The nodes before it: simulated clients name them all in `after`."""
-        return list(self.declared.get("after", ()))
-
-    @property
-    def decided(self) -> bool:
-        """Whether it has ended, or stands still, without ever having been started."""
-        return self.state in ("skipped", "blocked") or (self.state == "failed" and not self.jobs)
-
-    @property
-    def places(self) -> list[int]:
-        """The items that it has jobs for."""
-        return [-1] if self.items < 0 else list(range(self.items))
-
-    def settle(self) -> None:
-        """Once all of its jobs have ended, it has ended as they have."""
-        if self.state == "started" and len(self.ends) == len(self.places):
-            ends = set(self.ends.values())
-            self.state = "failed" if "failed" in ends else "cancelled" if "cancelled" in ends else "succeeded"
-
-
-@dataclass
-class ModelRun:
-    """A run of a workflow."""
-
-    number: int
-    id: str
-    plan: dict[str, Any]
-    input: Any
-    due_us: int
-    nodes: dict[str, ModelNode]
-    whom: str
-    state: str = "running"
-    ending: str = ""
-    keeps: bool = False
-    used: int = 0
-    wall_us: int = 0
-    undo: list[str] = field(default_factory=list)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it has not ended."""
-        return self.state in ("running", "blocked", "stopping", "compensating")
-
-    @property
-    def jobs_max(self) -> int:
-        """Its budget of jobs."""
-        most: int = self.plan["workflow"].get("budget", {}).get("jobs_max", 10_000)
-        return most
-
-    @property
-    def stands(self) -> tuple[str, list[str]]:
-        """Where it and its nodes stand."""
-        return self.state, [node.state for node in self.nodes.values()]
-
-    def next_node(self) -> ModelNode | None:
-        """A node that can be decided about."""
-        for node in self.nodes.values():
-            if node.state == "waiting" and all(self.nodes[name].state in _OVER for name in node.parents):
-                return node
-        return None
 
 
 class _Nothing(Exception):
@@ -120,6 +41,7 @@ class ModelRuns(ModelSchedules):
         """By idempotency key, the run that it made and the request that it stands for."""
         self.part_of: dict[int, tuple[ModelRun, str, int]] = {}
         self.new_parts: NodeJobs = {}
+        self.run_turns: list[int | NewRun] = []
         self.starters: set[str] = set()
         self.watched_runs: set[int] = set()
         """Runs that were open when the stored ones were last compared."""
@@ -129,13 +51,14 @@ class ModelRuns(ModelSchedules):
         if existing is not None:
             return existing, True
         declared = command.declared
-        run = self._add_run(pending, json.loads(declared.plan), json.loads(command.input), declared.wall_us)
+        plan = json.loads(declared.plan)
+        run = self._start(pending, plan, declared.workflow, json.loads(command.input), declared.wall_us)
         if command.key is not None:
             self.run_keys[command.key] = (run.id, (declared.version, command.input))
         return run.id, False
 
-    def _add_run(self, pending: Pending, plan: dict[str, Any], value: Any, wall_us: int) -> ModelRun:
-        """Begin a run, if there is room for it."""
+    def _start(self, pending: Pending, plan: dict[str, Any], name: str, value: Any, wall_us: int) -> ModelRun:
+        """Begin a run that somebody asks for, if there is room for it."""
         if self.draining:
             raise Refused("unavailable")
         if sum(run.is_open for run in self.runs.values()) >= self.limits.workflow_runs_max:
@@ -143,12 +66,14 @@ class ModelRuns(ModelSchedules):
         found = self._actual_value(pending)
         if not isinstance(found, tuple) or found[1] or found[0] in self.runs_by_id:
             raise Refused("the id of a new run")
-        nodes = {node["name"]: ModelNode(node) for node in plan["workflow"]["nodes"]}
         whom = pending.by.on_behalf_of
-        run = ModelRun(
-            len(self.runs) + 1, found[0], plan, value, self.at_us + wall_us, nodes, whom, wall_us=wall_us
-        )
         self.starters.add(whom)
+        run = ModelRun(len(self.runs) + 1, found[0], plan, value, self.at_us + wall_us, {}, whom, name=name)
+        return self._add_run(run, wall_us)
+
+    def _add_run(self, run: ModelRun, wall_us: int) -> ModelRun:
+        run.wall_us = wall_us
+        run.nodes = {node["name"]: ModelNode(node) for node in run.workflow["nodes"]}
         self.runs[run.number] = self.runs_by_id[run.id] = run
         return run
 
@@ -186,16 +111,45 @@ class ModelRuns(ModelSchedules):
 
     def _advance_runs(self) -> None:
         """What follows in runs from all that has happened in this batch."""
-        open_runs = [run for run in self.runs.values() if run.is_open]
-        for run in open_runs:
+        for run in sorted(self._open_runs, key=lambda run: (run.due_us, run.number)):
             if run.due_us <= self.at_us and run.state in ("running", "blocked"):
                 self.hit("workflow.out_of_time")
                 self._stop_run(run, "out_of_time")
-        for run in open_runs:
-            while self._take_step(run):
-                pass
+        self._take_turns()
         self.follow()
-        self._feed([] if self.draining else open_runs)
+        runs = [] if self.draining else self._open_runs
+        self._feed(runs)
+        self._check_sub_runs(runs)
+
+    @property
+    def _open_runs(self) -> list[ModelRun]:
+        return [run for run in self.runs.values() if run.is_open]
+
+    def _take_turns(self) -> None:
+        """Runs advance in the order in which they did, and then there must be none that could."""
+        for turn in self.run_turns:
+            if isinstance(turn, NewRun):
+                self._begin_sub_run(turn)
+            else:
+                self._advance(self.runs[turn])
+        for run in self._open_runs:
+            if self._advance(run):
+                raise Refused(f"that {run.id} does not advance")
+
+    def _advance(self, run: ModelRun) -> bool:
+        """Take all steps of a run that can be taken now; whether there was any."""
+        has_advanced = False
+        while self._take_step(run):
+            has_advanced = True
+        return has_advanced
+
+    def _begin_sub_run(self, new: NewRun) -> None:
+        """A run begins for a node."""
+        raise NotImplementedError
+
+    def _check_sub_runs(self, runs: list[ModelRun]) -> None:
+        """Those that may begin and have not must have found no room."""
+        raise NotImplementedError
 
     def _stop_run(self, run: ModelRun, ending: str, *, keeps: bool = False) -> None:
         run.state, run.ending, run.keeps = "stopping", ending, keeps
@@ -203,10 +157,15 @@ class ModelRuns(ModelSchedules):
             for number in node.jobs.values():
                 if self.jobs[number].state not in TERMINAL:
                     self._cancel(self.jobs[number])
+            for number in node.runs.values():
+                if self.runs[number].state in ("running", "blocked"):
+                    self.hit("workflow.stopped_below")
+                    self._stop_run(self.runs[number], "cancelled", keeps=keeps)
 
     def _take_step(self, run: ModelRun) -> bool:
         """Take one step of a run; False when there is none to take."""
         for node in run.nodes.values():
+            self._hear_from_below(node)
             node.settle()
         before = run.stands
         if run.state == "running":
@@ -219,35 +178,61 @@ class ModelRuns(ModelSchedules):
             self._undo(run)
         return before != run.stands
 
+    def _hear_from_below(self, node: ModelNode) -> None:
+        for item, number in node.runs.items():
+            if not self.runs[number].is_open:
+                state = self.runs[number].state
+                node.ends[item] = state if state in ("succeeded", "cancelled") else "failed"
+
     def _is_at_rest(self, run: ModelRun) -> bool:
         numbers = [number for node in run.nodes.values() for number in node.jobs.values()]
-        return all(self.jobs[number].state in TERMINAL for number in numbers)
+        runs = [self.runs[number] for node in run.nodes.values() for number in node.runs.values()]
+        return all(self.jobs[number].state in TERMINAL for number in numbers) and not any(
+            below.is_open for below in runs
+        )
 
     def _decide_nodes(self, run: ModelRun) -> None:
         """Decide about every node that can be decided about, and take it all back when the budget is too small."""
         before = {name: (node.state, node.items) for name, node in run.nodes.items()}
-        wanted = 0
+        wanted, is_deeper = 0, False
         while (node := run.next_node()) is not None:
             parents = [run.nodes[parent].state for parent in node.parents]
             node.state, node.items = self._decide_node(run, node, parents)
             if node.state == "started":
                 wanted += len(node.places)
+                is_deeper = is_deeper or ("workflow" in node.declared and node.items != 0)
                 if node.items == 0:
                     self.hit("workflow.empty_list")
                     node.state = "succeeded"
-        if run.used + wanted > run.jobs_max:
+        if not self._has_budget(run, wanted, is_deeper=is_deeper):
             for name, (state, items) in before.items():
                 run.nodes[name].state, run.nodes[name].items = state, items
-            self.hit("workflow.out_of_jobs")
-            self._stop_run(run, "out_of_jobs")
-        else:
-            run.used += wanted
+
+    def _has_budget(self, run: ModelRun, wanted: int, *, is_deeper: bool) -> bool:
+        """Count new jobs, or stop the run whose budget has no room for them."""
+        beyond, ending = self._beyond(run, wanted, is_deeper=is_deeper)
+        if beyond is None:
+            for each in run.chain:
+                each.used += wanted
+            return True
+        self.hit(f"workflow.{ending}")
+        if beyond is not run:
+            self.hit("workflow.stopped_above")
+        self._stop_run(beyond, ending)
+        return False
+
+    def _beyond(self, run: ModelRun, wanted: int, *, is_deeper: bool) -> tuple[ModelRun | None, str]:
+        """The first run, from this one upwards, whose budget has no room, and how it ends."""
+        for depth, each in enumerate(run.chain, 2):
+            if each.used + wanted > each.jobs_max:
+                return each, "out_of_jobs"
+            if is_deeper and depth > each.depth_max:
+                return each, "out_of_depth"
+        return None, ""
 
     def _decide_node(self, run: ModelRun, node: ModelNode, parents: list[str]) -> tuple[str, int]:
-        policy = node.declared.get("on_parent_failure") or run.plan["workflow"].get(
-            "on_parent_failure", "fail"
-        )
-        if policy != "continue" and any(state in _BAD for state in parents):
+        policy = node.declared.get("on_parent_failure") or run.workflow.get("on_parent_failure", "fail")
+        if policy != "continue" and any(state in BAD for state in parents):
             self.hit(f"workflow.parent_{policy}s")
             return ("failed" if policy == "fail" else "skipped"), -1
         if policy != "continue" and "skipped" in parents:
@@ -279,14 +264,14 @@ class ModelRuns(ModelSchedules):
         if any(node.state == "blocked" for node in run.nodes.values()):
             self.hit("workflow.blocked")
             run.state = "blocked"
-        elif any(node.state in _BAD for node in leaves):
+        elif any(node.state in BAD for node in leaves):
             self._end_run(run, "failed")
         else:
             self.hit("workflow.succeeded")
             run.state = "succeeded"
 
     def _end_run(self, run: ModelRun, ending: str) -> None:
-        undo = [name for name in run.plan["undo"] if self._is_to_undo(run.nodes[name])]
+        undo = [name for name in run.work["undo"] if self._is_to_undo(run.nodes[name])]
         run.undo = [] if run.keeps else sorted(undo, key=list(run.nodes).index, reverse=True)
         run.state, run.ending = ("compensating", ending) if run.undo else (ending, ending)
 
@@ -295,7 +280,7 @@ class ModelRuns(ModelSchedules):
 
     def _undo(self, run: ModelRun) -> None:
         states = [run.nodes[name].undone for name in run.undo]
-        if any(state in _BAD for state in states):
+        if any(state in BAD for state in states):
             self.hit("workflow.compensation_fails")
             run.state = "compensation_failed"
         elif all(state == "succeeded" for state in states):
@@ -306,11 +291,9 @@ class ModelRuns(ModelSchedules):
 
     def _feed(self, runs: list[ModelRun]) -> None:
         """The jobs that may be submitted now: each is, or there is no room for it; and no other is."""
-        allowed = {(run.number, name, item): run for run in runs for name, item in self._parts(run)}
-        for key, (number, public_id) in sorted(self.new_parts.items(), key=lambda part: part[1]):
-            if key not in allowed or number != len(self.jobs) + 1:
-                raise Refused(f"no job number {number} of node {key[1]}, item {key[2]}, of run {key[0]}")
-            self._take_part(allowed.pop(key), key[1], key[2], public_id)
+        allowed = self._feed_some(runs)
+        for key, (number, _) in self.new_parts.items():
+            raise Refused(f"no job number {number} of node {key[1]}, item {key[2]}, of run {key[0]}")
         for (_, name, item), run in allowed.items():
             options = self._options(run, name, item)
             lanes = self.lanes | {(options["queue"], options["kind"], options["version"])}
@@ -318,6 +301,21 @@ class ModelRuns(ModelSchedules):
             if not is_full and len(lanes) <= self.limits.queues_max:
                 raise Refused(f"a job of node {name}, item {item}, of {run.id}")
             self.hit("workflow.no_room")
+
+    def _feed_some(self, runs: list[ModelRun]) -> dict[tuple[int, str, int], ModelRun]:
+        """Take the jobs that were submitted and may be now; returns those that may be submitted and were not."""
+        allowed = {
+            (run.number, name, item): run
+            for run in runs
+            for name, item in self._parts(run)
+            if item == _UNDO or "kind" in run.nodes[name].declared
+        }
+        for key, (number, public_id) in sorted(self.new_parts.items(), key=lambda part: part[1]):
+            if key not in allowed or number != len(self.jobs) + 1:
+                break
+            del self.new_parts[key]
+            self._take_part(allowed.pop(key), key[1], key[2], public_id)
+        return allowed
 
     def _parts(self, run: ModelRun) -> list[tuple[str, int]]:
         if run.state == "running":
@@ -332,11 +330,11 @@ class ModelRuns(ModelSchedules):
     def _open_places(self, node: ModelNode) -> list[int]:
         if node.state != "started":
             return []
-        left = [item for item in node.places if item not in node.jobs]
+        left = [item for item in node.places if item not in node.parts]
         most = node.declared.get("at_once_max")
-        if most is not None and len(node.jobs) - len(node.ends) + len(left) > most:
+        if most is not None and len(node.parts) - len(node.ends) + len(left) > most:
             self.hit("workflow.at_once")
-            left = left[: max(0, most - (len(node.jobs) - len(node.ends)))]
+            left = left[: max(0, most - (len(node.parts) - len(node.ends)))]
         return left
 
     def _take_part(self, run: ModelRun, name: str, item: int, public_id: str) -> None:
@@ -352,7 +350,7 @@ class ModelRuns(ModelSchedules):
         self.part_of[job.number] = (run, name, item)
 
     def _options(self, run: ModelRun, name: str, item: int) -> dict[str, Any]:
-        options: dict[str, Any] = run.plan["undo" if item == _UNDO else "jobs"][name]
+        options: dict[str, Any] = run.work["undo" if item == _UNDO else "jobs"][name]
         return options | {"tags": tuple(options["tags"])}
 
     def _value(self, run: ModelRun, declared: Any, item: int | None = None) -> Any:

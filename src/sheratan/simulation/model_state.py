@@ -32,6 +32,16 @@ NodeJobs = dict[tuple[int, str, int], tuple[int, str]]
 """The number and id of each job of a node: by run, node and item (-1 for an only job, -2 for one that undoes)."""
 
 
+class NewRun(NamedTuple):
+    """A run that begins for a node: of which run, which node and item, and what its number and id are."""
+
+    parent: int
+    node: str
+    item: int
+    number: int
+    id: str
+
+
 class Drawn(NamedTuple):
     """What a batch has drawn at random: seeds of backoffs by job, and ids of new jobs.
 
@@ -43,6 +53,8 @@ class Drawn(NamedTuple):
     made: list[str]
     firing_ids: dict[str, str]
     node_jobs: NodeJobs
+    run_turns: list[int | NewRun]
+    """In which order runs came to advance, by number, and began for nodes: any order will do."""
     pruned: dict[str, list[int]]
     """The jobs that were pruned, by the kind that is set for."""
 

@@ -55,6 +55,9 @@ class RunClient:
 
     async def _cancel_part(self) -> str:
         record = await self._ask(api.GetRun(id=self._pick()))
+        for below in [run for node in record.nodes for run in node.runs][:1]:
+            self._coverage.hit("workflow.cancelled_below")
+            await self._ask(api.CancelRun(id=below))
         for job in [job for node in record.nodes for job in node.jobs][:1]:
             self._coverage.hit("workflow.part_cancelled")
             await self._ask(api.CancelJob(id=job))
@@ -110,7 +113,10 @@ class RunClient:
 
 
 def _otherwise(workflow: Workflow) -> Workflow:
-    """The same workflow with a tag on its last node."""
+    """The same workflow with a tag on its last node, or on that of the last workflow that it brings along."""
+    if workflow.workflows:
+        *brought, inner = workflow.workflows
+        return msgspec.structs.replace(workflow, workflows=(*brought, _otherwise(inner)))
     *others, last = workflow.nodes
     tagged = msgspec.structs.replace(last, tags=("again",) if not last.tags else ())
     return msgspec.structs.replace(workflow, nodes=(*others, tagged))

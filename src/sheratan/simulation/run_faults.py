@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sheratan.simulation.model import Model
-from sheratan.simulation.model_runs import ModelNode, ModelRun
+from sheratan.simulation.model_run_state import ModelNode, ModelRun
 from sheratan.store.run_rows import RunOpen
 from sheratan.store.sqlite.reader import SqliteReader
 
@@ -31,7 +31,8 @@ def _stored(reader: SqliteReader, number: int) -> tuple[Any, ...]:
     jobs = {(row.node, row.item): row.job for row, _, _ in reader.node_jobs([number])}
     decided = {row.name: (row.state, row.items, row.source) for row in reader.nodes([number])}
     ending = (place.ending, place.keeps) if isinstance(place, RunOpen) else ()
-    return place.state, place.jobs, ending, decided, jobs
+    runs = {(row.node, row.item): row.job for row, _, _ in reader.sub_runs([number])}
+    return place.state, place.jobs, ending, decided, jobs, runs
 
 
 def _meant(run: ModelRun) -> tuple[Any, ...]:
@@ -43,7 +44,8 @@ def _meant(run: ModelRun) -> tuple[Any, ...]:
         if node.state != "waiting"
     }
     jobs = {(name, item): job for name, node in run.nodes.items() for item, job in node.jobs.items()}
-    return run.state, run.used, ending, decided, jobs
+    runs = {(name, item): below for name, node in run.nodes.items() for item, below in node.runs.items()}
+    return run.state, run.used, ending, decided, jobs, runs
 
 
 def _row_state(node: ModelNode) -> str:

@@ -14,22 +14,51 @@ __all__ = ["draw_workflow", "keyed_workflow"]
 
 def draw_workflow(choices: Choices, queues: Sequence[str]) -> tuple[Workflow, dict[str, Any]]:
     """A graph of up to five nodes, and an input in which a value may be missing."""
-    names = [f"n{place}" for place in range(choices.between("workflow.nodes", 1, 5))]
-    nodes = [_draw_node(choices, queues, name, names[:place]) for place, name in enumerate(names)]
-    budget = {
-        "jobs_max": choices.pick("workflow.jobs", (10_000, 10_000, len(names))),
-        "wall_seconds_max": choices.pick("workflow.wall", (604_800.0, 604_800.0, 30.0)),
-    }
-    declared = {
-        "format": WORKFLOW_FORMAT,
-        "name": "flow",
-        "nodes": nodes,
-        "budget": budget,
-        "on_parent_failure": choices.pick("workflow.policy", ("fail", "skip", "continue")),
-    }
+    below = choices.pick("workflow.below", ((), (), ("inner",), ("inner", "deep")))
+    declared = _draw_one(choices, queues, "flow", (*below, "flow") if below else ())
+    declared["workflows"] = [
+        _draw_one(choices, queues, name, below[place + 1 :]) for place, name in enumerate(below)
+    ]
     items = list(range(choices.pick("workflow.list", (0, 1, 3))))
     value = {"go": 1, "list": items, "there": "x" * 3_000}
     return convert(declared, Workflow), value
+
+
+def _draw_one(choices: Choices, queues: Sequence[str], name: str, others: Sequence[str]) -> dict[str, Any]:
+    """A workflow; all of its nodes but the last may run another one."""
+    names = [f"n{place}" for place in range(choices.between("workflow.nodes", 1, 5))]
+    nodes = [_draw_node(choices, queues, node, names[:place]) for place, node in enumerate(names)]
+    for node in nodes[:-1]:
+        if others and choices.between("workflow.sub", 0, 1):
+            _run_another(choices, node, choices.pick("workflow.which", others), again=name)
+    least, most = len(nodes) * (len(others) + 1) ** 2, 100 if others else 10_000
+    return {
+        "format": WORKFLOW_FORMAT,
+        "name": name,
+        "nodes": nodes,
+        "budget": {
+            "jobs_max": choices.pick("workflow.jobs", (most, most, least)),
+            "depth_max": choices.pick("workflow.depth", (8, 3)),
+            "wall_seconds_max": choices.pick("workflow.wall", (604_800.0, 604_800.0, 30.0)),
+        },
+        "on_parent_failure": choices.pick("workflow.policy", ("fail", "skip", "continue")),
+    }
+
+
+def _run_another(choices: Choices, node: dict[str, Any], other: str, *, again: str) -> None:
+    """Let a node run a workflow in place of a job; one that runs itself does so on a condition, or for each item."""
+    for name in ("kind", "queue", "attempts_max", "backoff_base_seconds", "run_timeout_seconds"):
+        del node[name]
+    node["workflow"] = other
+    node["input"] = {step: f"${{input.{step}}}" for step in ("go", "list", "there")}
+    if "for_each" in node:
+        node["input"]["go"] = "${index}"
+    if other == again:
+        node["when"] = {
+            "is": "equals",
+            "value": "${input.go}",
+            "other": choices.pick("workflow.again", (1, 2, 0)),
+        }
 
 
 def keyed_workflow() -> Workflow:
