@@ -21,7 +21,7 @@ BUGS = (
         (
             Change(
                 _KEYS,
-                "batch.unit.run_keys.get((by.tenant, key)) or batch.state",
+                "batch.unit.run_keys.get((tenant, key)) or batch.state",
                 "batch.state",
             ),
         ),

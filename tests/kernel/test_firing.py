@@ -36,7 +36,7 @@ POLICIES = ["skip", "once", "all"]
 
 def test_both_rules_are_registered() -> None:
     assert find_rule("schedule.missed@1") is decide_missed
-    assert find_rule("schedule.overlap@1") is decide_overlap
+    assert find_rule("schedule.overlap@2") is decide_overlap
 
 
 @pytest.mark.parametrize("policy", POLICIES)

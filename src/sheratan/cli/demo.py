@@ -93,7 +93,8 @@ def _draw(found: DemoResult) -> None:
     line(f"{approval.question} Approved by {approval.by}, and published:")
     line(f"  {approval.command}")
     line(
-        f"Every night: schedule {found.schedule.name} ({found.schedule.kind}), next at {found.schedule.next}"
+        f"Every night: schedule {found.schedule.name} (workflow {found.schedule.workflow}),"
+        f" next at {found.schedule.next}"
     )
     line()
     once = found.exactly_once

@@ -75,7 +75,7 @@ class Nightly(msgspec.Struct, frozen=True, kw_only=True):
     """The schedule that the demo leaves, and when it fires next."""
 
     name: str
-    kind: str
+    workflow: str
     next: str
 
 
@@ -147,7 +147,7 @@ async def run_demo(program: Program, data: Path, root: Path, progress: Progress)
     client = await server.start()
     given = {"root": str(root), "output": str(data / "report"), "planned_failures": PLANNED_FAILURES}
     try:
-        schedule = await _schedule(client, given)
+        schedule = await _schedule(client, program.audit_workflow(), given)
         began = time.monotonic()
         run, killed_after, jobs = await _until_killed(client, program.audit_workflow(), given, progress)
         await server.end(signal.SIGKILL)
@@ -185,11 +185,11 @@ async def run_demo(program: Program, data: Path, root: Path, progress: Progress)
     return result
 
 
-async def _schedule(client: Client, given: dict[str, Any]) -> Nightly:
-    """Have the files listed each night: what an audit begins with."""
-    await client.create_schedule(SCHEDULE, "audit.list", given, cron=NIGHTLY)
+async def _schedule(client: Client, workflow: Workflow, given: dict[str, Any]) -> Nightly:
+    """Have the same audit each night."""
+    await client.create_schedule(SCHEDULE, workflow, given, cron=NIGHTLY)
     [firing] = await client.next_firings(SCHEDULE, 1)
-    return Nightly(name=SCHEDULE, kind="audit.list", next=firing.local)
+    return Nightly(name=SCHEDULE, workflow=workflow.name, next=firing.local)
 
 
 async def _until_killed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, get_args
 
 import click
@@ -12,6 +13,7 @@ from sheratan.cli.session import Session, command_options
 from sheratan.cli.text import instant
 from sheratan.cli.values import DURATION, INSTANT, read_json
 from sheratan.contracts import api
+from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.jobs import Options
 from sheratan.contracts.schedules import (
     FiringRecord,
@@ -20,18 +22,20 @@ from sheratan.contracts.schedules import (
     Schedule,
     ScheduleRecord,
 )
+from sheratan.sdk.workflow_file import read_workflow
 
 __all__ = ["schedule"]
 
 
 @click.group()
 def schedule() -> None:
-    """Submit jobs again and again, at the times that you say."""
+    """Submit jobs or run workflows again and again, at the times that you say."""
 
 
 @schedule.command()
 @click.argument("name")
-@click.argument("kind")
+@click.argument("kind", required=False)
+@click.option("--workflow", "path", metavar="FILE", help="Run the workflow in this file in place of a job.")
 @click.option(
     "--cron", metavar="TEXT", help="Five fields, or six with seconds first; @daily and the like, too."
 )
@@ -39,7 +43,11 @@ def schedule() -> None:
 @click.option("--every", "every_seconds", type=DURATION, help="So long after each other.")
 @click.option("--at", "at_us", type=INSTANT, help="Once, at this instant.")
 @click.option(
-    "--input", "given", default="null", metavar="JSON|@FILE|-", help="The jobs' input (default: null)."
+    "--input",
+    "given",
+    default="null",
+    metavar="JSON|@FILE|-",
+    help="The input of the jobs or runs (default: null).",
 )
 @click.option("--queue", help="The jobs' queue (default: the kind's).")
 @click.option("--priority", type=int, help="0 runs first, 9 last (default: the kind's).")
@@ -60,18 +68,29 @@ def schedule() -> None:
 @click.option("--description", help="What it is for.")
 @click.option("--replace", is_flag=True, help="Take the place of a schedule of this name.")
 @command_options
-def create(session: Session, name: str, kind: str, given: str, replace: bool, **fields: Any) -> None:
-    """Create schedule NAME, which submits jobs of KIND; the same once more changes nothing."""
-    value = read_json(given, "input")
+def create(session: Session, name: str, given: str, replace: bool, **fields: Any) -> None:
+    """Create schedule NAME, which submits jobs of KIND or runs a workflow; the same once more changes nothing."""
     known = {field: one for field, one in fields.items() if one is not None}
-    of_jobs = {field: known.pop(field) for field in list(known) if field in Options.__struct_fields__}
-    submission = {"kind": kind, "input": value, "options": checked(of_jobs, Options)}
-    wanted = checked({"name": name, "submission": submission, **known}, Schedule)
+    work = _read_work(known, read_json(given, "input"))
+    wanted = checked({"name": name, **work, **known}, Schedule)
     outcome: str = ask(
         session,
         lambda transport: transport.call(request(api.CreateSchedule, schedule=wanted, replace=replace)),
     )
     emit(session, {"name": name, "outcome": outcome}, lambda: line(f"{name} is {outcome}"))
+
+
+def _read_work(known: dict[str, Any], value: Any) -> dict[str, Any]:
+    """What is to be submitted or run; taken out of what is known."""
+    kind, path = known.pop("kind", None), known.pop("path", None)
+    if (kind is None) == (path is None):
+        raise InvalidInput("give a KIND, or a workflow with --workflow FILE", field="kind")
+    of_jobs = {field: known.pop(field) for field in list(known) if field in Options.__struct_fields__}
+    if path is None:
+        return {"submission": {"kind": kind, "input": value, "options": checked(of_jobs, Options)}}
+    if of_jobs:
+        raise InvalidInput("a workflow says itself how its jobs run: leave it out", field=next(iter(of_jobs)))
+    return {"run": {"workflow": read_workflow(path).workflow, "input": value}}
 
 
 @schedule.command("list")
@@ -83,10 +102,10 @@ def list_schedules(session: Session, **filters: Any) -> None:
     wanted = request(api.ListSchedules, **filters)
     page: api.SchedulePage = ask(session, lambda transport: transport.call(wanted), offline=True)
     rows = [
-        (one.name, one.state, one.kind, one.when, instant(one.due_us), one.last_job or "-")
+        (one.name, one.state, _work(one), one.when, instant(one.due_us), one.last_job or one.last_run or "-")
         for one in page.items
     ]
-    headers = ("NAME", "STATE", "KIND", "WHEN", "NEXT", "LAST JOB")
+    headers = ("NAME", "STATE", "WORK", "WHEN", "NEXT", "LAST")
     emit_page(session, page, lambda: draw_table(headers, rows))
 
 
@@ -141,7 +160,7 @@ def resume(session: Session, name: str) -> None:
 @click.option("--dry-run", is_flag=True, help="Only show which firings these are.")
 @command_options
 def backfill(session: Session, name: str, from_us: int, until_us: int, dry_run: bool) -> None:
-    """Submit the jobs of past firings of schedule NAME, all or none; each firing has one job, ever."""
+    """Make up for past firings of schedule NAME, all or none; each has one job, or one run, ever."""
     wanted = request(api.BackfillSchedule, name=name, from_us=from_us, until_us=until_us, dry_run=dry_run)
     found: list[FiringRecord] = ask(session, lambda transport: transport.call(wanted))
     emit(session, found, lambda: _draw_firings(found))
@@ -161,28 +180,41 @@ def delete(session: Session, name: str, reason: str) -> None:
 def _draw(record: ScheduleRecord) -> None:
     definition = record.schedule
     assert definition is not None
-    options = definition.submission.options
+    last = record.last_job or record.last_run or ""
     draw_pairs(
         [
             ("name", record.name),
             ("state", record.state),
             ("when", record.when),
             ("next", instant(record.due_us)),
-            ("kind", record.kind),
-            ("queue", f"{options.queue}, priority {options.priority}"),
+            *_work_pairs(definition),
             ("missed", definition.missed),
             ("overlap", definition.overlap),
             ("jitter", f"{definition.jitter_seconds:g} s"),
-            ("last firing", f"{instant(record.last_us)} {record.last_job or ''}".rstrip()),
-            ("created", f"{instant(record.created_us)}; its jobs run for {record.on_behalf_of}"),
+            ("last firing", f"{instant(record.last_us)} {last}".rstrip()),
+            ("created", f"{instant(record.created_us)}; what it starts runs for {record.on_behalf_of}"),
             ("description", definition.description or "-"),
         ]
     )
 
 
+def _work(record: ScheduleRecord) -> str:
+    return record.kind or f"workflow {record.workflow}"
+
+
+def _work_pairs(definition: Schedule) -> Iterator[tuple[str, object]]:
+    if definition.submission is not None:
+        options = definition.submission.options
+        yield "kind", definition.submission.kind
+        yield "queue", f"{options.queue}, priority {options.priority}"
+    elif definition.run is not None:
+        yield "workflow", definition.run.workflow.name
+
+
 def _draw_firings(found: list[FiringRecord]) -> None:
-    rows = [(instant(one.instant_us), one.local, one.id, one.job or "-") for one in found]
-    draw_table(("UTC", "IN ITS ZONE", "FIRING", "JOB"), rows)
+    rows = [(instant(one.instant_us), one.local, one.id, one.job or one.run or "-") for one in found]
+    made = "RUN" if any(one.run for one in found) else "JOB"
+    draw_table(("UTC", "IN ITS ZONE", "FIRING", made), rows)
 
 
 def _tell(session: Session, name: str, *, changed: bool, paused: bool) -> None:

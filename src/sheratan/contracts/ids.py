@@ -22,6 +22,7 @@ from sheratan.contracts.errors import InvalidInput, NotFound
 
 __all__ = [
     "JOB_NUMBER_MAX",
+    "RUN_PREFIX",
     "SALT_BITS",
     "JobAddress",
     "JobId",
@@ -48,7 +49,7 @@ JOB_NUMBER_MAX = (1 << NUMBER_BITS) - 1
 _PREFIX = "job_"
 _VERSION_BITS = (0x7 << 76) | (0b10 << 62)
 _VERSION_MASK = (0xF << 76) | (0b11 << 62)
-_RUN_PREFIX = "workflow_"
+RUN_PREFIX = "workflow_"
 _is_job_id = re.compile("job_[0-9a-f]{32}").fullmatch
 _is_run_id = re.compile("workflow_[0-9a-f]{32}").fullmatch
 
@@ -70,7 +71,7 @@ def format_job_id(milliseconds: int, shard: int, number: int, salt: int) -> JobI
 
 def format_run_id(milliseconds: int, shard: int, number: int, salt: int) -> RunId:
     """The public id of a run."""
-    return RunId(_RUN_PREFIX + format_job_id(milliseconds, shard, number, salt).removeprefix(_PREFIX))
+    return RunId(RUN_PREFIX + format_job_id(milliseconds, shard, number, salt).removeprefix(_PREFIX))
 
 
 def number_of(job_id: JobId | str) -> int:
@@ -111,7 +112,7 @@ def parse_run_id(text: str) -> JobAddress:
             f"{text[:60]!r} is not the id of a run: workflow_ and 32 lower-case hexadecimal digits",
             field="id",
         )
-    return _address(text, text[len(_RUN_PREFIX) :])
+    return _address(text, text[len(RUN_PREFIX) :])
 
 
 def _address(text: str, digits: str) -> JobAddress:

@@ -1,14 +1,15 @@
-"""Schedules: which job is submitted again and again, and when."""
+"""Schedules: which job is submitted again and again, or which workflow is run, and when."""
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.jobs import Name, Submission
 from sheratan.contracts.values import INTEGER_MAX, check_json, convert
+from sheratan.contracts.workflows import Workflow
 
 __all__ = [
     "CRON_LENGTH_MAX",
@@ -24,6 +25,7 @@ __all__ = [
     "Schedule",
     "ScheduleRecord",
     "ScheduleState",
+    "ScheduledRun",
     "check_schedule",
 ]
 
@@ -49,22 +51,31 @@ MissedPolicy = Literal["skip", "once", "all"]
 """What becomes of firings that nobody was there for: none, the newest one, or all up to `missed_max` is made up for."""
 
 OverlapPolicy = Literal["queue", "skip", "cancel_previous"]
-"""What a firing does while the job of the firing before it has not ended."""
+"""What a firing does while the job, or the run, of the firing before it has not ended."""
 
 Instant = Annotated[int, msgspec.Meta(ge=0, le=INTEGER_MAX)]
 
 
+class ScheduledRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A workflow that is run, and with what."""
+
+    workflow: Workflow
+    input: Any = None
+
+
 class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What to submit, and exactly one of `cron`, `every_seconds` and `at_us` that says when.
+    """What to submit or to run, and exactly one of `cron`, `every_seconds` and `at_us` that says when.
 
     Instants are microseconds since the epoch, UTC; durations in seconds. `zone` is the IANA name of the time zone
     that `cron` is read in. `every_seconds` is counted from `starts_us`, or else from when the schedule was created.
     `starts_us` and `ends_us` are the first and the last instant at which it may fire (RFC 5545 section 3.3.10 counts
-    the end in, too). Each job starts up to `jitter_seconds` later than its firing.
+    the end in, too). Each job starts up to `jitter_seconds` later than its firing; a run begins at once. It has either
+    a `submission` or a `run`.
     """
 
     name: Name
-    submission: Submission
+    submission: Submission | None = None
+    run: ScheduledRun | None = None
     cron: Annotated[str, msgspec.Meta(min_length=1, max_length=CRON_LENGTH_MAX)] | None = None
     every_seconds: Annotated[float, msgspec.Meta(ge=1, le=EVERY_SECONDS_MAX)] | None = None
     at_us: Instant | None = None
@@ -87,12 +98,13 @@ ScheduleState = Literal["active", "paused", "ended"]
 class ScheduleRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A schedule as it stands. Instants are microseconds since the epoch, UTC.
 
-    `due_us` is when it is to fire next; a page of a listing leaves `schedule`, the whole definition, out.
+    `due_us` is when it is to fire next; a page of a listing leaves `schedule`, the whole definition, out. It has a
+    `kind`, and the `last_job`, or the name of a `workflow`, and the `last_run`.
     """
 
     name: str
     state: ScheduleState
-    kind: str
+    kind: str | None
     when: str
     created_us: int
     due_us: int | None
@@ -100,16 +112,19 @@ class ScheduleRecord(msgspec.Struct, frozen=True, kw_only=True):
     last_job: str | None
     on_behalf_of: str
     entry: int
+    workflow: str | None = None
+    last_run: str | None = None
     schedule: Schedule | None = None
 
 
 class FiringRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A firing: its id within its schedule, its instant, UTC and in the zone of its schedule, and the job it made."""
+    """A firing: its id within its schedule, its instant, UTC and in the zone of its schedule, and what it has made."""
 
     id: str
     instant_us: int
     local: str
     job: str | None = None
+    run: str | None = None
 
 
 def check_schedule(schedule: Schedule) -> Schedule:
@@ -117,7 +132,10 @@ def check_schedule(schedule: Schedule) -> Schedule:
 
     The text of `cron` is checked when it is parsed, `zone` when it is loaded, the submission's kind when it is known.
     """
-    check_json(schedule.submission.input, "submission.input")
+    for field in ("submission", "run"):
+        work = getattr(schedule, field)
+        if work is not None:
+            check_json(work.input, f"{field}.input")
     try:
         checked = convert(msgspec.to_builtins(schedule), Schedule)
     except TypeError as error:
@@ -125,7 +143,10 @@ def check_schedule(schedule: Schedule) -> Schedule:
     _check_when(checked)
     _check_bounds(checked)
     _check_jitter(checked)
-    if checked.submission.options.key is not None:
+    if (checked.submission is None) == (checked.run is None):
+        text = "a schedule has either a submission, or a workflow that it runs"
+        raise InvalidInput(text, field="submission" if checked.run is None else "run")
+    if checked.submission is not None and checked.submission.options.key is not None:
         raise InvalidInput(
             "every firing would give the same job; leave the key out, each firing has one of its own",
             field="submission.options.key",
@@ -159,6 +180,8 @@ def _check_bounds(schedule: Schedule) -> None:
 
 def _check_jitter(schedule: Schedule) -> None:
     jitter, every = schedule.jitter_seconds, schedule.every_seconds
+    if jitter and schedule.run is not None:
+        raise InvalidInput("a run begins at once: leave it out", field="jitter_seconds")
     if every is not None and jitter > every:
         raise InvalidInput(
             f"{jitter:g} seconds, and it fires every {every:g} seconds: a job could start after the next one;"

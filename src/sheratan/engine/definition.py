@@ -10,13 +10,18 @@ import msgspec
 from msgspec.structs import replace
 
 from sheratan.ambient.zones import load_zone
-from sheratan.contracts.errors import InvalidInput
-from sheratan.contracts.jobs import KindDescription, Options
+from sheratan.contracts.errors import InvalidInput, TooLarge
+from sheratan.contracts.ids import RUN_PREFIX
+from sheratan.contracts.jobs import KindDescription, Options, Submission
 from sheratan.contracts.limits import Limits
-from sheratan.contracts.schedules import FiringRecord, Schedule, check_schedule
-from sheratan.engine.commands import CreateSchedule, NewJob
+from sheratan.contracts.schedules import FiringRecord, Schedule, ScheduledRun, check_schedule
+from sheratan.contracts.workflows import as_declared
+from sheratan.engine.commands import CreateSchedule, Declaration, NewJob
 from sheratan.engine.prepare import KindRegistry, fill_in, prepare_job
+from sheratan.engine.prepare_runs import prepare_run
+from sheratan.engine.run_start import NewRun
 from sheratan.kernel.canonical import canonical, digest
+from sheratan.kernel.graph import workflow_digest
 from sheratan.kernel.timetable import Firing, Timetable
 from sheratan.store.rows import ScheduleRow
 
@@ -28,6 +33,7 @@ __all__ = [
     "read_definition",
     "schedule_text",
     "when_text",
+    "work_text",
 ]
 
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
@@ -35,16 +41,23 @@ _US: Final = 1_000_000
 _CACHED_MAX: Final = 1_024
 """Definitions kept read; those that are small enough for their rows, so two megabytes of them."""
 
-_decode = msgspec.json.Decoder(Schedule).decode
+
+class _Stored(Schedule, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A schedule as it is stored: one that runs a workflow has its plan, as canonical JSON like the whole."""
+
+    plan: msgspec.Raw = msgspec.Raw()
+
+
+_decode = msgspec.json.Decoder(_Stored).decode
 
 
 class Definition(NamedTuple):
-    """A schedule, when it fires, and the job that each firing submits, but for its key and its jitter."""
+    """A schedule, when it fires, and what each firing submits or runs, but for its key and its jitter."""
 
     schedule: Schedule
     zone: tzinfo
     timetable: Timetable
-    job: NewJob
+    work: NewJob | NewRun
 
 
 def prepare_schedule(
@@ -55,7 +68,11 @@ def prepare_schedule(
     What the kind says now holds until the schedule is given another definition: a firing asks nobody.
     """
     checked = check_schedule(schedule)
+    Timetable(checked, load_zone(checked.zone), 0)
+    if checked.run is not None:
+        return _prepare_run(checked, checked.run, kinds, limits, replaces=replaces)
     submission = checked.submission
+    assert submission is not None, "a schedule that runs no workflow submits a job"
     if submission.options.after:
         raise InvalidInput(
             "every firing would wait for the same jobs; leave it out", field="submission.options.after"
@@ -69,10 +86,27 @@ def prepare_schedule(
         error.field = f"submission.{where}{error.field or ''}"
         raise
     checked = replace(checked, submission=replace(submission, options=_options(job)))
-    Timetable(checked, load_zone(checked.zone), 0)
-    return CreateSchedule(
-        schedule=checked, definition=canonical(msgspec.to_builtins(checked)), replaces=replaces
-    )
+    told = msgspec.to_builtins(checked)
+    # So that what was defined before there were scheduled runs is the same as it was.
+    del told["run"]
+    return CreateSchedule(schedule=checked, definition=canonical(told), replaces=replaces)
+
+
+def _prepare_run(
+    checked: Schedule, run: ScheduledRun, kinds: KindRegistry, limits: Limits, *, replaces: bool
+) -> CreateSchedule:
+    """The definition of a schedule that runs a workflow: it keeps the whole plan."""
+    try:
+        new = prepare_run(run.workflow, run.input, kinds, limits)
+    except (InvalidInput, TooLarge) as error:
+        place = error.field if error.field in ("input", "workflow") else f"workflow/{error.field or ''}"
+        error.field = f"run/{place}".rstrip("/")
+        raise
+    told = msgspec.to_builtins(checked)
+    del told["submission"]
+    told["run"] = {"workflow": as_declared(run.workflow), "input": run.input}
+    told["plan"] = msgspec.json.decode(new.declared.plan)
+    return CreateSchedule(schedule=checked, definition=canonical(told), replaces=replaces)
 
 
 def _options(job: NewJob) -> Options:
@@ -104,29 +138,59 @@ def read_definition(row: ScheduleRow, body: bytes, limits: Limits) -> Definition
 
 @lru_cache(_CACHED_MAX)
 def _read(body: bytes, created_us: int, limits: Limits) -> Definition:
-    schedule = _decode(body)
-    submission = schedule.submission
+    stored = _decode(body)
+    schedule = _described(stored)
+    zone = load_zone(schedule.zone)
+    if schedule.run is not None:
+        work: NewJob | NewRun = _new_run(schedule.run, bytes(stored.plan))
+    else:
+        assert schedule.submission is not None, "a schedule that runs no workflow submits a job"
+        work = _new_job(schedule.submission, limits)
+    return Definition(schedule, zone, Timetable(schedule, zone, created_us), work)
+
+
+def _new_job(submission: Submission, limits: Limits) -> NewJob:
     version = submission.options.version or 1
     job = fill_in(KindDescription(name=submission.kind, version=version), submission.options, limits)
     data = canonical(submission.input)
-    zone = load_zone(schedule.zone)
-    return Definition(
-        schedule,
-        zone,
-        Timetable(schedule, zone, created_us),
-        replace(job, input=data, digest=digest(data)),
+    return replace(job, input=data, digest=digest(data))
+
+
+def _new_run(run: ScheduledRun, plan: bytes) -> NewRun:
+    workflow = run.workflow
+    declared = Declaration(
+        workflow=workflow.name,
+        version=workflow_digest(workflow),
+        plan=plan,
+        wall_us=round(workflow.budget.wall_seconds_max * _US),
     )
+    return NewRun(declared=declared, input=canonical(run.input))
+
+
+def _described(stored: _Stored) -> Schedule:
+    return Schedule(**{name: getattr(stored, name) for name in Schedule.__struct_fields__})
 
 
 def schedule_text(body: bytes) -> Schedule:
     """The schedule that a stored definition describes."""
-    return _decode(body)
+    return _described(_decode(body))
 
 
-def firing_record(known: Definition, firing: Firing, job: str | None = None) -> FiringRecord:
-    """A firing as users see it."""
+def work_text(schedule: Schedule) -> dict[str, str]:
+    """The kind or the workflow of a schedule, by what it is."""
+    if schedule.run is not None:
+        return {"workflow": schedule.run.workflow.name}
+    assert schedule.submission is not None, "a schedule that runs no workflow submits a job"
+    return {"kind": schedule.submission.kind}
+
+
+def firing_record(known: Definition, firing: Firing, made: str | None = None) -> FiringRecord:
+    """A firing as users see it, with the id of what it has made."""
     local = (_EPOCH + timedelta(microseconds=firing.instant_us)).astimezone(known.zone)
-    return FiringRecord(id=firing.id, instant_us=firing.instant_us, local=local.isoformat(), job=job)
+    record = FiringRecord(id=firing.id, instant_us=firing.instant_us, local=local.isoformat())
+    if made is None:
+        return record
+    return replace(record, run=made) if made.startswith(RUN_PREFIX) else replace(record, job=made)
 
 
 def differing_field(before: Schedule, after: Schedule) -> str | None:

@@ -15,25 +15,34 @@ from sheratan.kernel.advance import STOP, decide_stop
 from sheratan.kernel.rules import decision
 from sheratan.store.rows import Result
 
-__all__ = ["cancel_run", "stop_overdue", "stop_run"]
+__all__ = ["cancel_open_run", "cancel_run", "stop_overdue", "stop_run"]
 
 
 def cancel_run(batch: Batch, command: CancelRun, by: Principal) -> str:
     """Stop a run: what runs is cancelled, and nothing more starts. Returns its state, `stopping`."""
     check_reason(command.reason)
     run = _find(batch, command.id)
+    told: dict[str, Any] = {}
+    if command.reason:
+        told["reason"] = command.reason
+    if command.keeps:
+        told["keeps"] = True
+    refusal = cancel_open_run(batch, run, told, by)
+    if refusal is not None:
+        raise Conflict(refusal, field="id")
+    return run.place.state
+
+
+def cancel_open_run(
+    batch: Batch, run: OpenRun, told: dict[str, Any], by: Principal, cause: int | None = None
+) -> str | None:
+    """Stop a run, unless it stops or compensates already: then says so, and does nothing."""
     given = {"what": "cancel", "state": run.place.state}
     verdict = decide_stop(given)
     if verdict.chosen == "refuse":
-        raise Conflict(verdict.because, field="id")
-    record = decision(STOP, given, verdict)
-    data: dict[str, Any] = {"ending": "cancelled"}
-    if command.reason:
-        data["reason"] = command.reason
-    if command.keeps:
-        data["keeps"] = True
-    stop_run(batch, run, data, by, record)
-    return run.place.state
+        return verdict.because
+    stop_run(batch, run, {"ending": "cancelled", **told}, by, decision(STOP, given, verdict), cause)
+    return None
 
 
 def stop_overdue(batch: Batch) -> None:

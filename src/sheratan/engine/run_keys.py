@@ -16,7 +16,7 @@ from sheratan.engine.runs import run_id
 from sheratan.kernel.canonical import canonical, digest
 from sheratan.store.run_rows import RunKeyRow, RunRow
 
-__all__ = ["RunRequest", "find_existing_run", "use_key"]
+__all__ = ["RunRequest", "find_existing_run", "find_run_of_key", "run_state", "use_key"]
 
 
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +45,7 @@ def find_existing_run(batch: Batch, key: str | None, request: RunRequest, by: Pr
     """The run that this key made, if the request is the same; a conflict that names the field, if it is not."""
     if key is None:
         return None
-    found = batch.unit.run_keys.get((by.tenant, key)) or batch.state.store.find_run_key(by.tenant, key)
+    found = _find(batch, by.tenant, key)
     if found is None:
         return None
     run = _run(batch, found.run)
@@ -58,11 +58,31 @@ def find_existing_run(batch: Batch, key: str | None, request: RunRequest, by: Pr
     raise IdempotencyConflict(text, field=field, run=run_id(run))
 
 
+def find_run_of_key(batch: Batch, tenant: str, key: str) -> str | None:
+    """The run that a key has made, whatever was asked for under it."""
+    found = _find(batch, tenant, key)
+    return None if found is None else run_id(_run(batch, found.run))
+
+
+def run_state(batch: Batch, number: int) -> tuple[str, str]:
+    """The id of a run, and its state as of this batch."""
+    known = batch.state.runs.open.get(number)
+    if known is not None:
+        return known.id, known.place.state
+    moved = batch.unit.run_moves.get(number)
+    state = batch.state.store.run_results([number])[0].state if moved is None else moved[1].state
+    return run_id(_run(batch, number)), state
+
+
 def use_key(batch: Batch, key: str, request: RunRequest, run: RunRow) -> dict[str, str]:
     """A key stands for a new run from now on; returns what the run's entry says of it."""
     asked = request.digest
     batch.unit.run_keys[run.tenant, key] = RunKeyRow(run.tenant, key, bytes.fromhex(asked), run.number)
     return {"key": digest(key.encode()), "request": asked}
+
+
+def _find(batch: Batch, tenant: str, key: str) -> RunKeyRow | None:
+    return batch.unit.run_keys.get((tenant, key)) or batch.state.store.find_run_key(tenant, key)
 
 
 def _run(batch: Batch, number: int) -> RunRow:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -34,6 +34,8 @@ class NewRun(msgspec.Struct, frozen=True, kw_only=True):
     input: bytes
     key: str | None = None
     origin: Origin | None = None
+    firing: tuple[str, str] | None = None
+    """The schedule and the firing that begin it."""
 
     @property
     def request(self) -> RunRequest:
@@ -57,13 +59,13 @@ def start_run(batch: Batch, command: StartRun, by: Principal) -> tuple[str, bool
     return begin(batch, new, by).id, False
 
 
-def check_room(batch: Batch) -> None:
+def check_room(batch: Batch, count: int = 1) -> None:
     """Refuse what the engine has no room for: Unavailable while it drains, LimitReached with too many open runs."""
     state = batch.state
     if state.intake != "open":
         raise Unavailable(f"Refused: the engine is {state.intake}.")
     most = state.limits.workflow_runs_max
-    if len(state.runs.open) >= most:
+    if len(state.runs.open) + count > most:
         raise LimitReached(f"{most} runs are open already (limits.workflow_runs_max)", field="workflow")
 
 
@@ -73,8 +75,9 @@ def begin(
     by: Principal,
     taken: Sequence[NodeRow] = (),
     record: dict[str, Any] | None = None,
+    announce: Callable[[RunRow], int] | None = None,
 ) -> OpenRun:
-    """Begin a run; with nodes that are taken over, as decided."""
+    """Begin a run; with nodes that are taken over, as decided; behind the entry that `announce` records of it."""
     runs, declared, origin = batch.state.runs, new.declared, new.origin
     plan = declared.digest
     batch.unit.payloads[plan] = declared.plan
@@ -93,6 +96,7 @@ def begin(
         body,
         payload,
     )
+    cause = None if announce is None else announce(row)
     entry = batch.unit.next_seq
     place = RunOpen(row.number, "running", "", 0, 0, batch.at_us, entry)
     run = OpenRun(row, place, runs.plan(plan, declared.workflow, declared.plan))
@@ -109,7 +113,9 @@ def begin(
     if origin is not None:
         data["origin"] = run_id(origin.row)
         data["taken"] = [[node.name, node.state, node.items, node.source] for node in taken]
-    batch.unit.record("workflow.started", run.id, data, by, decision=record)
+    if new.firing is not None:
+        data["schedule"], data["firing"] = new.firing
+    batch.unit.record("workflow.started", run.id, data, by, decision=record, cause=cause)
     for node in taken:
         kept = node._replace(run=row.number, entry=entry)
         batch.unit.nodes.append(kept)

@@ -9,8 +9,9 @@ from sheratan.contracts.errors import InvalidInput, NotFound
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import DEFAULT_TENANT
 from sheratan.contracts.schedules import FiringRecord, ScheduleRecord, ScheduleState
-from sheratan.engine.definition import firing_record, read_definition, schedule_text, when_text
+from sheratan.engine.definition import firing_record, read_definition, schedule_text, when_text, work_text
 from sheratan.engine.ids import job_id
+from sheratan.engine.runs import run_id
 from sheratan.store.port import Reader
 from sheratan.store.rows import ScheduleRow
 
@@ -71,15 +72,18 @@ def _find(reader: Reader, name: str) -> ScheduleRow:
 
 def _record(reader: Reader, row: ScheduleRow, *, whole: bool) -> ScheduleRecord:
     schedule = schedule_text(_body(reader, row))
+    work = work_text(schedule)
     record = ScheduleRecord(
         name=row.name,
         state=schedule_state(row),
-        kind=schedule.submission.kind,
+        kind=work.get("kind"),
+        workflow=work.get("workflow"),
         when=when_text(schedule),
         created_us=row.created_us,
         due_us=row.due_us,
         last_us=row.last_us,
         last_job=_last_job(reader, row),
+        last_run=None if row.last_run is None else run_id(reader.runs([row.last_run])[0]),
         on_behalf_of=row.on_behalf_of,
         entry=row.entry,
     )

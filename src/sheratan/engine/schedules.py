@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from sheratan.ambient.zones import load_zone
 from sheratan.contracts.errors import Conflict, InvalidInput, LimitReached, NotFound
 from sheratan.contracts.principal import Principal
-from sheratan.contracts.schedules import MISSED_MAX, FiringRecord
+from sheratan.contracts.schedules import MISSED_MAX, FiringRecord, Schedule
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import (
     BackfillSchedule,
@@ -27,23 +27,29 @@ from sheratan.engine.definition import (
     read_definition,
     schedule_text,
     when_text,
+    work_text,
 )
 from sheratan.engine.ids import job_id
 from sheratan.engine.intake import Plan, plan_firing, refuse, submit_firing
 from sheratan.engine.keys import find_key
+from sheratan.engine.run_keys import find_run_of_key
+from sheratan.engine.run_start import NewRun, begin, check_room
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.timetable import Firing, Timetable, firing_key, jitter_us
 from sheratan.store.rows import JobRow, ScheduleRow
+from sheratan.store.run_rows import RunRow
 
 __all__ = [
     "backfill",
     "create",
     "definition_of",
     "delete",
+    "find_made",
     "pause",
     "put",
     "record",
     "resume",
+    "run_of_firing",
     "scheduled_job",
 ]
 
@@ -126,7 +132,7 @@ def _defined(command: CreateSchedule, row: ScheduleRow) -> dict[str, Any]:
     schedule = command.schedule
     return {
         "definition": digest(command.definition),
-        "kind": schedule.submission.kind,
+        **work_text(schedule),
         "when": when_text(schedule),
         "due_us": row.due_us,
     }
@@ -172,12 +178,16 @@ def backfill(batch: Batch, command: BackfillSchedule, by: Principal) -> list[Fir
     row = _find(batch, by.tenant, command.name)
     known = definition_of(batch, row)
     firings = _past_firings(batch, command, known)
-    jobs = {one.id: _existing(batch, row, one) for one in firings}
-    missing = [one for one in firings if jobs[one.id] is None]
+    made = {one.id: find_made(batch, row, one) for one in firings}
+    missing = [one for one in firings if made[one.id] is None]
     if missing and not command.dry_run:
-        plans = _plan_all(batch, row, known, missing, by)
-        jobs.update(_submit_all(batch, command, row, plans, by))
-    return [firing_record(known, one, jobs[one.id]) for one in firings]
+        span = {"from_us": command.from_us, "until_us": command.until_us}
+        if isinstance(known.work, NewRun):
+            made.update(_begin_all(batch, row, known.work, (span, missing), by))
+        else:
+            plans = _plan_all(batch, row, known.work, missing, by)
+            made.update(_submit_all(batch, span, row, plans, by))
+    return [firing_record(known, one, made[one.id]) for one in firings]
 
 
 def _past_firings(batch: Batch, command: BackfillSchedule, known: Definition) -> tuple[Firing, ...]:
@@ -195,17 +205,19 @@ def _past_firings(batch: Batch, command: BackfillSchedule, known: Definition) ->
     return found.firings
 
 
-def _existing(batch: Batch, row: ScheduleRow, firing: Firing) -> str | None:
-    key = find_key(batch, row.tenant, firing_key(row.name, firing.id))
-    return None if key is None else batch.trace(key.number).id
+def find_made(batch: Batch, row: ScheduleRow, firing: Firing) -> str | None:
+    """The job that a firing has submitted, or the run that it has begun."""
+    name = firing_key(row.name, firing.id)
+    key = find_key(batch, row.tenant, name)
+    return find_run_of_key(batch, row.tenant, name) if key is None else batch.trace(key.number).id
 
 
 def _plan_all(
-    batch: Batch, row: ScheduleRow, known: Definition, firings: list[Firing], by: Principal
+    batch: Batch, row: ScheduleRow, job: NewJob, firings: list[Firing], by: Principal
 ) -> list[Plan]:
     plans: list[Plan] = []
     for coming, firing in enumerate(firings):
-        new = replace(known.job, key=firing_key(row.name, firing.id))
+        new = replace(job, key=firing_key(row.name, firing.id))
         plan = plan_firing(batch, new, (row.name, firing.id), by, coming)
         if plan.verdict.chosen == "refuse":
             refuse(batch, plan, by)
@@ -213,15 +225,39 @@ def _plan_all(
     return plans
 
 
+def _begin_all(
+    batch: Batch, row: ScheduleRow, work: NewRun, missing: tuple[dict[str, int], list[Firing]], by: Principal
+) -> dict[str, str]:
+    """One entry names all runs, whose numbers are the next ones."""
+    span, firings = missing
+    check_room(batch, len(firings))
+    first = batch.state.runs.next_number
+    data = {**span, "runs": [[firing.id, first + offset] for offset, firing in enumerate(firings)]}
+    entry = record(batch, "schedule.backfilled", row, data, by)
+    put(batch, row._replace(entry=entry))
+
+    def announced(run: RunRow) -> int:
+        return entry
+
+    return {
+        firing.id: begin(batch, run_of_firing(work, row, firing), by, announce=announced).id
+        for firing in firings
+    }
+
+
+def run_of_firing(work: NewRun, row: ScheduleRow, firing: Firing) -> NewRun:
+    """The run that a firing begins: under a key of its own."""
+    return replace(work, key=firing_key(row.name, firing.id), firing=(row.name, firing.id))
+
+
 def _submit_all(
-    batch: Batch, command: BackfillSchedule, row: ScheduleRow, plans: list[Plan], by: Principal
+    batch: Batch, span: dict[str, int], row: ScheduleRow, plans: list[Plan], by: Principal
 ) -> dict[str, str]:
     """One entry names all jobs, whose numbers are the next ones."""
     first = batch.unit.next_number
     names = [plan.source.told["firing"] for plan in plans if plan.source.told is not None]
     data = {
-        "from_us": command.from_us,
-        "until_us": command.until_us,
+        **span,
         "firings": [[name, first + offset] for offset, name in enumerate(names)],
     }
     entry = record(batch, "schedule.backfilled", row, data, by)
@@ -236,9 +272,8 @@ def _submit_all(
     }
 
 
-def scheduled_job(known: Definition, firing: Firing) -> NewJob:
+def scheduled_job(schedule: Schedule, job: NewJob, firing: Firing) -> NewJob:
     """The job that a firing submits: under a key of its own, and after its jitter."""
-    schedule, job = known.schedule, known.job
     return replace(
         job,
         key=firing_key(schedule.name, firing.id),

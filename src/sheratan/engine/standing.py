@@ -247,9 +247,10 @@ def _compare_schedules(reader: Reader, fold: Fold, problems: Problems) -> None:
     problems.differ("schedule", fold.schedules, stands)
     for payload in kept.keys() - reader.known_payloads(sorted(kept)):
         problems.add("J5", f"its definition {payload.hex()} is not kept", row=f"schedule {kept[payload]}")
-    for number, told in fold.announced.items():
-        text = f"job {number} was to come in by this firing, and did not"
-        problems.add("E17", text, seq=told.entry, row=f"job {number}")
+    for what, announced in (("job", fold.announced), ("run", fold.announced_runs)):
+        for number, told in announced.items():
+            text = f"{what} {number} was to come of this firing, and did not"
+            problems.add("E17", text, seq=told.entry, row=f"{what} {number}")
 
 
 def _compare_alarms(reader: Reader, fold: Fold, problems: Problems) -> None:

@@ -202,10 +202,11 @@ class ScheduleFact(NamedTuple):
     last_us: int | None
     last_job: int | None
     entry: int
+    last_run: int | None = None
 
 
 class Announced(NamedTuple):
-    """A job that a firing said it submits: by this entry, under a key with this SHA-256."""
+    """A job or run that a firing said it submits or begins: by this entry, under a key with this SHA-256."""
 
     entry: int
     key: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sheratan.contracts.runs import RUN_ENDS
 from sheratan.kernel.lifecycle import TERMINAL_STATES
 from sheratan.kernel.rules import Verdict, rule
 from sheratan.kernel.words import count, seconds
@@ -11,7 +12,7 @@ from sheratan.kernel.words import count, seconds
 __all__ = ["MISSED", "OVERLAP", "decide_missed", "decide_overlap"]
 
 MISSED = "schedule.missed@1"
-OVERLAP = "schedule.overlap@1"
+OVERLAP = "schedule.overlap@2"
 
 
 @rule("schedule.missed", 1)
@@ -64,22 +65,29 @@ def _split(missed: list[str], room: int) -> tuple[list[str], list[str]]:
 
 
 @rule("schedule.overlap", 1)
-def decide_overlap(given: dict[str, Any]) -> Verdict:
+def decide_overlap_of_jobs(given: dict[str, Any]) -> Verdict:
     """Choose `submit`, `skip` or `cancel_previous`, which cancels the job before and then submits.
 
     Input: policy (queue, skip or cancel_previous), previous (id of the job that the firing before submitted, null when
     there is none), state (of that job, null likewise).
     """
+    return decide_overlap(given)
+
+
+@rule("schedule.overlap", 2)
+def decide_overlap(given: dict[str, Any]) -> Verdict:
+    """Choose as version 1 does. Input: the same; previous may be a run that the firing before began, and state its."""
     previous, state, policy = given["previous"], given["state"], given["policy"]
     if previous is None:
         return Verdict("submit", "Submitted: no firing before it has submitted a job.")
-    if state in TERMINAL_STATES:
-        return Verdict("submit", f"Submitted: {previous}, the job before it, has ended ({state}).")
-    open_still = f"{previous}, the job before it, is still {state}"
+    what = "run" if previous.startswith("workflow_") else "job"
+    if state in TERMINAL_STATES or state in RUN_ENDS:
+        return Verdict("submit", f"Submitted: {previous}, the {what} before it, has ended ({state}).")
+    open_still = f"{previous}, the {what} before it, is still {state}"
     if policy == "queue":
         return Verdict("submit", f"Submitted all the same: {open_still}.")
     if policy == "skip":
         return Verdict("skip", f"Skipped: {open_still}.")
     return Verdict(
-        "cancel_previous", f"Submitted in place of the job before it: {open_still} and is cancelled."
+        "cancel_previous", f"Submitted in place of the {what} before it: {open_still} and is cancelled."
     )

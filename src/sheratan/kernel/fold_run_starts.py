@@ -25,6 +25,7 @@ class RunStartFold(ScheduleFold):
             self.say(entry, "E2", f"run number {self.newest_run} came before, this one is {number}")
         if entry.previous is not None:
             self.say(entry, "previous", "a new run's story has no earlier entry")
+        self.check_run_of_firing(entry, number)
         if "key" in data:
             self.use_run_key(entry, data["key"], KeyFact(number, bytes.fromhex(data["request"])))
         self.newest_run = max(self.newest_run, number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from sheratan.contracts.ids import parse_job_id
+from sheratan.contracts.ids import parse_job_id, parse_run_id
 from sheratan.contracts.journal import Entry
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.facts import Announced, ScheduleFact, Violation
@@ -25,6 +25,8 @@ class ScheduleFold(JobBook):
         self.schedules: dict[tuple[str, str], ScheduleFact] = {}
         self.announced: dict[int, Announced] = {}
         """Jobs that firings have said they submit, and that have not come in yet."""
+        self.announced_runs: dict[int, Announced] = {}
+        """Runs that firings have said they begin, and that have not begun yet."""
 
     def scheduled(self, entry: Entry) -> None:
         """An entry in the story of a schedule."""
@@ -40,14 +42,17 @@ class ScheduleFold(JobBook):
 
     def check_firing(self, entry: Entry, number: int) -> None:
         """A job that a firing submits comes in behind the entry that says so, under the key of that firing."""
-        told = self.announced.pop(number, None)
+        self._check_announced(entry, self.announced.pop(number, None), f"job number {number}")
+
+    def check_run_of_firing(self, entry: Entry, number: int) -> None:
+        """A run that a firing begins does so in the same way."""
+        self._check_announced(entry, self.announced_runs.pop(number, None), f"run number {number}")
+
+    def _check_announced(self, entry: Entry, told: Announced | None, what: str) -> None:
         if told is None and "firing" not in entry.data:
             return
         if told is None or (entry.cause, entry.data.get("key")) != told:
-            text = (
-                f"it is the job of a firing; of job number {number} no firing has said that it submits it so"
-            )
-            self.say(entry, "E17", text)
+            self.say(entry, "E17", f"it comes of a firing; of {what} no firing has said that it makes it so")
 
     def _created(self, entry: Entry, known: ScheduleFact | None) -> ScheduleFact:
         if known is not None and known.state != "deleted":
@@ -78,16 +83,22 @@ class ScheduleFold(JobBook):
         self._fires(entry, known)
         self._check_instant(entry, known, data["instant_us"])
         previous = decided["input"]["previous"]
-        if (parse_job_id(previous).number if previous else None) != known.last_job:
-            self.say(
-                entry, "E14", f"job {known.last_job} was the last one before; it was decided on {previous}"
-            )
+        if _job_and_run(previous) != (known.last_job, known.last_run):
+            before = known.last_job or known.last_run
+            self.say(entry, "E14", f"number {before} was the last one before; it was decided on {previous}")
         if decided["chosen"] not in ("submit", "cancel_previous"):
             self.say(entry, "E14", f"{decided['chosen']} was chosen, and {entry.type} was done")
-        number = parse_job_id(data["job"]).number
-        self._announce(entry, data["firing"], number)
+        job, run = _job_and_run(data.get("job", data.get("run")))
+        if job is not None:
+            self.announced[job] = self._announced(entry, data["firing"])
+        elif run is not None:
+            self.announced_runs[run] = self._announced(entry, data["firing"])
         return known._replace(
-            after_us=data["instant_us"], due_us=data["due_us"], last_us=data["instant_us"], last_job=number
+            after_us=data["instant_us"],
+            due_us=data["due_us"],
+            last_us=data["instant_us"],
+            last_job=job,
+            last_run=run,
         )
 
     def _skipped(self, entry: Entry, known: ScheduleFact) -> ScheduleFact:
@@ -111,8 +122,10 @@ class ScheduleFold(JobBook):
             self.say(
                 entry, "E13", f"it makes up for firings up to {entry.data['until_us']}, which lies ahead"
             )
-        for firing, number in entry.data["firings"]:
-            self._announce(entry, firing, number)
+        for firing, number in entry.data.get("firings", ()):
+            self.announced[number] = self._announced(entry, firing)
+        for firing, number in entry.data.get("runs", ()):
+            self.announced_runs[number] = self._announced(entry, firing)
         return known
 
     def _paused(self, entry: Entry, known: ScheduleFact) -> ScheduleFact:
@@ -138,9 +151,18 @@ class ScheduleFold(JobBook):
             text = f"a firing of {instant_us} came again: those up to {known.after_us} were dealt with before"
             self.say(entry, "E17", text)
 
-    def _announce(self, entry: Entry, firing: str, number: int) -> None:
+    def _announced(self, entry: Entry, firing: str) -> Announced:
         key = firing_key(entry.subject.removeprefix(_SUBJECT), firing)
-        self.announced[number] = Announced(entry.seq, digest(key.encode()))
+        return Announced(entry.seq, digest(key.encode()))
+
+
+def _job_and_run(made: str | None) -> tuple[int | None, int | None]:
+    """The number of a job or of a run, in its place."""
+    if made is None:
+        return None, None
+    if made.startswith("workflow_"):
+        return None, parse_run_id(made).number
+    return parse_job_id(made).number, None
 
 
 _Change = Callable[[Any, Entry, ScheduleFact], ScheduleFact]

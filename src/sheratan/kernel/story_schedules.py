@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sheratan.contracts.journal import Entry
 from sheratan.kernel.story_words import with_reason
@@ -31,17 +31,23 @@ def _defined(verb: str) -> Callable[[Entry], str]:
     def told(entry: Entry) -> str:
         data = entry.data
         return (
-            f"{entry.actor} {verb} it: a job of kind {data['kind']} {data['when']}"
+            f"{entry.actor} {verb} it: {_work(data)} {data['when']}"
             f" (definition {data['definition'][:12]}). {_next(entry)}"
         )
 
     return told
 
 
+def _work(data: dict[str, Any]) -> str:
+    return f"a run of workflow {data['workflow']}" if "workflow" in data else f"a job of kind {data['kind']}"
+
+
 def _fired(entry: Entry) -> str:
     data = entry.data
-    late_us = entry.at - data["instant_us"]
-    return f"Firing {data['firing']} submitted {data['job']}, {seconds(late_us)} after its instant."
+    late = f"{seconds(entry.at - data['instant_us'])} after its instant."
+    if "run" in data:
+        return f"Firing {data['firing']} began {data['run']}, {late}"
+    return f"Firing {data['firing']} submitted {data['job']}, {late}"
 
 
 def _skipped(entry: Entry) -> str:
@@ -60,9 +66,12 @@ def _postponed(entry: Entry) -> str:
 
 def _backfilled(entry: Entry) -> str:
     data = entry.data
+    made, what = (
+        (data["runs"], "begin their runs") if "runs" in data else (data["firings"], "submit their jobs")
+    )
     return (
-        f"{entry.actor} had {count(len(data['firings']), 'firing')} from {_at(data['from_us'])} to"
-        f" {_at(data['until_us'])} submit their jobs."
+        f"{entry.actor} had {count(len(made), 'firing')} from {_at(data['from_us'])} to"
+        f" {_at(data['until_us'])} {what}."
     )
 
 

@@ -14,6 +14,8 @@ __all__ = ["WORKFLOW_TELLERS"]
 
 def _started(entry: Entry) -> str:
     text = f"{who(entry)} started a run of workflow {entry.data['workflow']}"
+    if "firing" in entry.data:
+        return f"{text} for firing {entry.data['firing']} of schedule:{entry.data['schedule']}."
     if "parent" in entry.data:
         item = f", item {entry.data['item']}," if "item" in entry.data else ""
         return f"{text} for node {entry.data['node']}{item} of {entry.data['parent']}."

@@ -264,18 +264,18 @@ class Client(ApprovalCalls, FlowCalls, RetentionCalls):
     async def create_schedule(
         self,
         name: str,
-        kind: Kind[Any, Any] | str,
+        work: Kind[Any, Any] | str | Workflow,
         value: Any = None,
         *,
         replace: bool = False,
         **options: Unpack[ScheduleOptions],
     ) -> str:
-        """Submit jobs of a kind by a schedule: `created`, or `unchanged` when it is there so.
+        """Submit jobs of a kind, or run a workflow, by a schedule: `created`, or `unchanged` when it is there so.
 
         Conflict names the field when it is there with another definition; with `replace` it is then `changed`.
         """
-        given = value if isinstance(kind, str) else kind.dump_input(value)
-        wanted = read_schedule(name, kind if isinstance(kind, str) else kind.name, given, options)
+        given = work.dump_input(value) if isinstance(work, Kind) else value
+        wanted = read_schedule(name, work.name if isinstance(work, Kind) else work, given, options)
         outcome: str = await self._transport.call(api.CreateSchedule(schedule=wanted, replace=replace))
         return outcome
 

@@ -40,7 +40,10 @@ def _made_in_bulk(batch: Batch) -> list[str]:
 
 def _firing_ids(batch: Batch) -> dict[str, str]:
     ids = {job.number: job_id(job) for job in batch.unit.jobs}
-    return {row.key: ids[row.number] for row in batch.unit.keys.values() if row.key.startswith(KEY_PREFIX)}
+    runs = {row.number: run_id(row) for row in batch.unit.runs}
+    made = {row.key: ids[row.number] for row in batch.unit.keys.values()}
+    made |= {row.key: runs[row.run] for row in batch.unit.run_keys.values()}
+    return {key: public_id for key, public_id in made.items() if key.startswith(KEY_PREFIX)}
 
 
 def _node_jobs(batch: Batch) -> NodeJobs:

@@ -273,6 +273,8 @@ class Client:
             known = await self._ask(api.GetSchedule(name=name))
             if known.last_job is not None:
                 await self._ask(api.CancelJob(id=known.last_job))
+            if known.last_run is not None:
+                await self._ask(api.CancelRun(id=known.last_run))
         else:
             await self._backfill(name)
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sheratan.contracts.limits import Limits
 from sheratan.engine.commands import KeepJobs, Pending
-from sheratan.simulation.model_forks import ModelForks
+from sheratan.simulation.model_scheduled_runs import ModelScheduledRuns
 from sheratan.simulation.model_state import TERMINAL, ModelJob
 from sheratan.simulation.model_waits import Refused
 
@@ -17,7 +17,7 @@ _REST_US: Final = 60_000_000
 """How long the engine rests between two walks, at least."""
 
 
-class ModelRetention(ModelForks):
+class ModelRetention(ModelScheduledRuns):
     """How long jobs are kept, and which of them are pruned."""
 
     def __init__(self, limits: Limits, hit: Callable[[str], None], *, short_windows: bool) -> None:

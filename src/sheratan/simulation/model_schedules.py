@@ -19,7 +19,7 @@ from sheratan.engine.commands import (
 from sheratan.kernel.canonical import canonical, digest
 from sheratan.simulation.model_dead import ModelDead
 from sheratan.simulation.model_jobs import Refused
-from sheratan.simulation.model_state import TERMINAL, ModelJob, ModelSchedule
+from sheratan.simulation.model_state import TERMINAL, ModelSchedule
 
 __all__ = ["ModelSchedules", "firing_name", "instants"]
 
@@ -118,7 +118,7 @@ class ModelSchedules(ModelDead):
         known = self._find_schedule(command.name)
         found = self._past_instants(known, command)
         keys = {instant: _key(known.definition, instant) for instant in found}
-        missing = [instant for instant in found if keys[instant] not in self.keys]
+        missing = [instant for instant in found if self._made_under(keys[instant]) is None]
         if missing and not command.dry_run:
             self._admit_all(known, missing)
             self.hit("schedule.backfilled")
@@ -126,7 +126,7 @@ class ModelSchedules(ModelDead):
             for instant in missing:
                 self._submit_firing(known, keys[instant], 0)
         return [
-            (firing_name(known.definition, instant), instant, self._job_of(keys[instant]))
+            (firing_name(known.definition, instant), instant, self._made_under(keys[instant]))
             for instant in found
         ]
 
@@ -146,7 +146,8 @@ class ModelSchedules(ModelDead):
             self.hit("schedule.backfill_refused")
             raise Refused("limit_reached")
 
-    def _job_of(self, key: str) -> str | None:
+    def _made_under(self, key: str) -> str | None:
+        """The job that has come of a firing."""
         number = self.keys.get(key)
         return None if number is None else self.jobs[number].id
 
@@ -165,13 +166,16 @@ class ModelSchedules(ModelDead):
             if names:
                 self.hit("schedule.draining")
             return
-        enough = len(self.jobs) + _AT_ONCE
+        enough = self._made_count() + _AT_ONCE
         for name in names:
-            if len(self.jobs) >= enough:
+            if self._made_count() >= enough:
                 self.hit("schedule.goes_on")
                 return
             if name not in self.touched:
                 self._look_at(self.schedules[name], enough)
+
+    def _made_count(self) -> int:
+        return len(self.jobs)
 
     def _look_at(self, known: ModelSchedule, enough: int) -> None:
         definition, self.whom = known.definition, known.owner
@@ -189,7 +193,7 @@ class ModelSchedules(ModelDead):
 
     def _fire_all(self, known: ModelSchedule, chosen: list[int], following: int | None, enough: int) -> None:
         for instant, due_us in zip(chosen, [*chosen[1:], following], strict=False):
-            if len(self.jobs) >= enough:
+            if self._made_count() >= enough:
                 self.hit("schedule.goes_on")
                 return
             if not self._fire_one(known, instant):
@@ -216,42 +220,49 @@ class ModelSchedules(ModelDead):
         """Whether the firing is dealt with; it is not when its job is refused."""
         definition = known.definition
         key = _key(definition, instant)
-        if key in self.keys:
+        if self._made_under(key) is not None:
             self._note("skipped", definition.name)
             return True
-        previous = None if known.last_job is None else self.jobs[known.last_job]
-        if previous is not None and previous.state in TERMINAL:
-            previous = None
-        if previous is not None and definition.overlap == "skip":
+        is_open = self._is_previous_open(known)
+        if is_open and definition.overlap == "skip":
             self.hit("schedule.overlap_skip")
             self._note("skipped", definition.name)
             return True
-        new = _job(definition, key, 0)
-        if not self._has_lane(new) or self._depth(new.queue) >= self.limits.queue_jobs_max:
+        if not self._has_room(known, key):
             self.hit("schedule.postponed")
             self._note("postponed", definition.name)
             known.due_us = self.at_us + _AGAIN_US
             return False
         self.hit("schedule.fired")
         self._note("fired", definition.name)
-        if previous is not None:
-            self._overlap(definition, previous)
+        if is_open and definition.overlap == "queue":
+            self.hit("schedule.overlap_queue")
+        elif is_open:
+            self._cancel_previous(known)
         known.last_us = instant
-        known.last_job = self._submit_firing(known, key, _jitter_us(definition, key)).number
+        known.last_job, known.last_run = self._submit_firing(known, key, _jitter_us(definition, key))
         return True
 
-    def _overlap(self, definition: Schedule, previous: ModelJob) -> None:
-        if definition.overlap == "queue":
-            self.hit("schedule.overlap_queue")
-        elif previous.asked_us is None:
+    def _is_previous_open(self, known: ModelSchedule) -> bool:
+        return known.last_job is not None and self.jobs[known.last_job].state not in TERMINAL
+
+    def _has_room(self, known: ModelSchedule, key: str) -> bool:
+        new = _job(known.definition, key, 0)
+        return self._has_lane(new) and self._depth(new.queue) < self.limits.queue_jobs_max
+
+    def _cancel_previous(self, known: ModelSchedule) -> None:
+        assert known.last_job is not None
+        previous = self.jobs[known.last_job]
+        if previous.asked_us is None:
             self.hit("schedule.overlap_cancel")
             self._cancel(previous)
 
-    def _submit_firing(self, known: ModelSchedule, key: str, jitter_us: int) -> ModelJob:
+    def _submit_firing(self, known: ModelSchedule, key: str, jitter_us: int) -> tuple[int | None, int | None]:
+        """What is made: a job, or a run."""
         public_id = self._firing_ids.get(key)
         if public_id is None:
             raise Refused(f"a job under the key {key}")
-        return self._add(_job(known.definition, key, jitter_us), public_id, None, None)
+        return self._add(_job(known.definition, key, jitter_us), public_id, None, None).number, None
 
     def _has_lane(self, new: NewJob) -> bool:
         return len(self.lanes | {(new.queue, new.kind, new.version)}) <= self.limits.queues_max
@@ -309,6 +320,7 @@ def _jitter_us(definition: Schedule, key: str) -> int:
 
 def _job(definition: Schedule, key: str, jitter_us: int) -> NewJob:
     """The job of a firing: every option of a stored definition is filled in."""
+    assert definition.submission is not None
     options, data = definition.submission.options, canonical(definition.submission.input)
     assert options.queue is not None
     assert options.priority is not None

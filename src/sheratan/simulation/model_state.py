@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sheratan.contracts.schedules import Schedule
 from sheratan.engine.commands import NewJob
@@ -154,3 +154,6 @@ class ModelSchedule:
     is_paused: bool = False
     last_us: int | None = None
     last_job: int | None = None
+    last_run: int | None = None
+    plan: dict[str, Any] | None = None
+    """What its runs go by."""

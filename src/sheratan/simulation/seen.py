@@ -45,7 +45,7 @@ def said(answer: tuple[Any, SheratanError | None]) -> Any:
             for one in value
         ]
     if isinstance(value, list) and value and isinstance(value[0], FiringRecord):
-        return [(one.id, one.instant_us, one.job) for one in value]
+        return [(one.id, one.instant_us, one.job or one.run) for one in value]
     return value
 
 
@@ -116,6 +116,7 @@ def seen_schedules(rows: Iterable[ScheduleRow]) -> dict[str, tuple[Any, ...]]:
             row.due_us,
             row.last_us,
             row.last_job,
+            row.last_run,
         )
         for row in rows
         if row.state != "deleted"
@@ -133,6 +134,7 @@ def expected_schedules(known: Mapping[str, ModelSchedule]) -> dict[str, tuple[An
             one.due_us,
             one.last_us,
             one.last_job,
+            one.last_run,
         )
         for name, one in known.items()
     }

@@ -9,7 +9,7 @@ from sheratan.contracts.values import convert
 from sheratan.contracts.workflows import WORKFLOW_FORMAT, Workflow
 from sheratan.simulation.choices import Choices
 
-__all__ = ["draw_workflow", "keyed_workflow"]
+__all__ = ["draw_workflow", "keyed_workflow", "scheduled_workflow"]
 
 
 def draw_workflow(choices: Choices, queues: Sequence[str]) -> tuple[Workflow, dict[str, Any]]:
@@ -59,6 +59,15 @@ def _run_another(choices: Choices, node: dict[str, Any], other: str, *, again: s
             "value": "${input.go}",
             "other": choices.pick("workflow.again", (1, 2, 0)),
         }
+
+
+def scheduled_workflow() -> Workflow:
+    """What schedules run: a job, and a workflow after it."""
+    job = {"name": "n0", "kind": "work", "input": {"value": "${input.n}"}}
+    again = {"name": "n1", "workflow": "after", "after": ["n0"], "input": {"n": "${input.n}"}}
+    after = {"format": WORKFLOW_FORMAT, "name": "after", "nodes": [job]}
+    declared = {"format": WORKFLOW_FORMAT, "name": "beat", "nodes": [job, again], "workflows": [after]}
+    return convert(declared, Workflow)
 
 
 def keyed_workflow() -> Workflow:

@@ -379,3 +379,5 @@ class ScheduleRow(NamedTuple):
     """The instant of the last firing that submitted a job, and that job's number."""
     last_job: int | None
     entry: int
+    last_run: int | None = None
+    """In place of a job, the run that it began."""
