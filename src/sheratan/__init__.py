@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sheratan.contracts.errors import JobFailed, SheratanError
     from sheratan.contracts.flow import FlowLimits, PartitionLimits, Rate
+    from sheratan.contracts.gates import Debounce, Throttle
+    from sheratan.contracts.groups import Collect
     from sheratan.contracts.limits import Limits
     from sheratan.sdk.approval import Approval
     from sheratan.sdk.children import Child
@@ -39,7 +41,9 @@ __all__ = [
     "ChildFailed",
     "Client",
     "CodeChanged",
+    "Collect",
     "Context",
+    "Debounce",
     "Ended",
     "Fatal",
     "FlowLimits",
@@ -54,6 +58,7 @@ __all__ = [
     "RunHandle",
     "SheratanError",
     "StepFailed",
+    "Throttle",
     "WaitTimedOut",
     "Worker",
     "WorkflowBuilder",
@@ -70,7 +75,7 @@ def __getattr__(name: str) -> Any:
         return open_engine
     if name in __all__:
         from sheratan.contracts import errors as refusals  # noqa: PLC0415 - see above
-        from sheratan.contracts import flow, limits  # noqa: PLC0415 - see above
+        from sheratan.contracts import flow, gates, groups, limits  # noqa: PLC0415 - see above
         from sheratan.sdk import (  # noqa: PLC0415 - see above
             approval,
             children,
@@ -95,6 +100,8 @@ def __getattr__(name: str) -> Any:
             workflow,
             refusals,
             flow,
+            gates,
+            groups,
             limits,
         )
         for module in found:

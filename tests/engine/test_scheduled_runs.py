@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,18 +14,11 @@ from sheratan.contracts.schedules import ScheduledRun
 from sheratan.engine.commands import StartDraining
 from sheratan.engine.explain import story
 from sheratan.engine.schedule_views import schedule_record
-from tests.engine.runs import checked, inner, node, sub, wf, work_off
+from tests.engine.runs import inner, node, sub, wf, work_off
 from tests.engine.world import SECOND, World
 
 NOW = 1_700_000_000 * SECOND
 FLOW = wf(node("a", input="${input}"), output="${a.output}")
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    made = World()
-    yield made
-    checked(made)
 
 
 def schedule(world: World, flow: Any = FLOW, value: Any = 1, **fields: Any) -> str:
@@ -107,7 +99,8 @@ def test_a_firing_without_room_is_tried_again() -> None:
     world.cancel_run(run)
     world.tick(5)
     assert len(runs(world)) == 2
-    checked(world)
+    world.check()
+    world.close()
 
 
 def test_a_backfill_begins_all_runs_or_none() -> None:
@@ -125,7 +118,8 @@ def test_a_backfill_begins_all_runs_or_none() -> None:
     world.ask(StartDraining(reason=""))
     with pytest.raises(Unavailable):
         world.backfill("s", NOW - 360 * SECOND, NOW - 300 * SECOND)
-    checked(world)
+    world.check()
+    world.close()
 
 
 def test_what_was_planned_when_the_schedule_was_created_holds(world: World) -> None:

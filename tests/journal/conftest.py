@@ -9,6 +9,7 @@ import pytest
 
 from tests.journal.tamper import copied
 from tests.journal.world import World, eventful, with_runs
+from tests.journal.world_gates import jobs_through_gates
 from tests.journal.world_retention import pruned_jobs
 
 
@@ -33,6 +34,17 @@ def runs_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def pruned_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _file_of(tmp_path_factory, "pruned", pruned_jobs)
+
+
+@pytest.fixture(scope="session")
+def gates_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _file_of(tmp_path_factory, "gates", jobs_through_gates)
+
+
+@pytest.fixture
+def gates_data(gates_file: Path, tmp_path: Path) -> Path:
+    """A data file of one's own, with jobs that came in through gates, and submissions that were dropped."""
+    return copied(gates_file, tmp_path)
 
 
 @pytest.fixture

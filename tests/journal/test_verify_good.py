@@ -21,10 +21,10 @@ from tests.journal.world import SECOND_US, World, eventful, new
 
 
 def test_journals_with_every_type_of_entry_verify_and_count_them(
-    data: Path, runs_data: Path, pruned_data: Path
+    data: Path, runs_data: Path, pruned_data: Path, gates_data: Path
 ) -> None:
     counted = set()
-    for path in (data, runs_data, pruned_data):
+    for path in (data, runs_data, pruned_data, gates_data):
         found = checked(path)
         assert found.problems == []
         assert found.ok

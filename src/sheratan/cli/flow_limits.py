@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Literal
 
@@ -11,38 +10,22 @@ import click
 from sheratan.cli.output import draw_table, emit, line
 from sheratan.cli.reach import ask, request
 from sheratan.cli.session import Session, command_options
-from sheratan.cli.values import DURATION
+from sheratan.cli.values import COUNT_IN_TIME, DURATION
 from sheratan.contracts import api
 from sheratan.contracts.flow import FlowLimits, FlowRecord, PartitionLimits
 
 __all__ = ["add_flow_commands", "list_flows", "told_limits"]
 
-_RATE = re.compile(r"(\d+)/(.+)", re.ASCII)
-
-
-class _Rate(click.ParamType[tuple[int, float]]):
-    """A count in a period."""
-
-    name = "count/period"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, float]:
-        """A count and seconds from text such as 100/60s, 5/1s or 1000/1h."""
-        match = _RATE.fullmatch(str(value))
-        if match is None:
-            self.fail(f"{value!r} is not a rate; write 100/60s, 5/1s or 1000/1h.", param, ctx)
-        return int(match[1]), DURATION.convert(match[2], param, ctx)
-
-
 _OPTIONS = (
     click.option("--concurrency", type=int, help="How many of its jobs may run at once."),
     click.option(
-        "--rate", type=_Rate(), help="How many may start in a time, evenly spaced, such as 100/60s."
+        "--rate", type=COUNT_IN_TIME, help="How many may start in a time, evenly spaced, such as 100/60s."
     ),
     click.option("--burst", type=int, help="How many of these may start at once after a rest (default: 1)."),
     click.option("--partition-concurrency", type=int, help="How many of each partition may run at once."),
-    click.option("--partition-rate", type=_Rate(), help="How many of each partition may start in a time."),
+    click.option(
+        "--partition-rate", type=COUNT_IN_TIME, help="How many of each partition may start in a time."
+    ),
     click.option("--partition-burst", type=int, help="How many of these may start at once (default: 1)."),
     click.option("--weight", type=int, help="Its share of turns against others (default: 1)."),
     click.option(

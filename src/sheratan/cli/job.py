@@ -7,6 +7,7 @@ from typing import Any, get_args
 import click
 
 from sheratan.cli.bulk import bulk_options, filter_options, is_bulk, run_bulk
+from sheratan.cli.gate_options import gate_given, gate_options
 from sheratan.cli.job_tables import draw_job, draw_page, draw_steps, write_pages
 from sheratan.cli.job_watch import watch_all, watch_job
 from sheratan.cli.output import emit, emit_page, line, talk
@@ -17,6 +18,7 @@ from sheratan.contracts import api
 from sheratan.contracts.errors import JobFailed
 from sheratan.contracts.jobs import AFTER_FAILURE, JobRecord, JobState, Options
 from sheratan.contracts.worker import StepRecord
+from sheratan.sdk.superseded import wait_through
 
 __all__ = ["job"]
 
@@ -47,6 +49,7 @@ def job() -> None:
     help="What to do when one of those did not succeed (default: cancel).",
 )
 @click.option("--tag", "tags", multiple=True, help="A name to find it by (repeatable).")
+@gate_options
 @click.option("--wait", is_flag=True, help="Wait until it has ended; exit 1 unless it succeeded.")
 @click.option("--wait-timeout", type=DURATION, help="Wait at most this long (exit 124).")
 @command_options
@@ -54,19 +57,24 @@ def submit(
     session: Session, kind: str, given: str, wait: bool, wait_timeout: float | None, **options: Any
 ) -> None:
     """Submit a job of KIND and print its id."""
-    value = read_json(given, "input")
+    value, gate = read_json(given, "input"), gate_given(options)
     known = {name: option for name, option in options.items() if option not in (None, ())}
     chosen = checked(known, Options)
     submission = {"kind": kind, "input": value, "options": chosen}
-    wanted = request(api.SubmitJobs, jobs=(submission,))
+    if gate is None:
+        wanted: api.Request = request(api.SubmitJobs, jobs=(submission,))
+    else:
+        wanted = request(api.SubmitGated, job=submission, gate=gate)
     waiting = wait or wait_timeout is not None
 
     async def work(transport: api.Transport) -> tuple[api.Receipt, JobRecord | None]:
-        receipts: list[api.Receipt] = await transport.call(wanted)
+        answer = await transport.call(wanted)
+        receipt: api.Receipt = answer[0] if gate is None else answer
+        _talk_of(receipt)
         if not waiting:
-            return receipts[0], None
-        talk(f"submitted {receipts[0].id}")
-        return receipts[0], await _wait(transport, receipts[0].id, wait_timeout)
+            return receipt, None
+        talk(f"submitted {receipt.id}")
+        return receipt, await _wait(transport, receipt.id, wait_timeout)
 
     receipt, record = ask(session, work)
     if record is not None:
@@ -202,17 +210,23 @@ def watch(session: Session, job_id: str | None) -> None:
 
 
 async def _wait(transport: api.Transport, job_id: str, timeout_seconds: float | None) -> JobRecord:
-    record: JobRecord = await transport.call(
-        request(api.WaitForJob, id=job_id, timeout_seconds=timeout_seconds)
-    )
+    record = await wait_through(transport, job_id, timeout_seconds)
     # The answer to a wait may leave the input out; what is shown is the whole record.
     whole: JobRecord = await transport.call(request(api.GetJob, id=record.id))
     return whole
 
 
-def _show_receipt(session: Session, receipt: api.Receipt) -> None:
+def _talk_of(receipt: api.Receipt) -> None:
+    """Say what is unusual about it."""
     if receipt.existing:
         talk("the same request was submitted before under this key; this is that job")
+    if receipt.throttled:
+        talk("dropped by the throttle of this key; this is the newest job under it")
+    if receipt.supersedes:
+        talk(f"takes the place of {receipt.supersedes}")
+
+
+def _show_receipt(session: Session, receipt: api.Receipt) -> None:
     emit(session, receipt, lambda: line(receipt.id))
 
 

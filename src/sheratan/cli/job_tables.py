@@ -79,6 +79,7 @@ def _relations(record: JobRecord) -> Iterator[tuple[str, object]]:
     yield "cost", record.cost if record.cost != 1 else None
     yield "after", "\n".join(record.after)
     yield "runs again", record.origin
+    yield "replaced by", record.superseded_by
     yield "part of", f"{record.workflow}, {_node(record)}" if record.workflow else None
     yield "submitted by", record.submitted_by_job
 

@@ -13,11 +13,11 @@ import click
 from sheratan.contracts.errors import InvalidInput
 from sheratan.kernel.canonical import canonical, parse_strict
 
-__all__ = ["DURATION", "INSTANT", "read_instant", "read_json"]
+__all__ = ["COUNT_IN_TIME", "DURATION", "INSTANT", "read_instant", "read_json"]
 
-_EPOCH = datetime.fromtimestamp(0, UTC)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h|d)?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_COUNT_IN_TIME = re.compile(r"(\d+)/(.+)", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -51,6 +51,21 @@ class _Instant(click.ParamType[int]):
             self.fail(f"{value!r} is not an instant; write 2026-11-21 or 2026-11-21T14:05:00Z.", param, ctx)
 
 
+class _CountInTime(click.ParamType[tuple[int, float]]):
+    """A count in a period."""
+
+    name = "count/period"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, float]:
+        """A count and seconds from text such as 100/60s, 5/1s or 1000/1h."""
+        match = _COUNT_IN_TIME.fullmatch(str(value))
+        if match is None:
+            self.fail(f"{value!r} is not a rate; write 100/60s, 5/1s or 1000/1h.", param, ctx)
+        return int(match[1]), DURATION.convert(match[2], param, ctx)
+
+
 def read_instant(text: str) -> int:
     """Microseconds since the epoch; an instant without an offset is in UTC. ValueError when it is none (RFC 3339)."""
     at = datetime.fromisoformat(text)
@@ -63,6 +78,9 @@ INSTANT = _Instant()
 
 DURATION = _Duration()
 """`90` and `90s` are seconds; `ms`, `m`, `h` and `d` are known, too."""
+
+COUNT_IN_TIME = _CountInTime()
+"""`100/60s`: a count, and a duration."""
 
 
 def read_json(text: str, field: str) -> Any:

@@ -37,7 +37,8 @@ from sheratan.contracts.flow_requests import (
     ResumeQueue,
     ResumeTenant,
 )
-from sheratan.contracts.jobs import JobError, JobRecord, Name, Submission
+from sheratan.contracts.gates import SubmitGated
+from sheratan.contracts.jobs import JobError, JobRecord, Name, Receipt, Submission
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.request import Reason, Request
 from sheratan.contracts.retention import ListRetention, PreviewRetention, SetRetention
@@ -144,6 +145,7 @@ __all__ = [
     "StartBulk",
     "Story",
     "StoryLine",
+    "SubmitGated",
     "SubmitJobs",
     "TellWhy",
     "Transport",
@@ -163,13 +165,6 @@ class SubmitJobs(Request, frozen=True, forbid_unknown_fields=True, kw_only=True,
     jobs: tuple[Submission, ...]
     by_job: int | None = None
     fence: int | None = None
-
-
-class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A job that was taken in. `existing`: it had been, under the same idempotency key."""
-
-    id: str
-    existing: bool = False
 
 
 class RunJob(Request, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):

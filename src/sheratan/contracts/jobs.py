@@ -8,6 +8,7 @@ import msgspec
 
 from sheratan.contracts.code import CodeDigest, Difference, Version
 from sheratan.contracts.flow import NO_LIMITS, BlockedBy, FlowLimits
+from sheratan.contracts.groups import Collect
 from sheratan.contracts.limits import NAME_LENGTH_MAX
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Options",
     "Partition",
     "QueueRecord",
+    "Receipt",
     "Seconds",
     "Submission",
 ]
@@ -79,6 +81,18 @@ class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     options: Options = NO_OPTIONS
 
 
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A job that was taken in. `existing`: it had been, under the same idempotency key.
+
+    `throttled`: nothing was, and this is the newest job under the key. `supersedes`: whose place it has taken.
+    """
+
+    id: str
+    existing: bool = False
+    throttled: bool = False
+    supersedes: str | None = None
+
+
 class KindDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A kind as the engine knows it: its schemas (JSON Schema 2020-12) and defaults. Durations in seconds."""
 
@@ -95,6 +109,8 @@ class KindDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     queue_timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
     limits: FlowLimits = NO_LIMITS
     """They hold as long as nobody has set others for the kind."""
+    collect: Collect | None = None
+    """Its jobs start in groups, each of which is one call of the handler."""
     input_schema: dict[str, Any] = {}
     output_schema: dict[str, Any] = {}
     description: str = ""
@@ -145,6 +161,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     origin: str | None = None
     tags: list[str] = []
     submitted_by_job: str | None = None
+    superseded_by: str | None = None
+    """The job that has taken its place, if it was cancelled for that; left out in lists."""
     workflow: str | None = None
     """The run that it is part of, with the name of its node and, in a fan-out, the place of its item."""
     node: str | None = None

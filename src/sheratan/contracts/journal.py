@@ -31,6 +31,7 @@ EntryType = Literal[
     "flow.limited",
     "job.submitted",
     "job.refused",
+    "job.throttled",
     "job.due",
     "job.unblocked",
     "job.succeeded",

@@ -20,6 +20,7 @@ __all__ = ["METHODS", "STREAMS"]
 
 METHODS: Final[dict[str, tuple[type[Request], Any]]] = {
     "job.submit": (api.SubmitJobs, list[api.Receipt]),
+    "job.submit_gated": (api.SubmitGated, api.Receipt),
     "job.run": (api.RunJob, JobRecord),
     "job.get": (api.GetJob, JobRecord),
     "job.wait": (api.WaitForJob, JobRecord),

@@ -63,6 +63,8 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How many steps earlier attempts have recorded."""
     version: int = 1
     """The version of its kind."""
+    group: int = 0
+    """Jobs of one lease call with the same number here run together, in one call of their handler; 0: by itself."""
 
 
 class Wait(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):

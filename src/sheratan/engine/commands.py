@@ -14,6 +14,7 @@ from sheratan.contracts.flow import FlowLimits
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.principal import Principal
 from sheratan.contracts.worker import Outcome, Registration, Wait
+from sheratan.engine.gate_commands import NewGate
 from sheratan.engine.retention_commands import KeepJobs
 from sheratan.engine.run_commands import CancelRun, Declaration, ForkRun, StartRun
 from sheratan.engine.schedule_commands import (
@@ -61,6 +62,7 @@ __all__ = [
     "StartDraining",
     "StartRun",
     "Submit",
+    "SubmitGated",
     "Unblock",
     "Vote",
 ]
@@ -97,6 +99,15 @@ class Submit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Take these jobs in, all or none. With `by_job` and `fence` a running job submits them."""
 
     jobs: tuple[NewJob, ...]
+    by_job: int | None = None
+    fence: int | None = None
+
+
+class SubmitGated(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Take this job in if its gate lets it; answered with a receipt."""
+
+    job: NewJob
+    gate: NewGate
     by_job: int | None = None
     fence: int | None = None
 
@@ -298,6 +309,7 @@ class StartDraining(msgspec.Struct, frozen=True, kw_only=True):
 
 Command = (
     Submit
+    | SubmitGated
     | LeaseJobs
     | Settle
     | RecordSteps

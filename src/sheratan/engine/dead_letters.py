@@ -9,7 +9,7 @@ from sheratan.contracts.principal import Principal
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Discard, NewJob, Replay, RetryJob
 from sheratan.engine.ids import job_id
-from sheratan.engine.intake import submit_one
+from sheratan.engine.intake import Source, submit_one
 from sheratan.engine.words import check_reason
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.dead_letters import DISCARD, REPLAY, decide_discard, decide_replay
@@ -60,7 +60,8 @@ def retry_job(batch: Batch, job: JobRow, by: Principal, again: Again) -> str:
         raise Conflict(
             "the job has lost as many workers as it may; say poison to run it again", field="poison"
         )
-    return submit_one(batch, _copy(batch, job), by, job.number, again.cause)
+    again_as = submit_one(batch, _copy(batch, job), by, Source(origin=job.number, cause=again.cause))
+    return job_id(again_as)
 
 
 def replay_job(batch: Batch, job: JobRow, by: Principal, again: Again) -> str:
@@ -71,7 +72,8 @@ def replay_job(batch: Batch, job: JobRow, by: Principal, again: Again) -> str:
     if verdict.chosen == "refuse":
         raise Conflict(verdict.because, field="poison" if given["is_dead"] else "id")
     new = again.edited or _copy(batch, job)
-    data: dict[str, Any] = {"as": submit_one(batch, new, by, job.number, again.cause)}
+    made = submit_one(batch, new, by, Source(origin=job.number, cause=again.cause))
+    data: dict[str, Any] = {"as": job_id(made)}
     submitted = batch.unit.next_seq - 1
     if again.edited is not None:
         data["edited"] = differences(_copy(batch, job), new)

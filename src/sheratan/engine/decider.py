@@ -20,6 +20,7 @@ from sheratan.engine import (
     dead_letters,
     firings,
     flow,
+    gates,
     intake,
     retention,
     run_control,
@@ -67,6 +68,7 @@ from sheratan.engine.commands import (
     StartDraining,
     StartRun,
     Submit,
+    SubmitGated,
     Unblock,
     Vote,
 )
@@ -318,6 +320,7 @@ _Handler = Callable[[Batch, Any, Principal], Any]
 
 _HANDLERS: Final[dict[type[Command], _Handler]] = {
     Submit: intake.submit,
+    SubmitGated: gates.submit,
     Settle: settle.settle_reports,
     RecordSteps: steps.record_steps,
     Spawn: children.spawn,

@@ -9,6 +9,7 @@ import msgspec
 from sheratan.contracts.principal import ENGINE
 from sheratan.contracts.worker import Assignment
 from sheratan.engine.batch import Batch
+from sheratan.engine.collecting import collected, grouped, in_groups
 from sheratan.engine.dispatch_ageing import are_ageing
 from sheratan.engine.dispatch_partitions import are_among, choose
 from sheratan.engine.flow_state import FlowKey
@@ -22,8 +23,9 @@ from sheratan.engine.lease_input import (
     needed,
 )
 from sheratan.engine.state import Session
-from sheratan.kernel.routing import AGEING_ORDER, ORDER, PARTITION_ORDER, share_jobs
-from sheratan.kernel.rules import Verdict, decision, find_rule
+from sheratan.kernel.collecting import COLLECTED_ORDER
+from sheratan.kernel.routing import AGEING_ORDER, ORDER, PARTITION_ORDER
+from sheratan.kernel.rules import decision, find_rule
 from sheratan.kernel.sharing import Picked, pick
 from sheratan.store.rows import JobRow, PaceRow, Ready, make_lease
 
@@ -56,16 +58,30 @@ def _serve(batch: Batch, session: Session, room: int) -> None:
     lanes, usable = lanes_for(batch, session)
     if not usable:
         return
+    given: dict[str, Any] = {"worker": session.subject, "slots": slots, "room": room, "lanes": lanes}
+    if session.collects:
+        usable = _collected(batch, session, usable, given)
     places = min(slots, room)
     if are_ageing(batch.state.flow.ageing, usable) or are_among(batch.state.partitions.turns, usable):
-        given = {"worker": session.subject, "slots": slots, "room": room, "lanes": lanes}
         rows = choose(batch, usable, given, places)
         if rows:
-            rule = AGEING_ORDER if "ageing" in given else PARTITION_ORDER
-            _give(batch, session, rows, (rule, given, find_rule(rule)(given)))
-        return
+            _give(batch, session, rows, given)
+    elif usable:
+        _give(batch, session, _choose_alone(batch, usable, given, places), given)
+
+
+def _collected(batch: Batch, session: Session, usable: Usable, given: dict[str, Any]) -> Usable:
+    """The lanes that are not being collected; the rule is told of those that may be."""
+    usable, collects = collected(batch, session, usable)
+    if collects:
+        given["collects"], given["at_us"] = collects, batch.at_us
+    return usable
+
+
+def _choose_alone(batch: Batch, usable: Usable, given: dict[str, Any], places: int) -> dict[int, Ready]:
+    """Complete what the rule is given where nobody has partitions; note what its choice makes of turns and rates."""
     heads, rows = heads_of(batch, usable, places)
-    given = {"worker": session.subject, "slots": slots, "room": room, "lanes": lanes, "heads": heads}
+    given["heads"] = heads
     keys = add_limits(batch, usable, given)
     if len(usable) > 1:
         add_shares(batch, usable, given)
@@ -77,25 +93,36 @@ def _serve(batch: Batch, session: Session, room: int) -> None:
         _settle_shares(batch, usable, keys, picked)
     elif heads:
         batch.state.flow.take_turns_alone(usable[0][1], min(places, len(heads)))
-    _give(batch, session, rows, (ORDER, given, share_jobs(given)))
+    return rows
 
 
-def _give(
-    batch: Batch, session: Session, rows: dict[int, Ready], decided: tuple[str, dict[str, Any], Verdict]
-) -> None:
+def _rule_for(given: dict[str, Any]) -> str:
+    """Which version of the rule decides."""
+    if "collects" in given:
+        return COLLECTED_ORDER
+    if "ageing" in given:
+        return AGEING_ORDER
+    return PARTITION_ORDER if "partitions" in given else ORDER
+
+
+def _give(batch: Batch, session: Session, rows: dict[int, Ready], given: dict[str, Any]) -> None:
     pending = session.waiting
     assert pending is not None
-    rule, given, verdict = decided
+    rule = _rule_for(given)
+    verdict = find_rule(rule)(given)
     if not verdict.chosen:
         # A worker waits on only while nothing that it may run is ready, or the rest is about to be read.
         assert batch.more or "limits" in given
         return
     chosen = [rows[number] for number in verdict.chosen]
     jobs = batch.jobs(verdict.chosen)
+    data: dict[str, Any] = {"jobs": [[row.number, row.attempt, row.entry] for row in chosen]}
+    if "collects" in given:
+        data["groups"] = grouped(batch, session, [jobs[number] for number in verdict.chosen])
     fence = batch.unit.record(
         "worker.leased",
         session.subject,
-        {"jobs": [[row.number, row.attempt, row.entry] for row in chosen]},
+        data,
         ENGINE,
         decision=decision(rule, given, verdict),
         previous=session.entry,
@@ -103,6 +130,8 @@ def _give(
     session.entry = fence
     session.waiting = None
     assignments = [_lease(batch, session, row, jobs[row.number], fence) for row in chosen]
+    if "groups" in data:
+        assignments = in_groups(assignments, data["groups"])
     batch.answers.append((pending, assignments, None))
 
 

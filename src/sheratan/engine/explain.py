@@ -21,7 +21,7 @@ from sheratan.engine.schedule_views import schedule_state
 from sheratan.engine.views import find_bulk, find_view, job_record, newest_entry
 from sheratan.kernel.chain import decode_entry
 from sheratan.kernel.story import tell
-from sheratan.kernel.words import seconds
+from sheratan.kernel.words import count, seconds
 from sheratan.store.port import Reader
 from sheratan.store.retention_rows import Remains
 
@@ -179,9 +179,8 @@ def _line(entry: Entry, number: int | None = None) -> StoryLine:
     decision = entry.decision or {}
     if number is not None and entry.type == "worker.leased":
         attempt = next(attempt for job, attempt, _ in entry.data["jobs"] if job == number)
-        text = (
-            f"Attempt {attempt} was given to {entry.subject} under fence {entry.seq}. {decision['because']}"
-        )
+        text = f"Attempt {attempt} was given to {entry.subject} under fence {entry.seq}{_together(entry, number)}."
+        text += f" {decision['because']}"
     return StoryLine(
         entry=entry.seq,
         at_us=entry.at,
@@ -190,6 +189,12 @@ def _line(entry: Entry, number: int | None = None) -> StoryLine:
         rule=decision.get("rule"),
         rejected=decision.get("rejected", []),
     )
+
+
+def _together(entry: Entry, number: int) -> str:
+    """With how many others a job runs in one call of its handler."""
+    others = sum(len(group) - 1 for group in entry.data.get("groups", ()) if number in group)
+    return f", together with {count(others, 'other')}" if others else ""
 
 
 def _with_error(line: StoryLine, errors: dict[int, bytes]) -> StoryLine:

@@ -11,7 +11,7 @@ from sheratan.contracts.errors import LimitReached, LostLease, Unavailable
 from sheratan.contracts.ids import SALT_BITS
 from sheratan.contracts.principal import Principal
 from sheratan.engine.batch import Batch
-from sheratan.engine.commands import NewJob, Submit
+from sheratan.engine.commands import NewJob, Submit, SubmitGated
 from sheratan.engine.ids import job_id
 from sheratan.engine.keys import find_existing, request_of
 from sheratan.engine.runs import NodeJob
@@ -37,12 +37,15 @@ from sheratan.store.run_rows import ITEM_ONLY, ITEM_UNDO, NodeJobRow
 __all__ = [
     "Plan",
     "Receipt",
+    "Source",
+    "check_room",
     "plan_firing",
     "refuse",
     "submit",
     "submit_firing",
     "submit_node_job",
     "submit_one",
+    "submitting_job",
 ]
 
 Receipt = tuple[str, bool]
@@ -77,14 +80,8 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
 
 def submit(batch: Batch, command: Submit, by: Principal) -> list[Receipt]:
     """Take the jobs in, all or none, and return a receipt for each."""
-    if command.by_job is not None:
-        by = _submitting_job(batch, command, command.by_job, by)
-    if len(batch.state.lanes) + len(command.jobs) > batch.state.limits.queues_max:
-        _check_queue_count(batch, command.jobs, by)
-    for new in command.jobs:
-        if new.partition:
-            _check_partition_count(batch, command.jobs, by)
-            break
+    by = submitting_job(batch, command, by)
+    check_room(batch, command.jobs, by)
     # Every job is looked at before the first one is taken in.
     source = _NOWHERE if command.by_job is None else Source(by_job=command.by_job)
     planned = _plan_all(batch, command.jobs, by, source)
@@ -100,9 +97,21 @@ def submit(batch: Batch, command: Submit, by: Principal) -> list[Receipt]:
     return receipts
 
 
-def _submitting_job(batch: Batch, command: Submit, by_job: int, by: Principal) -> Principal:
-    """A running job as the actor: known by its fence, on behalf of whoever runs its worker."""
-    held = batch.state.held.get(by_job)
+def check_room(batch: Batch, jobs: Sequence[NewJob], by: Principal) -> None:
+    """Refuse jobs that would make too many lanes or partitions."""
+    if len(batch.state.lanes) + len(jobs) > batch.state.limits.queues_max:
+        _check_queue_count(batch, jobs, by)
+    for new in jobs:
+        if new.partition:
+            _check_partition_count(batch, jobs, by)
+            break
+
+
+def submitting_job(batch: Batch, command: Submit | SubmitGated, by: Principal) -> Principal:
+    """Who submits: a running job is known by its fence, and acts on behalf of whoever runs its worker."""
+    if command.by_job is None:
+        return by
+    held = batch.state.held.get(command.by_job)
     if held is None or held.lease.fence != command.fence:
         raise LostLease("the job that submits has lost its lease, so it submits nothing", field="fence")
     return Principal(actor=held.id, auth="lease", on_behalf_of=by.on_behalf_of, tenant=by.tenant)
@@ -135,14 +144,18 @@ def _plan_all(batch: Batch, jobs: tuple[NewJob, ...], by: Principal, source: Sou
     return planned
 
 
-def submit_one(batch: Batch, new: NewJob, by: Principal, origin: int, cause: int | None = None) -> str:
-    """Take in a new job that repeats an earlier one."""
+def submit_one(batch: Batch, new: NewJob, by: Principal, source: Source) -> JobRow:
+    """Take in a job by itself, under no idempotency key: one that repeats another, or that its gate has let in."""
     if (by.tenant, new.queue, new.kind, new.version) not in batch.state.lanes:
         _check_queue_count(batch, (new,), by)
-    plan = _plan(batch, new, by, 0, Source(origin=origin, cause=cause))
+    plan = _plan(batch, new, by, 0, source)
     if plan.verdict.chosen == "refuse":
         refuse(batch, plan, by)
-    return _take_in(batch, plan, _make(batch, plan, by), by, cause)
+    if source.by_job is not None:
+        _count_fan_out(batch, source.by_job, 1)
+    job = _make(batch, plan, by)
+    _take_in(batch, plan, job, by, source.cause)
+    return job
 
 
 def plan_firing(batch: Batch, new: NewJob, firing: tuple[str, str], by: Principal, coming: int) -> Plan:

@@ -21,6 +21,8 @@ from sheratan.kernel.canonical import canonical, digest
 __all__ = [
     "Kind",
     "KindRegistry",
+    "check_key",
+    "duration",
     "fill_in",
     "prepare",
     "prepare_input",
@@ -153,7 +155,7 @@ def fill_in(default: KindDescription, options: Options, limits: Limits) -> NewJo
         kind=default.name,
         queue=options.queue or default.queue,
         priority=_pick(options.priority, default.priority),
-        delay_us=_duration(
+        delay_us=duration(
             options.delay_seconds, limits.delay_seconds_max, "delay_seconds", "delay_seconds_max"
         ),
         key=check_key(options.key, limits),
@@ -178,7 +180,8 @@ def _pick(wanted: int | None, default: int) -> int:
     return default if wanted is None else wanted
 
 
-def _duration(seconds: float, most: int, field: str, limit: str) -> int:
+def duration(seconds: float, most: int, field: str, limit: str) -> int:
+    """Seconds as microseconds; InvalidInput or TooLarge for what is none or above its limit."""
     if seconds != seconds or seconds in (float("inf"), float("-inf")):
         raise InvalidInput("not a finite number of seconds", field=field)
     if seconds > most:
@@ -188,14 +191,14 @@ def _duration(seconds: float, most: int, field: str, limit: str) -> int:
 
 def _backoff(wanted: float | None, default: float, limits: Limits, which: str) -> int:
     seconds = default if wanted is None else wanted
-    return _duration(seconds, limits.delay_seconds_max, f"backoff_{which}_seconds", "delay_seconds_max")
+    return duration(seconds, limits.delay_seconds_max, f"backoff_{which}_seconds", "delay_seconds_max")
 
 
 def _run_timeout(options: Options, default: KindDescription, limits: Limits) -> int:
     seconds = options.run_timeout_seconds or default.run_timeout_seconds
     return max(
         1,
-        _duration(seconds, limits.run_timeout_seconds_max, "run_timeout_seconds", "run_timeout_seconds_max"),
+        duration(seconds, limits.run_timeout_seconds_max, "run_timeout_seconds", "run_timeout_seconds_max"),
     )
 
 
@@ -203,7 +206,7 @@ def _queue_timeout(options: Options, default: KindDescription, limits: Limits) -
     seconds = options.queue_timeout_seconds or default.queue_timeout_seconds
     if seconds is None:
         return 0
-    return max(1, _duration(seconds, limits.delay_seconds_max, "queue_timeout_seconds", "delay_seconds_max"))
+    return max(1, duration(seconds, limits.delay_seconds_max, "queue_timeout_seconds", "delay_seconds_max"))
 
 
 def _after(after: tuple[str, ...], limits: Limits, field: str = "after") -> tuple[str, ...]:

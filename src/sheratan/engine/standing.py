@@ -63,6 +63,8 @@ def compare_standing(reader: Reader, fold: Fold, problems: Problems) -> None:
     with problems.reading("retention"):
         kept = {row[:2]: row[2:] for row in reader.retentions()}
         problems.differ("retention", {key: tuple(fact) for key, fact in fold.retentions.items()}, kept)
+    with problems.reading("gate"):
+        _compare_gates(reader, fold, problems)
     with problems.reading("run_open"):
         compare_open_runs(reader, fold, problems)
     with problems.reading("alarm"):
@@ -81,6 +83,14 @@ def _compare_shard(shard: Shard, fold: Fold, problems: Problems) -> None:
             problems.add("J14", f"{name} is {stands}; by the journal it is {said}", row="shard")
     if shard.epoch < fold.epoch:
         problems.add("J16", f"its epoch is {shard.epoch}; by the journal it is {fold.epoch}", row="shard")
+
+
+def _compare_gates(reader: Reader, fold: Fold, problems: Problems) -> None:
+    at_us = reader.shard().head.at
+    stands = {tuple(row[:4]): tuple(row[4:]) for row in reader.gates(at_us)}
+    problems.differ("gate", {key: tuple(fact) for key, fact in fold.gates_at(at_us).items()}, stands)
+    for number, entry in fold.superseding.items():
+        problems.add("G1", f"job {number} waits on, and another one has taken its place", seq=entry)
 
 
 def _keyed(counts: dict[str, int]) -> dict[tuple[Any, ...], int]:
@@ -247,10 +257,11 @@ def _compare_schedules(reader: Reader, fold: Fold, problems: Problems) -> None:
     problems.differ("schedule", fold.schedules, stands)
     for payload in kept.keys() - reader.known_payloads(sorted(kept)):
         problems.add("J5", f"its definition {payload.hex()} is not kept", row=f"schedule {kept[payload]}")
-    for what, announced in (("job", fold.announced), ("run", fold.announced_runs)):
-        for number, told in announced.items():
-            text = f"{what} {number} was to come of this firing, and did not"
-            problems.add("E17", text, seq=told.entry, row=f"{what} {number}")
+    announced = [*(("job", *one) for one in fold.announced.items())]
+    announced += [("run", *one) for one in fold.announced_runs.items()]
+    for what, number, told in announced:
+        text = f"{what} {number} was to come of this firing, and did not"
+        problems.add("E17", text, seq=told.entry, row=f"{what} {number}")
 
 
 def _compare_alarms(reader: Reader, fold: Fold, problems: Problems) -> None:

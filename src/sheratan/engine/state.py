@@ -82,6 +82,8 @@ class Session:
         self.local = local
         self.entry = entry
         self.heard_us = heard_us
+        self.collects: dict[str, tuple[int, int]] = {}
+        """Of what it offers, what is collected: how many jobs run together, and how long the next one waits."""
         self.held: set[int] = set()
         self.waiting: Pending | None = None
         self.free_slots = 0

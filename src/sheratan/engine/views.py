@@ -125,6 +125,7 @@ def job_record(
         tags=reader.tags(job.number),
         submitted_by_job=_id_of(reader, job.submitted_by),
         difference=_difference(reader, location),
+        superseded_by=_superseded_by(reader, location),
     )
     return with_node(reader, whole_record, job.number)
 
@@ -248,6 +249,14 @@ def _difference(reader: Reader, location: Location) -> Difference | None:
     if type(location) is not Blocked or location.reason != CODE_CHANGED:
         return None
     return msgspec.convert(read_entry(reader, location.entry).data["difference"], Difference)
+
+
+def _superseded_by(reader: Reader, location: Location) -> str | None:
+    """The job that has taken the place of one that was cancelled, as its last entry tells."""
+    if type(location) is not Result or location.state != "cancelled":
+        return None
+    found: str | None = read_entry(reader, location.entry).data.get("superseded_by")
+    return found
 
 
 def _due_us(location: Location) -> int | None:

@@ -27,11 +27,22 @@ def register(batch: Batch, command: RegisterWorker, by: Principal) -> int:
     codes = {kind: code for kind, code in offers.items() if code}
     if codes:
         data["codes"] = codes
+    collects = {
+        versioned(kind.name, kind.version): (
+            kind.collect.jobs_max,
+            round(kind.collect.wait_seconds * 1_000_000),
+        )
+        for kind in wanted.kinds
+        if kind.collect is not None
+    }
+    if collects:
+        data["collects"] = {kind: list(wanted) for kind, wanted in collects.items()}
     subject = f"worker:{wanted.name}/{number}"
     entry = batch.unit.record("worker.registered", subject, data, by)
     session = Session(
         number, wanted.name, offers, local=command.local, entry=entry, heard_us=batch.monotonic_us
     )
+    session.collects = collects
     batch.state.sessions[number] = session
     batch.state.look_again(offers)
     batch.more |= bool(batch.state.looks)

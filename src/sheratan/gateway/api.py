@@ -31,6 +31,7 @@ from sheratan.engine.prepare import (
     prepare_signal,
     prepare_steps,
 )
+from sheratan.engine.prepare_gates import prepare_gated
 from sheratan.engine.prepare_runs import prepare_fork, prepare_run
 from sheratan.engine.reads import READS, Look
 from sheratan.engine.search import (
@@ -73,6 +74,7 @@ class Api:
             **dict.fromkeys(READS, self._look),
             **dict.fromkeys(ORDERS, self._order),
             api.SubmitJobs: self._submit,
+            api.SubmitGated: self._submit_gated,
             api.RunJob: self._run,
             api.WaitForJob: self._wait,
             api.RetryJob: self._retry,
@@ -167,6 +169,11 @@ class Api:
         command = commands.Submit(jobs=jobs, by_job=request.by_job, fence=request.fence)
         receipts = await self._engine.ask(command, by)
         return [api.Receipt(id=public_id, existing=existing) for public_id, existing in receipts]
+
+    async def _submit_gated(self, request: api.SubmitGated, by: Principal) -> api.Receipt:
+        command = prepare_gated(request, self._engine.kinds, self._engine.limits)
+        receipt: api.Receipt = await self._engine.ask(command, by)
+        return receipt
 
     async def _run(self, request: api.RunJob, by: Principal) -> JobRecord:
         job = prepare_job(request.job, self._engine.kinds, self._engine.limits)

@@ -14,6 +14,7 @@ __all__ = [
     "FailedFact",
     "FailureFact",
     "FlowFact",
+    "GateFact",
     "KeyFact",
     "Mention",
     "OpenJob",
@@ -188,6 +189,15 @@ class FlowFact(NamedTuple):
     entry: int | None
     per_partition: tuple[int, int, int, int] = (0, 0, 0, 0)
     ageing_us: int = 0
+
+
+class GateFact(NamedTuple):
+    """The newest job under the key of a gate; when the first of these jobs came, until when it holds, how many came."""
+
+    number: int
+    since_us: int
+    until_us: int
+    jobs: int
 
 
 class ScheduleFact(NamedTuple):

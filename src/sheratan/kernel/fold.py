@@ -13,6 +13,8 @@ from sheratan.kernel.fold_approvals import ApprovalFold
 from sheratan.kernel.fold_book import decision_of
 from sheratan.kernel.fold_dead import DeadFold
 from sheratan.kernel.fold_flow import FlowFold
+from sheratan.kernel.fold_gates import GateFold
+from sheratan.kernel.fold_groups import GroupFold
 from sheratan.kernel.fold_jobs import JobFold
 from sheratan.kernel.fold_retention import RetentionFold
 from sheratan.kernel.fold_smooth import BROKEN_DATA, SmoothFold
@@ -21,7 +23,7 @@ from sheratan.kernel.stencil import Run
 __all__ = ["Fold"]
 
 
-class Fold(RetentionFold):
+class Fold(GroupFold):
     """Takes entries in order. Memory grows with open jobs, keys, dead letters, approvals and, a byte each, ended jobs.
 
     It never raises on what an entry says: what it cannot use becomes a violation, and it goes on.
@@ -95,6 +97,7 @@ class Fold(RetentionFold):
         # Sessions end with the engine that they registered with.
         self._workers.clear()
         self.offers.clear()
+        self.collects.clear()
 
     def _clock_stepped(self, entry: Entry) -> None:
         self._engine(entry)
@@ -113,19 +116,25 @@ class Fold(RetentionFold):
         self.check_previous(entry, self._workers.get(entry.subject))
         self._workers[entry.subject] = entry.seq
         self.came_on_duty(entry)
+        if "collects" in entry.data:
+            self.collects[entry.seq] = entry.data["collects"]
 
     def _leased(self, entry: Entry) -> None:
         self.check_previous(entry, self._workers.get(entry.subject))
         self._workers[entry.subject] = entry.seq
         if self.flows:
             self.check_aged(entry)
+        if self.collects or "groups" in entry.data:
+            self.check_groups(entry)
         self.leased(entry)
         if self.flows:
             self.check_flows(entry)
 
     def _worker_ended(self, entry: Entry) -> None:
         self.check_previous(entry, self._workers.pop(entry.subject, None))
-        self.offers.pop(int(entry.subject.rpartition("/")[2]), None)
+        session = int(entry.subject.rpartition("/")[2])
+        self.offers.pop(session, None)
+        self.collects.pop(session, None)
 
     def _refused(self, entry: Entry) -> None:
         """A refusal stands beside its queue's story, as a stale report does beside a job's: it links to nothing."""
@@ -163,9 +172,10 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
     "tenant.paused": FlowFold.flow_set,
     "tenant.resumed": FlowFold.flow_set,
     "flow.limited": FlowFold.flow_set,
-    "job.submitted": DeadFold.submitted,
+    "job.submitted": GateFold.submitted,
     "job.refused": Fold._refused,
-    "job.due": JobFold.changed,
+    "job.throttled": GateFold.throttled,
+    "job.due": GateFold.due,
     "job.unblocked": JobFold.changed,
     "job.succeeded": SmoothFold.succeeded,
     "job.failed": DeadFold.changed,
@@ -173,7 +183,7 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
     "job.retried": JobFold.changed,
     "job.requeued": JobFold.changed,
     "job.cancel_requested": DeadFold.changed,
-    "job.cancelled": DeadFold.changed,
+    "job.cancelled": GateFold.cancelled,
     "job.waiting": JobFold.changed,
     "job.blocked": JobFold.changed,
     "job.woken": JobFold.changed,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sheratan.contracts.journal import Entry
+from sheratan.kernel.collecting import still_collecting
 from sheratan.kernel.facts import FlowFact, OpenJob, Violation
 from sheratan.kernel.fold_book import decision_of
 from sheratan.kernel.fold_dead import DeadFold
@@ -159,12 +160,20 @@ class FlowFold(DeadFold):
             self.say(entry, "F1", f"the decision was told {said} of {subject}, which is not what is set")
 
     def _check_ageing(self, entry: Entry, given: dict[str, Any]) -> None:
-        """A decision was told exactly of the ageing that is set."""
-        lanes = [(index, lane) for index, lane in enumerate(given["lanes"]) if lane[3] == "open"]
-        stands = {index: self._ageing_of(entry.tenant, lane) for index, lane in lanes}
-        said = dict(given.get("ageing", ()))
-        if said != {index: step_us for index, step_us in stands.items() if step_us}:
-            self.say(entry, "F1", f"the decision was told of the ageing {said}, and {stands} is set")
+        """A decision was told exactly of the ageing that is set. It does not say which tenant has a lane."""
+        said, passed_over = dict(given.get("ageing", ())), still_collecting(given)
+        tenants = {entry.tenant, *(tenant for tenant, _ in self.flows)}
+        for index, lane in enumerate(given["lanes"]):
+            step_us = said.pop(index, 0)
+            may_start = lane[3] == "open" and index not in passed_over
+            stands = {self._ageing_of(tenant, lane) for tenant in tenants} if may_start else {0}
+            if step_us not in stands:
+                text = f"the decision was told of the ageing {step_us} in {lane[0]}/{lane[1]}, and {stands} is set"
+                self.say(entry, "F1", text)
+        if said:
+            self.say(
+                entry, "F1", f"the decision was told of the ageing of {len(said)} lanes that it does not list"
+            )
 
     def _ageing_of(self, tenant: str, lane: list[Any]) -> int:
         keys = f"queue:{lane[0]}", f"kind:{lane[1].partition('@')[0]}", f"tenant:{tenant}"

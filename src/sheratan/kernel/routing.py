@@ -35,6 +35,7 @@ _PASSED_OVER: Final = {
     "kind_paused": "kind is paused",
     "tenant_paused": "tenant is paused",
     "not_offered": "the worker does not offer this kind",
+    "collecting": "its jobs are being collected",
 }
 """Why a lane in some state is passed over."""
 

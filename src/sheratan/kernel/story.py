@@ -8,6 +8,7 @@ from typing import Any, Final
 from sheratan.contracts.journal import Entry
 from sheratan.kernel.code import tell_difference
 from sheratan.kernel.story_approvals import APPROVAL_TELLERS
+from sheratan.kernel.story_gates import tell_gate, tell_throttled
 from sheratan.kernel.story_retention import RETENTION_TELLERS
 from sheratan.kernel.story_schedules import SCHEDULE_TELLERS
 from sheratan.kernel.story_words import who, with_reason
@@ -37,7 +38,7 @@ def _submitted(entry: Entry) -> str:
         text += f" Where a rate limits its start it counts for {data['cost']}."
     if "after" in data:
         text += f" It is to run after {count(len(data['after']), 'other job')}."
-    return text + _among(data)
+    return text + _among(data) + tell_gate(data)
 
 
 def _among(data: dict[str, Any]) -> str:
@@ -203,6 +204,7 @@ _TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     "flow.limited": _limited,
     "job.submitted": _submitted,
     "job.refused": _refused,
+    "job.throttled": tell_throttled,
     "job.due": _due,
     "job.unblocked": _unblocked,
     "job.succeeded": lambda entry: f"Its output has digest {entry.data['output'][:12]}.",
@@ -231,6 +233,8 @@ _TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
 
 
 def _cancelled(entry: Entry) -> str:
+    if "superseded_by" in entry.data:
+        return f"{entry.data['superseded_by']} has taken its place."
     if entry.actor == "engine":
         return "It was cancelled by the engine."
     return with_reason("cancelled it")(entry)

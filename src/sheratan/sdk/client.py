@@ -14,9 +14,9 @@ from sheratan.contracts import api
 from sheratan.contracts.bulk import BulkPreview, BulkRecord
 from sheratan.contracts.dead_letters import DeadLetter, DeadLetterPage, Edit
 from sheratan.contracts.errors import JobFailed
+from sheratan.contracts.gates import Gate, SubmitGated
 from sheratan.contracts.jobs import JobRecord, KindDescription, QueueRecord, Submission
 from sheratan.contracts.runs import RunRecord
-from sheratan.contracts.schedules import FiringRecord, ScheduleRecord
 from sheratan.contracts.values import convert
 from sheratan.contracts.worker import StepRecord
 from sheratan.contracts.workflows import Workflow
@@ -26,8 +26,9 @@ from sheratan.sdk.kind import Kind
 from sheratan.sdk.options import SubmissionOptions, read_options
 from sheratan.sdk.retention_calls import RetentionCalls
 from sheratan.sdk.runs import RunHandle
-from sheratan.sdk.schedule_options import ScheduleOptions, read_schedule
+from sheratan.sdk.schedule_calls import ScheduleCalls
 from sheratan.sdk.socket import connect
+from sheratan.sdk.superseded import wait_through
 
 __all__ = ["Client", "JobHandle", "RunHandle"]
 
@@ -39,6 +40,8 @@ class JobHandle:
         self.id = receipt.id
         self.existing = receipt.existing
         """Whether the job had been submitted before, under the same idempotency key."""
+        self.throttled = receipt.throttled
+        """Whether a throttle has dropped the submission; this is the newest job under its key."""
         self._client = client
         self._kind = kind
 
@@ -46,8 +49,11 @@ class JobHandle:
         return f"<job {self.id}>"
 
     async def result(self, timeout_seconds: float | None = None) -> Any:
-        """The job's output once it has succeeded; JobFailed when it ends otherwise, TimedOut when it takes too long."""
-        record = await self._client.wait(self.id, timeout_seconds=timeout_seconds)
+        """The job's output once it has succeeded; JobFailed when it ends otherwise, TimedOut when it takes too long.
+
+        Where another submission has taken its place (`Debounce`), that one's.
+        """
+        record = await wait_through(self._client.transport, self.id, timeout_seconds)
         return _output(record, self._kind)
 
     async def why(self) -> api.Story:
@@ -59,7 +65,7 @@ class JobHandle:
         return await self._client.cancel(self.id, reason)
 
 
-class Client(ApprovalCalls, FlowCalls, RetentionCalls):
+class Client(ApprovalCalls, FlowCalls, RetentionCalls, ScheduleCalls):
     """An engine's client. Use it as an async context manager, or call `close`."""
 
     def __init__(self, transport: api.Transport) -> None:
@@ -88,17 +94,24 @@ class Client(ApprovalCalls, FlowCalls, RetentionCalls):
         await self._transport.close()
 
     async def submit(
-        self, kind: Kind[Any, Any] | str, value: Any = None, **options: Unpack[SubmissionOptions]
+        self,
+        kind: Kind[Any, Any] | str,
+        value: Any = None,
+        *,
+        gate: Gate | None = None,
+        **options: Unpack[SubmissionOptions],
     ) -> JobHandle:
-        """Submit a job; it is durable when this returns. An input or option that is refused raises InvalidInput."""
+        """Submit a job; it is durable when this returns. An input or option that is refused raises InvalidInput.
+
+        A `Debounce` or a `Throttle` says what becomes of it when others come under the same key.
+        """
         if isinstance(kind, str):
-            submission = Submission(kind=kind, input=value, options=read_options(options))
-            known = None
+            submission, known = Submission(kind=kind, input=value, options=read_options(options)), None
         else:
-            submission = Submission(
-                kind=kind.name, input=kind.dump_input(value), options=read_options(options)
-            )
-            known = kind
+            submission, known = kind.submission(value, **options), kind
+        if gate is not None:
+            wanted = convert({"job": submission, "gate": msgspec.to_builtins(gate)}, SubmitGated)
+            return JobHandle(self, await self._transport.call(wanted), known)
         receipts = await self._transport.call(api.SubmitJobs(jobs=(submission,)))
         return JobHandle(self, receipts[0], known)
 
@@ -111,9 +124,10 @@ class Client(ApprovalCalls, FlowCalls, RetentionCalls):
         self, kind: Kind[Any, Any] | str, value: Any = None, **options: Unpack[SubmissionOptions]
     ) -> Any:
         """Submit a job and wait for its output."""
-        given = value if isinstance(kind, str) else kind.dump_input(value)
-        name = kind if isinstance(kind, str) else kind.name
-        submission = Submission(kind=name, input=given, options=read_options(options))
+        if isinstance(kind, str):
+            submission = Submission(kind=kind, input=value, options=read_options(options))
+        else:
+            submission = kind.submission(value, **options)
         record = await self._transport.call(api.RunJob(job=submission))
         return _output(record, None if isinstance(kind, str) else kind)
 
@@ -260,65 +274,6 @@ class Client(ApprovalCalls, FlowCalls, RetentionCalls):
         """Every queue."""
         queues: list[QueueRecord] = await self._transport.call(api.ListQueues())
         return queues
-
-    async def create_schedule(
-        self,
-        name: str,
-        work: Kind[Any, Any] | str | Workflow,
-        value: Any = None,
-        *,
-        replace: bool = False,
-        **options: Unpack[ScheduleOptions],
-    ) -> str:
-        """Submit jobs of a kind, or run a workflow, by a schedule: `created`, or `unchanged` when it is there so.
-
-        Conflict names the field when it is there with another definition; with `replace` it is then `changed`.
-        """
-        given = work.dump_input(value) if isinstance(work, Kind) else value
-        wanted = read_schedule(name, work.name if isinstance(work, Kind) else work, given, options)
-        outcome: str = await self._transport.call(api.CreateSchedule(schedule=wanted, replace=replace))
-        return outcome
-
-    async def schedule(self, name: str) -> ScheduleRecord:
-        """A schedule as it stands."""
-        record: ScheduleRecord = await self._transport.call(convert({"name": name}, api.GetSchedule))
-        return record
-
-    async def schedules(self, request: api.ListSchedules | None = None) -> api.SchedulePage:
-        """A page of schedules, by name."""
-        page: api.SchedulePage = await self._transport.call(request or api.ListSchedules())
-        return page
-
-    async def next_firings(
-        self, name: str, limit: int = 5, *, after_us: int | None = None
-    ) -> list[FiringRecord]:
-        """The first firings of a schedule later than an instant (None: now), whether it is paused or not."""
-        wanted = convert({"name": name, "limit": limit, "after_us": after_us}, api.NextFirings)
-        found: list[FiringRecord] = await self._transport.call(wanted)
-        return found
-
-    async def pause_schedule(self, name: str, reason: str = "") -> bool:
-        """Let a schedule fire no more until it is resumed; False when it was paused already."""
-        wanted = convert({"name": name, "reason": reason}, api.PauseSchedule)
-        changed: bool = await self._transport.call(wanted)
-        return changed
-
-    async def resume_schedule(self, name: str) -> bool:
-        """Let a schedule fire again, from now on; False when it was not paused."""
-        changed: bool = await self._transport.call(convert({"name": name}, api.ResumeSchedule))
-        return changed
-
-    async def backfill_schedule(
-        self, name: str, from_us: int, until_us: int, *, dry_run: bool = False
-    ) -> list[FiringRecord]:
-        """Submit the jobs of past firings between two instants, all or none; each firing has one job, ever."""
-        given = {"name": name, "from_us": from_us, "until_us": until_us, "dry_run": dry_run}
-        found: list[FiringRecord] = await self._transport.call(convert(given, api.BackfillSchedule))
-        return found
-
-    async def delete_schedule(self, name: str, reason: str = "") -> None:
-        """Delete a schedule; its jobs and its story stay."""
-        await self._transport.call(convert({"name": name, "reason": reason}, api.DeleteSchedule))
 
     async def kinds(self) -> list[KindDescription]:
         """The kinds that workers have offered since the engine started."""

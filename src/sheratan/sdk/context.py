@@ -9,6 +9,7 @@ import msgspec
 
 from sheratan.contracts import api
 from sheratan.contracts.errors import Unavailable
+from sheratan.contracts.gates import Gate, SubmitGated
 from sheratan.contracts.jobs import Submission
 from sheratan.contracts.worker import SPAWN_PREFIX, Assignment, What
 from sheratan.sdk.approval import Approval
@@ -225,6 +226,14 @@ class Context:
         if self._steps is None:
             raise Fatal("only an async handler can give its slot back; a plain function sleeps in its thread")
         return await self._steps.wait(what, name, given)
+
+    async def submit_gated(self, job: Submission, gate: Gate) -> str:
+        """Submit a job through a gate on behalf of this one, and return its id or that of the job that is there."""
+        request = SubmitGated(
+            job=job, gate=gate, by_job=self._assignment.number, fence=self._assignment.fence
+        )
+        receipt: api.Receipt = await self._call(request)
+        return receipt.id
 
     async def submit(self, jobs: Sequence[Submission]) -> list[str]:
         """Submit jobs on behalf of this one, all or none, and return their ids.

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
+from functools import partial
 from typing import Any, Final
 
 from sheratan.contracts import api
@@ -20,9 +21,11 @@ from sheratan.contracts.errors import (
 )
 from sheratan.contracts.worker import Assignment, Registration, Report, StepRecord, StopRequest
 from sheratan.sdk.context import Context
-from sheratan.sdk.errors import CodeChanged, HandlerError, InvalidOutput, describe
+from sheratan.sdk.errors import InvalidOutput, describe
+from sheratan.sdk.groups import run_together
 from sheratan.sdk.kind import Kind, Mode
 from sheratan.sdk.processes import ProcessPool
+from sheratan.sdk.reports import cancelled, dump_output, failed, read_input
 from sheratan.sdk.step_sender import StepSender
 from sheratan.sdk.steps import Steps, Surroundings
 
@@ -39,10 +42,12 @@ _GIVE_UP_SECONDS: Final = 3.0
 class _Attempt:
     """An attempt that runs here."""
 
-    __slots__ = ("assignment", "cancelled", "report", "steps", "task")
+    __slots__ = ("assignment", "cancelled", "group", "report", "steps", "task")
 
     def __init__(self, assignment: Assignment) -> None:
         self.assignment = assignment
+        self.group: Sequence[_Attempt] = ()
+        """The attempts that run in the same call, this one among them, if others do."""
         self.cancelled = False
         self.report = True
         """Whether the engine still wants to hear how it ends."""
@@ -151,10 +156,18 @@ class Crew:
                 await asyncio.sleep(_AGAIN_SECONDS)
                 continue
             self._busy += len(assignments)
+            groups: dict[int, list[_Attempt]] = {}
             for assignment in assignments:
                 attempt = _Attempt(assignment)
                 self._attempts[assignment.number, assignment.fence] = attempt
-                attempt.task = create_task(self._run(attempt))
+                if assignment.group:
+                    groups.setdefault(assignment.group, []).append(attempt)
+                else:
+                    attempt.task = create_task(self._run(attempt))
+            for group in groups.values():
+                task = create_task(self._run_group(group))
+                for attempt in group:
+                    attempt.task, attempt.group = task, group
 
     async def _heartbeat_loop(self, seconds: float) -> None:
         while True:
@@ -173,8 +186,23 @@ class Crew:
         attempt.cancelled = True
         attempt.report = attempt.report and request.reason == "cancel"
         # A thread cannot be stopped from outside: its handler looks at ctx.cancelled, and its slot stays taken.
-        if self._mode != "thread" and attempt.task is not None:
+        if (
+            self._mode != "thread"
+            and attempt.task is not None
+            and all(one.cancelled for one in attempt.group)
+        ):
             attempt.task.cancel()
+
+    async def _run_group(self, group: list[_Attempt]) -> None:
+        members = [attempt.assignment for attempt in group]
+        kind = self._kinds[members[0].kind, members[0].version]
+        try:
+            reports = await run_together(kind, members, partial(self._call, kind))
+        except asyncio.CancelledError:
+            reports = [cancelled(member) for member in members]
+        for attempt, report in zip(group, reports, strict=True):
+            attempt.group = ()
+            self._end(attempt, report)
 
     async def _run(self, attempt: _Attempt) -> None:
         assignment = attempt.assignment
@@ -183,8 +211,11 @@ class Crew:
             if attempt.steps is not None:
                 await attempt.steps.wait_ended()
         except asyncio.CancelledError:
-            report = Report(number=assignment.number, fence=assignment.fence, outcome="cancelled")
-        del self._attempts[assignment.number, assignment.fence]
+            report = cancelled(assignment)
+        self._end(attempt, report)
+
+    def _end(self, attempt: _Attempt, report: Report) -> None:
+        del self._attempts[report.number, report.fence]
         if attempt.report:
             self._add_report(report)
         else:
@@ -201,7 +232,7 @@ class Crew:
             output = await self._call(kind, self._arguments(kind, attempt, steps))
             if steps is not None:
                 steps.finish()
-            value = _dump_output(kind, output)
+            value = dump_output(kind, output)
         except asyncio.CancelledError:
             if steps is None or attempt.cancelled:
                 raise
@@ -210,7 +241,7 @@ class Crew:
             if steps is not None and (steps.failure or steps.is_parked):
                 return _stopped(assignment, steps)
             # A handler that exits, as some libraries do, ends its attempt and not this program.
-            return _failed(assignment, error)
+            return failed(assignment, error)
         finally:
             if steps is not None:
                 steps.close()
@@ -249,10 +280,7 @@ class Crew:
             call = self._transport.call
             arguments.append(Context(attempt.assignment, call, lambda: attempt.cancelled, steps))
         if kind.takes_input:
-            try:
-                arguments.append(kind.read_input(bytes(attempt.assignment.input)))
-            except InvalidInput as error:
-                raise _UnreadableInput(str(error)) from error
+            arguments.append(read_input(kind, attempt.assignment))
         return arguments
 
     def _call(self, kind: Kind[Any, Any], arguments: list[Any]) -> Awaitable[Any]:
@@ -314,35 +342,11 @@ class Crew:
         self._freed.set()
 
 
-def _dump_output(kind: Kind[Any, Any], output: Any) -> Any:
-    try:
-        return kind.dump_output(output)
-    except InvalidInput as error:
-        raise InvalidOutput(str(error)) from error
-
-
 def _stopped(assignment: Assignment, steps: Steps) -> Report:
     """The report of an attempt that its steps have ended: one has failed, or it does nothing but wait."""
     if steps.failure is not None:
-        return _failed(assignment, steps.failure)
+        return failed(assignment, steps.failure)
     if not steps.is_parked:
         raise asyncio.CancelledError
     waits = tuple(steps.waits.values())
     return Report(number=assignment.number, fence=assignment.fence, outcome="waiting", waits=waits)
-
-
-def _failed(assignment: Assignment, error: Exception | SystemExit) -> Report:
-    if isinstance(error, CodeChanged):
-        return Report(
-            number=assignment.number,
-            fence=assignment.fence,
-            outcome="code_changed",
-            difference=error.difference,
-        )
-    return Report(number=assignment.number, fence=assignment.fence, outcome="failed", error=describe(error))
-
-
-class _UnreadableInput(HandlerError):
-    """The stored input does not fit the handler: the kind has changed since the job was submitted."""
-
-    error_class = "fatal"

@@ -4,8 +4,22 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from types import ModuleType
-from typing import Any, Generic, Literal, TypedDict, TypeVar, Unpack, get_type_hints, overload
+from functools import reduce
+from operator import or_
+from types import ModuleType, UnionType
+from typing import (
+    Any,
+    Generic,
+    Literal,
+    TypedDict,
+    TypeVar,
+    Union,
+    Unpack,
+    get_args,
+    get_origin,
+    get_type_hints,
+    overload,
+)
 
 import msgspec
 from pydantic import ValidationError
@@ -13,6 +27,7 @@ from pydantic import ValidationError
 from sheratan.contracts.code import versioned
 from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.flow import FlowLimits
+from sheratan.contracts.groups import Collect
 from sheratan.contracts.jobs import KindDescription, Submission
 from sheratan.sdk.adapter import dump, invalid, make_adapter
 from sheratan.sdk.code import code_digest
@@ -37,6 +52,10 @@ class Kind(Generic[Input, Output]):
         self.handler = handler
         self.mode = mode
         self.takes_context, input_type, output_type = _signature(handler)
+        if description.collect is not None:
+            input_type, output_type = _types_of_one(
+                handler, input_type, output_type, takes_context=self.takes_context
+            )
         self.takes_input = input_type is not NO_INPUT
         self._gives_nothing = output_type is type(None)
         self._input = make_adapter(input_type if self.takes_input else None)
@@ -119,6 +138,7 @@ class KindDefaults(TypedDict, total=False):
     run_timeout_seconds: float
     queue_timeout_seconds: float | None
     limits: FlowLimits
+    collect: Collect
 
 
 @overload
@@ -144,6 +164,9 @@ def job(
     own, where its context only tells and cannot submit. Durations are in seconds; `priority` 0 runs first, 9 last;
     `limits` hold as long as nobody has set others for the kind. Handlers of the same `kind` with another `version`
     stand side by side: a job stays with the version that was the newest when it was submitted.
+
+    With `collect` jobs start in groups: the handler is `async def handler(inputs: list[Model]) -> list[Output]`, one
+    output for each input, in which an exception stands for a job that has failed.
     """
 
     def make(function: Handler) -> Kind[Any, Any]:
@@ -184,3 +207,27 @@ def _signature(handler: Handler) -> tuple[bool, Any, Any]:
         raise InvalidInput("a handler takes a context and one input at most", field=handler.__qualname__)
     input_type = hints.get(rest[0].name, Any) if rest else NO_INPUT
     return takes_context, input_type, hints.get("return", Any)
+
+
+def _types_of_one(
+    handler: Handler, input_type: Any, output_type: Any, *, takes_context: bool
+) -> tuple[Any, Any]:
+    """The types of one job's input and output, of a handler of groups."""
+    if takes_context or get_origin(input_type) is not list:
+        raise InvalidInput(
+            "a handler of collected jobs takes a list of inputs, and no context", field=handler.__qualname__
+        )
+    if output_type is not Any and get_origin(output_type) is not list:
+        raise InvalidInput("a handler of collected jobs gives a list of outputs", field=handler.__qualname__)
+    return get_args(input_type)[0], Any if output_type is Any else _of_one(get_args(output_type)[0])
+
+
+def _of_one(output: Any) -> Any:
+    """What a job gives; an exception in its place stands for its failure."""
+    if get_origin(output) not in (Union, UnionType):
+        return output
+    return reduce(or_, (one for one in get_args(output) if not _is_exception(one)))
+
+
+def _is_exception(one: Any) -> bool:
+    return isinstance(one, type) and issubclass(one, Exception)

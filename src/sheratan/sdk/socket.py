@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from sheratan.contracts.api import Request, RunJob, SettleJobs, SubmitJobs
+from sheratan.contracts.api import Request, RunJob, SettleJobs, SubmitGated, SubmitJobs
 from sheratan.contracts.errors import Disconnected, InvalidInput, SheratanError, Unavailable, error_from_wire
 from sheratan.contracts.methods import METHODS, STREAMS
 from sheratan.contracts.values import check_json
@@ -174,7 +174,7 @@ def _check_values(request: Request) -> None:
     if isinstance(request, SubmitJobs):
         for submission in request.jobs:
             check_json(submission.input, "input")
-    elif isinstance(request, RunJob):
+    elif isinstance(request, RunJob | SubmitGated):
         check_json(request.job.input, "input")
     elif isinstance(request, SettleJobs):
         for report in request.reports:

@@ -23,6 +23,13 @@ def faults_beside(reader: Reader, model: Model) -> Iterator[str]:
     if codes != said:
         yield f"jobs are blocked by the code {codes}; the model says {said}"
     yield from _approvals(reader, model)
+    yield from _gates(reader, model)
+
+
+def _gates(reader: Reader, model: Model) -> Iterator[str]:
+    stored = {(row.kind, row.what, row.key.hex()): tuple(row[4:]) for row in reader.gates(model.at_us)}
+    if stored != model.gates_at(model.at_us):
+        yield f"the gates are {stored}; the model says {model.gates_at(model.at_us)}"
 
 
 def _dead_letters(reader: Reader, model: Model) -> Iterator[str]:

@@ -15,6 +15,7 @@ from sheratan.contracts.dead_letters import Edit
 from sheratan.contracts.errors import Conflict, SheratanError
 from sheratan.contracts.filters import JobFilter
 from sheratan.contracts.flow import FlowLimits, PartitionLimits, Rate
+from sheratan.contracts.gates import Debounce, Gate, SubmitGated, Throttle
 from sheratan.contracts.jobs import Options as JobOptions
 from sheratan.contracts.jobs import Submission
 from sheratan.contracts.principal import DEFAULT_TENANT
@@ -84,6 +85,21 @@ class Client:
     async def _submit(self) -> None:
         await self._send([self._submission()])
 
+    async def _gated(self) -> None:
+        """Submit through a gate, sometimes shortly one after the other."""
+        draw = self._choices
+        key = draw.pick("gate.key", ("g", "h"))
+        window = draw.pick("gate.window", (0.5, 8.0, 30.0))
+        longest = draw.pick("gate.longest", (None, 1.0, 3.0))
+        gate: Gate = Debounce(key=key, window_seconds=window, longest_seconds=longest and longest * window)
+        if draw.chance("gate.throttle", 400):
+            gate = Throttle(key=key, period_seconds=window, jobs=draw.pick("gate.jobs", (1, 1, 2)))
+        for _ in range(draw.between("gate.count", 1, 3)):
+            receipt = await self._ask(SubmitGated(job=self._submission(), gate=gate))
+            self._heard([receipt])
+            if draw.chance("gate.cancel", 200):
+                await self._cancel_one(receipt.id)
+
     async def _bulk(self) -> None:
         count = self._choices.between("client.bulk", 1, self._options.bulk)
         await self._send([self._submission() for _ in range(count)])
@@ -116,12 +132,15 @@ class Client:
 
     async def _cancel(self) -> None:
         for job in self._some_known(1):
-            answer = await self._ask(api.CancelJob(id=job))
-            self._story.tell(f"cancel of {job}: {answer}")
-            if answer == "cancelled":
-                self.acknowledged.append(Acknowledged(job, "cancelled"))
-            else:
-                self._coverage.hit("client.cancels_running")
+            await self._cancel_one(job)
+
+    async def _cancel_one(self, job: str) -> None:
+        answer = await self._ask(api.CancelJob(id=job))
+        self._story.tell(f"cancel of {job}: {answer}")
+        if answer == "cancelled":
+            self.acknowledged.append(Acknowledged(job, "cancelled"))
+        else:
+            self._coverage.hit("client.cancels_running")
 
     async def _signal(self) -> None:
         waiting = await self._ask(api.ListJobs(state="waiting", limit=6))

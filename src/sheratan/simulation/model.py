@@ -20,8 +20,8 @@ from sheratan.engine.commands import (
     RegisterWorker,
     StartDraining,
 )
+from sheratan.simulation.model_gates import ModelGates
 from sheratan.simulation.model_jobs import Refused
-from sheratan.simulation.model_retention import ModelRetention
 from sheratan.simulation.model_state import SILENCE_US, Drawn, ModelJob, ModelWorker
 
 __all__ = ["Model"]
@@ -29,7 +29,7 @@ __all__ = ["Model"]
 _TIMERS_AT_ONCE: Final = 512
 
 
-class Model(ModelRetention):
+class Model(ModelGates):
     """Jobs, runs, schedules, workers and queues, and how they change."""
 
     # ------------------------------------------------------------------------------------------------------------------
@@ -121,7 +121,15 @@ class Model(ModelRetention):
         if not isinstance(session, int) or session in self.workers:
             raise Refused("a new session's number")
         offers = {versioned(kind.name, kind.version): kind.code for kind in command.registration.kinds}
-        self.workers[session] = ModelWorker(session, offers, self.monotonic_us)
+        collects = {
+            versioned(kind.name, kind.version): (
+                kind.collect.jobs_max,
+                round(kind.collect.wait_seconds * 1e6),
+            )
+            for kind in command.registration.kinds
+            if kind.collect is not None
+        }
+        self.workers[session] = ModelWorker(session, offers, self.monotonic_us, collects)
         self.look_again(offers)
         for kind in declared:
             self.declare(kind)

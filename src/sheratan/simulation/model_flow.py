@@ -150,13 +150,30 @@ class ModelFlow(ModelCode):
     # ------------------------------------------------------------------------------------------------------------------
     # Who may start
 
-    def usable(self, worker: ModelWorker) -> list[ModelJob]:
-        """The ready jobs that a worker may run and that nobody has paused, in their order."""
+    def usable(self, worker: ModelWorker, at_us: int) -> list[ModelJob]:
+        """The ready jobs that a worker may run, nobody has paused and are not collected any more, in their order."""
         jobs = [self.jobs[number] for number in self.ready]
         offered = [job for job in jobs if offered_as(job) in worker.offers]
         found = [job for job in offered if self.paused.isdisjoint(subjects(lane_of(job)))]
         self._note_passed_over(worker, jobs, offered)
-        return sorted(found, key=lambda job: (job.wanted.priority, job.number))
+        found.sort(key=lambda job: (job.wanted.priority, job.number))
+        return self._collected(worker, found, at_us) if worker.collects else found
+
+    def _collected(self, worker: ModelWorker, ready: list[ModelJob], at_us: int) -> list[ModelJob]:
+        """Without the jobs of lanes of which too few are ready, if the next of each partition has not waited enough."""
+        found: list[ModelJob] = []
+        for jobs in by_lane(ready).values():
+            wanted = worker.collects.get(offered_as(jobs[0]))
+            if wanted is not None and len(jobs) < wanted[0]:
+                since_us = min(part[0].since_us for part in by_partition(jobs).values())
+                if since_us + wanted[1] > at_us:
+                    self.hit("collect.waits")
+                    continue
+                self.hit("collect.waited")
+            elif wanted is not None:
+                self.hit("collect.full")
+            found += jobs
+        return found
 
     def _note_passed_over(self, worker: ModelWorker, jobs: list[ModelJob], offered: list[ModelJob]) -> None:
         if any(job.wanted.kind in worker.offers and offered_as(job) not in worker.offers for job in jobs):
@@ -172,7 +189,7 @@ class ModelFlow(ModelCode):
     def late(self, worker: ModelWorker, at_us: int) -> ModelJob | None:
         """A job that a worker might have started at an instant."""
         used = (self._running(), self.paid_off)
-        for lane, jobs in by_lane(self.usable(worker)).items():
+        for lane, jobs in by_lane(self.usable(worker, at_us)).items():
             found = by_partition(jobs)
             free = self._free(found, used, at_us)
             gains = self._gains(lane, free, at_us)
@@ -183,7 +200,8 @@ class ModelFlow(ModelCode):
 
     def choose(self, worker: ModelWorker, most: int) -> list[ModelJob]:
         """Urgent jobs first, then lanes in turns, in each its partitions, and of these the oldest first."""
-        lanes = {lane: by_partition(jobs) for lane, jobs in by_lane(self.usable(worker)).items()}
+        usable = by_lane(self.usable(worker, self.at_us))
+        lanes = {lane: by_partition(jobs) for lane, jobs in usable.items()}
         ahead, partition_ahead = dict(self._ahead), dict(self._partition_ahead)
         used = (self._running(), dict(self.paid_off))
         gains = self._all_gains(lanes, used)

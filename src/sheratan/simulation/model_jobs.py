@@ -10,7 +10,17 @@ from typing import Any
 import msgspec
 
 from sheratan.contracts.limits import Limits
-from sheratan.engine.commands import Ending, NewJob, NewStep, Pending, RecordSteps, Settle, Spawn, Submit
+from sheratan.engine.commands import (
+    Ending,
+    NewJob,
+    NewStep,
+    Pending,
+    RecordSteps,
+    Settle,
+    Spawn,
+    Submit,
+    SubmitGated,
+)
 from sheratan.simulation.model_flow import ModelFlow
 from sheratan.simulation.model_state import TERMINAL, ModelJob, ModelWorker
 from sheratan.simulation.model_waits import Refused
@@ -65,9 +75,7 @@ class ModelJobs(ModelFlow):
 
     def _take_in(self, command: Submit, receipts: Sequence[tuple[str, bool]]) -> list[tuple[str, bool]]:
         parent = self._submitting(command)
-        new_lanes = {(job.queue, job.kind, job.version) for job in command.jobs} - self.lanes
-        if len(self.lanes) + len(new_lanes) > self.limits.queues_max:
-            raise Refused("limit_reached")
+        self._check_lanes(command.jobs)
         plans = self._plan_all(command.jobs)
         if parent is not None:
             self._count_fan_out(parent, sum(isinstance(plan, NewJob) for plan in plans))
@@ -82,7 +90,12 @@ class ModelJobs(ModelFlow):
                 answer.append((job.id, False))
         return answer
 
-    def _submitting(self, command: Submit) -> ModelJob | None:
+    def _check_lanes(self, jobs: Sequence[NewJob]) -> None:
+        new_lanes = {(job.queue, job.kind, job.version) for job in jobs} - self.lanes
+        if len(self.lanes) + len(new_lanes) > self.limits.queues_max:
+            raise Refused("limit_reached")
+
+    def _submitting(self, command: Submit | SubmitGated) -> ModelJob | None:
         """The running job that submits others, if it is one and still holds its lease."""
         if command.by_job is None:
             return None

@@ -137,6 +137,8 @@ class ModelWorker:
     offers: dict[str, str]
     """The versions of kinds that it offers, each with its code."""
     heard_us: int
+    collects: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Of these, what it collects: how many jobs run together, and how long the next one waits."""
     free_slots: int = 0
     waiting: object | None = None
     held: set[int] = field(default_factory=set)

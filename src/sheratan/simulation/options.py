@@ -71,6 +71,7 @@ _WEIGHTS: Final[dict[str, int]] = {
     "tend": 14,
     "workflow": 10,
     "keep": 2,
+    "gated": 8,
 }
 """What clients do, and the most weight that each thing may have against the others."""
 

@@ -21,7 +21,7 @@ CLOCK_STEP_US: Final = 1_000_000
 _NOTED: Final = (
     "job.cancel_requested", "job.fenced_off", "job.timed_out", "step.succeeded", "step.failed", "signal.sent",
     "approval.asked", "approval.voted", "approval.delegated", "approval.expired", "approval.cancelled",
-    "job.replayed", "job.discarded", "bulk.started", "bulk.ended",
+    "job.throttled", "job.replayed", "job.discarded", "bulk.started", "bulk.ended",
     "queue.paused", "queue.resumed", "kind.paused", "kind.resumed",
     "tenant.paused", "tenant.resumed", "flow.limited",
     "schedule.created", "schedule.changed", "schedule.missed", "schedule.fired", "schedule.skipped",
@@ -34,6 +34,7 @@ _CHOSEN: Final[dict[str, tuple[str, ...]]] = {
     "job.cancel_requested": ("request",),
     "job.fenced_off": ("fenced_off",),
     "job.timed_out": ("expire",),
+    "job.throttled": ("drop",),
     "job.replayed": ("replay",),
     "job.discarded": ("discard",),
     "bulk.ended": ("end", "stop"),

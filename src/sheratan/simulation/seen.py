@@ -30,7 +30,8 @@ def said(answer: tuple[Any, SheratanError | None]) -> Any:
     value, error = answer
     if error is not None:
         return ("refused", error.code)
-    if isinstance(value, list) and value and isinstance(value[0], Assignment):
+    first = value[0] if isinstance(value, list) and value else None
+    if isinstance(first, Assignment):
         return [
             (
                 one.number,
@@ -44,7 +45,7 @@ def said(answer: tuple[Any, SheratanError | None]) -> Any:
             )
             for one in value
         ]
-    if isinstance(value, list) and value and isinstance(value[0], FiringRecord):
+    if isinstance(first, FiringRecord):
         return [(one.id, one.instant_us, one.job or one.run) for one in value]
     return value
 

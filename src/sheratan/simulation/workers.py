@@ -9,6 +9,7 @@ from typing import Any
 from sheratan.contracts import api
 from sheratan.contracts.errors import SheratanError
 from sheratan.contracts.flow import NO_LIMITS, FlowLimits, PartitionLimits
+from sheratan.contracts.groups import Collect
 from sheratan.contracts.jobs import ErrorClass, JobError, KindDescription, Submission
 from sheratan.contracts.jobs import Options as JobOptions
 from sheratan.contracts.worker import Assignment, Outcome, Registration, Report
@@ -88,7 +89,16 @@ class Worker:
         return (1, 2) if self.is_healthy else self._choices.pick("worker.versions", ((1, 2), (1,), (2,)))
 
     def _described(self, kind: str, version: int) -> KindDescription:
-        return KindDescription(name=kind, version=version, code=self._code.digest, limits=self._limits())
+        return KindDescription(
+            name=kind, version=version, code=self._code.digest, limits=self._limits(), collect=self._collect()
+        )
+
+    def _collect(self) -> Collect | None:
+        """Sometimes jobs are collected; while the world comes to rest nobody waits for more of them."""
+        if self.is_healthy or not self._choices.chance("worker.collects", self._options.limits_permille):
+            return None
+        jobs_max = self._choices.pick("collect.jobs", (2, 3, 20))
+        return Collect(jobs_max=jobs_max, wait_seconds=self._choices.pick("collect.wait", (0.0, 1.0, 12.0)))
 
     async def _serve(self, connection: Connection) -> None:
         offered = KINDS if self.is_healthy else self._choices.pick("worker.kinds", (KINDS, KINDS, KINDS[:1]))

@@ -10,6 +10,7 @@ from sheratan.contracts.filters import JobFilter
 from sheratan.contracts.ids import JOB_NUMBER_MAX
 from sheratan.kernel.chain import Head
 from sheratan.store.port_approvals import ApprovalReader
+from sheratan.store.port_gates import GateReader
 from sheratan.store.port_partitions import PartitionReader
 from sheratan.store.port_retention import RetentionReader
 from sheratan.store.port_scans import Scans
@@ -86,7 +87,7 @@ class NodeJobView(NamedTuple):
     finished_us: int | None
 
 
-class Reader(Scans, ApprovalReader, PartitionReader, RetentionReader, Protocol):
+class Reader(Scans, ApprovalReader, PartitionReader, RetentionReader, GateReader, Protocol):
     """Reads of committed state. Every read is bounded in rows and in time."""
 
     def shard(self) -> Shard:

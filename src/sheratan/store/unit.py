@@ -14,6 +14,7 @@ from sheratan.contracts.principal import Principal
 from sheratan.kernel.chain import Head, encode_entry, entry_hash
 from sheratan.kernel.lifecycle import check_transition
 from sheratan.store.approval_rows import ApprovalAct, ApprovalRow
+from sheratan.store.gate_rows import GateKey, GateRow
 from sheratan.store.partition_rows import PartitionChanges
 from sheratan.store.retention_rows import RetentionRow
 from sheratan.store.rows import (
@@ -110,6 +111,7 @@ class Unit(RunChanges):
         self.approval_acts: list[ApprovalAct] = []
         self.alarms: list[tuple[int, int]] = []
         self.alarms_rung: list[tuple[int, int]] = []
+        self.gates: dict[GateKey, GateRow] = {}
         self.retentions: dict[tuple[str, str], RetentionRow] = {}
         self.pruned: dict[int, list[int]] = {}
         """The jobs that each of these entries prunes."""

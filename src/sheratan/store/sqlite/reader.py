@@ -35,6 +35,7 @@ from sheratan.store.rows import (
     WaitRow,
 )
 from sheratan.store.sqlite.approvals import SqliteApprovals
+from sheratan.store.sqlite.gates import SqliteGates
 from sheratan.store.sqlite.pages import PageReader
 from sheratan.store.sqlite.partitions import SqlitePartitions
 from sheratan.store.sqlite.retention import SqliteRetention
@@ -53,7 +54,7 @@ _TABLES: tuple[tuple[str, type[Timer | Lease | Blocked | Result]], ...] = (
 )
 
 
-class SqliteReader(SqliteRuns, SqliteApprovals, SqlitePartitions, SqliteRetention):
+class SqliteReader(SqliteRuns, SqliteApprovals, SqlitePartitions, SqliteRetention, SqliteGates):
     """The reads of the store port; the owner's store adds writing."""
 
     def __init__(self, connection: apsw.Connection) -> None:

@@ -249,6 +249,7 @@ class SqliteStore(SqliteReader):
         insert_rows(connection, "replace_approval", list(unit.approvals.values()))
         insert_rows(connection, "insert_approval_act", unit.approval_acts)
         insert_rows(connection, "replace_retention", list(unit.retentions.values()))
+        _write_gates(connection, unit)
         insert_rows(connection, "insert_mention", unit.mentions)
         insert_rows(connection, "insert_alarm", unit.alarms)
         insert_rows(connection, "replace_flow", list(unit.flows.values()))
@@ -302,6 +303,13 @@ def _write_dead_letters(connection: apsw.Connection, unit: Unit) -> None:
     gone = [(number,) for number, enters in unit.dead_letters.items() if not enters]
     if delete_rows(connection, "delete_dead_letter", gone) != len(gone):
         raise CorruptData("a job was no dead letter, as the engine believed it to be")
+
+
+def _write_gates(connection: apsw.Connection, unit: Unit) -> None:
+    if unit.gates:
+        insert_rows(connection, "replace_gate", list(unit.gates.values()))
+        # More than come, so that what is over makes room in the end, and never many at once.
+        connection.execute(sql("delete_gates"), (unit.at_us, 2 * len(unit.gates)))
 
 
 def _change_rows(

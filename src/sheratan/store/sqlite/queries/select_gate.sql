@@ -1,0 +1,1 @@
+SELECT * FROM gate WHERE tenant = ? AND kind = ? AND what = ? AND key = ?

@@ -1,0 +1,1 @@
+SELECT * FROM gate WHERE until_us > ? ORDER BY tenant, kind, what, key
