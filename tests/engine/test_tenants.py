@@ -14,6 +14,7 @@ from sheratan.engine.blockers import flow_records
 from sheratan.engine.commands import LimitStarts, Pause, Resume
 from sheratan.engine.explain import story
 from tests.engine.world import PERSON, SECOND, World
+from tests.journal.tamper import checked
 
 ACME = Principal(actor="local:acme", auth="embedded", on_behalf_of="local:acme", tenant="acme")
 
@@ -107,6 +108,19 @@ def test_the_rate_of_a_tenant_holds_for_all_of_it(world: World) -> None:
     assert world.decider.next_wake_us() == 10 * SECOND
     world.tick(10)
     assert [one.id for one in answer.value] == [second]
+
+
+def test_the_journal_of_tenants_with_limits_of_their_own_is_whole(tmp_path: Path) -> None:
+    world = World(tmp_path / "w.db")
+    limit(world, PERSON, concurrency=2, ageing_seconds=5)
+    limit(world, ACME, concurrency=3, ageing_seconds=7)
+    for by in (PERSON, ACME):
+        submit(world, by, 4)
+    world.tick(30)
+    assert len(world.lease(world.register(), 8)) == 5
+    world.check()
+    world.close()
+    assert checked(tmp_path / "w.db").problems == []
 
 
 def test_the_weight_of_a_tenant_multiplies_that_of_its_queues(world: World) -> None:

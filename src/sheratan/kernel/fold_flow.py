@@ -39,6 +39,8 @@ class FlowFold(DeadFold):
         self.flows: dict[Key, FlowFact] = {}
         self.paces: dict[Key, Pace] = {}
         self.partition_paces: dict[PartitionKey, Pace] = {}
+        self._tenants: set[str] = set()
+        """Who has set anything: a decision says of its lanes and limits whose they are in no other way."""
         self._ages = False
         """Whether ageing was ever set."""
         self._started: dict[Key | PartitionKey, set[int]] = {}
@@ -48,6 +50,7 @@ class FlowFold(DeadFold):
         """A queue, kind or tenant was paused, resumed or limited."""
         key, data = (entry.tenant, entry.subject), entry.data
         known = self.flows.get(key) or _NOTHING
+        self._tenants.add(entry.tenant)
         if entry.previous != known.entry:
             self.say(
                 entry,
@@ -154,26 +157,22 @@ class FlowFold(DeadFold):
     def _check_told(self, entry: Entry, limit: list[Any]) -> None:
         """What a decision was told of a limit is what is set."""
         subject, _, most, _, rate, *partition = limit
-        fact = self.flows.get((entry.tenant, subject)) or _NOTHING
         said = (most, *(rate[:3] if rate else (0, 0, 0)))
-        if (fact.per_partition if partition else fact.limits[:4]) != said:
+        facts = [self.flows.get((tenant, subject), _NOTHING) for tenant in self._tenants]
+        if said not in [fact.per_partition if partition else fact.limits[:4] for fact in facts]:
             self.say(entry, "F1", f"the decision was told {said} of {subject}, which is not what is set")
 
     def _check_ageing(self, entry: Entry, given: dict[str, Any]) -> None:
-        """A decision was told exactly of the ageing that is set. It does not say which tenant has a lane."""
+        """A decision was told exactly of the ageing that is set, for the lanes that may start."""
         said, passed_over = dict(given.get("ageing", ())), still_collecting(given)
-        tenants = {entry.tenant, *(tenant for tenant, _ in self.flows)}
         for index, lane in enumerate(given["lanes"]):
-            step_us = said.pop(index, 0)
             may_start = lane[3] == "open" and index not in passed_over
-            stands = {self._ageing_of(tenant, lane) for tenant in tenants} if may_start else {0}
-            if step_us not in stands:
-                text = f"the decision was told of the ageing {step_us} in {lane[0]}/{lane[1]}, and {stands} is set"
-                self.say(entry, "F1", text)
-        if said:
-            self.say(
-                entry, "F1", f"the decision was told of the ageing of {len(said)} lanes that it does not list"
-            )
+            stands = {self._ageing_of(tenant, lane) for tenant in self._tenants} if may_start else {0}
+            if said.get(index, 0) not in stands:
+                whose = f"{lane[0]}/{lane[1]}, which is not what is set"
+                self.say(
+                    entry, "F1", f"the decision was told of an ageing of {said.get(index, 0)} us of {whose}"
+                )
 
     def _ageing_of(self, tenant: str, lane: list[Any]) -> int:
         keys = f"queue:{lane[0]}", f"kind:{lane[1].partition('@')[0]}", f"tenant:{tenant}"
