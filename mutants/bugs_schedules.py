@@ -234,8 +234,8 @@ BUGS = (
         (
             Change(
                 _SCHEDULES,
-                "    put(batch, row._replace(entry=entry))\n\n    def announced",
-                "    put(batch, row._replace(entry=entry, last_job=first))\n\n    def announced",
+                "    put(batch, row._replace(entry=entry))\n    return entry",
+                "    put(batch, row._replace(entry=entry, last_job=batch.unit.next_number))\n    return entry",
             ),
         ),
     ),
@@ -260,6 +260,33 @@ BUGS = (
         (
             Change(
                 _FIRINGS, "on_behalf_of=row.on_behalf_of, tenant", "on_behalf_of=ENGINE.on_behalf_of, tenant"
+            ),
+        ),
+    ),
+    Bug(
+        "run-before-forgotten",
+        "a firing does not look whether the run before it is still open",
+        "safety",
+        "docs/how-to/schedule.md",
+        (Change(_FIRINGS, "    if row.last_run is not None:\n", "    if False:\n"),),
+    ),
+    Bug(
+        "runs-made-up-for-without-room",
+        "a backfill begins more runs than may be open",
+        "safety",
+        "E16",
+        (Change(_SCHEDULES, "    check_room(batch, len(firings))\n", "    check_room(batch)\n"),),
+    ),
+    Bug(
+        "begun-again-under-its-key",
+        "a firing does not see the run that was begun for it before",
+        "safety",
+        "E17",
+        (
+            Change(
+                _SCHEDULES,
+                "    return find_run_of_key(batch, row.tenant, name) if key is None else",
+                "    return None if key is None else",
             ),
         ),
     ),

@@ -44,7 +44,7 @@ def test_a_schedule_fires_and_its_job_is_run(server: Server) -> None:
     assert shown["schedule"]["submission"]["input"] == {"left": 1}
     story = server.cli("why", "schedule:often").stdout
     assert "submitted job_" in story
-    assert "schedule.overlap@1" in story
+    assert "schedule.overlap@2" in story
     assert server.cli("schedule", "delete", "often", "--reason", "enough").stdout == "often is deleted\n"
     assert "deleted the schedule: enough" in server.cli("why", "schedule:often").stdout
 
@@ -110,3 +110,34 @@ def test_a_stopped_data_directory_tells_of_its_schedules(tmp_path: Path) -> None
     assert "1, none is late" in run_cli("status", data=data).stdout
     assert run_cli("journal", "verify", data=data).returncode == 0
     assert run_cli("journal", "replay", data=data).returncode == 0
+
+
+def test_a_workflow_is_scheduled_and_run(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "sums.yaml"
+    path.write_text(
+        "format: sheratan.workflow/1\nname: sums\nnodes:\n"
+        '  - {name: first, kind: add, input: {left: "${input}"}}\noutput: "${first.output}"\n'
+    )
+    once = ("--workflow", str(path), "--input", "4")
+    assert server.cli("schedule", "create", "sums", *once, "--cron", "@daily").returncode == 0
+    assert "workflow sums" in server.cli("schedule", "list").stdout
+    assert "workflow     sums" in server.cli("schedule", "show", "sums").stdout
+    span = ("--from", "2026-01-01T00:00:00Z", "--until", "2026-01-01T12:00:00Z")
+    shown = server.cli("schedule", "backfill", "sums", *span)
+    assert shown.stdout.splitlines()[0].endswith("RUN")
+    [made] = json.loads(server.cli("schedule", "backfill", "sums", *span, "-o", "json").stdout)
+    assert made["run"] in shown.stdout
+    assert server.cli("workflow", "show", made["run"]).returncode == 0
+    assert "of schedule:sums" in server.cli("why", made["run"]).stdout
+
+
+def test_a_schedule_has_either_a_kind_or_a_workflow(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "sums.yaml"
+    path.write_text("format: sheratan.workflow/1\nname: sums\nnodes: [{name: first, kind: add}]\n")
+    both = server.cli("schedule", "create", "x", "add", "--workflow", str(path), "--cron", "@daily")
+    assert (both.returncode, "give a KIND, or a workflow" in both.stderr) == (2, True)
+    assert server.cli("schedule", "create", "x", "--cron", "@daily").returncode == 2
+    options = server.cli(
+        "schedule", "create", "x", "--workflow", str(path), "--queue", "q", "--cron", "@daily"
+    )
+    assert (options.returncode, "queue: a workflow says itself" in options.stderr) == (2, True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sheratan.contracts.ids import format_run_id
 from sheratan.engine.verify import Verification
 from sheratan.kernel.canonical import digest
 from tests.journal.tamper import changed, checked, invariants, rehash
@@ -274,6 +275,27 @@ def stopped_for_another_run(entry: Entry) -> bool:
     return True
 
 
+def by_nothing_that_fires(entry: Entry) -> bool:
+    if "firing" not in entry["data"]:
+        return False
+    entry["cause"] -= 1
+    return True
+
+
+def beginning_another_run(entry: Entry) -> bool:
+    if "run" not in entry["data"]:
+        return False
+    entry["data"]["run"] = format_run_id(0, 0, 99, 0)
+    return True
+
+
+def beginning_other_runs(entry: Entry) -> bool:
+    if "runs" not in entry["data"]:
+        return False
+    entry["data"]["runs"][0][1] += 50
+    return True
+
+
 def _of_a_run(entry: Entry, name: str, value: str) -> bool:
     if "workflow" not in entry["data"]:
         return False
@@ -321,6 +343,9 @@ FORGERIES: list[tuple[str, Forge, str]] = [
     ("workflow.started", for_a_run_by_another_cause, "E11"),
     ("workflow.started", for_somebody_else, "E11"),
     ("workflow.started", for_nobody_above, "E11"),
+    ("workflow.started", by_nothing_that_fires, "E17"),
+    ("schedule.fired", beginning_another_run, "E17"),
+    ("schedule.backfilled", beginning_other_runs, "E17"),
     ("workflow.advanced", with_more_jobs_above, "E10"),
     ("workflow.stopping", stopped_with_nobody, "E14"),
     ("workflow.stopping", stopped_otherwise_than_above, "E14"),
@@ -404,7 +429,7 @@ ROWS = [
     ("DELETE FROM run_mention", "J5", "run_mention 1/20"),
     ("INSERT INTO run_mention VALUES (3, 1)", "J5", "run_mention 3/1"),
     ("UPDATE run_key SET run = 2", "E7", "run_key default/once"),
-    ("UPDATE run_key SET key = 'other'", "E7", "run_key default/other"),
+    ("UPDATE run_key SET key = 'other' WHERE key = 'once'", "E7", "run_key default/other"),
     ("DELETE FROM run_key", "E7", "run_key"),
     ("UPDATE run_result SET state = 'failed' WHERE number = 1", "J14", "run_result 1"),
     ("UPDATE run_result SET output = x'31', payload = NULL WHERE number = 1", "J14", "run_result 1"),
@@ -420,6 +445,7 @@ ROWS = [
     ("UPDATE run_open SET jobs = jobs + 1 WHERE state = 'running'", "J14", "run_open"),
     ("UPDATE run_open SET keeps = 1 WHERE state = 'stopping'", "J14", "run_open"),
     ("DELETE FROM run_open WHERE state = 'compensating'", "J5", "run_open"),
+    ("UPDATE schedule SET last_run = 1", "J14", "schedule"),
 ]
 
 
@@ -431,7 +457,7 @@ def test_a_changed_row_of_a_run_is_noticed(runs_data: Path, change: str, invaria
 
 def _rows_of(found: Verification, invariant: str) -> set[str]:
     rows = {str(problem.row) for problem in found.problems if problem.invariant == invariant}
-    return rows | {row.partition(" ")[0] for row in rows if row.startswith("run_open")}
+    return rows | {row.partition(" ")[0] for row in rows if row.startswith(("run_open", "schedule"))}
 
 
 def test_a_plan_that_is_gone_is_noticed(runs_data: Path) -> None:

@@ -9,8 +9,10 @@ import msgspec
 
 from sheratan.contracts.jobs import KindDescription
 from sheratan.contracts.limits import Limits
+from sheratan.contracts.schedules import Schedule, ScheduledRun
 from sheratan.contracts.workflows import WORKFLOW_FORMAT, Workflow
-from sheratan.engine.commands import CancelRun, ForkRun
+from sheratan.engine.commands import BackfillSchedule, CancelRun, DeleteSchedule, ForkRun
+from sheratan.engine.definition import prepare_schedule
 from sheratan.engine.prepare import KindRegistry
 from sheratan.engine.prepare_runs import prepare_run
 
@@ -98,6 +100,7 @@ def ended_runs(world: World, session: int) -> None:
     world.tick(2)
     work(world, session, set())
     sub_runs(world, session)
+    scheduled_runs(world, session)
 
 
 def sub_runs(world: World, session: int) -> None:
@@ -108,6 +111,20 @@ def sub_runs(world: World, session: int) -> None:
     stopped = start(world, each, value=[1], workflows=brought)
     world.ask(CancelRun(id=stopped, reason="", keeps=True))
     start(world, each, value=[1, 2, 3], workflows=brought, budget={"jobs_max": 5})
+    work(world, session, set())
+
+
+def scheduled_runs(world: World, session: int) -> None:
+    """A schedule that has begun a run by itself, and one that was made up for."""
+    registry = KindRegistry()
+    registry.declare(KindDescription(name="part"), None)
+    run = ScheduledRun(workflow=msgspec.convert(inner({"name": "part"}), Workflow))
+    wanted = Schedule(name="beat", run=run, every_seconds=1, starts_us=world.clock.now_us() - 2_000_000)
+    world.ask(prepare_schedule(wanted, registry, Limits(), replaces=False))
+    world.tick(1)
+    now_us = world.clock.now_us()
+    world.ask(BackfillSchedule(name="beat", from_us=now_us - 2_500_000, until_us=now_us, dry_run=False))
+    world.ask(DeleteSchedule(name="beat", reason=""))
     work(world, session, set())
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sheratan import Client
+from sheratan import Client, WorkflowBuilder
+from sheratan.contracts import api
 from sheratan.contracts.errors import Conflict, InvalidInput
 from tests.sdk import sample_kinds as kinds
 from tests.sdk.test_embedded import embedded
@@ -70,5 +71,25 @@ def test_what_does_not_fit_is_refused_by_name(
         with pytest.raises(InvalidInput) as refused:
             await client.create_schedule("s", "echo", **options)  # type: ignore[arg-type]
         assert refused.value.field == field
+
+    embedded(tmp_path, scenario)
+
+
+def test_a_program_schedules_a_workflow_and_hears_of_its_runs(tmp_path: Path) -> None:
+    builder = WorkflowBuilder("flow")
+    flow = builder.build(output=builder.job("first", kinds.echo, builder.input).output)
+
+    async def scenario(client: Client) -> None:
+        outcome = await client.create_schedule("beat", flow, {"n": 1}, every_seconds=1, overlap="skip")
+        assert outcome == "created"
+        async for seen in client.watch("schedule:beat"):
+            if seen.type == "schedule.fired":
+                break
+        record = await client.schedule("beat")
+        assert record.last_run is not None
+        run = await client.transport.call(api.WaitForRun(id=record.last_run, timeout_seconds=30))
+        assert (run.state, run.output) == ("succeeded", {"n": 1})
+        with pytest.raises(InvalidInput, match="job_options"):
+            await client.create_schedule("other", flow, every_seconds=1, job_options={"queue": "q"})
 
     embedded(tmp_path, scenario)

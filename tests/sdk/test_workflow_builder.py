@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from pydantic import BaseModel
 
@@ -70,6 +71,11 @@ nodes:
     on_parent_failure: continue
 output: {sent: "${send.output}"}
 budget: {jobs_max: 100, wall_seconds_max: 3600}
+workflows:
+  - format: sheratan.workflow/1
+    name: reports
+    nodes:
+      - {name: write, kind: write, input: "${input[0]}"}
 """
 
 
@@ -107,9 +113,11 @@ def build() -> Workflow:
         after=[pay],
         on_parent_failure="skip",
     )
+    reports = WorkflowBuilder("reports")
+    reports.job("write", "write", reports.input[0])
     flow.workflow(
         "report",
-        "reports",
+        reports.build(),
         [send.output, pay.state, text("${plain}")],
         when=any_of(pay.output.exists(), pay.state.equals("failed")),
         on_parent_failure="continue",
@@ -206,6 +214,11 @@ def test_what_does_not_fit_is_refused_where_it_is_said() -> None:
 def test_a_schema_can_be_a_type_and_a_sub_workflow_a_workflow() -> None:
     flow = WorkflowBuilder("w", input_schema=Order)
     flow.workflow("all", build())
+    flow.workflow("again", build())
     built = flow.build()
     assert built.input_schema["required"] == ["cents"]
     assert built.nodes[0].workflow == "shop"
+    assert [one.name for one in built.workflows] == ["shop", "reports"]
+    assert [one.workflows for one in built.workflows] == [(), ()]
+    with pytest.raises(InvalidInput, match="another workflow 'shop'"):
+        flow.workflow("other", msgspec.structs.replace(build(), description="another"))

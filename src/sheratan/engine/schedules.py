@@ -37,7 +37,6 @@ from sheratan.engine.run_start import NewRun, begin, check_room
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.timetable import Firing, Timetable, firing_key, jitter_us
 from sheratan.store.rows import JobRow, ScheduleRow
-from sheratan.store.run_rows import RunRow
 
 __all__ = [
     "backfill",
@@ -233,16 +232,17 @@ def _begin_all(
     check_room(batch, len(firings))
     first = batch.state.runs.next_number
     data = {**span, "runs": [[firing.id, first + offset] for offset, firing in enumerate(firings)]}
-    entry = record(batch, "schedule.backfilled", row, data, by)
-    put(batch, row._replace(entry=entry))
-
-    def announced(run: RunRow) -> int:
-        return entry
-
+    entry = _note_backfill(batch, row, data, by)
     return {
-        firing.id: begin(batch, run_of_firing(work, row, firing), by, announce=announced).id
+        firing.id: begin(batch, run_of_firing(work, row, firing), by, announce=lambda _: entry).id
         for firing in firings
     }
+
+
+def _note_backfill(batch: Batch, row: ScheduleRow, data: dict[str, Any], by: Principal) -> int:
+    entry = record(batch, "schedule.backfilled", row, data, by)
+    put(batch, row._replace(entry=entry))
+    return entry
 
 
 def run_of_firing(work: NewRun, row: ScheduleRow, firing: Firing) -> NewRun:
@@ -260,8 +260,7 @@ def _submit_all(
         **span,
         "firings": [[name, first + offset] for offset, name in enumerate(names)],
     }
-    entry = record(batch, "schedule.backfilled", row, data, by)
-    put(batch, row._replace(entry=entry))
+    entry = _note_backfill(batch, row, data, by)
 
     def announced(job: JobRow) -> int:
         return entry

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ import msgspec
 from sheratan.engine.compare_runs import compare_open_runs
 from sheratan.engine.problems import Problems, kept_digest
 from sheratan.kernel.approval import ApprovalFact
-from sheratan.kernel.facts import OpenJob, ScheduleFact
+from sheratan.kernel.facts import Announced, OpenJob, ScheduleFact
 from sheratan.kernel.fold import Fold
 from sheratan.kernel.lifecycle import TERMINAL_STATES
 from sheratan.store.approval_rows import ApprovalRow
@@ -257,9 +257,12 @@ def _compare_schedules(reader: Reader, fold: Fold, problems: Problems) -> None:
     problems.differ("schedule", fold.schedules, stands)
     for payload in kept.keys() - reader.known_payloads(sorted(kept)):
         problems.add("J5", f"its definition {payload.hex()} is not kept", row=f"schedule {kept[payload]}")
-    announced = [*(("job", *one) for one in fold.announced.items())]
-    announced += [("run", *one) for one in fold.announced_runs.items()]
-    for what, number, told in announced:
+    _say_announced("job", fold.announced, problems)
+    _say_announced("run", fold.announced_runs, problems)
+
+
+def _say_announced(what: str, announced: Mapping[int, Announced], problems: Problems) -> None:
+    for number, told in announced.items():
         text = f"{what} {number} was to come of this firing, and did not"
         problems.add("E17", text, seq=told.entry, row=f"{what} {number}")
 

@@ -30,8 +30,11 @@ def said(answer: tuple[Any, SheratanError | None]) -> Any:
     value, error = answer
     if error is not None:
         return ("refused", error.code)
-    first = value[0] if isinstance(value, list) and value else None
-    if isinstance(first, Assignment):
+    return _listed(value) if isinstance(value, list) and value else value
+
+
+def _listed(value: list[Any]) -> Any:
+    if isinstance(value[0], Assignment):
         return [
             (
                 one.number,
@@ -45,7 +48,7 @@ def said(answer: tuple[Any, SheratanError | None]) -> Any:
             )
             for one in value
         ]
-    if isinstance(first, FiringRecord):
+    if isinstance(value[0], FiringRecord):
         return [(one.id, one.instant_us, one.job or one.run) for one in value]
     return value
 
