@@ -21,6 +21,8 @@ from sheratan.engine.prepare_gates import prepare_gated
 from sheratan.engine.replay import replay
 from sheratan.engine.verify import verify
 from sheratan.engine.views import find_view, job_record
+from sheratan.kernel.fold import Fold
+from sheratan.kernel.gates import debounced_us
 from tests.engine.world import SECOND, World
 
 DEBOUNCE = Debounce(key="page-7", window_seconds=5, longest_seconds=8)
@@ -337,3 +339,22 @@ def test_a_throttled_job_may_be_delayed_and_run_after_others(world: World) -> No
     job = send(world, THROTTLE, after=(first,), delay_seconds=5).id
     assert world.state_of(job) == "blocked"
     assert parse_job_id(job).number == 2
+
+
+def test_a_start_lies_never_before_the_submission(world: World) -> None:
+    assert debounced_us(10, 0, 5, 3) == 10
+    assert debounced_us(10, 0, 5, 12) == 12
+    assert debounced_us(10, 0, 5, 0) == 15
+    assert command(world, Throttle(key="k", period_seconds=1e-9)).gate.period_us == 1
+
+
+def test_verification_forgets_keys_that_are_over(world: World) -> None:
+    """Else whoever verifies a long journal would need memory for every key that was ever used."""
+    for turn in range(3):
+        gates = [Throttle(key=f"{turn}-{number}", period_seconds=1) for number in range(1_000)]
+        world.batch(*(command(world, gate) for gate in gates))
+        world.tick(2)
+    fold = Fold([])
+    for entry in world.entries():
+        fold.apply(entry)
+    assert len(fold.gates) <= 2_000

@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from sheratan.contracts.errors import (
     Unavailable,
     error_classes,
 )
+from sheratan.contracts.gates import Throttle
 from sheratan.contracts.jobs import Submission
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
@@ -127,8 +129,9 @@ def test_a_bug_behind_the_socket_is_told_and_ends_nothing(tmp_path: Path) -> Non
 def test_nan_and_infinity_are_refused_by_name_and_not_made_null(tmp_path: Path, value: Any) -> None:
     async def scenario(connections: Connections) -> None:
         client = await connections.client()
+        throttled = partial(client.submit, gate=Throttle(key="k", period_seconds=1))
         for kind in ("echo", kinds.echo):
-            for call in (client.submit, client.run):
+            for call in (client.submit, client.run, throttled):
                 with pytest.raises(InvalidInput, match="NaN") as refused:
                     await call(kind, value)
                 assert str(refused.value.field).startswith("input")

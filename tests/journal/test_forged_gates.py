@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from sheratan.engine.replay import replay
-from tests.journal.tamper import Hands, checked, forged, reader_of
+from sheratan.engine.verify import verify_lines
+from tests.journal.tamper import Hands, checked, forged, reader_of, rechained
 
 Entry = dict[str, Any]
 
@@ -192,6 +193,14 @@ def not_superseded(entry: Entry) -> None:
 
 def test_a_job_that_starts_although_another_has_taken_its_place_is_found(gates_data: Path) -> None:
     assert "G1" in forged(gates_data, is_superseded, not_superseded)
+
+
+def test_an_export_shows_it_without_the_tables(gates_data: Path) -> None:
+    hands = Hands(gates_data)
+    lines = rechained(hands.lines(), lambda entry: not_superseded(entry) if is_superseded(entry) else None)
+    hands.close()
+    texts = [item.text for item in verify_lines(lines).problems if item.invariant == "G1"]
+    assert any("starts, and another one has taken its place" in text for text in texts)
 
 
 def beside(entry: Entry) -> None:
