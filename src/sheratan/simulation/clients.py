@@ -95,6 +95,8 @@ class Client:
         if draw.chance("gate.throttle", 400):
             gate = Throttle(key=key, period_seconds=window, jobs=draw.pick("gate.jobs", (1, 1, 2)))
         for _ in range(draw.between("gate.count", 1, 3)):
+            # Sometimes for longer than the shortest of these windows.
+            await asyncio.sleep(draw.pick("gate.pause", (0.0, 0.0, 0.7)))
             receipt = await self._ask(SubmitGated(job=self._submission(), gate=gate))
             self._heard([receipt])
             if draw.chance("gate.cancel", 200):
