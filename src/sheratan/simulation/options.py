@@ -155,7 +155,7 @@ def draw_limits(choices: Choices) -> Limits:
         bulk_jobs_max=choices.pick("limits.bulk_jobs", (1_000, 1, 3)),
         bulk_look_jobs_max=choices.pick("limits.bulk_look_jobs", (10_000, 2, 7)),
         bulk_open_max=choices.pick("limits.bulk_open", (8, 1)),
-        workflow_runs_max=choices.pick("limits.workflow_runs", (10_000, 10_000, 6)),
+        workflow_runs_max=choices.pick("limits.workflow_runs", (10_000, 10_000, 6, 3)),
         schedules_max=choices.pick("limits.schedules", (100_000, 2)),
         approvals_open_max=choices.pick("limits.approvals_open", (10_000, 10_000, 2)),
     )

@@ -28,7 +28,7 @@ def draw_schedule(draw: Choices, submission: Submission, now_seconds: int) -> Sc
     else:
         seconds = now_seconds + draw.pick("schedule.in", (2, 30, 4_000))
         when = {"at_us": EPOCH_US + seconds * 1_000_000}
-    run = draw.pick("schedule.run", (None, None, _RUN))
+    run = draw.pick("schedule.run", (None, _RUN))
     # Those that ask for the same are to find it unchanged now and then.
     wanted = draw.pick("schedule.submission", (submission, _PLAIN, _PLAIN))
     return Schedule(

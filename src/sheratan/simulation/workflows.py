@@ -14,7 +14,7 @@ __all__ = ["draw_workflow", "keyed_workflow", "scheduled_workflow"]
 
 def draw_workflow(choices: Choices, queues: Sequence[str]) -> tuple[Workflow, dict[str, Any]]:
     """A graph of up to five nodes, and an input in which a value may be missing."""
-    below = choices.pick("workflow.below", ((), (), ("inner",), ("inner", "deep")))
+    below = choices.pick("workflow.below", ((), ("inner",), ("inner", "deep")))
     declared = _draw_one(choices, queues, "flow", (*below, "flow") if below else ())
     declared["workflows"] = [
         _draw_one(choices, queues, name, below[place + 1 :]) for place, name in enumerate(below)
