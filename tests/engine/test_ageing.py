@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,26 +11,11 @@ import pytest
 from sheratan.contracts.flow import FlowLimits, PartitionLimits, Rate
 from sheratan.contracts.jobs import Options, Submission
 from sheratan.contracts.worker import Assignment
-from sheratan.engine import window
 from sheratan.engine.commands import Cancel, LeaseJobs, LimitStarts
 from sheratan.engine.explain import story
 from sheratan.engine.ids import job_id
 from sheratan.simulation.memory import memory_faults
 from tests.engine.world import SECOND, World
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    made = World()
-    yield made
-    made.check()
-
-
-@pytest.fixture
-def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only a few jobs of a lane are in memory."""
-    for name, value in (("WINDOW_JOBS_MAX", 8), ("REFILL_JOBS", 4), ("LOW_JOBS", 2)):
-        monkeypatch.setattr(window, name, value)
 
 
 def age(world: World, seconds: float | None, subject: str = "queue:default", **more: Any) -> None:

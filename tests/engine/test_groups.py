@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,23 +16,8 @@ from sheratan.contracts.worker import Assignment, Registration
 from sheratan.engine import commands
 from sheratan.engine.commands import Cancel, LimitStarts, Pause, Resume, StartDraining
 from sheratan.engine.explain import story
-from sheratan.engine.replay import replay
-from sheratan.engine.verify import verify
 from sheratan.kernel.collecting import Member, groups_of
 from tests.engine.world import Answer, World
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    made = World()
-    yield made
-    checked(made)
-
-
-def checked(world: World) -> None:
-    world.check()
-    assert verify(world.store).problems == []
-    assert replay(world.store).differences == []
 
 
 def collector(
@@ -202,7 +186,7 @@ def test_no_more_run_together_than_one_lease_call_may_give() -> None:
     for _ in range(3):
         world.submit()
     assert numbers(world.lease(collector(world), 10)) == [(1, 1), (2, 1)]
-    checked(world)
+    world.check()
 
 
 def test_what_nobody_collects_has_no_groups_and_the_rule_it_had(world: World) -> None:
@@ -234,3 +218,18 @@ def test_groups_are_filled_in_order_and_lane_by_lane() -> None:
         Member(5, "a", 2),
     ]
     assert groups_of(members) == [[1, 4], [2], [5]]
+
+
+@pytest.mark.usefixtures("small_windows")
+def test_what_is_not_in_memory_is_looked_at_before_anything_else_starts(world: World) -> None:
+    plain, session = world.register("plain"), collector(world, 100, 5.0, "other")
+    for _ in range(12):
+        world.submit()
+    world.submit(kind="other", priority=9)
+    world.tick(5)
+    in_memory = len(world.state.windows[1])
+    assert 0 < in_memory < 12
+    calls = (commands.LeaseJobs(session=plain, slots=in_memory), commands.LeaseJobs(session=session, slots=2))
+    first, second = world.batch(*calls)
+    assert len(first.value) == in_memory
+    assert [one.kind for one in second.value] == ["work", "work"]

@@ -11,9 +11,15 @@ from sheratan.engine.batch import Batch
 from sheratan.engine.lease_input import Usable
 from sheratan.engine.state import Session
 from sheratan.kernel.collecting import Member, groups_of, waits_until
-from sheratan.store.rows import JobRow, Lane
+from sheratan.store.rows import JobRow, Lane, Ready
 
-__all__ = ["collected", "grouped", "in_groups"]
+__all__ = ["are_known", "collected", "grouped", "in_groups"]
+
+
+def are_known(batch: Batch, session: Session, usable: Usable) -> bool:
+    """Whether the next jobs of all lanes that collect are in memory; else they are read after this batch."""
+    lanes = (lane for _, lane in usable if lane.offered_as in session.collects)
+    return not any(None in _firsts(batch, lane) for lane in lanes)
 
 
 def collected(batch: Batch, session: Session, usable: Usable) -> tuple[Usable, list[list[int]]]:
@@ -56,10 +62,12 @@ def _depth(batch: Batch, lane: Lane) -> int:
 
 def _since(batch: Batch, lane: Lane) -> int:
     """Since when the next job of a lane is ready; where it has partitions, of the one that has the oldest."""
+    return min(row.since_us for row in _firsts(batch, lane) if row is not None)
+
+
+def _firsts(batch: Batch, lane: Lane) -> list[Ready | None]:
+    """The next job of a lane, or of each of its partitions; None where it is not in memory."""
     state = batch.state
     turns = state.partitions.turns.get(lane.lane)
     members = [lane.lane, *(turns.members if turns is not None else ())]
-    firsts = [state.windows[member].first for member in members if state.windows[member].depth]
-    # What is not in memory is read once this batch is committed.
-    batch.more |= None in firsts
-    return min((row.since_us for row in firsts if row is not None), default=batch.at_us)
+    return [state.windows[member].first for member in members if state.windows[member].depth]

@@ -9,7 +9,7 @@ import msgspec
 from sheratan.contracts.principal import ENGINE
 from sheratan.contracts.worker import Assignment
 from sheratan.engine.batch import Batch
-from sheratan.engine.collecting import collected, grouped, in_groups
+from sheratan.engine.collecting import are_known, collected, grouped, in_groups
 from sheratan.engine.dispatch_ageing import are_ageing
 from sheratan.engine.dispatch_partitions import are_among, choose
 from sheratan.engine.flow_state import FlowKey
@@ -60,6 +60,10 @@ def _serve(batch: Batch, session: Session, room: int) -> None:
         return
     given: dict[str, Any] = {"worker": session.subject, "slots": slots, "room": room, "lanes": lanes}
     if session.collects:
+        if not are_known(batch, session, usable):
+            # What it collects may have waited for long enough, and may be more urgent than all else.
+            batch.more = True
+            return
         usable = _collected(batch, session, usable, given)
     places = min(slots, room)
     if are_ageing(batch.state.flow.ageing, usable) or are_among(batch.state.partitions.turns, usable):
