@@ -44,6 +44,9 @@ def dispatch(batch: Batch) -> None:
         if room <= 0:
             return
         _serve(batch, session, room)
+    left = [session for session in waiting if session.waiting is not None]
+    # What others were given may leave a job in front that has waited for long enough to be collected.
+    batch.more |= len(left) < len(waiting) and any(session.collects for session in left)
 
 
 def _is_waiting(session: Session) -> bool:

@@ -70,12 +70,12 @@ class ModelScheduledRuns(ModelForks):
         wall_us = round(wanted.workflow.budget.wall_seconds_max * 1_000_000)
         run = self._add_run(
             ModelRun(
-                len(self.runs) + 1, public_id, known.plan, wanted.input, self.at_us + wall_us, {}, known.owner,
+                len(self.runs) + 1, public_id, known.plan, wanted.input, self.at_us + wall_us, {}, self.whom,
                 name=wanted.workflow.name,
             ),
             wall_us,
         )  # fmt: skip
-        self.starters.add(known.owner)
+        self.starters.add(self.whom)
         self.run_keys[key] = (run.id, ("", canonical(wanted.input)))
         self.hit("schedule.run_begun")
         return None, run.number
