@@ -49,7 +49,7 @@ BUGS: Final = (
         "what is not in memory is not read to see how long it has waited",
         "liveness",
         "F2",
-        (Change(_ENGINE, "    batch.more |= None in firsts\n", ""),),
+        (Change(_ENGINE, "return not any(None in _firsts(batch, lane) for lane in lanes)", "return True"),),
     ),
     Bug(
         "partitions-not-counted",

@@ -20,13 +20,12 @@ from sheratan.contracts.jobs import Options as JobOptions
 from sheratan.contracts.jobs import Submission
 from sheratan.contracts.principal import DEFAULT_TENANT
 from sheratan.simulation.choices import Choices
-from sheratan.simulation.clock import EPOCH_US
 from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.network import Connection, Network
 from sheratan.simulation.options import Options
 from sheratan.simulation.people import decide
 from sheratan.simulation.run_clients import RunClient
-from sheratan.simulation.scheduling import draw_schedule
+from sheratan.simulation.scheduling import ScheduleClient, draw_schedule
 from sheratan.simulation.story import Story
 
 __all__ = ["KINDS", "QUEUES", "VERSIONED", "Acknowledged", "Client"]
@@ -38,6 +37,8 @@ VERSIONED = "other"
 QUEUES = ("default", "b", "c")
 SIGNALS = ("go", "go", "stop")
 _ANSWER_SECONDS = 5.0
+_PAUSE_SECONDS, _PAUSE_SECONDS_MAX = 0.5, 8.0
+"""How long a client waits that reaches nobody, the first time and at most."""
 
 
 class Acknowledged(NamedTuple):
@@ -61,12 +62,14 @@ class Client:
         self._connection = Connection(network, name)
         self._known: list[str] = []
         self._runs = RunClient(self._ask, choices, network.coverage, QUEUES)
+        self._schedules = ScheduleClient(self._ask, self._submit, self._acknowledge, choices, network.loop)
         self._keys = 0
         self._menu = [name for name, weight in options.weights.items() for _ in range(weight)]
 
     async def run(self) -> None:
         """Do so many things, then leave."""
         done = tries = 0
+        pause = _PAUSE_SECONDS
         while done < self._options.operations and tries < 4 * self._options.operations:
             tries += 1
             await asyncio.sleep(self._choices.between("client.think", 0, self._options.think_us) / 1_000_000)
@@ -76,9 +79,10 @@ class Client:
             except SheratanError as error:
                 self._story.tell(f"{what}: {error.code}")
                 if error.code in ("disconnected", "unavailable"):
-                    await asyncio.sleep(0.5)
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, _PAUSE_SECONDS_MAX)
                     continue
-            done += 1
+            done, pause = done + 1, _PAUSE_SECONDS
 
     # ------------------------------------------------------------------------------------------------------------------
 
@@ -276,43 +280,7 @@ class Client:
         self._story.tell(f"schedule {schedule.name}: {answer}")
 
     async def _tend(self) -> None:
-        """Pause, resume, delete a schedule, or make up for what it did not do."""
-        page = await self._ask(api.ListSchedules())
-        if not page.items:
-            return
-        name = self._choices.pick("schedule.tended", [one.name for one in page.items])
-        what = self._choices.pick(
-            "schedule.tend", ("pause", "resume", "resume", "delete", "backfill", "backfill", "cancel")
-        )
-        if what == "pause":
-            await self._ask(api.PauseSchedule(name=name, reason="a test"))
-        elif what == "resume":
-            await self._ask(api.ResumeSchedule(name=name))
-        elif what == "delete":
-            await self._ask(api.DeleteSchedule(name=name, reason="a test"))
-        elif what == "cancel":
-            known = await self._ask(api.GetSchedule(name=name))
-            if known.last_job is not None:
-                await self._ask(api.CancelJob(id=known.last_job))
-            if known.last_run is not None:
-                await self._ask(api.CancelRun(id=known.last_run))
-        else:
-            await self._backfill(name)
-
-    async def _backfill(self, name: str) -> None:
-        known = await self._ask(api.GetSchedule(name=name))
-        now_us = EPOCH_US + self._network.loop.now_us
-        bases = (known.created_us, known.last_us or known.created_us, now_us, now_us)
-        newest_us = self._choices.pick("backfill.base", bases)
-        request = api.BackfillSchedule(
-            name=name,
-            from_us=newest_us - self._choices.pick("backfill.span", (30_000_000, 90_000_000)),
-            until_us=newest_us + self._choices.pick("backfill.until", (0, 0, 5_000_000)),
-            dry_run=self._choices.pick("backfill.dry_run", (False, False, True)),
-        )
-        for one in await self._ask(request):
-            if one.job is not None:
-                self.acknowledged.append(Acknowledged(one.job, None))
+        await self._schedules.tend()
 
     async def _look(self) -> None:
         for job in self._some_known(1):
@@ -375,8 +343,11 @@ class Client:
     def _heard(self, receipts: list[api.Receipt]) -> None:
         for receipt in receipts:
             self._story.tell(f"has {receipt.id}")
-            self.acknowledged.append(Acknowledged(receipt.id, None))
+            self._acknowledge(receipt.id)
             self._known.append(receipt.id)
+
+    def _acknowledge(self, job: str) -> None:
+        self.acknowledged.append(Acknowledged(job, None))
 
     def _noted(self, record: Any) -> None:
         final = record.state in ("succeeded", "failed", "cancelled")

@@ -21,7 +21,6 @@ from sheratan.simulation.model_lanes import (
     Parts,
     by_lane,
     by_partition,
-    first_in_line,
     lane_of,
     subjects,
     subjects_and_partitions,
@@ -192,9 +191,11 @@ class ModelFlow(ModelCode):
         for lane, jobs in by_lane(self.usable(worker, at_us)).items():
             found = by_partition(jobs)
             free = self._free(found, used, at_us)
+            if not free:
+                continue
             gains = self._gains(lane, free, at_us)
-            first = self._head(lane, free, self._partition_ahead, gains) if free else None
-            if first is not None and not self._stop(first, used, at_us):
+            first = self._head(lane, free, self._partition_ahead, gains)
+            if not self._stop(first, used, at_us):
                 return first
         return None
 
@@ -265,7 +266,7 @@ class ModelFlow(ModelCode):
             tag = max(ahead.get((lane, job.wanted.partition), 0), turn)
             return _urgency(job, gains), tag, job.number
 
-        return min(first_in_line(found), key=rank)
+        return min(self._in_line(lane, found), key=rank)
 
     def _gains(self, lane: Lane, found: Parts, at_us: int) -> dict[int, int]:
         """What the next job of each priority has gained by the time without a start of its priority."""
@@ -277,7 +278,7 @@ class ModelFlow(ModelCode):
         def rank(job: ModelJob) -> tuple[int, int]:
             return max(self._partition_ahead.get((lane, job.wanted.partition), 0), turn), job.number
 
-        for job in sorted(first_in_line(found), key=rank):
+        for job in sorted(self._in_line(lane, found), key=rank):
             if job.wanted.priority not in seen:
                 seen.add(job.wanted.priority)
                 since_us = max(job.since_us, self._started.get((lane, job.wanted.priority), 0))
@@ -287,8 +288,19 @@ class ModelFlow(ModelCode):
     def _all_gains(self, lanes: Mapping[Lane, Parts], used: _Used) -> dict[int, int]:
         gains: dict[int, int] = {}
         for lane, found in lanes.items():
-            gains |= self._gains(lane, self._free(found, used, self.at_us), self.at_us)
+            free = self._free(found, used, self.at_us)
+            gains |= self._gains(lane, free, self.at_us) if free else {}
         return gains
+
+    def _in_line(self, lane: Lane, found: Parts) -> list[ModelJob]:
+        """Of each partition the first job; of a lane without partitions all, as they may have aged differently."""
+        is_parted = set(found) != {None} or lane in self._parted
+        return [part[0] for part in found.values()] if is_parted else found[None]
+
+    @property
+    def _parted(self) -> set[Lane]:
+        """The lanes in which jobs of partitions are ready, whether limits hold them up or not."""
+        return {lane_of(job) for job in map(self.jobs.__getitem__, self.ready) if job.wanted.partition}
 
     def _ageing(self, lane: Lane) -> int:
         steps = [self.set_for.get(subject, NO_LIMITS).ageing_seconds for subject in subjects(lane)]
@@ -297,7 +309,7 @@ class ModelFlow(ModelCode):
     def note_start(self, chosen: list[ModelJob]) -> None:
         """These jobs are started: their lanes and partitions have had their turns, their rates are used."""
         begun, partitions_begun = self._turn, Counter(self._partition_turn)
-        partitioned = {lane_of(job) for job in map(self.jobs.__getitem__, self.ready) if job.wanted.partition}
+        parted = self._parted
         for job in chosen:
             self._pay(job, self.paid_off)
             lane = lane_of(job)
@@ -306,7 +318,7 @@ class ModelFlow(ModelCode):
             self._ahead[lane] = tag + self._cost_of_turn(job)
             if self._ageing(lane):
                 self._started[lane, job.wanted.priority] = self.at_us
-            if lane in partitioned:
+            if lane in parted:
                 member = (lane, job.wanted.partition)
                 tag = max(self._partition_ahead.get(member, 0), partitions_begun[lane])
                 self._partition_turn[lane] = max(self._partition_turn[lane], tag)

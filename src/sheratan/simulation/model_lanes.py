@@ -12,7 +12,6 @@ __all__ = [
     "Parts",
     "by_lane",
     "by_partition",
-    "first_in_line",
     "lane_of",
     "subjects",
     "subjects_and_partitions",
@@ -68,8 +67,3 @@ def by_lane(jobs: list[ModelJob]) -> dict[Lane, list[ModelJob]]:
     for job in jobs:
         lanes.setdefault(lane_of(job), []).append(job)
     return lanes
-
-
-def first_in_line(found: Parts) -> list[ModelJob]:
-    """Of each partition the first job; of a lane without partitions all, as they may have aged differently."""
-    return found[None] if set(found) == {None} else [part[0] for part in found.values()]

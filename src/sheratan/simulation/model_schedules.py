@@ -171,7 +171,9 @@ class ModelSchedules(ModelDead):
             if self._made_count() >= enough:
                 self.hit("schedule.goes_on")
                 return
-            if name not in self.touched:
+            if name in self.touched:
+                self.hit("schedule.touched_when_due")
+            else:
                 self._look_at(self.schedules[name], enough)
 
     def _made_count(self) -> int:

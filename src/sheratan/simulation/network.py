@@ -51,7 +51,9 @@ class Network:
         self._connections.setdefault(node, []).append(connection)
 
     def reset(self, node: str) -> None:
-        """A node has ended: the host closes its connections, and their callers hear of it."""
+        """A node has ended: the host closes its connections, and their callers hear of it. Nobody listens there."""
+        if self.server is not None and self.server.node == node:
+            self.server = None
         for connection in self._connections.pop(node, ()):
             connection.reset()
 

@@ -33,12 +33,12 @@ class RunClient:
 
     async def act(self) -> str:
         """Do one thing; says which run it was done with."""
-        what = self._choices.between("client.workflow", 0, 5)
+        what = self._choices.between("client.workflow", 0, 7)
         if self._runs and what == 0:
             return await self._cancel()
         if self._runs and what == 1:
             return await self._cancel_part()
-        if self._runs and what in (3, 4):
+        if self._runs and what in (3, 4, 5, 6):
             return await self._fork()
         if what == 2:
             return await self._run_keyed()
@@ -86,7 +86,7 @@ class RunClient:
     async def _fork_one(self, run: str) -> str:
         """Continue a run once it has ended, or when that takes too long: then it is refused, unless it is stopped."""
         draw, changes = self._choices, dict[str, Any]()
-        for keeps in (True, None):
+        for keeps in (None, None, True, None):
             with suppress(TimedOut):
                 await self._ask(
                     api.WaitForRun(id=run, timeout_seconds=draw.pick("client.fork_after", (4.0, 0.1)))
@@ -97,14 +97,19 @@ class RunClient:
                     await self._ask(
                         api.CancelRun(id=run, keeps=draw.pick("client.fork_keeps", (True, True, False)))
                     )
+        if draw.between("client.fork_as_it_was", 0, 2) == 0:
+            return await self._start(api.ForkRun(id=run))
         record = await self._ask(api.GetRun(id=run))
         if draw.between("client.fork_input", 0, 1):
             key = draw.pick("client.fork_key", sorted(record.input))
             changes["input"] = {**record.input, key: draw.pick("client.fork_value", (1, [1], [1, 2]))}
-        if draw.between("client.fork_workflow", 0, 2) == 0:
-            changes["workflow"] = _otherwise(record.declared)
+        if draw.between("client.fork_workflow", 0, 1) == 0:
+            changes["workflow"] = _otherwise(record.declared, draw)
         node = draw.pick("client.fork_node", (None, None, "n0", "n1", "n3"))
-        return await self._start(api.ForkRun(id=run, node=node, **changes))
+        new = await self._start(api.ForkRun(id=run, node=node, **changes))
+        if draw.between("client.fork_undone", 0, 3) == 0:
+            await self._ask(api.CancelRun(id=new, keeps=False))
+        return new
 
     async def _start(self, request: api.Request) -> str:
         receipt = await self._ask(request)
@@ -112,11 +117,12 @@ class RunClient:
         return str(receipt.id)
 
 
-def _otherwise(workflow: Workflow) -> Workflow:
-    """The same workflow with a tag on its last node, or on that of the last workflow that it brings along."""
-    if workflow.workflows:
+def _otherwise(workflow: Workflow, draw: Choices) -> Workflow:
+    """The same workflow with a tag on one of its nodes, or on one of the last workflow that it brings along."""
+    if workflow.workflows and draw.between("client.fork_inner", 0, 1):
         *brought, inner = workflow.workflows
-        return msgspec.structs.replace(workflow, workflows=(*brought, _otherwise(inner)))
-    *others, last = workflow.nodes
-    tagged = msgspec.structs.replace(last, tags=("again",) if not last.tags else ())
-    return msgspec.structs.replace(workflow, nodes=(*others, tagged))
+        return msgspec.structs.replace(workflow, workflows=(*brought, _otherwise(inner, draw)))
+    changed = draw.between("client.fork_changed", 0, len(workflow.nodes) - 1)
+    nodes = list(workflow.nodes)
+    nodes[changed] = msgspec.structs.replace(nodes[changed], tags=() if nodes[changed].tags else ("again",))
+    return msgspec.structs.replace(workflow, nodes=tuple(nodes))

@@ -1,19 +1,27 @@
-"""The schedules that simulated clients create."""
+"""What simulated clients do with schedules: create some, and tend those that there are."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from sheratan.contracts import api
 from sheratan.contracts.jobs import Submission
-from sheratan.contracts.schedules import Schedule, ScheduledRun
+from sheratan.contracts.schedules import Schedule, ScheduledRun, ScheduleRecord
 from sheratan.simulation.choices import Choices
 from sheratan.simulation.clock import EPOCH_US
+from sheratan.simulation.loop import SimulatedLoop
 from sheratan.simulation.workflows import scheduled_workflow
 
-__all__ = ["SCHEDULES", "draw_schedule"]
+__all__ = ["SCHEDULES", "ScheduleClient", "draw_schedule"]
 
 SCHEDULES: Final = ("s1", "s2", "s3")
 _EVERY_SECONDS: Final = (3.0, 15.0, 60.0)
+_AHEAD_US: Final = 1_500
+"""So long before a schedule is due somebody does something with it, while the engine may be at another commit."""
+
+_PATIENCE_US: Final = 15_000_000
 _CRONS: Final = ("*/20 * * * * *", "*/7 * * * * *", "*/30 * * * * *")
 
 
@@ -47,3 +55,81 @@ def draw_schedule(draw: Choices, submission: Submission, now_seconds: int) -> Sc
 
 _PLAIN: Final = Submission(kind="work", input="beat")
 _RUN: Final = ScheduledRun(workflow=scheduled_workflow(), input={"n": 1})
+
+
+class ScheduleClient:
+    """The part of a client that tends schedules."""
+
+    def __init__(
+        self,
+        ask: Callable[[api.Request], Awaitable[Any]],
+        submit: Callable[[], Awaitable[None]],
+        acknowledge: Callable[[str], None],
+        choices: Choices,
+        loop: SimulatedLoop,
+    ) -> None:
+        self._ask = ask
+        self._submit = submit
+        self._acknowledge = acknowledge
+        self._choices = choices
+        self._loop = loop
+
+    async def tend(self) -> None:
+        """Pause, resume, delete a schedule, or make up for what it did not do; at any time, or when it is due."""
+        page = await self._ask(api.ListSchedules())
+        if not page.items:
+            return
+        name = self._choices.pick("schedule.tended", [one.name for one in page.items])
+        known = await self._ask(api.GetSchedule(name=name))
+        if self._choices.between("schedule.when_due", 0, 2) and known.due_us is not None:
+            ahead_us = known.due_us - EPOCH_US - self._loop.now_us - _AHEAD_US
+            # Of a clock that was set it knows nothing.
+            if 0 < ahead_us < _PATIENCE_US:
+                await self._tend_when_due(name, known.due_us, ahead_us)
+                return
+        what = self._choices.pick(
+            "schedule.tend", ("pause", "resume", "resume", "delete", "backfill", "backfill", "cancel")
+        )
+        if what == "backfill":
+            await self._backfill(known)
+        elif what == "cancel":
+            if known.last_job is not None:
+                await self._ask(api.CancelJob(id=known.last_job))
+            if known.last_run is not None:
+                await self._ask(api.CancelRun(id=known.last_run))
+        else:
+            await self._ask(_REQUESTS[what](name))
+
+    async def _tend_when_due(self, name: str, due_us: int, ahead_us: int) -> None:
+        """Do something with it while something else is written, so that one batch sees this and the time."""
+        await asyncio.sleep(ahead_us / 1_000_000)
+        what = self._choices.pick("schedule.tend_due", ("backfill", "backfill", "delete", "pause"))
+        if what == "backfill":
+            firing = api.BackfillSchedule(name=name, from_us=due_us, until_us=due_us, dry_run=False)
+            await asyncio.gather(self._submit(), self._make_up(firing))
+        else:
+            await asyncio.gather(self._submit(), self._ask(_REQUESTS[what](name)))
+
+    async def _backfill(self, known: ScheduleRecord) -> None:
+        now_us = EPOCH_US + self._loop.now_us
+        bases = (known.created_us, known.last_us or known.created_us, now_us, now_us)
+        newest_us = self._choices.pick("backfill.base", bases)
+        request = api.BackfillSchedule(
+            name=known.name,
+            from_us=newest_us - self._choices.pick("backfill.span", (30_000_000, 90_000_000)),
+            until_us=newest_us + self._choices.pick("backfill.until", (0, 0, 5_000_000)),
+            dry_run=self._choices.pick("backfill.dry_run", (False, False, True)),
+        )
+        await self._make_up(request)
+
+    async def _make_up(self, request: api.BackfillSchedule) -> None:
+        for one in await self._ask(request):
+            if one.job is not None:
+                self._acknowledge(one.job)
+
+
+_REQUESTS: Final[dict[str, Callable[[str], api.Request]]] = {
+    "pause": lambda name: api.PauseSchedule(name=name, reason="a test"),
+    "resume": lambda name: api.ResumeSchedule(name=name),
+    "delete": lambda name: api.DeleteSchedule(name=name, reason="a test"),
+}
