@@ -44,9 +44,13 @@ def dispatch(batch: Batch) -> None:
         if room <= 0:
             return
         _serve(batch, session, room)
+    batch.more |= _may_collect(waiting)
+
+
+def _may_collect(waiting: list[Session]) -> bool:
+    """Whether what others were given may have left a job in front that has waited for long enough to be collected."""
     left = [session for session in waiting if session.waiting is not None]
-    # What others were given may leave a job in front that has waited for long enough to be collected.
-    batch.more |= len(left) < len(waiting) and any(session.collects for session in left)
+    return len(left) < len(waiting) and any(session.collects for session in left)
 
 
 def _is_waiting(session: Session) -> bool:

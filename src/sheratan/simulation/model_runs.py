@@ -164,8 +164,8 @@ class ModelRuns(ModelSchedules):
 
     def _take_step(self, run: ModelRun) -> bool:
         """Take one step of a run; False when there is none to take."""
+        self._hear(run)
         for node in run.nodes.values():
-            self._hear_from_below(node)
             node.settle()
         before = run.stands
         if run.state == "running":
@@ -178,11 +178,13 @@ class ModelRuns(ModelSchedules):
             self._undo(run)
         return before != run.stands
 
-    def _hear_from_below(self, node: ModelNode) -> None:
-        for item, number in node.runs.items():
-            if not self.runs[number].is_open:
-                state = self.runs[number].state
-                node.ends[item] = state if state in ("succeeded", "cancelled") else "failed"
+    def _hear(self, run: ModelRun) -> None:
+        """Note which runs of the nodes of a run have ended, and how."""
+        for node in run.nodes.values():
+            for item, number in node.runs.items():
+                if not self.runs[number].is_open:
+                    state = self.runs[number].state
+                    node.ends[item] = state if state in ("succeeded", "cancelled") else "failed"
 
     def _is_at_rest(self, run: ModelRun) -> bool:
         numbers = [number for node in run.nodes.values() for number in node.jobs.values()]

@@ -15,9 +15,8 @@ class ModelSubRuns(ModelRuns):
 
     def _begin_sub_run(self, new: NewRun) -> None:
         parent = self.runs[new.parent]
-        for node in parent.nodes.values():
-            # That a part of a node has ended makes room for the next one, and may be nothing to decide about.
-            self._hear_from_below(node)
+        # That a part of a node has ended makes room for the next one, and may be nothing to decide about.
+        self._hear(parent)
         # Jobs may have been submitted before it.
         self._feed_some([run for run in self.runs.values() if run.is_open])
         if self.draining or (new.node, new.item) not in self._sub_parts(parent):
