@@ -212,6 +212,7 @@ def test_limits_are_set_listed_and_lifted(server: Server) -> None:
         "concurrency": 5,
         "rate": {"count": 100, "period_seconds": 60.0, "burst": 10},
         "weight": 2,
+        "ageing_seconds": None,
         "per_partition": None,
     }
     assert "5 at once; 100 in 60 s" in server.cli("queue", "list").stdout

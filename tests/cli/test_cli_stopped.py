@@ -16,7 +16,7 @@ from tests.cli.conftest import Stopped
 from tests.support import clean_environment, run_cli
 from tools.source_tree import ROOT
 
-NONE = {"concurrency": None, "rate": None, "weight": 1, "per_partition": None}
+NONE = {"concurrency": None, "rate": None, "weight": 1, "ageing_seconds": None, "per_partition": None}
 
 
 def test_jobs_are_listed_and_shown(stopped: Stopped) -> None:

@@ -43,6 +43,7 @@ def test_every_bit_flip_in_a_page_is_found_and_located(data: Path, hands: Hands)
     assert checked(data).ok
 
 
+@pytest.mark.timeout(400)
 def test_all_eight_bits_of_every_byte_of_one_entry_are_watched(data: Path, hands: Hands) -> None:
     first_seq, lines = hands.page_of(20)
     body = b"\n".join(lines)

@@ -170,7 +170,7 @@ CHANGES = [
     ("DELETE FROM schedule WHERE name = 'plain'", "J5", "schedule"),
     (
         "INSERT INTO schedule SELECT tenant, 'more', state, definition, payload, on_behalf_of, created_us, after_us,"
-        " due_us, last_us, last_job, entry FROM schedule WHERE name = 'plain'",
+        " due_us, last_us, last_job, entry, last_run FROM schedule WHERE name = 'plain'",
         "J5",
         "schedule",
     ),

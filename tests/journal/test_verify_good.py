@@ -12,7 +12,7 @@ import sheratan
 from sheratan import Context, Fatal
 from sheratan.contracts.journal import ENTRY_TYPES
 from sheratan.contracts.limits import Limits
-from sheratan.engine.commands import Cancel, EndSession
+from sheratan.engine.commands import Cancel, EndSession, Pause, Resume
 from sheratan.engine.replay import replay
 from sheratan.engine.verify import verify
 from sheratan.store.sqlite.store import SqliteStore
@@ -20,17 +20,27 @@ from tests.journal.tamper import checked, reader_of
 from tests.journal.world import SECOND_US, World, eventful, new
 
 
+@pytest.fixture
+def tenant_data(tmp_path: Path) -> Path:
+    """A data file of one's own, in which a tenant was paused and resumed."""
+    world = World(tmp_path / "tenant.db")
+    world.ask(Pause(subject="tenant:default", reason="lunch"))
+    world.ask(Resume(subject="tenant:default"))
+    world.close()
+    return tmp_path / "tenant.db"
+
+
 def test_journals_with_every_type_of_entry_verify_and_count_them(
-    data: Path, runs_data: Path, pruned_data: Path, gates_data: Path
+    data: Path, runs_data: Path, pruned_data: Path, gates_data: Path, tenant_data: Path
 ) -> None:
     counted = set()
-    for path in (data, runs_data, pruned_data, gates_data):
+    for path in (data, runs_data, pruned_data, gates_data, tenant_data):
         found = checked(path)
         assert found.problems == []
         assert found.ok
         assert found.tables_compared
         assert sum(found.counts.values()) == found.entries
-        assert found.counts["job.submitted"] == found.jobs
+        assert found.counts.get("job.submitted", 0) == found.jobs
         counted |= set(found.counts)
     assert counted == set(ENTRY_TYPES)
 
