@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from sheratan.contracts.errors import Pruned
+from sheratan.contracts.jobs import Submission
+from sheratan.contracts.worker import Assignment
 from sheratan.engine.commands import KeepJobs
 from sheratan.engine.views import find_view
 from tests.engine.world import SECOND, World
 
-__all__ = ["DAY", "HOUR", "done", "keep", "rows", "stands"]
+__all__ = ["DAY", "HOUR", "child_of_pruned", "done", "keep", "rows", "stands"]
 
 HOUR = 3_600
 DAY = 24 * HOUR
@@ -37,6 +39,20 @@ def stands(world: World, job: str) -> bool:
     except Pruned:
         return False
     return True
+
+
+def child_of_pruned(world: World) -> Assignment:
+    """The attempt of a job whose parent was pruned; its kind is `other`."""
+    keep(world, 60, "work")
+    world.submit(run_timeout_seconds=DAY)
+    [given] = world.lease(world.register())
+    [child] = world.spawn(given, 1, Submission(kind="other"))
+    world.settle(given)
+    world.tick(HOUR)
+    assert rows(world)["job"] == 1
+    [held] = world.lease(world.register("v", ["other"]))
+    assert held.id == child
+    return held
 
 
 def rows(world: World) -> dict[str, int]:

@@ -233,3 +233,16 @@ def test_what_is_not_in_memory_is_looked_at_before_anything_else_starts(world: W
     first, second = world.batch(*calls)
     assert len(first.value) == in_memory
     assert [one.kind for one in second.value] == ["work", "work"]
+
+
+def test_what_others_are_given_may_leave_jobs_that_have_waited_long_enough(world: World) -> None:
+    # The collector is asked first, and must be asked again.
+    session, plain = collector(world, 20, 5.0), world.register("plain")
+    old = world.submit()
+    world.tick(3)
+    urgent = world.submit(priority=0)
+    answer = world.ask_lease(session, 2)
+    world.tick(2.5)
+    assert waits(answer), "the next one has not waited for long enough"
+    assert [one.id for one in world.lease(plain)] == [urgent]
+    assert [one.id for one in answer.value] == [old]

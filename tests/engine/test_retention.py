@@ -14,7 +14,6 @@ from sheratan.contracts.errors import (
 )
 from sheratan.contracts.filters import JobFilter
 from sheratan.contracts.ids import parse_job_id
-from sheratan.contracts.jobs import Submission
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.retention import PreviewRetention, RetentionPreview
 from sheratan.engine.batch import Batch
@@ -25,7 +24,7 @@ from sheratan.engine.retention_views import list_retention, preview_retention
 from sheratan.engine.views import find_view, job_record
 from sheratan.store.port import Search
 from sheratan.store.unit import Unit
-from tests.engine.retaining import DAY, HOUR, done, keep, rows, stands
+from tests.engine.retaining import DAY, HOUR, child_of_pruned, done, keep, rows, stands
 from tests.engine.runs import node, wf, work_off
 from tests.engine.test_dead_letters import failed
 from tests.engine.world import BIG, PERSON, SECOND, World
@@ -88,16 +87,9 @@ def test_a_late_report_about_a_job_that_was_pruned_is_kept_as_evidence(world: Wo
 
 
 def test_who_asked_for_a_job_is_known_when_those_that_it_descends_from_were_pruned(world: World) -> None:
-    keep(world, 60, "work")
-    world.submit(run_timeout_seconds=DAY)
-    [given] = world.lease(world.register())
-    [child] = world.spawn(given, 1, Submission(kind="other"))
-    world.settle(given)
-    world.tick(HOUR)
-    assert rows(world)["job"] == 1
-    [held] = world.lease(world.register("v", ["other"]))
+    held = child_of_pruned(world)
     batch = Batch(world.state, Unit(world.state.head, now_us=0, policy=0, next_number=9), world.randomness, 0)
-    assert find_requester(batch, find_view(world.store, child).job) == PERSON.on_behalf_of
+    assert find_requester(batch, find_view(world.store, held.id).job) == PERSON.on_behalf_of
     world.settle(held)
 
 

@@ -17,7 +17,7 @@ from sheratan.engine.inbox import list_approvals
 from sheratan.engine.views import find_view, job_record
 from sheratan.kernel.canonical import canonical, digest
 from tests.engine.approving import asked, seen, vote
-from tests.engine.retaining import DAY, HOUR, done, keep, rows, stands
+from tests.engine.retaining import DAY, HOUR, child_of_pruned, done, keep, rows, stands
 from tests.engine.runs import FAILED, node, wf, work_off
 from tests.engine.test_dead_letters import failed
 from tests.engine.world import BIG, SECOND, World
@@ -150,19 +150,11 @@ def test_a_schedule_fires_again_after_its_last_job_has_been_kept_for_long_enough
 
 
 def test_a_job_may_wait_although_those_that_it_descends_from_were_pruned(world: World) -> None:
-    keep(world, 60, "work")
-    world.submit(run_timeout_seconds=DAY)
-    [given] = world.lease(world.register())
-    [child] = world.spawn(given, 1, Submission(kind="other"))
-    world.settle(given)
-    world.tick(HOUR)
-    assert rows(world)["job"] == 1
-    [held] = world.lease(world.register("v", ["other"]))
-    assert held.id == child
+    held = child_of_pruned(world)
     [grandchild] = world.spawn(held, 1, Submission(kind="work"))
     assert world.park(held, Wait(name="wait:jobs", occurrence=1, what="jobs", jobs=(grandchild,)))
     world.run(world.register())
-    assert world.state_of(child) == "queued"
+    assert world.state_of(held.id) == "queued"
 
 
 def test_a_job_that_fails_after_one_was_pruned_that_it_had_been_given_by_its_key(world: World) -> None:
