@@ -26,9 +26,6 @@ from sheratan.store.sqlite.store import connect_owner, open_reader
 __all__ = ["DATABASE", "EXPORT", "LOG", "How", "Specimen", "Verdict", "count_verdicts", "draw_flips"]
 
 DATABASE, LOG, EXPORT = "sheratan.db", "sheratan.db-wal", "journal.jsonl"
-_GATES = "gate"
-"""The script sends nothing through gates; that the tree of an empty table is looked into is seen all the same."""
-
 _SEEDS_MAX = 200
 _COMMITS_IN_LOG = 5
 """How many commits a crash leaves in the log at least."""
@@ -258,7 +255,7 @@ def _is_full(path: Path) -> bool:
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     try:
         tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-        tables = [table for table in tables if not table.startswith(FULL_TEXT) and table != _GATES]
+        tables = [table for table in tables if not table.startswith(FULL_TEXT)]
         return all(connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchall() for table in tables)  # noqa: S608
     finally:
         connection.close()

@@ -23,6 +23,7 @@ from sheratan.contracts.errors import (
 )
 from sheratan.contracts.filters import JobFilter
 from sheratan.contracts.flow import FlowLimits, PartitionLimits, Rate
+from sheratan.contracts.gates import Debounce, Throttle
 from sheratan.contracts.jobs import ErrorClass, JobError, Submission
 from sheratan.contracts.schedules import Schedule
 from sheratan.contracts.workflows import WORKFLOW_FORMAT, Node, Workflow
@@ -187,10 +188,18 @@ async def _keep(shop: Workshop, number: int, draw: random.Random) -> None:
     await shop.ask(commands.KeepJobs(kind=SHORT, keep_us=_SECOND_US, reason=f"step {number}"))
 
 
+async def _submit_through_gate(shop: Workshop, number: int, draw: random.Random) -> None:
+    """One of a burst: it takes the place of the one before it, or the one before it stands for it."""
+    debounce = Debounce(key="pane", window_seconds=draw.randrange(1, 10), longest_seconds=30.0)
+    throttle = Throttle(key="mail", period_seconds=draw.randrange(1, 10), jobs=2)
+    await shop.submit_gated(draw.choice((debounce, throttle)), number)
+
+
 _STEPS = (
     _submit, _submit, _submit, _submit_for_later, _submit_with_limit, _submit_after,
     _work_off, _work_off, _work_off, _work_off, _report_again, _signal, _signal, _cancel, _pause,
     _resume, _limit, _bulk, _schedule, _run, _unblock, _submit_for_somebody, _keep,
+    _submit_through_gate,
 )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from sheratan.contracts.code import Difference
 from sheratan.contracts.errors import (
     SheratanError,
 )
+from sheratan.contracts.gates import Gate, SubmitGated
 from sheratan.contracts.jobs import JobError, KindDescription, Options, Submission
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
@@ -30,6 +31,7 @@ from sheratan.engine import commands
 from sheratan.engine.decider import Decider
 from sheratan.engine.engine import Engine
 from sheratan.engine.prepare import prepare, prepare_reports, prepare_signal, prepare_steps
+from sheratan.engine.prepare_gates import prepare_gated
 from sheratan.store.sqlite.store import SqliteStore, connect_owner
 
 __all__ = ["KIND", "Workshop", "workshop"]
@@ -141,6 +143,12 @@ class Workshop:
         [child] = await self.ask(asked)
         self.notes.jobs.append(child)
         return str(child)
+
+    async def submit_gated(self, gate: Gate, value: Any) -> None:
+        """Submit a job through a gate, which may give back one that was there before."""
+        wanted = SubmitGated(job=Submission(kind=KIND.name, input=value), gate=gate)
+        receipt = await self.ask(prepare_gated(wanted, self.engine.kinds, self.engine.limits))
+        self.notes.jobs.append(receipt.id)
 
     async def park(self, given: Assignment, seconds: float, child: str | None = None) -> None:
         """An attempt gives its slot back, and waits for a signal or for the end of a job, or for so long."""
