@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from sheratan.sdk.kind import Kind, job
     from sheratan.sdk.runs import RunHandle
+    from sheratan.sdk.step_retry import StepRetry
     from sheratan.sdk.worker import Worker
     from sheratan.sdk.workflow import WorkflowBuilder
     from sheratan.wiring.server import open_engine as open
@@ -58,6 +59,7 @@ __all__ = [
     "RunHandle",
     "SheratanError",
     "StepFailed",
+    "StepRetry",
     "Throttle",
     "WaitTimedOut",
     "Worker",
@@ -84,6 +86,7 @@ def __getattr__(name: str) -> Any:
             errors,
             kind,
             runs,
+            step_retry,
             worker,
             workflow,
         )
@@ -96,6 +99,7 @@ def __getattr__(name: str) -> Any:
             errors,
             kind,
             runs,
+            step_retry,
             worker,
             workflow,
             refusals,

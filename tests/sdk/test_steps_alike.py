@@ -325,7 +325,7 @@ def test_a_step_that_is_given_up_while_it_is_recorded_counts() -> None:
     async def scenario() -> None:
         way = Way()
         steps = way.steps()
-        asked = asyncio.create_task(steps.run("step", lambda: 7, (), retry=True))
+        asked = asyncio.create_task(steps.run("step", lambda: 7, ()))
         await way.was_asked.wait()
         waiting = asyncio.create_task(asyncio.wait_for(asked, 0))
         for _ in range(5):
@@ -339,7 +339,7 @@ def test_a_step_that_is_given_up_while_it_is_recorded_counts() -> None:
 def test_an_attempt_that_is_to_stop_does_not_wait_until_its_step_is_recorded() -> None:
     async def scenario() -> None:
         way = Way()
-        asked = asyncio.create_task(way.steps().run("step", lambda: 7, (), retry=True))
+        asked = asyncio.create_task(way.steps().run("step", lambda: 7, ()))
         await way.was_asked.wait()
         way.is_cancelled = True
         asked.cancel()
@@ -356,7 +356,7 @@ def test_an_attempt_that_was_given_up_begins_no_more_steps() -> None:
         way.answers.put_nowait(LostLease("it was given up"))
         for name in ("first", "second"):
             with pytest.raises(LostLease):
-                await steps.run(name, lambda: 7, (), retry=True)
+                await steps.run(name, lambda: 7, ())
         assert [one.name for one in way.sent] == ["first"]
 
     asyncio.run(scenario())
@@ -369,8 +369,8 @@ def test_a_task_that_a_step_has_started_may_ask_another_job_for_steps() -> None:
         other.answers.put_nowait(None)
 
         async def act() -> int:
-            return int(await other.steps().run("step", lambda: 7, (), retry=True))
+            return int(await other.steps().run("step", lambda: 7, ()))
 
-        assert await mine.steps().run("step", act, (), retry=True) == 7
+        assert await mine.steps().run("step", act, ()) == 7
 
     asyncio.run(scenario())

@@ -16,6 +16,7 @@ from sheratan.sdk.approval import Approval
 from sheratan.sdk.children import Child, Offered
 from sheratan.sdk.errors import ChildFailed, Fatal
 from sheratan.sdk.options import ApprovalOptions, SubmissionOptions, read_options
+from sheratan.sdk.step_retry import StepRetry, run_with_tries
 from sheratan.sdk.steps import Steps
 
 __all__ = ["Context", "Ended"]
@@ -95,7 +96,9 @@ class Context:
         known = msgspec.structs.replace(self._assignment, input=msgspec.Raw(b"null"))
         return _detached, (msgspec.json.encode(known),)
 
-    async def step(self, name: str, function: Callable[..., Any], *arguments: Any, retry: bool = True) -> Any:
+    async def step(
+        self, name: str, function: Callable[..., Any], *arguments: Any, retry: bool | StepRetry = True
+    ) -> Any:
         """Run a function once and remember what it gave: a later attempt at this job gets that and does not run it.
 
         It is remembered by its name and how often that name was used before, so a loop may use the same name. The
@@ -106,7 +109,8 @@ class Context:
         When the function raises, the attempt fails as if the handler had raised it, and the next attempt runs the step
         again; the handler is cancelled once the steps beside this one have ended. A failure that is for good is
         recorded, and raised here as StepFailed, now and in every later attempt: one that is Fatal, one in the last
-        attempt that the job has, and any with `retry=False`.
+        attempt that the job has, and any with `retry=False`. With a `StepRetry` the step has tries of its own, which
+        use up no attempts: each that fails is recorded, and the job gives its slot back until the next.
 
         Raises LostLease when this attempt has been given up. When earlier attempts have recorded other steps than those
         that this handler asks for, its code has changed: it is cancelled, and its job blocked. Only async handlers
@@ -114,7 +118,9 @@ class Context:
         """
         if self._steps is None:
             raise Fatal("only an async handler has steps; a plain function that blocks can be a step of one")
-        return await self._steps.run(name, function, arguments, retry=retry)
+        if isinstance(retry, StepRetry):
+            return await run_with_tries(self._steps, self.job_id, (name, function, arguments), retry)
+        return await self._steps.run(name, function, arguments, "ends attempt" if retry else "final")
 
     async def patched(self, name: str) -> bool:
         """Whether to go the new way at a point where the handler's code was changed on purpose.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -12,6 +12,7 @@ from sheratan.contracts.code import Difference
 from sheratan.contracts.jobs import ErrorClass, JobError
 
 __all__ = [
+    "FINAL_CLASSES",
     "ApprovalChanged",
     "ApprovalDenied",
     "ApprovalExpired",
@@ -29,6 +30,9 @@ __all__ = [
     "WaitTimedOut",
     "describe",
 ]
+
+FINAL_CLASSES: Final = ("fatal", "bug")
+"""The classes of errors after which nothing is tried again."""
 
 
 class HandlerError(Exception):

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from contextvars import ContextVar, copy_context
-from typing import Any, Final, NoReturn, TypeVar
+from functools import partial
+from typing import Any, Final, Literal, NoReturn, TypeVar
 
 import msgspec
 
@@ -20,6 +21,7 @@ from sheratan.contracts.values import convert
 from sheratan.contracts.worker import PATCH_PREFIX, Assignment, StepRecord, StepReport, Wait, What
 from sheratan.sdk import step_replay
 from sheratan.sdk.errors import (
+    FINAL_CLASSES,
     ApprovalDenied,
     ApprovalExpired,
     Fatal,
@@ -34,7 +36,7 @@ from sheratan.sdk.step_output import StepOutput, Unreadable
 from sheratan.sdk.step_replay import Key, Replay, changed
 from sheratan.sdk.step_watch import tell_of
 
-__all__ = ["Alone", "Parked", "Steps", "Surroundings"]
+__all__ = ["Alone", "OnFailure", "Parked", "Steps", "Surroundings"]
 
 T = TypeVar("T")
 
@@ -47,8 +49,8 @@ QUIET_SECONDS: Final = 0.2
 _RUNS: Final[ContextVar[tuple[Steps, str] | None]] = ContextVar("sheratan_step", default=None)
 """The step that runs in this task, if one does, and whose it is."""
 
-_FINAL: Final = ("fatal", "bug")
-"""The classes of errors after which no job is tried again."""
+OnFailure = Literal["ends attempt", "final", "recorded"]
+"""What comes of a step's failure: another attempt; or it is recorded, as one that is for good or as what it is."""
 
 _NULL: Final = msgspec.Raw(b"null")
 
@@ -120,15 +122,20 @@ class Steps:
     # What a handler asks for
 
     async def run(
-        self, name: str, function: Callable[..., Any], arguments: tuple[Any, ...], *, retry: bool
+        self,
+        name: str,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        on_failure: OnFailure = "ends attempt",
     ) -> Any:
-        """The output of a step: recorded before, or run now and recorded. Without `retry`, its failure is for good."""
+        """The output of a step: recorded before, or run now and recorded."""
         _check_name(name)
         kind = StepOutput.of(function)
         key = self._take_key(name)
         record = await self._replay.record(key)
         if record is None:
-            data = await self._begin(lambda: self._execute(key, kind, function, arguments, retry=retry))
+            call = partial(self._call, function, arguments)
+            data = await self._begin(lambda: self._execute(key, kind, call, on_failure))
         elif record.error is not None:
             raise StepFailed(name, record.error)
         else:
@@ -310,21 +317,15 @@ class Steps:
             self._none_runs.set()
 
     async def _execute(
-        self,
-        key: Key,
-        kind: StepOutput,
-        function: Callable[..., Any],
-        arguments: tuple[Any, ...],
-        *,
-        retry: bool,
+        self, key: Key, kind: StepOutput, call: Callable[[], Awaitable[Any]], on_failure: OnFailure
     ) -> bytes:
         before = _RUNS.get()
         _RUNS.set((self, key[0]))
         tell_of(self._assignment, key[0])
         try:
-            data = kind.dump(await self._call(function, arguments))
+            data = kind.dump(await call())
         except (Exception, SystemExit) as error:
-            await self._fail(key, error, retry=retry)
+            await self._fail(key, error, on_failure)
         finally:
             _RUNS.set(before)
         await self._record(key, output=msgspec.Raw(data))
@@ -354,14 +355,15 @@ class Steps:
         found = await loop.run_in_executor(self._around.threads, run, function, *arguments)
         return await found if inspect.isawaitable(found) else found
 
-    async def _fail(self, key: Key, error: Exception | SystemExit, *, retry: bool) -> NoReturn:
-        """A step has failed: for good, which is recorded, or for this attempt."""
+    async def _fail(self, key: Key, error: Exception | SystemExit, on_failure: OnFailure) -> NoReturn:
+        """A step has failed: for this attempt, or so that it is recorded."""
         described = describe(error)
         given = self._assignment
-        if not retry and described.error_class not in _FINAL:
+        if on_failure == "final" and described.error_class not in FINAL_CLASSES:
             described = msgspec.structs.replace(described, error_class="fatal", retry_after_seconds=None)
         is_last = given.attempt - given.worker_losses >= given.attempts_max
-        if not is_last and described.error_class not in _FINAL:
+        ends_attempt = on_failure == "ends attempt" and not is_last
+        if ends_attempt and described.error_class not in FINAL_CLASSES:
             raise _FailedForNow(key[0], described)
         await self._record(key, error=described)
         raise StepFailed(key[0], described) from error

@@ -177,7 +177,7 @@ class Durable:
             self._witness.story.blame(f"job {self._given.number} does a step that was not there before")
 
         if self._given.number % 3 == 1:
-            await steps.run("another", act, (), retry=True)
+            await steps.run("another", act, ())
 
     async def _wait(self, steps: Steps, turn: int) -> None:
         """Sleep, wait for a signal, or both beside each other; which, and for how long, is the code of the handler."""
@@ -272,7 +272,7 @@ class Durable:
             return {"key": key, "fence": self._given.fence}
 
         try:
-            output = await steps.run(name, act, (), retry=bool(number % 4))
+            output = await steps.run(name, act, (), "ends attempt" if number % 4 else "final")
         except StepFailed as error:
             self._witness.got(number, key, {"failed": key, "fence": int(error.error.message)})
             self._witness.coverage.hit("step.failed")
