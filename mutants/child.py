@@ -1,6 +1,7 @@
 """A process that runs seeds against one copy of the sources: `python -m mutants.child FOLDER FIRST END SECONDS`.
 
-It says each seed before it runs it, and what came of it afterwards; a seed that takes too long ends the process.
+It says each seed before it runs it, and what came of it afterwards; a seed that computes for more than SECONDS ends
+the process.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["main"]
+__all__ = ["WAITS", "main"]
+
+WAITS = 10
+"""How many times longer than it may compute a seed may take: others compute, too."""
 
 _BYTES_MAX = 4 << 30
 """A planted bug may fill the memory; that is found, too."""
@@ -28,9 +32,11 @@ def main(arguments: Sequence[str]) -> int:
     assert Path(str(world.__file__)).is_relative_to(folder), f"{world.__file__} is not in {folder}"
     for seed in range(first, end):
         _say({"seed": seed})
-        # Nothing handles the alarm, so it ends the process, whatever that is doing.
-        signal.alarm(seconds)
+        # Nothing handles these signals, so they end the process, whatever that is doing: computing, or waiting.
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+        signal.alarm(WAITS * seconds)
         outcome = world.simulate(seed)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(0)
         if outcome.violation is not None:
             _say({"seed": seed, "violation": outcome.violation})

@@ -18,13 +18,14 @@ from py_compile import PycInvalidationMode
 from typing import Any
 
 from mutants.bug import Bug, planted
+from mutants.child import WAITS
 
 __all__ = ["ROOT", "SECONDS_MAX", "Copy", "Found", "copies"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
 SECONDS_MAX = 45
-"""How long one seed may take before it counts as one without an end; sound ones take a second or two."""
+"""How long one seed may compute before it counts as one without an end; sound ones take a second or two."""
 
 _IMPORT_SECONDS = 60.0
 
@@ -70,7 +71,7 @@ class Copy:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=_IMPORT_SECONDS + SECONDS_MAX * (end - first),
+            timeout=_IMPORT_SECONDS + WAITS * SECONDS_MAX * (end - first),
             check=False,
         )
         return _found(done)
@@ -86,7 +87,7 @@ def _found(done: subprocess.CompletedProcess[str]) -> Found:
     last: dict[str, Any] = json.loads(lines[-1])
     if "violation" in last:
         return Found(last["seed"], last["violation"])
-    if done.returncode == -signal.SIGALRM:
+    if done.returncode in (-signal.SIGPROF, -signal.SIGALRM):
         return Found(last["seed"], f"no end within {SECONDS_MAX} s")
     error = done.stderr.strip().splitlines()
     return Found(last["seed"], f"the simulator fell: {error[-1] if error else done.returncode}")
