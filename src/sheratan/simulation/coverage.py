@@ -228,6 +228,8 @@ SOMETIMES: Final[dict[str, str]] = {
     "schedule.backfill_refused": "a backfill is refused as a whole, because a queue is full",
     "schedule.deleted_and_created": "the name of a deleted schedule is used again",
     "schedule.touched_when_due": "something is done with a schedule in the very batch in which it is due",
+    "schedule.deleted_when_due": "a schedule is deleted in the very batch in which it is due",
+    "schedule.made_before": "a firing finds that somebody has made up for it already",
     "schedule.draining": "a schedule is due while the engine drains, and does not fire",
 }
 """Branches that a good campaign reaches; one that it never reaches is a test that does not exist."""

@@ -109,7 +109,9 @@ class ModelSchedules(ModelDead):
         return True
 
     def _DeleteSchedule(self, pending: Pending, command: DeleteSchedule) -> None:  # noqa: N802 - the command's name
-        self._find_schedule(command.name)
+        known = self._find_schedule(command.name)
+        if known.due_us is not None and known.due_us <= self.at_us:
+            self.hit("schedule.deleted_when_due")
         del self.schedules[command.name]
         self._deleted.add(command.name)
         self._note("deleted", command.name)
@@ -223,6 +225,7 @@ class ModelSchedules(ModelDead):
         definition = known.definition
         key = _key(definition, instant)
         if self._made_under(key) is not None:
+            self.hit("schedule.made_before")
             self._note("skipped", definition.name)
             return True
         is_open = self._is_previous_open(known)

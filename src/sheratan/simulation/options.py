@@ -75,6 +75,15 @@ _WEIGHTS: Final[dict[str, int]] = {
 }
 """What clients do, and the most weight that each thing may have against the others."""
 
+_FOCUSES: Final[dict[str, tuple[str, ...]]] = {
+    "gates": ("gated",),
+    "runs": ("workflow",),
+    "schedules": ("schedule", "tend", "tend"),
+    "waits": ("signal", "approve", "unblock"),
+    "dead letters": ("deal", "mass", "retry"),
+}
+"""What some worlds are all about: only what is done again and again with the same thing shows certain mistakes."""
+
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """The world of one seed. Times in microseconds, rates in a thousand occasions."""
@@ -116,6 +125,10 @@ def draw_options(choices: Choices) -> Options:
         name: choices.pick(f"options.weight.{name}", (0, most // 2, most, most))
         for name, most in _WEIGHTS.items()
     }
+    focus = choices.pick("options.focus", (None, None, None, *_FOCUSES))
+    if focus is not None:
+        weights = {name: min(most, 1) for name, most in weights.items()}
+        weights |= dict.fromkeys(_FOCUSES[focus], 15)
     log_pages = choices.pick("options.log_pages", (1000, 4, 30))
     return Options(
         storage=choices.pick("options.storage", ("memory", "disk", "disk")),
