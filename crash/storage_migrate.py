@@ -53,11 +53,15 @@ _known = migrate.known_migrations
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What to do: with every `stride`-th operation on the files; statements are all taken."""
+    """What to do: with every `stride`-th operation on the files, and every so many statements of a new database.
+
+    That has all migrations, one more with each release; of a database with jobs each statement is taken.
+    """
 
     folder: str
     seed: int
     stride: int = 1
+    statement_stride: int = 1
     without_transaction: bool = False
 
 
@@ -111,12 +115,13 @@ def _subjects(folder: Path, seed: int) -> list[_Subject]:
 
 
 def _sweep_one(subject: _Subject, place: Path, order: Order, found: Found) -> None:
+    statement_stride = 1 if subject.notes.jobs else order.statement_stride
     killers: list[tuple[str, Callable[[int], object], int]] = [
-        ("statement", _kill_at_statement, 1),
+        ("statement", _kill_at_statement, statement_stride),
         ("operation", KillAtOperation, order.stride),
     ]
     for what, killer, stride in killers:
-        point = 1
+        point = 1 + order.seed % stride
         while True:
             shutil.copytree(subject.folder, place)
             ended = forked(

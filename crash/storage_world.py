@@ -145,10 +145,21 @@ class Workshop:
         return str(child)
 
     async def submit_gated(self, gate: Gate, value: Any) -> None:
-        """Submit a job through a gate, which may give back one that was there before."""
+        """Submit a job through a gate; a throttle that drops it has refused it."""
         wanted = SubmitGated(job=Submission(kind=KIND.name, input=value), gate=gate)
-        receipt = await self.ask(prepare_gated(wanted, self.engine.kinds, self.engine.limits))
+        command = prepare_gated(wanted, self.engine.kinds, self.engine.limits)
+        call = self.notes.history.send("script", "submit", {"kind": KIND.name, "input": value})
+        try:
+            receipt = await self.ask(command)
+        except SheratanError as error:
+            self.notes.history.fail(call, error.code)
+            raise
+        if receipt.throttled:
+            self.notes.history.fail(call, "throttled")
+            return
+        self.notes.history.acknowledge(call, receipt.id)
         self.notes.jobs.append(receipt.id)
+        self.notes.submitted.append(receipt.id)
 
     async def park(self, given: Assignment, seconds: float, child: str | None = None) -> None:
         """An attempt gives its slot back, and waits for a signal or for the end of a job, or for so long."""

@@ -10,9 +10,12 @@ __all__ = ["CASE"]
 
 
 def _run(run: Run, *, without_transaction: bool = False) -> Outcome:
-    stride = run.size(slice=9, full=1)
     order = Order(
-        folder=str(run.folder), seed=run.seed, stride=stride, without_transaction=without_transaction
+        folder=str(run.folder),
+        seed=run.seed,
+        stride=run.size(slice=9, full=1),
+        statement_stride=run.size(slice=5, full=1),
+        without_transaction=without_transaction,
     )
     found = ask("crash.storage_migrate", order, Found)
     return Outcome(dict(found.kills), found.violations)
