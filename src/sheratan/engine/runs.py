@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
@@ -22,7 +23,7 @@ from sheratan.store.run_rows import ITEM_ONLY, ITEM_UNDO, NodeRow, RunOpen, RunR
 __all__ = ["NodeJob", "NodeMemory", "OpenRun", "PlanInUse", "Runs", "load_plan", "run_id"]
 
 _PLANS_MAX: Final = 64
-"""Plans kept beside those of open runs' own, so that a workflow which is run again is not read again."""
+"""Plans kept beside those of open runs' own, so that a workflow which is run or shown again is not read again."""
 
 _ENDED: Final = ("succeeded", "failed", "cancelled", "skipped")
 
@@ -54,6 +55,7 @@ class PlanInUse:
         return round(self.workflow.budget.wall_seconds_max * 1_000_000)
 
 
+@lru_cache(_PLANS_MAX)
 def load_plan(body: bytes, name: str) -> PlanInUse:
     """What the plan that is kept as these bytes says of its workflow of this name."""
     return PlanInUse(msgspec.json.decode(body, type=Plan), name)

@@ -58,6 +58,8 @@ class Auditor:
         self.model = Model(Limits(), coverage.hit, short_windows=short_windows)
         self.head = Head()
         """The end of the journal as of the last commit that was confirmed."""
+        self.batches = 0
+        """How many batches it has followed."""
         self._clock = clock
         self._coverage = coverage
         self._story = story
@@ -173,6 +175,7 @@ class Auditor:
 
     def _apply(self, decided: _Decided) -> None:
         batch, model = decided.batch, self.model
+        self.batches += 1
         actual = {id(pending): (value, error) for pending, value, error in batch.answers}
         model.begin(batch.unit.at_us, batch.monotonic_us, actual, drawn_in(batch))
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
@@ -14,6 +15,7 @@ Tape = dict[str, list[int]]
 T = TypeVar("T")
 
 _NUMBERS_PER_DIGEST: Final = 8
+_numbers_of = struct.Struct(f">{_NUMBERS_PER_DIGEST}I").unpack
 
 
 class Choices:
@@ -30,7 +32,7 @@ class Choices:
         self.is_calm = False
         """While calm, every chance comes out as no: nothing goes wrong any more."""
         self._given = tape
-        self._drawn: dict[str, list[int]] = {}
+        self._drawn: dict[str, tuple[int, ...]] = {}
 
     def draw(self, stream: str, bound: int) -> int:
         """A number from 0 to `bound` - 1."""
@@ -62,7 +64,5 @@ class Choices:
         block, part = divmod(position, _NUMBERS_PER_DIGEST)
         if part == 0:
             digest = hashlib.sha256(f"{self.seed}/{stream}/{block}".encode()).digest()
-            self._drawn[stream] = [
-                int.from_bytes(digest[start : start + 4], "big") for start in range(0, len(digest), 4)
-            ]
+            self._drawn[stream] = _numbers_of(digest)
         return self._drawn[stream][part]

@@ -42,18 +42,14 @@ class SimulatedDisk:
         self.root = Path(tempfile.mkdtemp(prefix="sheratan-simulation-"))
         """The folder of the host that it keeps everything in."""
         self._generation = 0
+        self.folder = self._new_folder()
+        """Where the files lie now."""
         self._files: dict[str, UnsyncedFile] = {}
         self._forsaken_in: int | None = None
         """The generation in which a failed sync last gave something up; None since the power was cut."""
         self._is_built_upon = False
         """Whether a later process has synced something since."""
         self._vfs = _Vfs(self)
-        self.folder.mkdir()
-
-    @property
-    def folder(self) -> Path:
-        """Where the files lie now."""
-        return self.root / str(self._generation)
 
     def file(self, path: str) -> UnsyncedFile:
         """A file as the disk has it; one that was there before it was first asked for is durable as it is."""
@@ -70,7 +66,7 @@ class SimulatedDisk:
         """The process is gone, and with `power` what was not synced may be, too. A new process finds the rest."""
         old, known = self.folder, self._files
         self._generation += 1
-        self.folder.mkdir()
+        self.folder = self._new_folder()
         self._files = {}
         for place in sorted(old.iterdir()):
             if place.name.endswith("-shm"):
@@ -90,6 +86,11 @@ class SimulatedDisk:
                 self._coverage.hit("power.after_forsaken")
             self._forsaken_in, self._is_built_upon = None, False
         self.is_dead = False
+
+    def _new_folder(self) -> Path:
+        folder = self.root / str(self._generation)
+        folder.mkdir()
+        return folder
 
     def remove(self) -> None:
         """Give the host its folder back."""
@@ -187,5 +188,5 @@ class _File(apsw.VFSFile):
         self._disk.sync(self._file, is_log=self._is_log)
 
     def _must_live(self) -> None:
-        if self._disk.is_dead or self._folder != self._disk.folder:
+        if self._disk.is_dead or self._folder is not self._disk.folder:
             raise apsw.IOError("the process was killed")

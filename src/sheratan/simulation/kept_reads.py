@@ -6,7 +6,8 @@ After each commit nearly all tables are looked at, and few of them have changed.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -42,18 +43,17 @@ class Changes:
 
     def __init__(self) -> None:
         self.count = 0
-        self._by_table: dict[str, int] = {}
+        self._by_table: Counter[str] = Counter()
 
     def note(self, text: str) -> None:
         """A statement is about to run."""
         for table in tables_written(text):
             self.count += 1
-            self._by_table[table] = self._by_table.get(table, 0) + 1
+            self._by_table[table] += 1
 
-    def of(self, words: frozenset[str]) -> int:
-        """A number that is another one after any table with one of these names was written to."""
-        known = self._by_table
-        return sum([known[word] for word in words if word in known])
+    def of(self, tables: Iterable[str]) -> int:
+        """A number that is another one after any of these tables was written to."""
+        return sum(map(self._by_table.__getitem__, tables))
 
 
 class KeptReader(SqliteReader):
@@ -62,13 +62,17 @@ class KeptReader(SqliteReader):
     def __init__(self, connection: apsw.Connection, changes: Changes) -> None:
         super().__init__(connection)
         self._changes = changes
+        self._all_tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+        self._tables_of: dict[str, set[str]] = {}
         self._kept: dict[tuple[str, tuple[Value, ...]], tuple[int, list[Any]]] = {}
 
     def _run(self, text: str, bindings: Sequence[Value], name: str) -> list[Any]:
-        words = words_read(text)
-        if not words:
+        tables = self._tables_of.get(text)
+        if tables is None:
+            tables = self._tables_of[text] = self._all_tables & words_read(text)
+        if not tables:
             return super()._run(text, bindings, name)
-        stamp, key = self._changes.of(words), (text, tuple(bindings))
+        stamp, key = self._changes.of(tables), (text, tuple(bindings))
         known = self._kept.get(key)
         if known is None or known[0] != stamp:
             if len(self._kept) >= _KEPT_MAX:

@@ -8,15 +8,35 @@ from sheratan.simulation.clock import SimulatedClock
 from sheratan.simulation.model import Model
 from sheratan.simulation.model_state import SILENCE_US, ModelWorker
 
-__all__ = ["find_late"]
+__all__ = ["Lookout"]
 
 _LATE_US: Final = 1_000_000
 _LOOK_US: Final = 60_000_000
 """How soon an engine that rests sees that the wall clock was set forward."""
+_AGAIN_US: Final = 100_000
 
 
-def find_late(model: Model, clock: SimulatedClock) -> str | None:
-    """What is late at an instant at which the engine rests, in a sentence."""
+class Lookout:
+    """Looks for what is late while the engine rests: after each batch, and then as time goes on.
+
+    Many instants pass between two batches, most of them within a millisecond, and only time can make late what no
+    batch has changed.
+    """
+
+    def __init__(self, clock: SimulatedClock) -> None:
+        self._clock = clock
+        self._batches = self._looked_us = -1
+
+    def find_late(self, model: Model, batches: int) -> str | None:
+        """What is late at an instant at which the engine rests after so many batches, in a sentence."""
+        now_us = self._clock.monotonic_us()
+        if batches == self._batches and now_us < self._looked_us + _AGAIN_US:
+            return None
+        self._batches, self._looked_us = batches, now_us
+        return _find_late(model, self._clock)
+
+
+def _find_late(model: Model, clock: SimulatedClock) -> str | None:
     now_us = clock.monotonic_us()
     late = _late_schedule(model, clock.now_us()) if clock.set_at_us + _LOOK_US + _LATE_US < now_us else None
     return late or _late_work(model, now_us) or model.find_unpruned(clock.now_us(), now_us)

@@ -73,7 +73,7 @@ class ModelRetention(ModelScheduledRuns):
         if self.draining or not self.kept:
             return []
         old = {number for number, job in self.jobs.items() if not job.is_pruned and self._is_old(job, now_us)}
-        needed = self._needed()
+        needed = self._needed() if old else set[int]()
         if old & needed:
             self.hit("retention.needed")
         return sorted(old - needed)
@@ -82,8 +82,10 @@ class ModelRetention(ModelScheduledRuns):
         return job.wanted.kind if job.wanted.kind in self.kept else ""
 
     def _is_old(self, job: ModelJob, now_us: int) -> bool:
+        if job.state not in TERMINAL:
+            return False
         keep_us = self.kept.get(self._policy(job))
-        return job.state in TERMINAL and keep_us is not None and job.ended_us + keep_us <= now_us
+        return keep_us is not None and job.ended_us + keep_us <= now_us
 
     def _needed(self) -> set[int]:
         """The jobs that somebody may still ask for."""

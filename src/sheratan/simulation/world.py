@@ -23,7 +23,7 @@ from sheratan.simulation.clock import SimulatedClock
 from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.durable import Code, Witness
 from sheratan.simulation.faults import Hosts
-from sheratan.simulation.lateness import find_late
+from sheratan.simulation.lateness import Lookout
 from sheratan.simulation.loop import Deadlock, SimulatedLoop, TooManySteps
 from sheratan.simulation.model_state import TERMINAL
 from sheratan.simulation.network import Connection, Network
@@ -104,6 +104,7 @@ class _World:
         self.auditor = Auditor(
             self.clock, self.coverage, self.story, self.storage.changes, short_windows=options.small_windows
         )
+        self.lookout = Lookout(self.clock)
         self.network = Network(self.loop, choices, self.coverage, options)
         self.hosts = Hosts(self.network, self.storage, self.clock, self.auditor, self.story)
         self.hosts.on_restart = self._check_acknowledged
@@ -306,7 +307,7 @@ class _World:
         if server is None or self.auditor.is_deciding or self.loop.is_still(server.node):
             return
         if server.serves:
-            found = find_late(self.auditor.model, self.clock)
+            found = self.lookout.find_late(self.auditor.model, self.auditor.batches)
             if found is not None:
                 self.story.blame(found)
             if server.has_forgotten_commands:
