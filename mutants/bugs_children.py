@@ -9,7 +9,6 @@ from mutants.bug import Bug, Change
 __all__ = ["BUGS"]
 
 _CHILDREN = "engine/children.py"
-_INTAKE = "engine/intake.py"
 _WAITS = "engine/waits.py"
 _BATCH = "engine/batch.py"
 _FOLLOW = "engine/follow.py"
@@ -29,8 +28,12 @@ BUGS: Final = (
         "safety",
         "E3",
         (
-            Change(_CHILDREN, "if held is None or held.lease.fence != command.fence:", "if held is None:"),
-            Change(_INTAKE, "if held is None or held.lease.fence != command.fence:", "if held is None:"),
+            Change(
+                _CHILDREN,
+                "    held = find_running(batch, command.number, command.fence)\n",
+                "    held = batch.state.held.get(command.number) or find_running(batch, command.number, None)\n",
+            ),
+            Change(_CHILDREN, "fence=command.fence), by)", "fence=held.lease.fence), by)"),
         ),
     ),
     Bug(
@@ -38,7 +41,13 @@ BUGS: Final = (
         "jobs that were spawned and are asked for again are not named any more",
         "safety",
         "E1",
-        (Change(_CHILDREN, "    return _ids(batch, row)\n\n\ndef _ids", "    return []\n\n\ndef _ids"),),
+        (
+            Change(
+                _CHILDREN,
+                "        return msgspec.json.decode(known, type=list[str])\n",
+                "        return []\n",
+            ),
+        ),
     ),
     Bug(
         "end-wakes-nobody",
@@ -119,7 +128,7 @@ BUGS: Final = (
         "jobs go on although the one that spawned them has failed or was cancelled",
         "safety",
         "docs/how-to/children.md",
-        (Change(_FOLLOW, "            if job.number in batch.parents_lost:\n", "            if False:\n"),),
+        (Change(_FOLLOW, "        if job.number in parents:\n", "        if False:\n"),),
     ),
     Bug(
         "children-end-with-a-success",

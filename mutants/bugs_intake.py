@@ -7,6 +7,7 @@ from mutants.bug import Bug, Change
 __all__ = ["BUGS"]
 
 _INTAKE = "engine/intake.py"
+_BY_JOBS = "engine/by_jobs.py"
 _KEYS = "engine/keys.py"
 _CONTROL = "engine/control.py"
 _FOLLOW = "engine/follow.py"
@@ -64,14 +65,14 @@ BUGS = (
         "what a job has submitted before is not counted",
         "safety",
         "E16",
-        (Change(_INTAKE, "    state.fan_out[by_job] = submitted\n", ""),),
+        (Change(_BY_JOBS, "    state.fan_out[by_job] = submitted\n", ""),),
     ),
     Bug(
         "stale-fence-may-submit",
         "an attempt that has lost its lease submits jobs",
         "safety",
         "E3",
-        (Change(_INTAKE, "if held is None or held.lease.fence != command.fence:", "if held is None:"),),
+        (Change(_BY_JOBS, "if held is None or held.lease.fence != fence:", "if held is None:"),),
     ),
     Bug(
         "not-all-or-none",
@@ -123,7 +124,7 @@ BUGS = (
         "J10",
         (
             Change(
-                _INTAKE,
+                _BY_JOBS,
                 'auth="lease", on_behalf_of=by.on_behalf_of,',
                 'auth="lease", on_behalf_of=held.id,',
             ),

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sheratan.contracts.budgets import ProposalBudget
     from sheratan.contracts.errors import JobFailed, SheratanError
     from sheratan.contracts.flow import FlowLimits, PartitionLimits, Rate
     from sheratan.contracts.gates import Debounce, Throttle
     from sheratan.contracts.groups import Collect
     from sheratan.contracts.limits import Limits
+    from sheratan.contracts.proposals import Proposal
     from sheratan.sdk.approval import Approval
     from sheratan.sdk.children import Child
     from sheratan.sdk.client import Client, JobHandle
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
         WaitTimedOut,
     )
     from sheratan.sdk.kind import Kind, job
+    from sheratan.sdk.proposals import ProposalOutcome, Rejected
     from sheratan.sdk.runs import RunHandle
     from sheratan.sdk.step_retry import StepRetry
     from sheratan.sdk.worker import Worker
@@ -53,8 +56,12 @@ __all__ = [
     "Kind",
     "Limits",
     "PartitionLimits",
+    "Proposal",
+    "ProposalBudget",
+    "ProposalOutcome",
     "Rate",
     "RateLimited",
+    "Rejected",
     "Retryable",
     "RunHandle",
     "SheratanError",
@@ -76,8 +83,8 @@ def __getattr__(name: str) -> Any:
 
         return open_engine
     if name in __all__:
+        from sheratan.contracts import budgets, flow, gates, groups, limits, proposals  # noqa: PLC0415 - see above
         from sheratan.contracts import errors as refusals  # noqa: PLC0415 - see above
-        from sheratan.contracts import flow, gates, groups, limits  # noqa: PLC0415 - see above
         from sheratan.sdk import (  # noqa: PLC0415 - see above
             approval,
             children,
@@ -90,6 +97,7 @@ def __getattr__(name: str) -> Any:
             worker,
             workflow,
         )
+        from sheratan.sdk import proposals as outcomes  # noqa: PLC0415 - see above
 
         found = (
             approval,
@@ -107,6 +115,9 @@ def __getattr__(name: str) -> Any:
             gates,
             groups,
             limits,
+            budgets,
+            proposals,
+            outcomes,
         )
         for module in found:
             if name in module.__all__:

@@ -12,6 +12,7 @@ import msgspec
 from sheratan.ambient.clock import VirtualClock
 from sheratan.ambient.randomness import SeededRandomness
 from sheratan.contracts.api import ListSteps
+from sheratan.contracts.budgets import DEFAULT_BUDGET, ProposalBudget
 from sheratan.contracts.code import Difference
 from sheratan.contracts.errors import SheratanError, Unavailable
 from sheratan.contracts.flow import NO_LIMITS, FlowLimits
@@ -20,6 +21,7 @@ from sheratan.contracts.jobs import ErrorClass, JobError, JobRecord, KindDescrip
 from sheratan.contracts.journal import GENESIS, Entry
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
+from sheratan.contracts.proposals import Proposal, ProposalAnswer, ProposeJobs
 from sheratan.contracts.runs import RunRecord
 from sheratan.contracts.schedules import FiringRecord, Schedule
 from sheratan.contracts.worker import (
@@ -46,6 +48,7 @@ from sheratan.engine.prepare import (
     prepare_signal,
     prepare_steps,
 )
+from sheratan.engine.prepare_proposals import prepare_proposals
 from sheratan.engine.prepare_runs import prepare_fork, prepare_run
 from sheratan.engine.replay import replay
 from sheratan.engine.run_views import run_record
@@ -321,6 +324,28 @@ class World(OnDisk):
             occurrence=1,
             jobs=prepare(jobs, self.registry, self.limits),
         )
+
+    def propose(
+        self, given: Assignment, step: int, *proposals: Proposal, budget: ProposalBudget = DEFAULT_BUDGET
+    ) -> ProposalAnswer:
+        """A running job proposes jobs as one of its steps."""
+        answer: ProposalAnswer = self.ask(self.propose_command(given, step, *proposals, budget=budget))
+        return answer
+
+    def propose_command(
+        self, given: Assignment, step: int, *proposals: Proposal, budget: ProposalBudget = DEFAULT_BUDGET
+    ) -> commands.Propose:
+        """A checked call of a running job that proposes jobs as one of its steps."""
+        request = ProposeJobs(
+            session=0,
+            number=given.number,
+            fence=given.fence,
+            step=step,
+            occurrence=step,
+            proposals=proposals,
+            budget=budget,
+        )
+        return prepare_proposals(request, self.registry, self.limits)
 
     def park(self, given: Assignment, *waits: Wait) -> bool:
         """An attempt gives its slot back and waits."""

@@ -27,7 +27,8 @@ from sheratan.contracts.approvals import ApprovalRecord, ListApprovals
 from sheratan.contracts.errors import Conflict, InvalidInput, NotAllowed
 from sheratan.contracts.worker import Assignment, StepRecord
 from sheratan.sdk import step_replay
-from sheratan.sdk.steps import Steps, Surroundings
+from sheratan.sdk.steps import Steps
+from sheratan.sdk.surroundings import Surroundings
 from tests.sdk.test_waits import nothing, run, waiting
 from tests.support import running_server
 

@@ -13,7 +13,8 @@ import pytest
 from sheratan.contracts.errors import LostLease
 from sheratan.contracts.worker import Assignment, StepRecord, StepReport
 from sheratan.sdk.errors import CodeChanged
-from sheratan.sdk.steps import Steps, Surroundings
+from sheratan.sdk.steps import Steps
+from sheratan.sdk.surroundings import Surroundings
 
 Tree = Any
 """A step's name, a patch of two steps, or a list of trees: beside each other, or one after the other."""

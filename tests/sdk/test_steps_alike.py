@@ -20,7 +20,8 @@ import sheratan
 from sheratan import Context, Limits, RateLimited, Retryable, job
 from sheratan.contracts.errors import LostLease
 from sheratan.contracts.worker import Assignment, StepReport
-from sheratan.sdk.steps import Alone, Steps, Surroundings
+from sheratan.sdk.steps import Steps
+from sheratan.sdk.surroundings import Alone, Surroundings
 from tests.sdk.test_steps import SECONDS_MAX, run
 
 T = TypeVar("T")

@@ -205,6 +205,9 @@ def test_a_database_of_the_first_schema_keeps_its_pages_and_goes_on(tmp_path: Pa
         "retention",
         "pruned",
         "gate",
+        "proposal_tree",
+        "proposal_member",
+        "proposal_made",
     ):
         connection.execute(f"DROP TABLE {table}")
     for table in ("job", "result"):

@@ -10,6 +10,7 @@ from sheratan.cli.output import draw_pairs, draw_table, emit, write
 from sheratan.cli.session import Session
 from sheratan.cli.text import instant
 from sheratan.contracts.api import JobPage, ListJobs, Transport
+from sheratan.contracts.budgets import ProposalUse
 from sheratan.contracts.code import Difference, versioned
 from sheratan.contracts.flow import BlockedBy
 from sheratan.contracts.jobs import JobRecord
@@ -82,6 +83,14 @@ def _relations(record: JobRecord) -> Iterator[tuple[str, object]]:
     yield "replaced by", record.superseded_by
     yield "part of", f"{record.workflow}, {_node(record)}" if record.workflow else None
     yield "submitted by", record.submitted_by_job
+    yield "proposals", _use(record.proposals) if record.proposals else None
+
+
+def _use(use: ProposalUse) -> str:
+    return (
+        f"{use.jobs} of {use.jobs_max} jobs made, depth {use.depth} of {use.depth_max},"
+        f" until {instant(use.until_us)}; the budget is that of {use.root}"
+    )
 
 
 def _blocked_by(one: BlockedBy) -> str:

@@ -9,6 +9,7 @@ import msgspec
 from sheratan.cli.output import draw_pairs, draw_table, line
 from sheratan.cli.text import instant
 from sheratan.contracts.api import RunPage
+from sheratan.contracts.budgets import ProposalCall
 from sheratan.contracts.runs import NodeRecord, RunRecord
 from sheratan.contracts.workflows import Workflow
 from sheratan.kernel.picture import NodeStatus
@@ -19,6 +20,7 @@ __all__ = ["draw_run", "draw_runs", "picture_of"]
 
 _HEADERS = ("ID", "WORKFLOW", "STATE", "JOBS", "STARTED", "ENDED")
 _NODE_HEADERS = ("NODE", "STATE", "ITEMS", "JOB", "REASON")
+_PROPOSAL_HEADERS = ("PROPOSED BY", "ENTRY", "ACCEPTED", "REJECTED")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -43,6 +45,9 @@ def draw_run(record: RunRecord, below: Mapping[str, RunRecord] | None = None) ->
     draw_pairs(_pairs(record))
     line()
     draw_table(_NODE_HEADERS, list(_nodes(record, below or {}, "")))
+    if record.proposals:
+        line()
+        draw_table(_PROPOSAL_HEADERS, [_proposals(call) for call in record.proposals])
 
 
 def _pairs(record: RunRecord) -> Iterator[tuple[str, object]]:
@@ -81,6 +86,10 @@ def _nodes(record: RunRecord, below: Mapping[str, RunRecord], indent: str) -> It
 def _node(node: NodeRecord, indent: str) -> tuple[str, ...]:
     items = "" if node.items is None else f"{node.items_ended}/{node.items}"
     return f"{indent}{node.name}", node.state, items, next(iter(node.jobs), ""), node.reason or ""
+
+
+def _proposals(call: ProposalCall) -> tuple[str, ...]:
+    return call.job, str(call.entry), f"{call.accepted} of {call.proposed}", "; ".join(call.rejected)
 
 
 def picture_of(workflow: Workflow, record: RunRecord | None, *, svg: bool, ascii_only: bool) -> str:

@@ -40,6 +40,7 @@ from sheratan.contracts.flow_requests import (
 from sheratan.contracts.gates import SubmitGated
 from sheratan.contracts.jobs import JobError, JobRecord, Name, Receipt, Submission
 from sheratan.contracts.limits import Limits
+from sheratan.contracts.proposals import ProposalAnswer, ProposeJobs
 from sheratan.contracts.request import Reason, Request
 from sheratan.contracts.retention import ListRetention, PreviewRetention, SetRetention
 from sheratan.contracts.schedule_requests import (
@@ -123,6 +124,8 @@ __all__ = [
     "PauseTenant",
     "PreviewBulk",
     "PreviewRetention",
+    "ProposalAnswer",
+    "ProposeJobs",
     "Receipt",
     "RecordSteps",
     "RegisterWorker",

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from sheratan.contracts.budgets import DEFAULT_BUDGET, ProposalBudget, ProposalUse
 from sheratan.contracts.code import CodeDigest, Difference, Version
 from sheratan.contracts.flow import NO_LIMITS, BlockedBy, FlowLimits
 from sheratan.contracts.groups import Collect
@@ -111,6 +112,8 @@ class KindDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """They hold as long as nobody has set others for the kind."""
     collect: Collect | None = None
     """Its jobs start in groups, each of which is one call of the handler."""
+    proposals: ProposalBudget = DEFAULT_BUDGET
+    """How much may come of what one of its jobs proposes, when no job above it has proposed."""
     input_schema: dict[str, Any] = {}
     output_schema: dict[str, Any] = {}
     description: str = ""
@@ -161,6 +164,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     origin: str | None = None
     tags: list[str] = []
     submitted_by_job: str | None = None
+    proposals: ProposalUse | None = None
+    """What is used of the budget for proposals that it shares, while it is open; left out in lists."""
     superseded_by: str | None = None
     """The job that has taken its place, if it was cancelled for that; left out in lists."""
     workflow: str | None = None

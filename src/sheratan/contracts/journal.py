@@ -32,6 +32,7 @@ EntryType = Literal[
     "job.submitted",
     "job.refused",
     "job.throttled",
+    "job.proposed",
     "job.due",
     "job.unblocked",
     "job.succeeded",

@@ -30,6 +30,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     after_jobs_max: Positive = 5_000
     fan_out_jobs_max: Positive = 100_000
     attempts_max: Positive = 100
+    proposals_max: Positive = 100
     steps_max: Positive = 10_000
     worker_losses_max: Positive = 3
     running_jobs_max: Positive = 1_000
@@ -66,6 +67,7 @@ LIMIT_REASONS: dict[str, str] = {
     "partitions_queued_max": "partitions that have queued jobs; each keeps its first ones in memory",
     "after_jobs_max": "jobs that one job may wait for; its journal entry names them and stays below 64 KiB",
     "fan_out_jobs_max": "jobs that one attempt of a job may submit; a loop that breeds jobs ends here",
+    "proposals_max": "proposals of one call; the journal entry that decides about them stays below 64 KiB",
     "attempts_max": "a job that failed a hundred times needs a person",
     "steps_max": "steps that one job may record; a later attempt reads them all before it goes on",
     "worker_losses_max": "a job that took down its worker three times is likely the cause",

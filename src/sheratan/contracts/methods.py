@@ -80,6 +80,7 @@ METHODS: Final[dict[str, tuple[type[Request], Any]]] = {
     "worker.settle": (api.SettleJobs, list[bool]),
     "worker.steps": (api.RecordSteps, list[bool]),
     "worker.spawn": (api.SpawnJobs, list[str]),
+    "worker.propose": (api.ProposeJobs, api.ProposalAnswer),
     "worker.ask_approval": (api.AskApproval, str),
     "worker.stops": (api.WaitForStops, list[StopRequest]),
     "worker.heartbeat": (api.HeartbeatWorker, None),

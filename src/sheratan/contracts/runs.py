@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
+from sheratan.contracts.budgets import ProposalCall
 from sheratan.contracts.workflows import NodeState, Workflow
 
 __all__ = [
@@ -99,8 +100,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     `version` is the SHA-256 of the declaration; `jobs` is how many of the budget's jobs are used up, by the runs below
     it, too; `ending` is the state that a run will end in which stops or compensates; `origin` is the run that it
-    continues. One that runs for a node of another run names that under `parent`, the `node`, and of a fan-out the
-    `item`.
+    continues; `proposals` are the newest calls in which its jobs have proposed others. One that runs for a node of
+    another run names that under `parent`, the `node`, and of a fan-out the `item`.
     """
 
     id: str
@@ -122,5 +123,6 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     item: int | None = None
     declared: Workflow | None = None
     nodes: list[NodeRecord] = []
+    proposals: list[ProposalCall] = []
     input: Any = None
     output: Any = None

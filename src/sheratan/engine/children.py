@@ -7,12 +7,14 @@ from typing import Final
 
 import msgspec
 
-from sheratan.contracts.errors import InvalidInput, LostLease, TooLarge
+from sheratan.contracts.errors import InvalidInput, TooLarge
 from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.principal import ENGINE, Principal
+from sheratan.contracts.proposals import PROPOSED, ProposalAnswer
 from sheratan.contracts.worker import SPAWN_PREFIX
 from sheratan.engine.batch import Batch
-from sheratan.engine.commands import NewStep, Spawn, Submit
+from sheratan.engine.by_jobs import find_running
+from sheratan.engine.commands import NewStep, Propose, Spawn, Submit
 from sheratan.engine.control import cancel_job
 from sheratan.engine.ids import job_id
 from sheratan.engine.intake import submit
@@ -20,19 +22,17 @@ from sheratan.engine.state import Held
 from sheratan.engine.steps import find_recorded, write_step
 from sheratan.store.rows import JobRow, Result, StepRow
 
-__all__ = ["cancel_children", "spawn"]
+__all__ = ["cancel_children", "find_known", "spawn"]
 
-_ENDED: Final = {"failed": "has failed", "cancelled": "was cancelled"}
+_ENDED: Final = {"succeeded": "has succeeded", "failed": "has failed", "cancelled": "was cancelled"}
 
 
 def spawn(batch: Batch, command: Spawn, by: Principal) -> list[str]:
     """Take the jobs in and record the step; returns their ids. A step that is recorded already gives what it gave."""
-    held = batch.state.held.get(command.number)
-    if held is None or held.lease.fence != command.fence:
-        raise LostLease("the job that submits has lost its lease, so it submits nothing", field="fence")
-    if command.step <= held.lease.steps:
-        return _recorded(batch, command)
-    _check(batch, held, command)
+    held = find_running(batch, command.number, command.fence)
+    known = find_known(batch, held, command)
+    if known is not None:
+        return msgspec.json.decode(known, type=list[str])
     receipts = submit(batch, Submit(jobs=command.jobs, by_job=command.number, fence=command.fence), by)
     ids = [public_id for public_id, _ in receipts]
     step = NewStep(
@@ -47,17 +47,36 @@ def spawn(batch: Batch, command: Spawn, by: Principal) -> list[str]:
     return ids
 
 
+def find_known(batch: Batch, held: Held, command: Spawn | Propose) -> bytes | None:
+    """What the step of a call that comes again has given, for its answer was lost; None when it is the next step."""
+    if command.step > held.lease.steps:
+        _check(batch, held, command)
+        return None
+    row = find_recorded(batch, command.number, command.step)
+    if (row.name, row.occurrence, row.failed) != (command.name, command.occurrence, 0):
+        raise InvalidInput(f"step {command.step} is recorded, and it is not this one", field="step")
+    return batch.body(row.output, row.payload)
+
+
 def cancel_children(batch: Batch, parent: JobRow, result: Result) -> None:
-    """A job has ended without success, so the jobs that it has spawned are not wanted any more."""
+    """A job has ended, so what was made of its proposals is not wanted any more.
+
+    When it has not succeeded, neither are the jobs that it has spawned.
+    """
     reason = f"{job_id(parent)}, which had spawned it, {_ENDED[result.state]}"
-    for job in _spawned(batch, parent):
+    for job in _spawned(batch, parent, also_spawned=result.state != "succeeded"):
         if type(batch.locate(job)) is not Result:
             cancel_job(batch, job, ENGINE, reason, result.entry)
 
 
-def _spawned(batch: Batch, parent: JobRow) -> Iterator[JobRow]:
-    """The jobs that a job has spawned. One that was there before, under its key, is none; it may have been pruned."""
+def _spawned(batch: Batch, parent: JobRow, *, also_spawned: bool) -> Iterator[JobRow]:
+    """The jobs that were made of a job's proposals and, if they are asked for, those that it has spawned.
+
+    One that was there before, under its key, is none of them; it may have been pruned.
+    """
     for row in _spawn_steps(batch, parent.number):
+        if row.name != PROPOSED and not also_spawned:
+            continue
         for number in [parse_job_id(text).number for text in _ids(batch, row)]:
             job = batch.jobs([number]).get(number)
             if job is not None and job.submitted_by == parent.number:
@@ -73,7 +92,7 @@ def _spawn_steps(batch: Batch, number: int) -> list[StepRow]:
     ]
 
 
-def _check(batch: Batch, held: Held, command: Spawn) -> None:
+def _check(batch: Batch, held: Held, command: Spawn | Propose) -> None:
     if command.step != held.lease.steps + 1:
         raise InvalidInput(f"step {command.step} follows step {held.lease.steps}", field="step")
     most = batch.state.limits.steps_max
@@ -81,13 +100,9 @@ def _check(batch: Batch, held: Held, command: Spawn) -> None:
         raise TooLarge(f"the job would have more than {most} steps (limits.steps_max)", field="step")
 
 
-def _recorded(batch: Batch, command: Spawn) -> list[str]:
-    """The answer was lost on the way, and the same is asked again."""
-    row = find_recorded(batch, command.number, command.step)
-    if (row.name, row.occurrence, row.failed) != (command.name, command.occurrence, 0):
-        raise InvalidInput(f"step {command.step} is recorded, and it is not this one", field="step")
-    return _ids(batch, row)
-
-
 def _ids(batch: Batch, row: StepRow) -> list[str]:
-    return msgspec.json.decode(batch.body(row.output, row.payload), type=list[str])
+    data = batch.body(row.output, row.payload)
+    if row.name != PROPOSED:
+        return msgspec.json.decode(data, type=list[str])
+    verdicts = msgspec.json.decode(data, type=ProposalAnswer).verdicts
+    return [verdict for verdict in verdicts if isinstance(verdict, str)]

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from sheratan.contracts.budgets import ProposalBudget
 from sheratan.contracts.bulk import BulkAction
 from sheratan.contracts.code import Difference
 from sheratan.contracts.errors import SheratanError
@@ -13,6 +14,7 @@ from sheratan.contracts.filters import JobFilter
 from sheratan.contracts.flow import FlowLimits
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.principal import Principal
+from sheratan.contracts.proposals import Rejection
 from sheratan.contracts.worker import Outcome, Registration, Wait
 from sheratan.engine.gate_commands import NewGate
 from sheratan.engine.retention_commands import KeepJobs
@@ -48,6 +50,7 @@ __all__ = [
     "Pause",
     "PauseSchedule",
     "Pending",
+    "Propose",
     "RecordSteps",
     "RegisterWorker",
     "Replay",
@@ -167,6 +170,18 @@ class Spawn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     name: str
     occurrence: int
     jobs: tuple[NewJob, ...]
+
+
+class Propose(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A running job proposes jobs, each with its kind: the job that it would be, or why it can be none."""
+
+    number: int
+    fence: int
+    step: int
+    name: str
+    occurrence: int
+    proposals: tuple[tuple[str, NewJob | Rejection], ...]
+    budget: ProposalBudget
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -314,6 +329,7 @@ Command = (
     | Settle
     | RecordSteps
     | Spawn
+    | Propose
     | Ask
     | Vote
     | Delegate

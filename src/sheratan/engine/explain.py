@@ -42,13 +42,21 @@ def story(reader: Reader, subject: str, offered: frozenset[str] | None = None) -
         row = find_run(reader, subject)
         newest, state = newest_run_entry(reader, row)
         lines = _walk(reader, newest, None)
-        # An ended run is continued after its end.
-        lines += [_line(read_entry(reader, seq)) for seq in reader.run_mentions(row.number)]
+        # An ended run is continued after its end, and jobs of an open one propose others.
+        lines += [_line_beside(read_entry(reader, seq), subject) for seq in reader.run_mentions(row.number)]
         lines += _sub_run_lines(reader, row.number)
         return Story(subject=subject, state=state, lines=sorted(lines, key=lambda line: line.entry))
     newest, state = _newest_entry(reader, subject)
     lines = [] if newest is None else _walk(reader, newest, None)
     return Story(subject=subject, state=state, lines=lines)
+
+
+def _line_beside(entry: Entry, subject: str) -> StoryLine:
+    """A line of a run's story that may be about one of its jobs."""
+    line = _line(entry)
+    if entry.subject == subject:
+        return line
+    return msgspec.structs.replace(line, text=f"{entry.subject}, which is one of its jobs: {line.text}")
 
 
 def _sub_run_lines(reader: Reader, number: int) -> list[StoryLine]:

@@ -9,6 +9,7 @@ from sheratan.engine.batch import Batch
 from sheratan.engine.children import cancel_children
 from sheratan.engine.ids import job_id
 from sheratan.engine.quorum import cancel_open
+from sheratan.engine.trees import leave
 from sheratan.engine.waits import jobs_ended
 from sheratan.kernel.dependency import AFTER, decide_after
 from sheratan.kernel.rules import decision
@@ -27,11 +28,7 @@ def follow(batch: Batch, done: int) -> int:
         done = len(batch.ended)
         if batch.state.awaiting:
             jobs_ended(batch, {result.number: result.entry for _, result in ended})
-        for job, result in ended:
-            if job.number in batch.state.asking:
-                cancel_open(batch, job.number, result.entry)
-            if job.number in batch.parents_lost:
-                cancel_children(batch, job, result)
+        _end_what_they_began(batch, ended)
         if not batch.state.blocked:
             continue
         by_number = {result.number: (job, result) for job, result in ended}
@@ -39,6 +36,18 @@ def follow(batch: Batch, done: int) -> int:
             parent_job, result = by_number[parent]
             _parent_ended(batch, batch.job(child), parent_job, result)
     return done
+
+
+def _end_what_they_began(batch: Batch, ended: list[tuple[JobRow, Result]]) -> None:
+    """Requests for approval and children of jobs that have ended are not wanted any more."""
+    parents = batch.parents_lost
+    if batch.state.trees:
+        parents = parents | leave(batch, ended)
+    for job, result in ended:
+        if job.number in batch.state.asking:
+            cancel_open(batch, job.number, result.entry)
+        if job.number in parents:
+            cancel_children(batch, job, result)
 
 
 def _children(batch: Batch, parents: Collection[int]) -> list[tuple[int, int]]:

@@ -9,9 +9,10 @@ from msgspec.structs import replace
 from sheratan.contracts.jobs import Receipt
 from sheratan.contracts.principal import Principal
 from sheratan.engine.batch import Batch
+from sheratan.engine.by_jobs import submitting_job
 from sheratan.engine.commands import SubmitGated
 from sheratan.engine.ids import job_id
-from sheratan.engine.intake import Source, check_room, submit_one, submitting_job
+from sheratan.engine.intake import Source, check_room, submit_one
 from sheratan.kernel.gates import DEBOUNCE, THROTTLE, debounce, debounced_us, throttle
 from sheratan.kernel.rules import decision
 from sheratan.store.gate_rows import GateKey, GateRow

@@ -7,11 +7,12 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from sheratan.contracts.errors import LimitReached, LostLease, Unavailable
+from sheratan.contracts.errors import LimitReached, Unavailable
 from sheratan.contracts.ids import SALT_BITS
 from sheratan.contracts.principal import Principal
 from sheratan.engine.batch import Batch
-from sheratan.engine.commands import NewJob, Submit, SubmitGated
+from sheratan.engine.by_jobs import count_fan_out, join_tree, submitting_job
+from sheratan.engine.commands import NewJob, Submit
 from sheratan.engine.ids import job_id
 from sheratan.engine.keys import find_existing, request_of
 from sheratan.engine.runs import NodeJob
@@ -40,12 +41,13 @@ __all__ = [
     "Source",
     "check_room",
     "plan_firing",
+    "plan_jobs",
     "refuse",
     "submit",
     "submit_firing",
     "submit_node_job",
     "submit_one",
-    "submitting_job",
+    "take_in_planned",
 ]
 
 Receipt = tuple[str, bool]
@@ -81,19 +83,35 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
 def submit(batch: Batch, command: Submit, by: Principal) -> list[Receipt]:
     """Take the jobs in, all or none, and return a receipt for each."""
     by = submitting_job(batch, command, by)
+    planned = plan_jobs(batch, command, by)
+    first = batch.unit.next_number
+    receipts = take_in_planned(batch, planned, by)
+    if command.by_job is not None and batch.state.trees:
+        join_tree(batch, command.by_job, range(first, batch.unit.next_number))
+    return receipts
+
+
+def plan_jobs(batch: Batch, command: Submit, by: Principal) -> list[Plan | str]:
+    """What admission says of jobs, or raise: every job is looked at before the first one is taken in."""
     check_room(batch, command.jobs, by)
-    # Every job is looked at before the first one is taken in.
     source = _NOWHERE if command.by_job is None else Source(by_job=command.by_job)
     planned = _plan_all(batch, command.jobs, by, source)
     if command.by_job is not None:
-        _count_fan_out(batch, command.by_job, sum(not isinstance(plan, str) for plan in planned))
+        count_fan_out(batch, command.by_job, sum(not isinstance(plan, str) for plan in planned))
+    return planned
+
+
+def take_in_planned(
+    batch: Batch, planned: Sequence[Plan | str], by: Principal, cause: int | None = None
+) -> list[Receipt]:
+    """Take the jobs in that admission lets in, because of an entry that led to them."""
     receipts: list[Receipt] = []
     for plan in planned:
         if isinstance(plan, str):
             receipts.append((plan, True))
         else:
             job = _make(batch, plan, by)
-            receipts.append((_take_in(batch, plan, job, by, plan.source.cause), False))
+            receipts.append((_take_in(batch, plan, job, by, cause), False))
     return receipts
 
 
@@ -105,26 +123,6 @@ def check_room(batch: Batch, jobs: Sequence[NewJob], by: Principal) -> None:
         if new.partition:
             _check_partition_count(batch, jobs, by)
             break
-
-
-def submitting_job(batch: Batch, command: Submit | SubmitGated, by: Principal) -> Principal:
-    """Who submits: a running job is known by its fence, and acts on behalf of whoever runs its worker."""
-    if command.by_job is None:
-        return by
-    held = batch.state.held.get(command.by_job)
-    if held is None or held.lease.fence != command.fence:
-        raise LostLease("the job that submits has lost its lease, so it submits nothing", field="fence")
-    return Principal(actor=held.id, auth="lease", on_behalf_of=by.on_behalf_of, tenant=by.tenant)
-
-
-def _count_fan_out(batch: Batch, by_job: int, jobs: int) -> None:
-    state = batch.state
-    submitted, most = state.fan_out.get(by_job, 0) + jobs, state.limits.fan_out_jobs_max
-    if submitted > most:
-        raise LimitReached(
-            f"the job would submit {submitted} jobs; at most {most} (limits.fan_out_jobs_max)", field="jobs"
-        )
-    state.fan_out[by_job] = submitted
 
 
 def _plan_all(batch: Batch, jobs: tuple[NewJob, ...], by: Principal, source: Source) -> list[Plan | str]:
@@ -152,9 +150,11 @@ def submit_one(batch: Batch, new: NewJob, by: Principal, source: Source) -> JobR
     if plan.verdict.chosen == "refuse":
         refuse(batch, plan, by)
     if source.by_job is not None:
-        _count_fan_out(batch, source.by_job, 1)
+        count_fan_out(batch, source.by_job, 1)
     job = _make(batch, plan, by)
     _take_in(batch, plan, job, by, source.cause)
+    if source.by_job is not None:
+        join_tree(batch, source.by_job, (job.number,))
     return job
 
 

@@ -16,6 +16,7 @@ from sheratan.contracts.limits import Limits
 from sheratan.contracts.runs import NodeRecord, RunRecord, RunState
 from sheratan.contracts.workflows import NodeState
 from sheratan.engine.ids import ids_of
+from sheratan.engine.proposal_views import calls_in_run
 from sheratan.engine.runs import PlanInUse, load_plan, run_id
 from sheratan.kernel.chain import decode_entry
 from sheratan.store.port import NodeJobView, Reader
@@ -65,6 +66,7 @@ def run_record(reader: Reader, text: str) -> RunRecord:
         item=row.item if row.item is not None and row.item >= 0 else None,
         declared=plan.workflow,
         nodes=[nodes.record(name) for name in plan.nodes],
+        proposals=calls_in_run(reader, row.number),
         input=_value(reader, row.input, row.payload),
         output=output,
     )

@@ -65,6 +65,8 @@ def compare_standing(reader: Reader, fold: Fold, problems: Problems) -> None:
         problems.differ("retention", {key: tuple(fact) for key, fact in fold.retentions.items()}, kept)
     with problems.reading("gate"):
         _compare_gates(reader, fold, problems)
+    with problems.reading("proposal_tree"):
+        _compare_trees(reader, fold, problems)
     with problems.reading("run_open"):
         compare_open_runs(reader, fold, problems)
     with problems.reading("alarm"):
@@ -91,6 +93,26 @@ def _compare_gates(reader: Reader, fold: Fold, problems: Problems) -> None:
     problems.differ("gate", {key: tuple(fact) for key, fact in fold.gates_at(at_us).items()}, stands)
     for number, entry in fold.superseding.items():
         problems.add("G1", f"job {number} waits on, and another one has taken its place", seq=entry)
+
+
+def _compare_trees(reader: Reader, fold: Fold, problems: Problems) -> None:
+    if fold.coming is not None:
+        problems.add("P1", "jobs that it has accepted were not made", seq=fold.coming.entry)
+    trees = {
+        (root,): (tree.run.number if tree.run else 0, tree.began_us, *tree.budget, tree.jobs, tree.members)
+        for root, tree in fold.trees.items()
+    }
+    problems.differ("proposal_tree", trees, {row[:1]: row[1:] for row in reader.all_trees()})
+    members = {
+        (number,): (one.root, one.depth, one.made, one.fruitless) for number, one in fold.members.items()
+    }
+    problems.differ("proposal_member", members, {row[:1]: row[1:] for row in reader.all_tree_members()})
+    made = {
+        (root, like): (number,)
+        for root, tree in fold.trees.items()
+        for like, (number, _) in tree.made.items()
+    }
+    problems.differ("proposal_made", made, {row[:2]: row[2:] for row in reader.all_made()})
 
 
 def _keyed(counts: dict[str, int]) -> dict[tuple[Any, ...], int]:

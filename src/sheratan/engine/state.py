@@ -141,8 +141,7 @@ class State:
 
     def __init__(self, store: Store, limits: Limits) -> None:
         shard = store.shard()
-        self.store = store
-        self.limits = limits
+        self.store, self.limits = store, limits
         self.head: Head = shard.head
         self.next_number, self.policy = shard.next_number, shard.policy
         self.engine_entry, self.clean = shard.engine_entry, shard.clean
@@ -184,9 +183,10 @@ class State:
         self.bulks: dict[int, Bulk] = _open_bulks(store)
         """Bulk operations that go on, by the entry that says what they are."""
         self.runs = Runs(store)
+        self.trees = store.tree_count()
+        """How many trees of jobs that have proposed others have open jobs."""
         self.retention = RetentionState(store.retentions())
-        self.blocked = store.blocked_count()
-        self.next_due_us = store.next_due_us()
+        self.blocked, self.next_due_us = store.blocked_count(), store.next_due_us()
         self.next_firing_us = store.next_firing_us()
         """When the next schedule is to be looked at."""
         self.schedule_count = store.schedule_count()

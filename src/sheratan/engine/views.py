@@ -17,6 +17,7 @@ from sheratan.engine.blockers import Blockers, limits_of
 from sheratan.engine.entries import read_entry
 from sheratan.engine.ids import absent, ids_of, job_id
 from sheratan.engine.inbox import waits_for
+from sheratan.engine.proposal_views import use_of
 from sheratan.engine.run_views import with_node
 from sheratan.engine.state import State
 from sheratan.kernel.words import count
@@ -124,6 +125,7 @@ def job_record(
         origin=_id_of(reader, job.origin),
         tags=reader.tags(job.number),
         submitted_by_job=_id_of(reader, job.submitted_by),
+        proposals=use_of(reader, job.number),
         difference=_difference(reader, location),
         superseded_by=_superseded_by(reader, location),
     )

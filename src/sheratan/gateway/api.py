@@ -32,6 +32,7 @@ from sheratan.engine.prepare import (
     prepare_steps,
 )
 from sheratan.engine.prepare_gates import prepare_gated
+from sheratan.engine.prepare_proposals import prepare_proposals
 from sheratan.engine.prepare_runs import prepare_fork, prepare_run
 from sheratan.engine.reads import READS, Look
 from sheratan.engine.search import (
@@ -93,6 +94,7 @@ class Api:
             api.SettleJobs: self._settle,
             api.RecordSteps: self._record_steps,
             api.SpawnJobs: self._spawn,
+            api.ProposeJobs: self._propose,
             api.WaitForStops: self._stops,
             api.HeartbeatWorker: self._heartbeat,
             api.EndWorker: self._end,
@@ -317,6 +319,10 @@ class Api:
             occurrence=request.occurrence,
             jobs=prepare(request.jobs, self._engine.kinds, self._engine.limits),
         )
+        return await self._engine.ask(command, self._worker(request.session))
+
+    async def _propose(self, request: api.ProposeJobs, by: Principal) -> Any:
+        command = prepare_proposals(request, self._engine.kinds, self._engine.limits)
         return await self._engine.ask(command, self._worker(request.session))
 
     async def _ask_approval(self, request: api.AskApproval, by: Principal) -> Any:

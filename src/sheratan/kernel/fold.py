@@ -175,6 +175,7 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
     "job.submitted": GateFold.submitted,
     "job.refused": Fold._refused,
     "job.throttled": GateFold.throttled,
+    "job.proposed": JobFold.proposed,
     "job.due": GateFold.due,
     "job.unblocked": JobFold.changed,
     "job.succeeded": SmoothFold.succeeded,

@@ -100,12 +100,9 @@ class AlikeFold(SmoothFold):
         self.new.ended.extend(map(_ended, zip(
             numbers, repeat("succeeded"), attempts, losses, run.instants, run.texts("output"), count(run.first_seq),
         )))  # fmt: skip
-        if self.followers:
+        if self.followers or self.run_jobs or self.members:
             for number in numbers:
-                self.tell_followers(number, succeeded=True)
-        if self.run_jobs:
-            for number in filter(self.run_jobs.__contains__, numbers):
-                self.node_job_ended(number, "succeeded")
+                self.follows_from_end(number, "succeeded")
 
 
 def _are_as_said(jobs: list[OpenJob], run: Run, attempt: int) -> bool:

@@ -6,12 +6,12 @@ from sheratan.contracts.code import versioned
 from sheratan.contracts.journal import Entry
 from sheratan.kernel.facts import OpenJob, Violation
 from sheratan.kernel.fold_book import decision_of
-from sheratan.kernel.fold_steps import StepFold
+from sheratan.kernel.fold_proposals import ProposalFold
 
 __all__ = ["CodeFold"]
 
 
-class CodeFold(StepFold):
+class CodeFold(ProposalFold):
     """What each entry about changed code does, and what it must fit."""
 
     def __init__(self, violations: list[Violation]) -> None:

@@ -47,7 +47,7 @@ class DeadFold(AlikeFold):
             if number in self.dead:
                 self.dead.discard(number)
                 self._again = (entry.seq, entry.subject, origin)
-        if entry.cause is not None and not {"firing", "node"} & entry.data.keys():
+        if entry.cause is not None and not {"firing", "node", "by_job"} & entry.data.keys():
             self._is_done_to(entry, parse_job_id(origin or entry.subject).number)
 
     def changed(self, entry: Entry) -> None:

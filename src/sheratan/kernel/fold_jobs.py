@@ -38,7 +38,8 @@ class JobFold(CodeFold):
         if "key" in data:
             request = data.get("request")
             self.use_key(entry, data["key"], KeyFact(number, bytes.fromhex(request) if request else None))
-        self._check_origins(entry)
+        self._check_origin(entry)
+        self.check_submitter(entry, number)
         self.check_firing(entry, number)
         if "workflow" in data:
             self.joins_run(entry, number)
@@ -112,12 +113,8 @@ class JobFold(CodeFold):
         parent = self.by_subject.get(entry.data.get("by_job", ""))
         return entry.on_behalf_of if parent is None else parent.requester
 
-    def _check_origins(self, entry: Entry) -> None:
-        by_job, origin = entry.data.get("by_job"), entry.data.get("origin")
-        if by_job is not None:
-            running = self.by_subject.get(by_job)
-            if running is None or running.state != "running":
-                self.say(entry, "E3", f"it was submitted by {by_job}, which did not run")
+    def _check_origin(self, entry: Entry) -> None:
+        origin = entry.data.get("origin")
         if origin is not None and self.outcomes.get(parse_job_id(origin).number) not in TERMINAL_STATES:
             self.say(entry, "E2", f"it runs {origin} again, which had not ended")
 

@@ -11,7 +11,7 @@ from sheratan.kernel.fold_run_starts import RunStartFold
 from sheratan.kernel.lifecycle import RUN_TRANSITIONS, node_end
 from sheratan.kernel.run_facts import NodeBook, NodeFact, NodeJobFact, OpenRun, RunEnded
 
-__all__ = ["WorkflowFold"]
+__all__ = ["WorkflowFold", "runs_above"]
 
 _UNDO: Final = -2
 _DECIDED: Final = {"start": "started", "skip": "skipped", "fail": "failed", "block": "blocked"}
@@ -73,7 +73,7 @@ class WorkflowFold(RunStartFold):
         if told != (run.jobs, wanted, run.jobs + wanted):
             text = f"the run has {run.jobs} jobs and gets {wanted} more; it says {told}"
             self.say(entry, "E10", text)
-        above = _above(run)
+        above = runs_above(run)
         if [budget[:2] for budget in given.get("above", ())] != [[each.subject, each.jobs] for each in above]:
             self.say(entry, "E10", "the runs above it are others, or have other numbers of jobs")
         for each in (run, *above):
@@ -189,7 +189,7 @@ class WorkflowFold(RunStartFold):
         run.state, run.ending, run.since_us = target, ending, entry.at
 
 
-def _above(run: OpenRun) -> list[OpenRun]:
+def runs_above(run: OpenRun) -> list[OpenRun]:
     """The runs that have this one run, from the nearest on."""
     found: list[OpenRun] = []
     while run.parent is not None:

@@ -9,6 +9,7 @@ from sheratan.contracts.journal import Entry
 from sheratan.kernel.code import tell_difference
 from sheratan.kernel.story_approvals import APPROVAL_TELLERS
 from sheratan.kernel.story_gates import tell_gate, tell_throttled
+from sheratan.kernel.story_proposals import tell_by_job, tell_proposed
 from sheratan.kernel.story_retention import RETENTION_TELLERS
 from sheratan.kernel.story_schedules import SCHEDULE_TELLERS
 from sheratan.kernel.story_words import who, with_reason
@@ -20,14 +21,11 @@ __all__ = ["tell"]
 
 def _submitted(entry: Entry) -> str:
     data = entry.data
-    queue, priority = data["queue"], data["priority"]
-    text = (
-        f"{who(entry)} submitted it as a job of kind {data['kind']} for queue {queue}, priority {priority}."
-    )
+    text = f"{who(entry)} submitted it as a job of kind {data['kind']} for queue {data['queue']},"
+    text += f" priority {data['priority']}."
     if "firing" in data:
         text += f" Firing {data['firing']} of schedule {data['schedule']} submitted it."
-    if "by_job" in data:
-        text += f" It was submitted by the running job {data['by_job']}."
+    text += tell_by_job(entry)
     if "workflow" in data:
         text += f" It {_part(data)}."
     if "origin" in data:
@@ -205,6 +203,7 @@ _TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     "job.submitted": _submitted,
     "job.refused": _refused,
     "job.throttled": tell_throttled,
+    "job.proposed": tell_proposed,
     "job.due": _due,
     "job.unblocked": _unblocked,
     "job.succeeded": lambda entry: f"Its output has digest {entry.data['output'][:12]}.",

@@ -8,14 +8,17 @@ from typing import Any, NamedTuple, Unpack
 import msgspec
 
 from sheratan.contracts import api
+from sheratan.contracts.budgets import DEFAULT_BUDGET, ProposalBudget
 from sheratan.contracts.errors import Unavailable
 from sheratan.contracts.gates import Gate, SubmitGated
 from sheratan.contracts.jobs import Submission
+from sheratan.contracts.proposals import Proposal, Rejection
 from sheratan.contracts.worker import SPAWN_PREFIX, Assignment, What
 from sheratan.sdk.approval import Approval
 from sheratan.sdk.children import Child, Offered
 from sheratan.sdk.errors import ChildFailed, Fatal
 from sheratan.sdk.options import ApprovalOptions, SubmissionOptions, read_options
+from sheratan.sdk.proposals import ProposalOutcome, Rejected
 from sheratan.sdk.step_retry import StepRetry, run_with_tries
 from sheratan.sdk.steps import Steps
 
@@ -37,7 +40,7 @@ class Ended(NamedTuple):
 class Context:
     """One attempt at a job. Durations in seconds, instants in microseconds since the epoch."""
 
-    __slots__ = ("_assignment", "_call", "_cancelled", "_steps")
+    __slots__ = ("_assignment", "_budget", "_call", "_cancelled", "_steps")
 
     def __init__(
         self,
@@ -45,11 +48,13 @@ class Context:
         call: Callable[[api.Request], Awaitable[Any]],
         cancelled: Callable[[], bool],
         steps: Steps | None = None,
+        budget: ProposalBudget = DEFAULT_BUDGET,
     ) -> None:
         self._assignment = assignment
         self._call = call
         self._cancelled = cancelled
         self._steps = steps
+        self._budget = budget
 
     @property
     def job_id(self) -> str:
@@ -191,6 +196,28 @@ class Context:
         for start in range(0, len(jobs), _JOBS_AT_ONCE):
             ids += await self._spawn("many", jobs[start : start + _JOBS_AT_ONCE])
         return [Child(self, job_id, None) for job_id in ids]
+
+    async def propose(self, proposals: Sequence[Proposal]) -> ProposalOutcome:
+        """Propose jobs, as a model does that plans, as a step of this one: each is made or rejected, with a reason.
+
+        Those that are made are children of this job (wait for them with `gather`); what has not ended when it ends is
+        cancelled. They are made within the budget of the kind (`@job(proposals=…)`), or of the job above that has
+        proposed first, and in a run of a workflow within the budget of that, too. A rejection never raises: tell it
+        to whoever has proposed. When nothing was accepted in several calls in a row, the job has stalled, and fails.
+
+        Raises StepFailed for what is no proposal: none at all, too many, one with a key.
+        """
+        if self._steps is None:
+            raise Fatal("only an async handler can propose jobs; a plain function submits them with a key")
+        answer = await self._steps.propose(proposals, self._budget)
+        return ProposalOutcome(
+            tuple(
+                Rejected(proposal, one.code, one.because)
+                if isinstance(one, Rejection)
+                else Child(self, one, None)
+                for proposal, one in zip(proposals, answer.verdicts, strict=True)
+            )
+        )
 
     async def gather(
         self,

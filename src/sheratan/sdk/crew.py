@@ -27,7 +27,8 @@ from sheratan.sdk.kind import Kind, Mode
 from sheratan.sdk.processes import ProcessPool
 from sheratan.sdk.reports import cancelled, dump_output, failed, read_input
 from sheratan.sdk.step_sender import StepSender
-from sheratan.sdk.steps import Steps, Surroundings
+from sheratan.sdk.steps import Steps
+from sheratan.sdk.surroundings import Surroundings
 
 __all__ = ["Crew"]
 
@@ -278,7 +279,8 @@ class Crew:
         arguments: list[Any] = []
         if kind.takes_context:
             call = self._transport.call
-            arguments.append(Context(attempt.assignment, call, lambda: attempt.cancelled, steps))
+            budget = kind.description.proposals
+            arguments.append(Context(attempt.assignment, call, lambda: attempt.cancelled, steps, budget))
         if kind.takes_input:
             arguments.append(read_input(kind, attempt.assignment))
         return arguments

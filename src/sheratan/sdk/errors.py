@@ -26,6 +26,7 @@ __all__ = [
     "ProcessDied",
     "RateLimited",
     "Retryable",
+    "Stalled",
     "StepFailed",
     "WaitTimedOut",
     "describe",
@@ -145,6 +146,12 @@ class NotSpawned(NotRecorded):
     """Jobs could not be taken in for now: their queue is full, or the engine drains."""
 
     error_class = "retryable"
+
+
+class Stalled(HandlerError):
+    """The job has proposed nothing that was accepted for as many calls as its budget allows; it fails for good."""
+
+    error_class = "fatal"
 
 
 class ProcessDied(Exception):

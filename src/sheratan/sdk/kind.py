@@ -24,6 +24,7 @@ from typing import (
 import msgspec
 from pydantic import ValidationError
 
+from sheratan.contracts.budgets import ProposalBudget
 from sheratan.contracts.code import versioned
 from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.flow import FlowLimits
@@ -139,6 +140,7 @@ class KindDefaults(TypedDict, total=False):
     queue_timeout_seconds: float | None
     limits: FlowLimits
     collect: Collect
+    proposals: ProposalBudget
 
 
 @overload
@@ -166,7 +168,8 @@ def job(
     stand side by side: a job stays with the version that was the newest when it was submitted.
 
     With `collect` jobs start in groups: the handler is `async def handler(inputs: list[Model]) -> list[Output]`, one
-    output for each input, in which an exception stands for a job that has failed.
+    output for each input, in which an exception stands for a job that has failed. `proposals` bounds what may come of
+    the jobs that the handler proposes.
     """
 
     def make(function: Handler) -> Kind[Any, Any]:

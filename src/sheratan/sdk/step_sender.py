@@ -33,7 +33,7 @@ from sheratan.sdk.errors import (
     StepFailed,
     describe,
 )
-from sheratan.sdk.steps import Alone
+from sheratan.sdk.surroundings import Alone
 
 __all__ = ["StepSender"]
 
@@ -84,26 +84,26 @@ class StepSender:
                     if isinstance(step, AskApproval):
                         await self._ask(step, told)
                     else:
-                        assert isinstance(step, api.SpawnJobs)
-                        await self._spawn(step, told)
+                        assert not isinstance(step, StepReport)
+                        await self._submit(step, told)
         finally:
             self._task = None
 
-    async def _spawn(self, spawns: api.SpawnJobs, told: asyncio.Future[Any]) -> None:
+    async def _submit(self, asked: api.SpawnJobs | api.ProposeJobs, told: asyncio.Future[Any]) -> None:
         try:
-            ids = await self._deliver(msgspec.structs.replace(spawns, session=self.session))
+            answer = await self._deliver(msgspec.structs.replace(asked, session=self.session))
         except SheratanError as error:
             if isinstance(error, (Disconnected, LostLease)) or error.field == "session":
-                _refuse([(spawns, told)], LostLease(str(error), field="session"))
+                _refuse([(asked, told)], LostLease(str(error), field="session"))
             elif error.field in _FULL:
                 # Whoever waits for room here would hold up the steps of every other attempt.
-                _refuse([(spawns, told)], NotSpawned(str(error)))
+                _refuse([(asked, told)], NotSpawned(str(error)))
             else:
                 refused = JobError(error_class="fatal", type=type(error).__name__, message=str(error))
-                await self._send_failed(_step_of(spawns), told, refused)
+                await self._send_failed(_step_of(asked), told, refused)
         else:
             if not told.done():
-                told.set_result(ids)
+                told.set_result(answer)
 
     async def _ask(self, asks: AskApproval, told: asyncio.Future[Any]) -> None:
         try:
@@ -173,13 +173,13 @@ def _not_asked(error: SheratanError) -> Exception:
     return Retryable(str(error)) if isinstance(error, LimitReached) else Fatal(str(error))
 
 
-def _step_of(spawns: api.SpawnJobs) -> StepReport:
+def _step_of(asked: api.SpawnJobs | api.ProposeJobs) -> StepReport:
     return StepReport(
-        number=spawns.number,
-        fence=spawns.fence,
-        step=spawns.step,
-        name=spawns.name,
-        occurrence=spawns.occurrence,
+        number=asked.number,
+        fence=asked.fence,
+        step=asked.step,
+        name=asked.name,
+        occurrence=asked.occurrence,
     )
 
 

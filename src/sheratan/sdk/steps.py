@@ -6,17 +6,18 @@ import asyncio
 import inspect
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import Executor
 from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import Any, Final, Literal, NoReturn, TypeVar
 
 import msgspec
 
-from sheratan.contracts.api import SpawnJobs
+from sheratan.contracts.api import ProposalAnswer, ProposeJobs, SpawnJobs
 from sheratan.contracts.approvals import AskApproval
+from sheratan.contracts.budgets import ProposalBudget
 from sheratan.contracts.errors import InvalidInput, LostLease
 from sheratan.contracts.jobs import JobError, Name, Submission
+from sheratan.contracts.proposals import PROPOSED, Proposal
 from sheratan.contracts.values import convert
 from sheratan.contracts.worker import PATCH_PREFIX, Assignment, StepRecord, StepReport, Wait, What
 from sheratan.sdk import step_replay
@@ -28,6 +29,7 @@ from sheratan.sdk.errors import (
     HandlerError,
     InvalidOutput,
     NotRecorded,
+    Stalled,
     StepFailed,
     WaitTimedOut,
     describe,
@@ -35,13 +37,11 @@ from sheratan.sdk.errors import (
 from sheratan.sdk.step_output import StepOutput, Unreadable
 from sheratan.sdk.step_replay import Key, Replay, changed
 from sheratan.sdk.step_watch import tell_of
+from sheratan.sdk.surroundings import Alone, Surroundings
 
-__all__ = ["Alone", "OnFailure", "Parked", "Steps", "Surroundings"]
+__all__ = ["OnFailure", "Parked", "Steps"]
 
 T = TypeVar("T")
-
-Alone = SpawnJobs | AskApproval
-"""What a handler asks of the engine in a call of its own."""
 
 QUIET_SECONDS: Final = 0.2
 """How long a handler that waits in one branch may take in the others until it asks for a step: then it is parked."""
@@ -61,20 +61,6 @@ class Parked(Exception):
 
 class _FailedForNow(StepFailed):
     """A step has failed, and another attempt may run it again."""
-
-
-class Surroundings(msgspec.Struct, frozen=True):
-    """What the steps of an attempt need of the worker that runs it."""
-
-    send: Callable[[StepReport | Alone], Awaitable[Any]]
-    """Record a step; jobs as one, which gives their ids; or what is to be approved, which gives its id. LostLease when
-    the attempt was given up, StepFailed when it was recorded as failed instead."""
-    stop: Callable[[], object]
-    """Cancel the handler."""
-    is_cancelled: Callable[[], bool]
-    """Whether the attempt was asked to stop."""
-    threads: Executor | None = None
-    """Where plain functions run; the loop's own threads when there are none."""
 
 
 class Steps:
@@ -163,13 +149,31 @@ class Steps:
 
     async def spawn(self, name: str, jobs: Sequence[Submission]) -> list[str]:
         """The ids of jobs that were submitted as a step, in an earlier attempt or now."""
+        number, fence = self._assignment.number, self._assignment.fence
+        asked = SpawnJobs(session=0, number=number, fence=fence, step=1, name=name, jobs=tuple(jobs))
+        return await self._submit(name, asked, list[str])
+
+    async def propose(self, proposals: Sequence[Proposal], budget: ProposalBudget) -> ProposalAnswer:
+        """What has become of jobs that were proposed as a step, in an earlier attempt or now."""
+        number, fence = self._assignment.number, self._assignment.fence
+        asked = ProposeJobs(
+            session=0, number=number, fence=fence, step=1, proposals=tuple(proposals), budget=budget
+        )
+        answer = await self._submit(PROPOSED, asked, ProposalAnswer)
+        if answer.stalled:
+            # Whatever its handler would make of it: it has had its chances.
+            self._fail_with(Stalled("nothing that it has proposed was accepted, call after call"))
+            await self._hold()
+        return answer
+
+    async def _submit(self, name: str, asked: SpawnJobs | ProposeJobs, answer: type[T]) -> T:
         key = self._take_key(name)
         record = await self._replay.record(key)
         if record is None:
-            return await self._begin(lambda: self._submit(key, jobs))
+            return await self._begin(lambda: self._submit_now(key, asked))
         if record.error is not None:
             raise StepFailed(name, record.error)
-        return msgspec.json.decode(record.output, type=list[str])
+        return msgspec.json.decode(record.output, type=answer)
 
     async def wait(self, what: What, name: str, given: dict[str, Any]) -> Any:
         """What a wait has given; an attempt that does nothing but wait gives its slot back."""
@@ -331,20 +335,9 @@ class Steps:
         await self._record(key, output=msgspec.Raw(data))
         return data
 
-    async def _submit(self, key: Key, jobs: Sequence[Submission]) -> list[str]:
+    async def _submit_now(self, key: Key, asked: SpawnJobs | ProposeJobs) -> Any:
         self._step += 1
-        spawned: list[str] = await self._tell(
-            SpawnJobs(
-                session=0,
-                number=self._assignment.number,
-                fence=self._assignment.fence,
-                step=self._step,
-                name=key[0],
-                occurrence=key[1],
-                jobs=tuple(jobs),
-            )
-        )
-        return spawned
+        return await self._tell(msgspec.structs.replace(asked, step=self._step, occurrence=key[1]))
 
     async def _call(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """Call an async function here, and a plain one in a thread: it may block."""

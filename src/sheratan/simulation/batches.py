@@ -34,8 +34,8 @@ def _made_in_bulk(batch: Batch) -> list[str]:
     submitted = [
         entry for entry in batch.unit.entries if entry.type == "job.submitted" and entry.cause is not None
     ]
-    # Firings and nodes lead to jobs by an entry, too.
-    return [entry.subject for entry in submitted if not {"firing", "node"} & entry.data.keys()]
+    # Firings, nodes and proposals lead to jobs by an entry, too.
+    return [entry.subject for entry in submitted if not {"firing", "node", "by_job"} & entry.data.keys()]
 
 
 def _firing_ids(batch: Batch) -> dict[str, str]:

@@ -24,12 +24,22 @@ def faults_beside(reader: Reader, model: Model) -> Iterator[str]:
         yield f"jobs are blocked by the code {codes}; the model says {said}"
     yield from _approvals(reader, model)
     yield from _gates(reader, model)
+    yield from _trees(reader, model)
 
 
 def _gates(reader: Reader, model: Model) -> Iterator[str]:
     stored = {(row.kind, row.what, row.key.hex()): tuple(row[4:]) for row in reader.gates(model.at_us)}
     if stored != model.gates_at(model.at_us):
         yield f"the gates are {stored}; the model says {model.gates_at(model.at_us)}"
+
+
+def _trees(reader: Reader, model: Model) -> Iterator[str]:
+    """Jobs that have proposed others, and all that descends from them."""
+    rows = reader.all_trees()
+    stored = {row.root: (row.run, row.jobs, row.members) for row in rows}
+    members = {row.number: tuple(row[1:]) for row in reader.all_tree_members()}
+    if (stored, members) != model.trees():
+        yield f"the trees are {stored} with {members}; the model says {model.trees()}"
 
 
 def _dead_letters(reader: Reader, model: Model) -> Iterator[str]:

@@ -1,16 +1,17 @@
-"""A durable handler of the simulated world, over the real steps of the SDK; and a witness of what it does."""
+"""A durable handler of the simulated world, over the real steps of the SDK."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
 from sheratan.contracts import api
 from sheratan.contracts.approvals import AskApproval, DecideApproval, GetApproval
+from sheratan.contracts.budgets import ProposalBudget
 from sheratan.contracts.errors import (
     Conflict,
     InvalidInput,
@@ -20,6 +21,7 @@ from sheratan.contracts.errors import (
     SheratanError,
 )
 from sheratan.contracts.jobs import Submission
+from sheratan.contracts.proposals import PROPOSED, Proposal, ProposalAnswer
 from sheratan.contracts.worker import Assignment, StepRecord, StepReport, Wait, What
 from sheratan.sdk.errors import (
     ApprovalDenied,
@@ -29,14 +31,14 @@ from sheratan.sdk.errors import (
     StepFailed,
     WaitTimedOut,
 )
-from sheratan.sdk.steps import Alone, Steps, Surroundings
+from sheratan.sdk.steps import Steps
+from sheratan.sdk.surroundings import Alone, Surroundings
 from sheratan.simulation.choices import Choices
-from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.network import Connection
 from sheratan.simulation.options import Options
-from sheratan.simulation.story import Story
+from sheratan.simulation.witness import Code, Witness
 
-__all__ = ["Code", "Durable", "Witness"]
+__all__ = ["Durable"]
 
 _ANSWER_SECONDS: Final = 5.0
 _AGAIN_SECONDS: Final = 0.2
@@ -51,49 +53,6 @@ _APPROVERS: Final = (
 )
 _STEPS_AT_ONCE: Final = 2
 """Small, so that what is recorded takes more than one page."""
-
-
-class Witness:
-    """Sees what the handlers of all attempts do, outside the engine: what was recorded, no later attempt does again.
-
-    One that has lost its lease and does not know may: only its writes can be refused.
-    """
-
-    def __init__(self, coverage: Coverage, story: Story) -> None:
-        self.coverage = coverage
-        self.story = story
-        self._recorded: dict[tuple[int, str], Any] = {}
-        self._waited: dict[tuple[int, str], Any] = {}
-
-    def does(self, number: int, key: str, fence: int) -> None:
-        """A step of a job is about to be done."""
-        known = self._recorded.get((number, key))
-        if known is not None and fence >= known["fence"]:
-            self.story.blame(f"step {key} of job {number} is done again, and it was recorded")
-
-    def got(self, number: int, key: str, output: Any) -> None:
-        """A handler got the output of a step, or how it failed for good: so it is recorded."""
-        known = self._recorded.setdefault((number, key), output)
-        if known != output:
-            self.story.blame(f"step {key} of job {number} gave {output!r}, and {known!r} was recorded")
-
-    def waited(self, number: int, key: str, output: Any) -> None:
-        """A handler got what it waited for; every attempt gets the same."""
-        known = self._waited.setdefault((number, key), output)
-        if known != output:
-            self.story.blame(f"{key} of job {number} gave {output!r}, and {known!r} before")
-
-
-class Code(NamedTuple):
-    """The code of a worker: whether it is that of the later program, and whether it is broken."""
-
-    is_patched: bool
-    is_broken: bool
-
-    @property
-    def digest(self) -> str:
-        """What tells it from other code."""
-        return ("patched" if self.is_patched else "old") + ("-broken" if self.is_broken else "")
 
 
 class Durable:
@@ -150,15 +109,22 @@ class Durable:
         first = await self._first_name(steps) if count else "turn"
         for turn in range(count):
             if turn % 2:
-                await self._wait(steps, turn)
-                if self._given.number // 2 % 3 == 0:
-                    await self._wait_for_people(steps, None)
+                await self._ask_others(steps, turn)
             elif turn % 4 == 2:
                 self._witness.coverage.hit("step.beside_another")
                 sides = [self._step(steps, f"{side}-{turn}", most_us) for side in "ab"]
                 _raise_first(await asyncio.gather(*sides, return_exceptions=True))
             else:
                 await self._step(steps, "turn" if turn else first, most_us, occurrence=turn)
+
+    async def _ask_others(self, steps: Steps, turn: int) -> None:
+        """Propose jobs, wait, or ask people."""
+        number = self._given.number // 2
+        if number % 2:
+            await self._propose(steps, turn)
+        await self._wait(steps, turn)
+        if number % 3 == 0:
+            await self._wait_for_people(steps, None)
 
     async def _first_name(self, steps: Steps) -> str:
         """The program that is deployed later does something else first; jobs that have begun stay with the old."""
@@ -247,6 +213,28 @@ class Durable:
         given = {"jobs": tuple(ids), "seconds": 20.0 * seconds or None}
         await self._awaited(steps, "jobs", "wait:jobs", given)
 
+    async def _propose(self, steps: Steps, turn: int) -> None:
+        """Propose jobs, as one that plans: some of them again and again, some of no kind; wait for those it gets."""
+        number = self._given.number // 4
+        budget = ProposalBudget(
+            jobs_max=(2, 25, 4)[number % 3],
+            depth_max=(5, 1, 2)[number // 3 % 3],
+            wall_seconds_max=(300.0, 5.0)[number // 2 % 2],
+            stalls_after=(3, 2, 1)[number % 5 % 3],
+        )
+        for call in range(3):
+            key = f"{PROPOSED}/{steps.occurrence_of(PROPOSED) + 1}"
+            wanted = [(number + turn + call * nr) % 5 for nr in range(1 + number % 3)]
+            kinds = ["ghost" if (number + call) % 5 == nr else CHILD_KIND for nr in range(len(wanted))]
+            pairs = zip(kinds, wanted, strict=True)
+            answer = await steps.propose(
+                [Proposal(kind=kind, input={"nr": nr}) for kind, nr in pairs], budget
+            )
+            self._witness.got(self._given.number, key, answer)
+            ids = tuple(one for one in answer.verdicts if isinstance(one, str))
+            if ids and number % 3:
+                await self._awaited(steps, "jobs", "wait:jobs", {"jobs": ids, "seconds": 20.0})
+
     async def _cancel(self, job: str) -> None:
         with suppress(SheratanError):
             await self._connection.call(api.CancelJob(id=job), _ANSWER_SECONDS)
@@ -290,13 +278,13 @@ class Durable:
             self._witness.coverage.hit("step.given_back")
         return found
 
-    async def _send(self, step: StepReport | Alone) -> list[str] | str | None:
+    async def _send(self, step: StepReport | Alone) -> Any:
         # One after the other, so that none overtakes the one before it.
         async with self._sending:
             if isinstance(step, AskApproval):
                 return await self._ask(step)
-            if isinstance(step, api.SpawnJobs):
-                return await self._spawn(step)
+            if not isinstance(step, StepReport):
+                return await self._submit(step)
             [counted] = await self._call(api.RecordSteps(session=self._session, steps=(step,)))
         if not counted:
             raise LostLease("it was given up")
@@ -326,23 +314,36 @@ class Durable:
             await self._call(DecideApproval(id=asked, verdict="approve", digest=record.digest))
             self._witness.story.blame(f"a worker has approved {asked}")
 
-    async def _spawn(self, spawns: api.SpawnJobs) -> list[str]:
+    async def _submit(self, asked: api.SpawnJobs | api.ProposeJobs) -> Any:
         try:
-            ids: list[str] = await self._call(msgspec.structs.replace(spawns, session=self._session))
+            answer = await self._call(msgspec.structs.replace(asked, session=self._session))
         except LimitReached as error:
             raise NotSpawned(str(error)) from error
         if self._choices.chance("worker.spawns_again", 100):
-            again = await self._call(msgspec.structs.replace(spawns, session=self._session))
-            if again != ids:
-                self._witness.story.blame(f"jobs were spawned as {ids} and, asked again, as {again}")
+            again = await self._call(msgspec.structs.replace(asked, session=self._session))
+            if again != answer:
+                self._witness.story.blame(f"jobs were made as {answer} and, asked again, as {again}")
+        if isinstance(answer, ProposalAnswer) and answer.stalled:
+            await self._propose_on(asked)
         if self._choices.chance("worker.spawns_stale", 100):
             # Under a fence that is not the lease's: nothing may come of it.
             stale = msgspec.structs.replace(
-                spawns, session=self._session, fence=spawns.fence - 1, step=spawns.step + 1
+                asked, session=self._session, fence=asked.fence - 1, step=asked.step + 1
             )
             with suppress(LostLease):
                 await self._call(stale)
-        return ids
+        return answer
+
+    async def _propose_on(self, asked: api.SpawnJobs | api.ProposeJobs) -> None:
+        """A worker that does not heed that the job has stalled: nothing comes of it."""
+        on = msgspec.structs.replace(
+            asked, session=self._session, step=asked.step + 1, occurrence=asked.occurrence + 1
+        )
+        if self._choices.chance("worker.proposes_on", 300):
+            with suppress(LostLease):
+                answer = await self._call(on)
+                if not answer.stalled or any(isinstance(one, str) for one in answer.verdicts):
+                    self._witness.story.blame(f"job {asked.number} has stalled, and is answered {answer}")
 
     async def _call(self, request: api.Request) -> Any:
         """Ask until somebody answers: an answer may be lost on its way."""

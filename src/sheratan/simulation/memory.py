@@ -58,6 +58,7 @@ def _kept_and_read(mine: State, fresh: State) -> list[tuple[str, Any, Any]]:
         ("the running jobs of partitions", mine.partitions.running, _running_in_partitions(mine)),
         ("how far partitions have used rates up", _unpaid(mine), _unpaid(fresh)),
         ("how long jobs are kept", mine.retention.rows, fresh.retention.rows),
+        ("the number of trees", mine.trees, fresh.trees),
         ("the next number of a run", mine.runs.next_number, fresh.runs.next_number),
         ("the open runs", _runs(mine), _runs(fresh)),
         ("the jobs of open runs", _run_jobs(mine), _run_jobs(fresh)),

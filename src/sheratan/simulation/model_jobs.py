@@ -15,6 +15,7 @@ from sheratan.engine.commands import (
     NewJob,
     NewStep,
     Pending,
+    Propose,
     RecordSteps,
     Settle,
     Spawn,
@@ -225,17 +226,22 @@ class ModelJobs(ModelFlow):
         job.steps.append((step.name, step.occurrence, None if step.error else step.output))
         return True
 
-    def _Spawn(self, pending: Pending, command: Spawn) -> list[str]:  # noqa: N802 - the command's name
+    def _stepping(self, command: Spawn | Propose) -> ModelJob:
+        """The running job that submits others as a step of its own."""
         job = self.jobs.get(command.number)
         if job is None or job.state != "running" or job.fence != command.fence:
             self.hit("submit.lost_lease")
             raise Refused("lost_lease")
+        if command.step > len(job.steps) + 1:
+            raise Refused("invalid_input")
+        return job
+
+    def _Spawn(self, pending: Pending, command: Spawn) -> list[str]:  # noqa: N802 - the command's name
+        job = self._stepping(command)
         if command.step <= len(job.steps):
             self.hit("spawn.came_again")
             known: list[str] = msgspec.json.decode(job.steps[command.step - 1][2] or b"[]")
             return known
-        if command.step != len(job.steps) + 1:
-            raise Refused("invalid_input")
         ids = self._actual_value(pending) or []
         receipts = [(public_id, False) for public_id in ids]
         self._take_in(Submit(jobs=command.jobs, by_job=command.number, fence=command.fence), receipts)

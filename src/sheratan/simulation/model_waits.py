@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from sheratan.contracts.proposals import PROPOSED
 from sheratan.contracts.worker import Wait
 from sheratan.engine.commands import Pending, SendSignal
 from sheratan.simulation.model_state import TERMINAL, ModelJob, ModelWait
@@ -106,7 +107,7 @@ class ModelWaits:
         if job.state == "succeeded":
             return
         for name, _, output in job.steps:
-            if name.startswith("spawn:") and output is not None:
+            if name.startswith("spawn:") and name != PROPOSED and output is not None:
                 for text in msgspec.json.decode(output, type=list[str]):
                     if self.by_id[text].state not in TERMINAL:
                         self.hit("spawn.cancelled")

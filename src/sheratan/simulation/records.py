@@ -21,7 +21,7 @@ CLOCK_STEP_US: Final = 1_000_000
 _NOTED: Final = frozenset((
     "job.cancel_requested", "job.fenced_off", "job.timed_out", "step.succeeded", "step.failed", "signal.sent",
     "approval.asked", "approval.voted", "approval.delegated", "approval.expired", "approval.cancelled",
-    "job.throttled", "job.replayed", "job.discarded", "bulk.started", "bulk.ended",
+    "job.throttled", "job.proposed", "job.replayed", "job.discarded", "bulk.started", "bulk.ended",
     "queue.paused", "queue.resumed", "kind.paused", "kind.resumed",
     "tenant.paused", "tenant.resumed", "flow.limited",
     "schedule.created", "schedule.changed", "schedule.missed", "schedule.fired", "schedule.skipped",

@@ -13,12 +13,13 @@ from sheratan.contracts.groups import Collect
 from sheratan.contracts.jobs import ErrorClass, JobError, KindDescription, Submission
 from sheratan.contracts.jobs import Options as JobOptions
 from sheratan.contracts.worker import Assignment, Outcome, Registration, Report
-from sheratan.sdk.errors import CodeChanged, NotRecorded, StepFailed, describe
+from sheratan.sdk.errors import CodeChanged, NotRecorded, Stalled, StepFailed, describe
 from sheratan.simulation.choices import Choices
 from sheratan.simulation.clients import KINDS, VERSIONED, Acknowledged
-from sheratan.simulation.durable import Code, Durable, Witness
+from sheratan.simulation.durable import Durable
 from sheratan.simulation.network import Connection, Network
 from sheratan.simulation.options import Options
+from sheratan.simulation.witness import Code, Witness
 
 __all__ = ["Worker"]
 
@@ -206,7 +207,7 @@ class Worker:
             waits = await durable.run(count, self._work_us)
         except StepFailed as error:
             return self._report(given, error.error)
-        except NotRecorded as error:
+        except (NotRecorded, Stalled) as error:
             return self._report(given, describe(error))
         except CodeChanged as error:
             if not self._code.is_broken:

@@ -21,7 +21,6 @@ from sheratan.simulation.choices import Choices, Tape
 from sheratan.simulation.clients import KINDS, QUEUES, Acknowledged, Client
 from sheratan.simulation.clock import SimulatedClock
 from sheratan.simulation.coverage import Coverage
-from sheratan.simulation.durable import Code, Witness
 from sheratan.simulation.faults import Hosts
 from sheratan.simulation.lateness import Lookout
 from sheratan.simulation.loop import Deadlock, SimulatedLoop, TooManySteps
@@ -31,6 +30,7 @@ from sheratan.simulation.options import Options, draw_options
 from sheratan.simulation.people import PEOPLE, Person
 from sheratan.simulation.store import Killed, SimulatedStorage
 from sheratan.simulation.story import Story, Violation
+from sheratan.simulation.witness import Code, Witness
 from sheratan.simulation.workers import Worker
 from sheratan.store.unit import state_of
 

@@ -12,6 +12,7 @@ from sheratan.kernel.chain import Head
 from sheratan.store.port_approvals import ApprovalReader
 from sheratan.store.port_gates import GateReader
 from sheratan.store.port_partitions import PartitionReader
+from sheratan.store.port_proposals import ProposalReader
 from sheratan.store.port_retention import RetentionReader
 from sheratan.store.port_scans import Scans
 from sheratan.store.rows import (
@@ -87,7 +88,7 @@ class NodeJobView(NamedTuple):
     finished_us: int | None
 
 
-class Reader(Scans, ApprovalReader, PartitionReader, RetentionReader, GateReader, Protocol):
+class Reader(Scans, ApprovalReader, PartitionReader, RetentionReader, GateReader, ProposalReader, Protocol):
     """Reads of committed state. Every read is bounded in rows and in time."""
 
     def shard(self) -> Shard:

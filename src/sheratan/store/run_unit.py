@@ -19,7 +19,7 @@ class RunChanges:
         self.runs: list[RunRow] = []
         self.run_keys: dict[tuple[str, str], RunKeyRow] = {}
         self.run_mentions: list[tuple[int, int]] = []
-        """Ended runs, each with an entry that tells of it beside its story."""
+        """Runs, each with an entry that tells of it beside its story."""
         self.run_moves: dict[int, tuple[RunOpen | None, RunPlace]] = {}
         self.nodes: list[NodeRow] = []
         self.node_jobs: list[NodeJobRow] = []

@@ -16,6 +16,7 @@ from sheratan.kernel.lifecycle import check_transition
 from sheratan.store.approval_rows import ApprovalAct, ApprovalRow
 from sheratan.store.gate_rows import GateKey, GateRow
 from sheratan.store.partition_rows import PartitionChanges
+from sheratan.store.proposal_rows import ProposalChanges
 from sheratan.store.retention_rows import RetentionRow
 from sheratan.store.rows import (
     TIMER_WAIT,
@@ -112,6 +113,7 @@ class Unit(RunChanges):
         self.alarms: list[tuple[int, int]] = []
         self.alarms_rung: list[tuple[int, int]] = []
         self.gates: dict[GateKey, GateRow] = {}
+        self.proposals = ProposalChanges()
         self.retentions: dict[tuple[str, str], RetentionRow] = {}
         self.pruned: dict[int, list[int]] = {}
         """The jobs that each of these entries prunes."""

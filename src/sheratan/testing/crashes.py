@@ -103,7 +103,7 @@ def places_of(request: api.Request, held: dict[int, Assignment]) -> list[Place]:
     named: list[tuple[int, str]] = []
     if isinstance(request, api.RecordSteps):
         named = [(step.fence, step.name) for step in request.steps]
-    elif isinstance(request, api.SpawnJobs | AskApproval):
+    elif isinstance(request, api.SpawnJobs | api.ProposeJobs | AskApproval):
         named = [(request.fence, request.name)]
     elif isinstance(request, api.SettleJobs):
         for report in request.reports:

@@ -38,6 +38,7 @@ from sheratan.store.sqlite.approvals import SqliteApprovals
 from sheratan.store.sqlite.gates import SqliteGates
 from sheratan.store.sqlite.pages import PageReader
 from sheratan.store.sqlite.partitions import SqlitePartitions
+from sheratan.store.sqlite.proposals import SqliteProposals
 from sheratan.store.sqlite.retention import SqliteRetention
 from sheratan.store.sqlite.run_reader import SqliteRuns
 
@@ -54,7 +55,9 @@ _TABLES: tuple[tuple[str, type[Timer | Lease | Blocked | Result]], ...] = (
 )
 
 
-class SqliteReader(SqliteRuns, SqliteApprovals, SqlitePartitions, SqliteRetention, SqliteGates):
+class SqliteReader(
+    SqliteRuns, SqliteApprovals, SqlitePartitions, SqliteRetention, SqliteGates, SqliteProposals
+):
     """The reads of the store port; the owner's store adds writing."""
 
     def __init__(self, connection: apsw.Connection) -> None:

@@ -19,6 +19,7 @@ from sheratan.store.sqlite.library import check_library
 from sheratan.store.sqlite.log import LOG_PAGES, checkpoint_at, lay_out_log, leave_log, write_log_anew
 from sheratan.store.sqlite.migrate import apply_migrations
 from sheratan.store.sqlite.pages import PageWriter
+from sheratan.store.sqlite.proposals import write_proposals
 from sheratan.store.sqlite.prune import prune_jobs
 from sheratan.store.sqlite.reader import SqliteReader
 from sheratan.store.sqlite.statements import delete_rows, insert_rows, sql
@@ -250,6 +251,7 @@ class SqliteStore(SqliteReader):
         insert_rows(connection, "insert_approval_act", unit.approval_acts)
         insert_rows(connection, "replace_retention", list(unit.retentions.values()))
         _write_gates(connection, unit)
+        write_proposals(connection, unit.proposals)
         insert_rows(connection, "insert_mention", unit.mentions)
         insert_rows(connection, "insert_alarm", unit.alarms)
         insert_rows(connection, "replace_flow", list(unit.flows.values()))
@@ -262,7 +264,7 @@ class SqliteStore(SqliteReader):
         delete_rows(connection, "delete_alarm", unit.alarms_rung)
 
     def _write_runs(self, unit: Unit) -> None:
-        if not (unit.run_moves or unit.node_jobs):
+        if not (unit.run_moves or unit.node_jobs or unit.run_mentions):
             return
         connection = self._connection
         moves = unit.run_moves.values()

@@ -1,0 +1,1 @@
+DELETE FROM proposal_made WHERE (root) IN (VALUES :rows)

@@ -1,0 +1,1 @@
+DELETE FROM proposal_member WHERE (number) IN (VALUES :rows)

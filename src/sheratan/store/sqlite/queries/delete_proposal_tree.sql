@@ -1,0 +1,1 @@
+DELETE FROM proposal_tree WHERE (root) IN (VALUES :rows)

@@ -1,0 +1,1 @@
+INSERT INTO proposal_made VALUES :rows

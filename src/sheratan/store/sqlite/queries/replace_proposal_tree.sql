@@ -1,0 +1,1 @@
+INSERT OR REPLACE INTO proposal_tree VALUES :rows

@@ -1,0 +1,1 @@
+SELECT * FROM proposal_made ORDER BY root, likeness

@@ -1,0 +1,1 @@
+SELECT * FROM proposal_member ORDER BY number

@@ -1,0 +1,1 @@
+SELECT * FROM proposal_made WHERE root = ? AND likeness = ?

@@ -1,0 +1,1 @@
+SELECT * FROM proposal_tree ORDER BY root
