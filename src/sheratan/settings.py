@@ -33,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Everything that can be set."""
 
     data: str
+    archive: str = ""
     kinds: tuple[str, ...] = ()
     drain_seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 25.0
     worker: WorkerSettings = WorkerSettings()
@@ -41,6 +42,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 SETTING_REASONS: dict[str, str] = {
     "data": "the data directory; it holds the database, the owner's lock and the socket",
+    "archive": "the folder for archived segments of the journal; the folder `archive` in the data directory when empty",
     "kinds": "modules whose kinds the server's own worker runs",
     "drain_seconds": "how long running jobs may take to end after SIGTERM; supervisors kill after 30",
     "worker.name": "how the server's own worker is named in the journal",

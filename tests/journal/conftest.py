@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.journal.tamper import copied
 from tests.journal.world import World, eventful, with_runs
+from tests.journal.world_archive import archived_jobs
 from tests.journal.world_gates import jobs_through_gates
 from tests.journal.world_retention import pruned_jobs
 
@@ -39,6 +41,18 @@ def pruned_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def gates_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _file_of(tmp_path_factory, "gates", jobs_through_gates)
+
+
+@pytest.fixture(scope="session")
+def archived_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _file_of(tmp_path_factory, "archived", archived_jobs)
+
+
+@pytest.fixture
+def archived_data(archived_file: Path, tmp_path: Path) -> Path:
+    """A data file of one's own, of whose journal three segments were archived, with their files beside it."""
+    shutil.copytree(archived_file.parent / "archive", tmp_path / "archive")
+    return copied(archived_file, tmp_path)
 
 
 @pytest.fixture

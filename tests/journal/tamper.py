@@ -13,7 +13,6 @@ import apsw
 import msgspec
 
 from sheratan.ambient.clock import VirtualClock
-from sheratan.contracts.journal import GENESIS
 from sheratan.engine.problems import Problem
 from sheratan.engine.verify import Verification, verify_opened
 from sheratan.kernel.canonical import canonical
@@ -26,6 +25,21 @@ Entry = dict[str, Any]
 
 def reader_of(path: Path) -> SqliteReader:
     return open_reader(path, clock=VirtualClock().monotonic_us)
+
+
+class Meanwhile(SqliteReader):
+    """A reader beside which something happens, right before one of its reads."""
+
+    def __init__(self, path: Path, at: int = -1, what: Callable[[], object] = lambda: None) -> None:
+        super().__init__(reader_of(path)._connection)
+        self.names: list[str] = []
+        self._at, self._what = at, what
+
+    def _run(self, text: str, bindings: Any, name: str) -> list[Any]:
+        self.names.append(name)
+        if len(self.names) - 1 == self._at:
+            self._what()
+        return super()._run(text, bindings, name)
 
 
 def checked(path: Path) -> Verification:
@@ -119,7 +133,7 @@ def lines_of(path: Path) -> list[bytes]:
 def rechained(lines: Sequence[bytes], change: Callable[[Entry], None]) -> list[bytes]:
     """Every entry changed as wished and hashed anew: what somebody with full access could do."""
     made: list[bytes] = []
-    prev = GENESIS
+    prev = msgspec.json.decode(lines[0])["prev"]
     for line in lines:
         entry: Entry = msgspec.json.decode(line)
         change(entry)

@@ -12,8 +12,17 @@ import pytest
 from sheratan.engine.commands import KeepJobs
 from sheratan.engine.replay import replay
 from sheratan.engine.verify import verify
-from sheratan.store.sqlite.reader import SqliteReader
-from tests.journal.tamper import Hands, changed, checked, copied, forged, invariants, reader_of, tables
+from tests.journal.tamper import (
+    Hands,
+    Meanwhile,
+    changed,
+    checked,
+    copied,
+    forged,
+    invariants,
+    reader_of,
+    tables,
+)
 from tests.journal.world import World
 from tests.journal.world_retention import old_jobs
 
@@ -33,21 +42,6 @@ def test_a_journal_with_pruned_jobs_verifies_and_replays(pruned_data: Path) -> N
 def prune_all(world: World) -> None:
     world.clock.advance(3_600_000_000)
     world.ask(KeepJobs(kind="", keep_us=1, reason=""))
-
-
-class Meanwhile(SqliteReader):
-    """A reader beside which something happens, right before one of its reads."""
-
-    def __init__(self, path: Path, at: int = -1, what: Callable[[], object] = lambda: None) -> None:
-        super().__init__(reader_of(path)._connection)
-        self.names: list[str] = []
-        self._at, self._what = at, what
-
-    def _run(self, text: str, bindings: Any, name: str) -> list[Any]:
-        self.names.append(name)
-        if len(self.names) - 1 == self._at:
-            self._what()
-        return super()._run(text, bindings, name)
 
 
 def test_jobs_may_be_pruned_before_any_read_of_a_verification(

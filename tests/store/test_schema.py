@@ -208,8 +208,14 @@ def test_a_database_of_the_first_schema_keeps_its_pages_and_goes_on(tmp_path: Pa
         "proposal_tree",
         "proposal_member",
         "proposal_made",
+        "fold_state",
     ):
         connection.execute(f"DROP TABLE {table}")
+    connection.execute("DROP TRIGGER page_is_deleted_once_archived")
+    connection.execute(
+        "CREATE TRIGGER page_is_never_deleted BEFORE DELETE ON page BEGIN SELECT RAISE(ABORT, 'append-only'); END"
+    )
+    connection.execute("DROP TABLE segment")
     for table in ("job", "result"):
         connection.execute(f"DROP INDEX {table}_by_payload")
     connection.execute("ALTER TABLE job DROP COLUMN cost")

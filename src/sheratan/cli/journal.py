@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import click
 
+from sheratan.cli.archive import archive_journal, list_segments
 from sheratan.cli.output import draw_pairs, draw_table, emit, line, talk
 from sheratan.cli.session import Session, command_options
 from sheratan.contracts.errors import InvalidInput
@@ -19,9 +20,13 @@ from sheratan.engine.verify import Verification, export, verify_lines, verify_op
 from sheratan.kernel.chain import Head, format_head, parse_head
 
 if TYPE_CHECKING:
+    from sheratan.engine.archive import Archive
+    from sheratan.engine.compare_archive import ArchivedFile
     from sheratan.kernel.replay import Difference
 
 __all__ = ["journal"]
+
+_FILES_SHOWN_MAX = 10
 
 
 @click.group()
@@ -34,23 +39,31 @@ _FILE = click.option(
 )
 
 
+_ARCHIVE = click.option(
+    "--archive", "folder", metavar="DIR", help="Also read the entries that were archived in DIR."
+)
+
+
 @journal.command("verify")
 @_FILE
+@_ARCHIVE
 @click.option(
     "--head",
     metavar="SEQ:HASH",
     help="A head that was printed earlier: that entry must still have that hash.",
 )
 @command_options
-def verify_journal(session: Session, file: str | None, head: str | None) -> None:
+def verify_journal(session: Session, file: str | None, folder: str | None, head: str | None) -> None:
     """Check every entry, the chain, the stories and the tables against them; exit 1 on a problem.
 
     Without --head, a journal that was put back to an older copy is whole in itself, and so is a file that was cut.
-    With --file, --head may be a HASH alone: then it is that of the last entry.
+    With --file, --head may be a HASH alone: then it is that of the last entry. Of what was archived, it goes by what is
+    recorded about it; with --archive it reads the files.
     """
+    archive = _archive(session, folder, file)
     last_hash, known = _read_head(head, from_file=file is not None)
     if file is None:
-        found = verify_opened(lambda: session.program.open_reader(session.data), known=known)
+        found = verify_opened(lambda: session.program.open_reader(session.data), known=known, archive=archive)
     else:
         with _lines_of(file) as lines:
             found = verify_lines(lines, last_hash, known=known)
@@ -60,20 +73,22 @@ def verify_journal(session: Session, file: str | None, head: str | None) -> None
 
 @journal.command("replay")
 @_FILE
+@_ARCHIVE
 @click.option(
     "--rule", "swaps", multiple=True, metavar="OLD=NEW", help="Ask NEW where OLD decided (repeatable)."
 )
 @command_options
-def replay_journal(session: Session, file: str | None, swaps: tuple[str, ...]) -> None:
+def replay_journal(session: Session, file: str | None, folder: str | None, swaps: tuple[str, ...]) -> None:
     """Derive every decision again from its recorded input; exit 1 when one comes out otherwise.
 
     With --rule it tells what would have been decided, which is then no failure. OLD is a rule such as
     retry.backoff@1, or retry.backoff for all its versions.
     """
     instead = dict(map(_swap, swaps))
+    archive = _archive(session, folder, file)
     if file is None:
         with closing(session.program.open_reader(session.data)) as reader:
-            found = replay(reader, instead=instead)
+            found = replay(reader, instead=instead, archive=archive)
     else:
         with _lines_of(file) as lines:
             found = replay_lines(lines, instead=instead)
@@ -85,18 +100,38 @@ def replay_journal(session: Session, file: str | None, swaps: tuple[str, ...]) -
 @click.option(
     "--output", "target", metavar="F", help="Write here instead of stdout; F appears when it is whole."
 )
+@_ARCHIVE
 @command_options
-def export_journal(session: Session, target: str | None) -> None:
-    """Write the journal as JSON Lines, each entry byte for byte as it was hashed."""
+def export_journal(session: Session, target: str | None, folder: str | None) -> None:
+    """Write the journal as JSON Lines, each entry byte for byte as it was hashed.
+
+    What was archived is left out, unless --archive says where it is.
+    """
+    archive = _archive(session, folder, None)
     with closing(session.program.open_reader(session.data)) as reader:
         head = reader.shard().head
         if target is None:
-            count = export(reader, sys.stdout.buffer.write)
+            count = export(reader, sys.stdout.buffer.write, archive)
             sys.stdout.buffer.flush()
         else:
             with _whole_file(Path(target)) as file:
-                count = export(reader, file.write)
+                count = export(reader, file.write, archive)
+        segments = reader.segments()
+    if segments and archive is None:
+        talk(f"entries 0 to {segments[-1].end - 1} are archived and not in it; --archive DIR adds them")
     talk(f"exported {count} entries; the head was {format_head(head.seq, head.hash)} when it began")
+
+
+journal.add_command(archive_journal)
+journal.add_command(list_segments)
+
+
+def _archive(session: Session, folder: str | None, file: str | None) -> Archive | None:
+    if folder is None:
+        return None
+    if file is not None:
+        raise click.UsageError("--archive goes with a data directory; an exported file is read alone.")
+    return session.program.open_archive(Path(folder))
 
 
 def _read_head(text: str | None, *, from_file: bool) -> tuple[str | None, Head | None]:
@@ -170,6 +205,7 @@ def _draw_verification(found: Verification) -> None:
         ("jobs", f"{found.jobs}, {found.open_jobs} of them open"),
         ("head", format_head(found.entries, found.head) if found.head else "unknown"),
         ("tables", compared),
+        *_tell_files(found.archived),
     ])  # fmt: skip
     if found.problems:
         line()
@@ -182,10 +218,19 @@ def _draw_verification(found: Verification) -> None:
         line(f"… and {found.problems_count - len(found.problems)} more")
 
 
+def _tell_files(files: list[ArchivedFile]) -> Iterator[tuple[str, str]]:
+    for one in files[:_FILES_SHOWN_MAX]:
+        checked = "checked" if one.checked else "not checked here"
+        yield "archived", f"entries {one.first} to {one.last} in {one.file}, sha256 {one.digest}, {checked}"
+    if len(files) > _FILES_SHOWN_MAX:
+        yield "archived", f"… and {len(files) - _FILES_SHOWN_MAX} more files; -o json names them all"
+
+
 def _draw_replay(found: Replay) -> None:
     draw_pairs([
         ("decisions", f"{found.decisions} derived again, {found.different} come out otherwise"),
         ("entries", found.entries),
+        *([("archived", f"{found.archived} entries before these, not read")] if found.archived else ()),
     ])  # fmt: skip
     line()
     rows = [(key, count.decisions, count.different) for key, count in found.counts.items()]

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from sheratan.contracts.jobs import KindDescription
     from sheratan.contracts.simulation import Campaign, SimulatedRun
     from sheratan.contracts.workflows import Workflow
+    from sheratan.engine.archive import Archive
     from sheratan.engine.views import Reader
     from sheratan.settings import Settings
 
@@ -65,6 +66,10 @@ class Program(Protocol):
 
     def open_reader(self, data: Path) -> Reader:
         """A reader of a data directory, whether a server runs on it or not."""
+        ...
+
+    def open_archive(self, folder: Path) -> Archive:
+        """The files of archived segments in a folder."""
         ...
 
     def read_holder(self, data: Path) -> Holder | None:

@@ -15,6 +15,7 @@ from sheratan.contracts.approvals import (
     GetApproval,
     ListApprovals,
 )
+from sheratan.contracts.archive import ArchiveJournal, ListSegments, PreviewArchive
 from sheratan.contracts.bulk import GetBulk, PreviewBulk, StartBulk
 from sheratan.contracts.code import UnblockJob
 from sheratan.contracts.dead_letters import (
@@ -79,6 +80,7 @@ from sheratan.contracts.workflow_requests import (
 __all__ = [
     "AfterResults",
     "ApprovalPage",
+    "ArchiveJournal",
     "AskApproval",
     "BackfillSchedule",
     "CancelJob",
@@ -116,12 +118,14 @@ __all__ = [
     "ListRetention",
     "ListRuns",
     "ListSchedules",
+    "ListSegments",
     "ListSteps",
     "NextFirings",
     "PauseKind",
     "PauseQueue",
     "PauseSchedule",
     "PauseTenant",
+    "PreviewArchive",
     "PreviewBulk",
     "PreviewRetention",
     "ProposalAnswer",

@@ -6,7 +6,8 @@ SheratanError
 │   ├── UnknownSetting      a setting nobody reads
 │   └── TooLarge            a payload, result, name or batch above its limit
 ├── NotFound                nothing with that id or name exists here
-│   └── Pruned              it has existed, and was kept no longer
+│   ├── Pruned              it has existed, and was kept no longer
+│   └── Archived            it is in a file outside the data directory's journal
 ├── Conflict                the request contradicts what is recorded
 │   ├── IdempotencyConflict same key, different request
 │   ├── AlreadyEnded        the job has ended; a terminal state never changes
@@ -29,6 +30,7 @@ from typing import Any, ClassVar
 
 __all__ = [
     "AlreadyEnded",
+    "Archived",
     "Conflict",
     "CorruptData",
     "DataDirectoryInUse",
@@ -115,6 +117,13 @@ class Pruned(NotFound):
     """The job has ended and was kept no longer, as somebody had set; `sheratan why` still tells its story."""
 
     code = "pruned"
+    status = 410
+
+
+class Archived(NotFound):
+    """The entry was moved into a file of the archive, which the message names."""
+
+    code = "archived"
     status = 410
 
 

@@ -77,6 +77,7 @@ EntryType = Literal[
     "workflow.ended",
     "retention.set",
     "retention.pruned",
+    "journal.archived",
 ]
 ENTRY_TYPES: tuple[str, ...] = get_args(EntryType)
 

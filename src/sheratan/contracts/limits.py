@@ -54,6 +54,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     approvals_open_max: Positive = 10_000
     prune_jobs_max: Positive = 500
     prune_look_jobs_max: Positive = 2_000
+    segment_bytes_max: Positive = 67_108_864
 
 
 LIMIT_REASONS: dict[str, str] = {
@@ -92,4 +93,5 @@ LIMIT_REASONS: dict[str, str] = {
     "approvals_open_max": "requests for approval that are open; nobody looks through a longer inbox",
     "prune_jobs_max": "jobs pruned in one commit; then other callers have their turn",
     "prune_look_jobs_max": "jobs looked at in one turn, whether they are to be pruned or not",
+    "segment_bytes_max": "entries of one archived segment before they are packed; memory, and one commit, hold them",
 }

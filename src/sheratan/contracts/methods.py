@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from sheratan.contracts import api
 from sheratan.contracts.approvals import ApprovalRecord
+from sheratan.contracts.archive import ArchivePreview, SegmentRecord
 from sheratan.contracts.bulk import BulkPreview, BulkRecord
 from sheratan.contracts.dead_letters import DeadLetter, DeadLetterPage
 from sheratan.contracts.flow import FlowRecord
@@ -75,6 +76,9 @@ METHODS: Final[dict[str, tuple[type[Request], Any]]] = {
     "why": (api.TellWhy, api.Story),
     "status": (api.GetStatus, api.EngineStatus),
     "journal.entries": (api.GetEntries, list[str]),
+    "journal.archive": (api.ArchiveJournal, SegmentRecord | None),
+    "journal.preview_archive": (api.PreviewArchive, ArchivePreview),
+    "journal.segments": (api.ListSegments, list[SegmentRecord]),
     "worker.register": (api.RegisterWorker, api.WorkerSession),
     "worker.lease": (api.LeaseJobs, list[Assignment]),
     "worker.settle": (api.SettleJobs, list[bool]),

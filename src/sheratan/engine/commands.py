@@ -16,6 +16,8 @@ from sheratan.contracts.jobs import JobError
 from sheratan.contracts.principal import Principal
 from sheratan.contracts.proposals import Rejection
 from sheratan.contracts.worker import Outcome, Registration, Wait
+from sheratan.engine.approval_commands import Ask, Delegate, Vote
+from sheratan.engine.archive_commands import ArchiveSegment
 from sheratan.engine.gate_commands import NewGate
 from sheratan.engine.retention_commands import KeepJobs
 from sheratan.engine.run_commands import CancelRun, Declaration, ForkRun, StartRun
@@ -28,6 +30,7 @@ from sheratan.engine.schedule_commands import (
 )
 
 __all__ = [
+    "ArchiveSegment",
     "Ask",
     "BackfillSchedule",
     "Cancel",
@@ -184,42 +187,6 @@ class Propose(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     budget: ProposalBudget
 
 
-class Ask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A running job asks for an approval, checked: `subject` is canonical JSON, the approvers are in order, once each.
-
-    Answered with the request's id, which is the same however often it is asked.
-    """
-
-    number: int
-    fence: int
-    name: str
-    occurrence: int
-    question: str
-    subject: bytes
-    approvers: tuple[str, ...] = ()
-    needed: int = 1
-    self_approval: bool = False
-    seconds: float | None = None
-    until_us: int | None = None
-
-
-class Vote(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody approves or denies the request that has this digest; answered with the entry."""
-
-    id: str
-    verdict: str
-    digest: str
-    comment: str = ""
-
-
-class Delegate(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody hands their say in a request on; answered with the entry."""
-
-    id: str
-    to: str
-    comment: str = ""
-
-
 class RegisterWorker(msgspec.Struct, frozen=True, kw_only=True):
     """A worker comes on duty; answered with its session number."""
 
@@ -356,6 +323,7 @@ Command = (
     | BackfillSchedule
     | DeleteSchedule
     | KeepJobs
+    | ArchiveSegment
 )
 
 

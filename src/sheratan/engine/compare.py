@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.ids import parse_job_id
@@ -17,12 +17,12 @@ from sheratan.engine.problems import Problems, kept_digest
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.chain import decode_entry
 from sheratan.kernel.facts import Ended
-from sheratan.kernel.new_facts import NewFacts, PlainJobs, no_facts
+from sheratan.kernel.new_facts import FactCount, NewFacts, PlainJobs, no_facts
 from sheratan.store.partition_rows import lane_of, partition_of
 from sheratan.store.port import Reader
 from sheratan.store.rows import JobRow, Lane, Result
 
-__all__ = ["FactCount", "FinalRows"]
+__all__ = ["FinalRows"]
 
 _JOBS_AT_ONCE: Final = 1_000
 _first = itemgetter(0)
@@ -33,30 +33,18 @@ _JOB_FACTS: Final = (
 Fact = TypeVar("Fact")
 
 
-class FactCount(NamedTuple):
-    """How many rows the journal tells of, in the tables that only grow."""
-
-    after: int = 0
-    failures: int = 0
-    steps: int = 0
-    tags: int = 0
-    failed: int = 0
-    runs: int = 0
-    runs_ended: int = 0
-    nodes: int = 0
-    node_jobs: int = 0
-
-
 class FinalRows:
     """Compares the rows that never change once they are there: jobs, predecessors, results, failures.
 
     It does so while the journal is walked, a thousand jobs at a time. So nothing about a job has to be kept in
     memory once it has ended, and no snapshot is needed: what is committed beside it changes none of these rows.
-    All rows of a thousand jobs are compared at once, and one by one only when something differs.
+    All rows of a thousand jobs are compared at once, and one by one only when something differs. It begins behind
+    entry `read_to`, up to which the journal has told of so many rows.
     """
 
-    def __init__(self, reader: Reader, problems: Problems) -> None:
-        self.expected = FactCount()
+    def __init__(self, reader: Reader, problems: Problems, told: FactCount, read_to: int) -> None:
+        self.told = told
+        self._strays = 0
         self._reader = reader
         self._problems = problems
         self._runs = RunRows(reader, problems)
@@ -64,12 +52,18 @@ class FinalRows:
         self._attempts = AttemptRows(reader, problems, self._remains)
         self._lanes: dict[int, Lane] = {}
         self._waiting = no_facts()
-        self._read_to = 0
-        self._compared_to = 0
+        self._read_to = read_to
+        self._compared_to = read_to
+
+    @property
+    def expected(self) -> FactCount:
+        """How many rows there are to be: those of which the journal tells, and those found without an entry."""
+        return self.told._replace(failures=self.told.failures + self._strays)
 
     def take(self, facts: NewFacts, read_to: int) -> None:
         """Take the facts of the entries before `read_to`; they are compared when there are enough of them."""
         waiting = self._waiting
+        self.told = self.told.plus(facts)
         waiting.plain.extend(facts.plain)
         waiting.submitted.extend(facts.submitted)
         waiting.ended.extend(facts.ended)
@@ -96,30 +90,17 @@ class FinalRows:
             self._compare_results(chunk)
         for chunk in _chunks(waiting.failures):
             read_to = self._read_to if chunk[-1] is waiting.failures[-1] else chunk[-1].entry + 1
-            strays = self._attempts.compare_failures(chunk, range(self._compared_to, read_to))
-            self._expect(failures=len(chunk) + strays)
+            self._strays += self._attempts.compare_failures(chunk, range(self._compared_to, read_to))
             self._compared_to = read_to
         for steps in _chunks(waiting.steps):
             self._attempts.compare_steps(steps)
         for failed in _chunks(waiting.failed):
             self._attempts.compare_failed(failed)
-        self._expect(steps=len(waiting.steps), failed=len(waiting.failed))
         self._compare_runs(waiting)
         self._remains.compare_pruned(waiting.pruned)
         self._compared_to = self._read_to
 
-    def _expect(self, **more: int) -> None:
-        """The journal tells of so many more rows."""
-        known = self.expected
-        self.expected = known._replace(**{name: getattr(known, name) + count for name, count in more.items()})
-
     def _compare_runs(self, waiting: NewFacts) -> None:
-        self._expect(
-            runs=len(waiting.runs),
-            runs_ended=len(waiting.runs_ended),
-            nodes=len(waiting.nodes),
-            node_jobs=len(waiting.node_jobs),
-        )
         for runs in _chunks(waiting.runs):
             self._runs.compare_runs(runs)
         for ends in _chunks(waiting.runs_ended):
@@ -146,24 +127,12 @@ class FinalRows:
         with self._problems.reading("job"):
             rows = self._reader.jobs([entry.data["number"] for entry in entries])
             if len(rows) < len(entries):
-                entries = self._take_pruned(entries, rows)
+                entries = self._remains.take_jobs(entries, rows)
             self._learn_lanes(rows)
             self._compare_each_job(entries, {row.number: row for row in rows})
             self._remains.check_kept("job", rows)
             self._compare_after([entry for entry in entries if "after" in entry.data])
             self._compare_tags([entry for entry in entries if "tags" in entry.data])
-
-    def _take_pruned(self, entries: list[Entry], rows: list[JobRow]) -> list[Entry]:
-        """The entries of jobs that were not pruned. What belonged to the others is counted with their remains."""
-        kept = self._remains.take_jobs(entries, rows)
-        if len(kept) < len(entries):
-            stay = {entry.seq for entry in kept}
-            gone = [entry.data for entry in entries if entry.seq not in stay]
-            self._expect(
-                after=sum(len(data.get("after", ())) for data in gone),
-                tags=sum(len(data.get("tags", ())) for data in gone),
-            )
-        return kept
 
     def _compare_each_job(self, entries: list[Entry], rows: dict[int, JobRow]) -> None:
         names = self._reader.partitions({partition_of(row.lane) for row in rows.values()} - {0})
@@ -222,7 +191,6 @@ class FinalRows:
         for row in rows:
             found.setdefault(row.number, []).append((row.ordinal, row.parent))
         said = {entry.seq: list(enumerate(entry.data["after"])) for entry in entries}
-        self._expect(after=sum(map(len, said.values())))
         self._compare_lists("after", "parents", entries, said, found)
 
     def _compare_tags(self, entries: list[Entry]) -> None:
@@ -231,7 +199,6 @@ class FinalRows:
         for row in rows:
             found.setdefault(row.number, []).append(row.tag)
         said = {entry.seq: list(entry.data["tags"]) for entry in entries}
-        self._expect(tags=sum(map(len, said.values())))
         self._compare_lists("tag", "tags", entries, said, found)
 
     def _compare_lists(

@@ -36,8 +36,10 @@ from sheratan.engine import (
     workers,
 )
 from sheratan.engine.advance import advance_runs
+from sheratan.engine.archive import archive_segment
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import (
+    ArchiveSegment,
     Ask,
     BackfillSchedule,
     Cancel,
@@ -353,4 +355,5 @@ _HANDLERS: Final[dict[type[Command], _Handler]] = {
     BackfillSchedule: schedules.backfill,
     DeleteSchedule: schedules.delete,
     KeepJobs: retention.keep_jobs,
+    ArchiveSegment: archive_segment,
 }

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final
 
 import msgspec
 
 from sheratan.contracts.api import Story, StoryLine
-from sheratan.contracts.errors import NotFound
+from sheratan.contracts.errors import Archived, NotFound
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import DEFAULT_TENANT
 from sheratan.engine.blockers import Blockers
-from sheratan.engine.entries import read_entry
+from sheratan.engine.entries import archived, read_entry, segment_of
 from sheratan.engine.ids import find_remains
 from sheratan.engine.quorum import find_approval
 from sheratan.engine.run_views import find_run, newest_run_entry
@@ -43,9 +44,9 @@ def story(reader: Reader, subject: str, offered: frozenset[str] | None = None) -
         newest, state = newest_run_entry(reader, row)
         lines = _walk(reader, newest, None)
         # An ended run is continued after its end, and jobs of an open one propose others.
-        lines += [_line_beside(read_entry(reader, seq), subject) for seq in reader.run_mentions(row.number)]
+        lines += _lines_of(reader, reader.run_mentions(row.number), partial(_line_beside, subject=subject))
         lines += _sub_run_lines(reader, row.number)
-        return Story(subject=subject, state=state, lines=sorted(lines, key=lambda line: line.entry))
+        return Story(subject=subject, state=state, lines=_in_order(lines))
     newest, state = _newest_entry(reader, subject)
     lines = [] if newest is None else _walk(reader, newest, None)
     return Story(subject=subject, state=state, lines=lines)
@@ -63,7 +64,40 @@ def _sub_run_lines(reader: Reader, number: int) -> list[StoryLine]:
     """The newest entry of each run that the nodes of a run have; with many, of the first ones."""
     rows = [view.row for view in reader.sub_runs([number], _SUB_RUNS_MAX)]
     places = [place for row in rows if (place := reader.run_place(row.job)) is not None]
-    return [_line_of_sub_run(read_entry(reader, place.entry)) for place in places]
+    return _lines_of(reader, [place.entry for place in places], _line_of_sub_run)
+
+
+def _lines_of(
+    reader: Reader, seqs: Iterable[int], tell_line: Callable[[Entry], StoryLine] | None = None
+) -> list[StoryLine]:
+    """The lines of entries; where some are archived, a line says so for each file that they are in."""
+    lines: list[StoryLine] = []
+    for seq in seqs:
+        try:
+            lines.append((tell_line or _line)(read_entry(reader, seq)))
+        except Archived:
+            lines.append(_line_of_archived(reader, seq))
+    return lines
+
+
+def _line_of_archived(reader: Reader, seq: int) -> StoryLine:
+    """Where the entry that would be told here is, and all that led to it."""
+    segment = segment_of(reader, seq)
+    assert segment is not None, "only what is in a segment is archived"
+    text = f"What is recorded up to here is archived: entries {segment.first} to {segment.end - 1} in {segment.file}."
+    return StoryLine(
+        entry=segment.end - 1,
+        at_us=segment.until_us,
+        type="journal.archived",
+        text=text,
+        rule=None,
+        rejected=[],
+    )
+
+
+def _in_order(lines: list[StoryLine]) -> list[StoryLine]:
+    """By their entries; several lines about the same file say the same, so one is enough."""
+    return [line for _, line in sorted({(line.entry, line.text): line for line in lines}.items())]
 
 
 def _line_of_sub_run(entry: Entry) -> StoryLine:
@@ -88,14 +122,14 @@ def _job_story(reader: Reader, subject: str, offered: frozenset[str] | None) -> 
 
 def _job_lines(reader: Reader, newest: int, number: int) -> list[StoryLine]:
     lines = _walk(reader, newest, number)
-    lines += [_line(read_entry(reader, seq)) for seq in reader.mentions(number)]
-    return sorted(lines, key=lambda line: line.entry)
+    lines += _lines_of(reader, reader.mentions(number))
+    return _in_order(lines)
 
 
 def _story_of_pruned(reader: Reader, left: Remains) -> Story:
     """A job that was pruned has its entries still, and one more: that which pruned it."""
-    lines = [*_job_lines(reader, left.entry, left.number), _line(read_entry(reader, left.pruned_by))]
-    return Story(subject=left.id, state=left.state, lines=sorted(lines, key=lambda line: line.entry))
+    lines = _job_lines(reader, left.entry, left.number) + _lines_of(reader, [left.pruned_by])
+    return Story(subject=left.id, state=left.state, lines=_in_order(lines))
 
 
 def _newest_of_retention(reader: Reader, subject: str) -> tuple[int, str]:
@@ -110,12 +144,15 @@ def _newest_entry(reader: Reader, subject: str) -> tuple[int | None, str]:
     shard = reader.shard()
     if subject == "engine" and shard.engine_entry is not None:
         return shard.engine_entry, "stopped" if shard.clean else "running"
+    segments = reader.segments() if subject == "journal" else ()
+    if segments:
+        return segments[-1].entry, f"archived up to entry {segments[-1].end - 1}"
     newest = _NEWEST.get(subject.partition(":")[0])
     if newest is not None:
         return newest(reader, subject)
     raise NotFound(
         f"nothing is recorded about {subject!r}; ids are job_…, workflow_…, queue:NAME, kind:NAME, tenant:NAME,"
-        " schedule:NAME, worker:NAME/N, bulk:N, approval:N, retention, retention:KIND and engine",
+        " schedule:NAME, worker:NAME/N, bulk:N, approval:N, retention, retention:KIND, journal and engine",
         field="id",
     )
 
@@ -160,6 +197,9 @@ def _newest_of_worker(reader: Reader, subject: str) -> tuple[int, str]:
                 found = entry.seq if entry.subject == subject else found
         if found is not None:
             return found, "known"
+        segment = segment_of(reader, int(number))
+        if segment is not None:
+            raise archived(segment, int(number))
     raise NotFound(f"nothing is recorded about {subject!r}", field="id")
 
 
@@ -168,7 +208,11 @@ def _walk(reader: Reader, newest: int, number: int | None) -> list[StoryLine]:
     lines: list[StoryLine] = []
     seq: int | None = newest
     while seq is not None and len(lines) < _LINES_MAX:
-        entry = read_entry(reader, seq)
+        try:
+            entry = read_entry(reader, seq)
+        except Archived:
+            lines.append(_line_of_archived(reader, seq))
+            break
         lines.append(_line(entry, number))
         seq = previous_entry(entry, number)
     lines.reverse()

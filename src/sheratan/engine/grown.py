@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice, repeat, zip_longest
 from typing import Any, Final, NamedTuple
 
-from sheratan.engine.compare import FactCount
 from sheratan.engine.problems import Problems
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.facts import KeyFact, Mention
 from sheratan.kernel.fold import Fold
 from sheratan.kernel.lifecycle import TERMINAL_STATES
+from sheratan.kernel.new_facts import FactCount
 from sheratan.store.port import Reader
 from sheratan.store.rows import KeyRow
 from sheratan.store.run_rows import RunKeyRow

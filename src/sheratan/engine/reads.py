@@ -9,7 +9,9 @@ from sheratan.contracts import api
 from sheratan.contracts.jobs import JobRecord
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.retention import RetentionPreview
+from sheratan.engine.archive import list_segments, preview_archive
 from sheratan.engine.blockers import Blockers, flow_records
+from sheratan.engine.entries import archived, segment_of
 from sheratan.engine.explain import story
 from sheratan.engine.inbox import approval_record, list_approvals
 from sheratan.engine.retention_views import list_retention, preview_retention
@@ -42,6 +44,9 @@ def _job(look: Look, request: api.GetJob) -> JobRecord:
 
 def _entry_lines(look: Look, request: api.GetEntries) -> list[str]:
     lines: list[str] = []
+    segment = segment_of(look.reader, request.first_seq)
+    if segment is not None:
+        raise archived(segment, request.first_seq)
     for first, _, body in look.reader.pages(request.first_seq):
         for offset, line in enumerate(body.split(b"\n")):
             if first + offset >= request.first_seq:
@@ -75,6 +80,8 @@ READS: Final[dict[type[api.Request], Callable[[Look, Any], Any]]] = {
     api.ListRuns: lambda look, request: list_run_records(look.reader, request, look.limits),
     api.ListRetention: lambda look, _: list_retention(look.reader),
     api.PreviewRetention: _preview_retention,
+    api.ListSegments: lambda look, _: list_segments(look.reader),
+    api.PreviewArchive: lambda look, request: preview_archive(look.reader, request),
     api.TellWhy: lambda look, request: story(look.reader, request.id, look.offered),
     api.GetEntries: _entry_lines,
 }

@@ -12,6 +12,7 @@ from sheratan.kernel.chain import decode_entry, split_page
 from sheratan.kernel.replay import Difference, RuleCount
 from sheratan.kernel.replay import Replayer as Decisions
 from sheratan.kernel.rules import Rule
+from sheratan.store.archive import Archive
 from sheratan.store.port import Reader
 
 __all__ = ["DIFFERENCES_MAX", "Replay", "Replayer", "replay", "replay_lines"]
@@ -23,7 +24,8 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
     """What a replay found.
 
     `counts` are decisions per recorded rule, `differences` the first hundred that come out otherwise, in order;
-    `unreadable` are the places of lines that are no entries, where a verification says more.
+    `unreadable` are the places of lines that are no entries, where a verification says more. So many entries before
+    these were `archived` and not read.
     """
 
     ok: bool
@@ -33,18 +35,26 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
     differences: list[Difference]
     counts: dict[str, RuleCount]
     unreadable: list[int]
+    archived: int = 0
 
 
 def replay(
-    reader: Reader, rules: Mapping[str, Rule] | None = None, *, instead: Mapping[str, str] | None = None
+    reader: Reader,
+    rules: Mapping[str, Rule] | None = None,
+    *,
+    instead: Mapping[str, str] | None = None,
+    archive: Archive | None = None,
 ) -> Replay:
     """Derive every decision of a journal again.
 
     `rules` are asked before the registered ones of the same key. With `instead` (a recorded rule, or its name for
     all versions, to the rule that is asked in its place) it says what would have been decided. NotFound when a
-    rule in `instead` does not exist; CorruptData when the database cannot be read.
+    rule in `instead` does not exist; CorruptData when the database cannot be read. With an `archive` the decisions
+    among the entries that were moved there are derived again, too.
     """
     replayer = Replayer(reader, rules, instead=instead)
+    if archive is not None:
+        replayer.take_archived(archive)
     replayer.step()
     return replayer.result()
 
@@ -75,10 +85,22 @@ class Replayer:
         self._reader = reader
         self._derived = _Derived(Decisions(rules, instead))
         self._next_page = 0
+        self._archived = 0
+
+    def take_archived(self, archive: Archive) -> None:
+        """Replay what was archived; CorruptData when a file is not there or is not the one that was kept."""
+        for segment in self._reader.segments():
+            for line in archive.lines(segment):
+                self._derived.take(line)
+            self._next_page = segment.end
 
     def step(self) -> list[Difference]:
         """Read on to the end as it is recorded now, as a server may write on; returns the first hundred differences."""
         end = self._reader.shard().head.seq
+        segments = self._reader.segments()
+        if segments and segments[-1].end > self._next_page:
+            self._archived += segments[-1].end - self._next_page
+            self._next_page = segments[-1].end
         for first_seq, _, body in self._reader.pages(self._next_page):
             if first_seq < self._next_page:
                 continue
@@ -91,7 +113,7 @@ class Replayer:
 
     def result(self) -> Replay:
         """What was found so far."""
-        return self._derived.result()
+        return msgspec.structs.replace(self._derived.result(), archived=self._archived)
 
 
 class _Derived:

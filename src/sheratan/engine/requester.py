@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sheratan.contracts.errors import CorruptData
 from sheratan.engine.batch import Batch
-from sheratan.engine.entries import read_entry
+from sheratan.engine.entries import first_since
 from sheratan.engine.ids import Trace
 from sheratan.kernel.chain import decode_entry
 from sheratan.store.port import Reader
@@ -22,14 +22,11 @@ def find_requester(batch: Batch, job: JobRow) -> str:
 
 
 def _submitted_for(store: Reader, job: Trace) -> str:
-    """Entries are in the order of their instants, and the one about a new job has the instant of that job."""
-    low, high = 0, store.shard().head.seq
-    while low < high:
-        middle = (low + high) // 2
-        if read_entry(store, middle).at < job.created_us:
-            low = middle + 1
-        else:
-            high = middle
+    """Entries are in the order of their instants, and the one about a new job has the instant of that job.
+
+    It is in the journal: what an open job comes from is not archived.
+    """
+    low = first_since(store, job.created_us)
     subject = job.id
     needle = f'"subject":"{subject}"'.encode()
     for first_seq, _, body in store.pages(low):

@@ -9,19 +9,18 @@ import msgspec
 from sheratan.contracts.api import JobPage, ListJobs
 from sheratan.contracts.bulk import BulkPreview, BulkRecord, GetBulk, PreviewBulk
 from sheratan.contracts.dead_letters import DeadLetter, DeadLetterPage, GetDeadLetter, ListDeadLetters
-from sheratan.contracts.errors import CorruptData, InvalidInput, NotFound
+from sheratan.contracts.errors import Archived, InvalidInput, NotFound
 from sheratan.contracts.filters import JobFilter
 from sheratan.contracts.ids import JOB_NUMBER_MAX, parse_job_id
 from sheratan.contracts.jobs import JobError
-from sheratan.contracts.journal import Entry
 from sheratan.contracts.limits import Limits
 from sheratan.engine.blockers import Blockers
 from sheratan.engine.bulk import search_for
 from sheratan.engine.commands import StartBulk
+from sheratan.engine.entries import read_entry
 from sheratan.engine.ids import job_id
 from sheratan.engine.views import decode_value, find_bulk, find_view, input_of, job_record
 from sheratan.kernel.canonical import canonical
-from sheratan.kernel.chain import decode_entry
 from sheratan.kernel.dead_letters import POISON
 from sheratan.store.port import JobView, Reader, Search, Standing
 from sheratan.store.rows import Result
@@ -92,7 +91,7 @@ def bulk_preview(reader: Reader, request: PreviewBulk) -> BulkPreview:
 def bulk_record(reader: Reader, request: GetBulk) -> BulkRecord:
     """How far a bulk operation has come, or NotFound."""
     row = find_bulk(reader, request.id)
-    data = _entry(reader, row.entry).data
+    data = read_entry(reader, row.entry).data
     record = BulkRecord(
         id=request.id,
         action=data["action"],
@@ -103,7 +102,7 @@ def bulk_record(reader: Reader, request: GetBulk) -> BulkRecord:
     )
     if row.ended is None:
         return record
-    decided = _entry(reader, row.ended).decision or {}
+    decided = read_entry(reader, row.ended).decision or {}
     if decided["chosen"] == "stop":
         return msgspec.structs.replace(record, state="stopped", stopped_because=decided["input"]["refused"])
     return msgspec.structs.replace(record, state="ended")
@@ -151,12 +150,8 @@ def _dead_letter(reader: Reader, view: JobView) -> DeadLetter:
 
 def _last_worker(reader: Reader, seq: int) -> str | None:
     """The worker that ran the last attempt: the fence of the attempt is the entry that gave it to it."""
-    fence = _entry(reader, seq).data.get("fence")
-    return None if fence is None else _entry(reader, fence).subject
-
-
-def _entry(reader: Reader, seq: int) -> Entry:
-    line = reader.entry_line(seq)
-    if line is None:
-        raise CorruptData(f"entry {seq} is named by a row but is not in the journal")
-    return decode_entry(line)
+    try:
+        fence = read_entry(reader, seq).data.get("fence")
+        return None if fence is None else read_entry(reader, fence).subject
+    except Archived:
+        return None

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from sheratan.engine.compare_archive import compare_segments
 from sheratan.engine.compare_runs import compare_open_runs
 from sheratan.engine.problems import Problems, kept_digest
 from sheratan.kernel.approval import ApprovalFact
@@ -67,6 +68,8 @@ def compare_standing(reader: Reader, fold: Fold, problems: Problems) -> None:
         _compare_gates(reader, fold, problems)
     with problems.reading("proposal_tree"):
         _compare_trees(reader, fold, problems)
+    with problems.reading("segment"):
+        compare_segments(reader, fold, problems)
     with problems.reading("run_open"):
         compare_open_runs(reader, fold, problems)
     with problems.reading("alarm"):
@@ -99,7 +102,7 @@ def _compare_trees(reader: Reader, fold: Fold, problems: Problems) -> None:
     if fold.coming is not None:
         problems.add("P1", "jobs that it has accepted were not made", seq=fold.coming.entry)
     trees = {
-        (root,): (tree.run.number if tree.run else 0, tree.began_us, *tree.budget, tree.jobs, tree.members)
+        (root,): (tree.run[0] if tree.run else 0, tree.began_us, *tree.budget, tree.jobs, tree.members)
         for root, tree in fold.trees.items()
     }
     problems.differ("proposal_tree", trees, {row[:1]: row[1:] for row in reader.all_trees()})

@@ -6,18 +6,18 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from sheratan.contracts.errors import CorruptData
 from sheratan.contracts.ids import JOB_NUMBER_MAX
 from sheratan.contracts.limits import LANES_MAX, Limits
 from sheratan.contracts.principal import Principal
 from sheratan.engine.commands import Pending, StartBulk
+from sheratan.engine.entries import read_entry
 from sheratan.engine.flow_state import FlowState
 from sheratan.engine.partitions import Partitions
 from sheratan.engine.retention_state import RetentionState
 from sheratan.engine.runs import Runs
 from sheratan.engine.turns import Turns
 from sheratan.engine.window import Backlog, Window
-from sheratan.kernel.chain import Head, decode_entry
+from sheratan.kernel.chain import Head
 from sheratan.store.partition_rows import lane_of
 from sheratan.store.port import Store
 from sheratan.store.rows import BulkRow, JobRow, Lane, Lease, Ready
@@ -127,10 +127,7 @@ def _open_bulks(store: Store) -> dict[int, Bulk]:
 
 def _open_bulk(store: Store, row: BulkRow) -> Bulk:
     """What the journal says of a bulk operation."""
-    line = store.entry_line(row.entry)
-    if line is None:
-        raise CorruptData(f"entry {row.entry} is named by a bulk operation but is not in the journal")
-    entry = decode_entry(line)
+    entry = read_entry(store, row.entry)
     given = {name: value for name, value in entry.data.items() if name != "until"}
     by = Principal(actor=entry.actor, auth=entry.auth, on_behalf_of=entry.on_behalf_of, tenant=entry.tenant)
     return Bulk(row, msgspec.convert(given, StartBulk), by, entry.data["until"], row.last)

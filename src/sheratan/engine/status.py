@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from sheratan.contracts.api import EngineStatus
+from sheratan.contracts.errors import Archived
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.limits import Limits
 from sheratan.engine.entries import read_entry
@@ -116,7 +117,10 @@ def _approvals(reader: Reader, approvals: list[tuple[int, int]]) -> str:
 def _why(reader: Reader, next_seq: int) -> str:
     """The newest decision."""
     for seq in range(next_seq - 1, max(-1, next_seq - 1 - _NEWEST_READ_MAX), -1):
-        entry = read_entry(reader, seq)
+        try:
+            entry = read_entry(reader, seq)
+        except Archived as error:
+            return str(error)
         if entry.decision:
             return f"{entry.decision['because']} ({entry.decision['rule']}, entry {seq})"
     return "no decision has been taken yet"
@@ -140,7 +144,10 @@ def _first_entry(reader: Reader, seq: int, number: int) -> Entry:
 def _last_stable(reader: Reader, engine_entry: int | None) -> str:
     seq = engine_entry
     while seq is not None:
-        entry = read_entry(reader, seq)
+        try:
+            entry = read_entry(reader, seq)
+        except Archived as error:
+            return str(error)
         if entry.type in ("engine.started", "engine.stopped"):
             return f"{tell(entry)} (entry {seq})"
         seq = entry.previous

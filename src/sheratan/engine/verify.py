@@ -8,23 +8,27 @@ from itertools import islice
 import msgspec
 
 from sheratan.ambient.collector import collector_paused
-from sheratan.contracts.errors import CorruptData
-from sheratan.contracts.journal import Entry
+from sheratan.contracts.errors import Conflict, CorruptData, SheratanError
 from sheratan.engine.compare import FinalRows
+from sheratan.engine.compare_archive import ArchivedFile, read_state
 from sheratan.engine.grown import Looked, compare_grown
 from sheratan.engine.problems import Problem, Problems
 from sheratan.engine.standing import compare_standing
+from sheratan.engine.walk import LINES_AT_ONCE, apply_parts, take_lines
+from sheratan.kernel.canonical import digest
 from sheratan.kernel.chain import PAGE_SEPARATOR, Head, split_page
 from sheratan.kernel.facts import Violation
 from sheratan.kernel.fold import Fold
+from sheratan.kernel.fold_archive import SegmentFact
+from sheratan.kernel.fold_state import freeze, thaw
+from sheratan.kernel.new_facts import FactCount
 from sheratan.kernel.secret_text import find_secret
-from sheratan.kernel.stencil import Run
 from sheratan.kernel.trail import Trail
+from sheratan.store.archive import Archive
 from sheratan.store.port import Reader
 
 __all__ = ["Problem", "Verification", "Verifier", "export", "verify", "verify_lines", "verify_opened"]
 
-_LINES_AT_ONCE = 500
 _Page = tuple[int, int, bytes]
 _BEFORE_ALL = -(1 << 62)
 """A page that was slipped in before the first one must be seen, too."""
@@ -35,7 +39,8 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
     `entries`, `jobs` and `head` (the hash of the last entry) say how far it came; `counts` are entries per type;
     `problems` are the first hundred of `problems_count`. `tables_compared` is False when only the journal itself
-    could be checked.
+    could be checked. `archived` are the files that hold the oldest entries; what stands in one that is not `checked`
+    counts as its entry says.
     """
 
     ok: bool
@@ -47,15 +52,23 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     problems_count: int
     problems: list[Problem]
     counts: dict[str, int]
+    archived: list[ArchivedFile]
 
 
-def verify(reader: Reader, *, integrity: bool = True, known: Head | None = None) -> Verification:
+def verify(
+    reader: Reader,
+    *,
+    integrity: bool = True,
+    known: Head | None = None,
+    archive: Archive | None = None,
+) -> Verification:
     """Verify a data directory, whether a server runs on it or not. Damage is a problem in the answer, no error.
 
     With `integrity`, the database's check of its own files is run first. `known` is a head that was noted earlier:
-    entry `known.seq - 1` must still be there and have the hash `known.hash`, whatever was written since.
+    entry `known.seq - 1` must still be there and have the hash `known.hash`, whatever was written since. With an
+    `archive` the entries that were moved there are read, too.
     """
-    verifier = Verifier(reader, known=known)
+    verifier = Verifier(reader, known=known, archive=archive)
     if integrity:
         verifier.check_files()
     # A walk makes millions of objects that die young, and hardly a cycle: the collector would look for nothing.
@@ -65,7 +78,11 @@ def verify(reader: Reader, *, integrity: bool = True, known: Head | None = None)
 
 
 def verify_opened(
-    opener: Callable[[], Reader], *, integrity: bool = True, known: Head | None = None
+    opener: Callable[[], Reader],
+    *,
+    integrity: bool = True,
+    known: Head | None = None,
+    archive: Archive | None = None,
 ) -> Verification:
     """Open a reader, verify and close it; that it cannot be opened is a problem in the answer, too."""
     try:
@@ -75,7 +92,7 @@ def verify_opened(
         problems.add("database", str(error))
         return _answer(Trail([]), Fold([]), problems, compared=False)
     try:
-        return verify(reader, integrity=integrity, known=known)
+        return verify(reader, integrity=integrity, known=known, archive=archive)
     finally:
         reader.close()
 
@@ -92,15 +109,8 @@ def verify_lines(
     problems = Problems()
     trail, fold = Trail(violations, known), Fold(violations)
     source = iter(lines)
-    while chunk := [line.rstrip(b"\r\n") for line in islice(source, _LINES_AT_ONCE)]:
-        parts = trail.take_page(chunk)
-        if parts is not None:
-            _apply(fold, parts)
-        else:
-            for line in chunk:
-                entry = trail.read(line)
-                if entry is not None:
-                    fold.apply(entry)
+    while chunk := [line.rstrip(b"\r\n") for line in islice(source, LINES_AT_ONCE)]:
+        take_lines(trail, fold, chunk)
         fold.take_facts()
         problems.take(violations)
         violations.clear()
@@ -109,12 +119,22 @@ def verify_lines(
     return _answer(trail, fold, problems, compared=False)
 
 
-def export(reader: Reader, write: Callable[[bytes], object]) -> int:
-    """Write the journal as JSON Lines, each entry byte for byte as it was hashed; returns how many there are."""
-    end, count = reader.shard().head.seq, 0
-    for first_seq, entries, body in reader.pages():
+def export(reader: Reader, write: Callable[[bytes], object], archive: Archive | None = None) -> int:
+    """Write the journal as JSON Lines, each entry byte for byte as it was hashed; returns how many there are.
+
+    With an `archive` it begins with the entries that were moved there; CorruptData when a file is not as it was kept.
+    """
+    end, count, begin = reader.shard().head.seq, 0, 0
+    if archive is not None:
+        for segment in reader.segments():
+            write(PAGE_SEPARATOR.join(archive.lines(segment)))
+            write(PAGE_SEPARATOR)
+            begin = count = segment.end
+    for first_seq, entries, body in reader.pages(begin):
         if first_seq >= end:
             break
+        if archive is not None and count == begin != first_seq:
+            raise Conflict("a segment was archived meanwhile; export again")
         write(body)
         write(PAGE_SEPARATOR)
         count += entries
@@ -125,21 +145,25 @@ class Verifier:
     """Verifies a data directory step by step: each step reads on from where the last one stopped.
 
     So a step costs what is new, the open jobs and their alarms, not the length of the journal. What the first step
-    looked at in the tables that only grow is not looked at again; a new verifier does.
+    looked at in the tables that only grow is not looked at again; a new verifier does. Of what was archived it reads
+    the files if it is given the archive, and else it goes on from the state that was kept.
     """
 
-    def __init__(self, reader: Reader, *, known: Head | None = None) -> None:
+    def __init__(self, reader: Reader, *, known: Head | None = None, archive: Archive | None = None) -> None:
         self._reader = reader
         self._violations: list[Violation] = []
         self._problems = Problems()
         self._standing = Problems()
         self._trail = Trail(self._violations, known)
         self._fold = Fold(self._violations)
-        self._rows = FinalRows(reader, self._problems)
+        self._rows = FinalRows(reader, self._problems, FactCount(), 0)
         self._looked = Looked()
         self._compared = False
         self._next_page = _BEFORE_ALL
         self._end = Head()
+        self._archive = archive
+        self._unread: set[str] = set()
+        """Files of the archive that were passed over."""
 
     def check_files(self) -> None:
         """Let the database check its own files."""
@@ -161,7 +185,18 @@ class Verifier:
 
     def result(self) -> Verification:
         """What was found so far, after the last step."""
-        return _answer(self._trail, self._fold, self._all_problems(), compared=self._compared)
+        found = _answer(self._trail, self._fold, self._all_problems(), compared=self._compared)
+        files = [
+            ArchivedFile(
+                first=one.first,
+                last=one.end - 1,
+                file=one.file,
+                digest=one.digest,
+                checked=one.file not in self._unread,
+            )
+            for one in self._fold.segments
+        ]
+        return msgspec.structs.replace(found, archived=files)
 
     def _all_problems(self) -> Problems:
         problems = Problems()
@@ -190,8 +225,15 @@ class Verifier:
         return compared
 
     def _walk(self) -> None:
-        """Read on to the end as it is recorded now: small pages several at a time, which takes less than one by one."""
+        """Read on to the end as it is recorded now, and once more when pages were archived under its eyes."""
         self._end = self._reader.shard().head
+        self._pass_archived()
+        while not self._read_on():
+            self._pass_archived()
+        self._rows.flush()
+
+    def _read_on(self) -> bool:
+        """Read small pages several at a time, which takes less than one by one; False where some were archived."""
         pages: list[_Page] = []
         entries = 0
         try:
@@ -200,17 +242,64 @@ class Verifier:
                     continue
                 if page[0] >= self._end.seq:
                     break
+                if page[0] > self._trail.seq + entries and self._is_archived(self._trail.seq + entries):
+                    return False
                 self._next_page = page[0] + 1
                 pages.append(page)
                 entries += page[1]
-                if entries >= _LINES_AT_ONCE:
+                if entries >= LINES_AT_ONCE:
                     due = pages.copy()
                     pages.clear()
                     entries = 0
                     self._read_pages(due)
         finally:
             self._read_pages(pages)
-        self._rows.flush()
+        return True
+
+    def _is_archived(self, seq: int) -> bool:
+        return any(segment.end > seq for segment in self._reader.segments())
+
+    def _pass_archived(self) -> None:
+        """Come to the first entry in the journal: by the files of the archive, or by the state that was kept."""
+        segments = [one for one in self._reader.segments() if one.end > self._trail.seq]
+        if not segments:
+            return
+        last, state = read_state(self._reader, self._problems)
+        if self._archive is None or not all(self._read_file(self._archive, one) for one in segments):
+            self._rows.flush()
+            self._unread.update(one.file for one in segments if one.end > self._trail.seq)
+            self._begin_behind(last, state)
+        self._next_page = self._trail.seq
+
+    def _read_file(self, archive: Archive, segment: SegmentFact) -> bool:
+        """Read the entries of a segment; False when its file is not what it should be."""
+        try:
+            lines = archive.lines(segment)[self._trail.seq - segment.first :]
+        except SheratanError as error:
+            self._problems.add("R2", str(error), seq=segment.first, row=segment.file)
+            return False
+        for start in range(0, len(lines), LINES_AT_ONCE):
+            take_lines(self._trail, self._fold, lines[start : start + LINES_AT_ONCE])
+            self._take_facts()
+        if (self._trail.seq, self._trail.hash) != (segment.end, segment.head):
+            text = f"it does not end before entry {segment.end} with the hash {segment.head}"
+            self._problems.add("R2", text, seq=segment.first, row=segment.file)
+            return False
+        if digest(freeze(self._fold, self._rows.told)) != segment.state:
+            text = f"the fold's state after entry {segment.end - 1} is not that which follows from it"
+            self._problems.add("R2", text, seq=segment.entry, row=segment.file)
+        return True
+
+    def _begin_behind(self, segment: SegmentFact, state: bytes) -> None:
+        """Go on behind a segment, with what was known there."""
+        known = self._trail.unmet
+        if known is not None and known.seq < segment.end:
+            text = "its hash was noted, and it is archived: `--archive DIR` compares it"
+            self._problems.add("J2", text, seq=known.seq - 1)
+            known = None
+        self._fold, told = thaw(state, self._violations)
+        self._trail = Trail(self._violations, known, start=Head(segment.end, segment.head, segment.until_us))
+        self._rows = FinalRows(self._reader, self._problems, told, segment.end)
 
     def _read_pages(self, pages: list[_Page]) -> None:
         lines: list[bytes] = []
@@ -222,7 +311,7 @@ class Verifier:
         else:
             parts = self._trail.take_page(lines) if lines else []
             if parts is not None:
-                _apply(self._fold, parts)
+                apply_parts(self._fold, parts)
                 self._take_facts()
                 return
         for first_seq, count, body in pages:
@@ -235,7 +324,7 @@ class Verifier:
         if parts is None:
             self._read_lines(first_seq, count, lines)
         else:
-            _apply(self._fold, parts)
+            apply_parts(self._fold, parts)
         self._take_facts()
 
     def _take_facts(self) -> None:
@@ -278,14 +367,6 @@ class Verifier:
         return True
 
 
-def _apply(fold: Fold, parts: list[list[Entry] | Run]) -> None:
-    for part in parts:
-        if isinstance(part, Run):
-            fold.apply_run(part)
-        else:
-            fold.apply_all(part)
-
-
 def _answer(trail: Trail, fold: Fold, problems: Problems, *, compared: bool) -> Verification:
     return Verification(
         ok=not problems.count,
@@ -297,4 +378,5 @@ def _answer(trail: Trail, fold: Fold, problems: Problems, *, compared: bool) -> 
         problems_count=problems.count,
         problems=problems.found,
         counts=dict(sorted(fold.counts.items())),
+        archived=[],
     )

@@ -8,7 +8,7 @@ import msgspec
 
 from sheratan.contracts.api import AfterResults, GetResults, JobResult, ListSteps
 from sheratan.contracts.code import Difference
-from sheratan.contracts.errors import NotFound
+from sheratan.contracts.errors import Archived, NotFound
 from sheratan.contracts.flow import BlockedBy
 from sheratan.contracts.ids import look_up_job_id
 from sheratan.contracts.jobs import JobError, JobRecord, QueueRecord
@@ -257,7 +257,10 @@ def _superseded_by(reader: Reader, location: Location) -> str | None:
     """The job that has taken the place of one that was cancelled, as its last entry tells."""
     if type(location) is not Result or location.state != "cancelled":
         return None
-    found: str | None = read_entry(reader, location.entry).data.get("superseded_by")
+    try:
+        found: str | None = read_entry(reader, location.entry).data.get("superseded_by")
+    except Archived:
+        return None
     return found
 
 

@@ -45,6 +45,7 @@ from sheratan.engine.views import (
     queue_records,
 )
 from sheratan.gateway.approvals import Decision, prepare_ask
+from sheratan.gateway.archiving import Archiving
 from sheratan.gateway.orders import ORDERS
 from sheratan.kernel.story import tell
 from sheratan.store.partition_rows import partition_of
@@ -62,10 +63,11 @@ _WATCH_ENTRIES_MAX = 10_000
 class Api:
     """Every method of the API. Reads run on a thread of their own, each bounded in time."""
 
-    def __init__(self, engine: Engine, reader: Reader, data: str) -> None:
+    def __init__(self, engine: Engine, reader: Reader, data: str, archiving: Archiving | None = None) -> None:
         self._engine = engine
         self._reader = reader
         self._data = data
+        self._archiving = archiving
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="sheratan-reader")
         self._workers: dict[int, Principal] = {}
         self._watchers = 0
@@ -99,6 +101,7 @@ class Api:
             api.HeartbeatWorker: self._heartbeat,
             api.EndWorker: self._end,
             api.AskApproval: self._ask_approval,
+            api.ArchiveJournal: self._archive,
         }
 
     def handle(self, request: api.Request, by: Principal, sessions: Sequence[int] = ()) -> Awaitable[Any]:
@@ -146,6 +149,8 @@ class Api:
         """Give the reader's thread back."""
         self._closed = True
         self._threads.shutdown()
+        if self._archiving is not None:
+            self._archiving.close()
 
     async def _read(self, function: Callable[[], T]) -> T:
         if self._closed:
@@ -328,6 +333,11 @@ class Api:
     async def _ask_approval(self, request: api.AskApproval, by: Principal) -> Any:
         command = prepare_ask(request, self._engine.limits)
         return await self._engine.ask(command, self._worker(request.session))
+
+    async def _archive(self, request: api.ArchiveJournal, by: Principal) -> Any:
+        if self._archiving is None:
+            raise Unavailable("there is no archive here: the journal is in memory")
+        return await self._archiving.archive(request, by)
 
     async def _stops(self, request: api.WaitForStops, by: Principal) -> Any:
         return await self._engine.wait_stops(request.session)

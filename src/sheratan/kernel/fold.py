@@ -10,11 +10,11 @@ from sheratan.contracts.journal import Entry
 from sheratan.kernel.canonical import canonical, digest
 from sheratan.kernel.facts import Violation
 from sheratan.kernel.fold_approvals import ApprovalFold
+from sheratan.kernel.fold_archive import ArchiveFold
 from sheratan.kernel.fold_book import decision_of
 from sheratan.kernel.fold_dead import DeadFold
 from sheratan.kernel.fold_flow import FlowFold
 from sheratan.kernel.fold_gates import GateFold
-from sheratan.kernel.fold_groups import GroupFold
 from sheratan.kernel.fold_jobs import JobFold
 from sheratan.kernel.fold_retention import RetentionFold
 from sheratan.kernel.fold_smooth import BROKEN_DATA, SmoothFold
@@ -23,7 +23,7 @@ from sheratan.kernel.stencil import Run
 __all__ = ["Fold"]
 
 
-class Fold(GroupFold):
+class Fold(ArchiveFold):
     """Takes entries in order. Memory grows with open jobs, keys, dead letters, approvals and, a byte each, ended jobs.
 
     It never raises on what an entry says: what it cannot use becomes a violation, and it goes on.
@@ -220,4 +220,5 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
     "workflow.ended": JobFold.run_changed,
     "retention.set": RetentionFold.retention_set,
     "retention.pruned": RetentionFold.retention_pruned,
+    "journal.archived": ArchiveFold.archived,
 }

@@ -13,7 +13,6 @@ from sheratan.kernel.fold_book import decision_of
 from sheratan.kernel.fold_steps import StepFold
 from sheratan.kernel.fold_workflows import runs_above
 from sheratan.kernel.proposals import ACCEPTED, likeness
-from sheratan.kernel.run_facts import OpenRun
 
 __all__ = ["Coming", "MemberBook", "ProposalFold", "TreeBook"]
 
@@ -32,7 +31,8 @@ class MemberBook(msgspec.Struct, gc=False):
 class TreeBook(msgspec.Struct):
     """A tree that has open jobs: its budget, in the order of `_BUDGET`, what is used of it, and what was made."""
 
-    run: OpenRun | None
+    run: tuple[int, str] | None
+    """Number and id of the run of a workflow that it counts for."""
     began_us: int
     budget: tuple[int, ...]
     jobs: int = 0
@@ -42,10 +42,10 @@ class TreeBook(msgspec.Struct):
 
 
 class Coming(NamedTuple):
-    """Jobs that come next, since they were accepted: the kind and input of each, by what entry, and how deep."""
+    """Jobs that come next, since they were accepted: by what entry, of which job, the kind and input of each."""
 
     entry: int
-    member: MemberBook
+    by_job: int
     jobs: list[tuple[str, str]]
 
 
@@ -83,7 +83,7 @@ class ProposalFold(StepFold):
         if tree.run is not None:
             self._count_proposed(entry, given, tree.run, len(accepted))
         member.fruitless, member.made = chosen["fruitless"], member.made + len(accepted)
-        self.coming = Coming(entry.seq, member, accepted) if accepted else None
+        self.coming = Coming(entry.seq, job.number, accepted) if accepted else None
         job.placed = job.placed or (job.entry, job.steps)
         job.entry = entry.seq
 
@@ -97,26 +97,22 @@ class ProposalFold(StepFold):
             self.say(entry, "E3", f"it was submitted by {by_job}, which did not run")
             return
         member = self.members.get(running.number)
-        depth = 0 if entry.cause is None else self._made_of_proposal(entry, number, member)
+        depth = 0 if entry.cause is None else self._made_of_proposal(entry, number, running.number)
         if member is not None:
             self.trees[member.root].members += 1
             self.members[number] = MemberBook(member.root, member.depth + depth)
 
-    def _made_of_proposal(self, entry: Entry, number: int, member: MemberBook | None) -> int:
+    def _made_of_proposal(self, entry: Entry, number: int, by_job: int) -> int:
         """A job is made of a proposal; returns how much deeper than the one that has proposed it it is."""
         coming, key = self.coming, (entry.data["kind"], entry.data["input"])
-        if (
-            coming is None
-            or (entry.cause, key) != (coming.entry, coming.jobs[0])
-            or member is not coming.member
-        ):
+        if coming is None or (entry.cause, by_job, key) != (coming.entry, coming.by_job, coming.jobs[0]):
             self.say(
                 entry,
                 "P1",
                 f"entry {entry.cause} has not accepted it as the next job of {entry.data['by_job']}",
             )
             return 0
-        self.trees[coming.member.root].made[likeness(*key)] = (number, entry.subject)
+        self.trees[self.members[by_job].root].made[likeness(*key)] = (number, entry.subject)
         self.coming = coming._replace(jobs=coming.jobs[1:]) if len(coming.jobs) > 1 else None
         return 1
 
@@ -138,7 +134,8 @@ class ProposalFold(StepFold):
         member = self.members.get(job.number)
         if member is None:
             member = self.members[job.number] = MemberBook(job.number, 0)
-            run = self.run_jobs[job.number][0] if job.number in self.run_jobs else None
+            of_run = self.run_jobs.get(job.number)
+            run = None if of_run is None else (of_run[0].number, of_run[0].subject)
             budget = tuple(given[name] for name in _BUDGET)
             self.trees[job.number] = TreeBook(run, entry.at, budget, made={})
         return member
@@ -163,13 +160,17 @@ class ProposalFold(StepFold):
                 text = f"{made} was made of the same; the decision was told {one.get('made')}"
                 self.say(entry, "P1", text)
 
-    def _count_proposed(self, entry: Entry, given: dict[str, Any], run: OpenRun, jobs: int) -> None:
+    def _count_proposed(
+        self, entry: Entry, given: dict[str, Any], of_run: tuple[int, str], jobs: int
+    ) -> None:
         """In a run of a workflow the jobs count for that, and for those above it."""
-        state = run.state if run.subject in self.runs else "ended"
-        runs = [] if state == "ended" else [run, *runs_above(run)]
+        number, subject = of_run
+        run = self.runs.get(subject)
+        state = "ended" if run is None else run.state
+        runs = [] if run is None else [run, *runs_above(run)]
         told = [one[:2] for one in given["runs"]]
         if given["run_state"] != state or told != [[one.subject, one.jobs] for one in runs]:
             self.say(entry, "E10", f"its run is {state}, or has other numbers of jobs than {told}")
         for one in runs:
             one.jobs += jobs
-        self.run_mentions.append(Mention(run.number, entry.seq))
+        self.run_mentions.append(Mention(number, entry.seq))

@@ -9,7 +9,7 @@ from sheratan.contracts.journal import Entry
 from sheratan.kernel.facts import Ended, FailedFact, FailureFact, StepFact
 from sheratan.kernel.run_facts import NodeFact, NodeJobFact, RunEnded
 
-__all__ = ["NewFacts", "PlainJobs", "PrunedFact", "RetentionFact", "no_facts"]
+__all__ = ["FactCount", "NewFacts", "PlainJobs", "PrunedFact", "RetentionFact", "no_facts"]
 
 
 class PlainJobs(NamedTuple):
@@ -88,6 +88,39 @@ class NewFacts(NamedTuple):
     nodes: list[NodeFact]
     node_jobs: list[NodeJobFact]
     pruned: list[PrunedFact]
+
+
+class FactCount(NamedTuple):
+    """How many rows the journal tells of, in the tables that only grow."""
+
+    after: int = 0
+    failures: int = 0
+    steps: int = 0
+    tags: int = 0
+    failed: int = 0
+    runs: int = 0
+    runs_ended: int = 0
+    nodes: int = 0
+    node_jobs: int = 0
+
+    def plus(self, facts: NewFacts) -> FactCount:
+        """As many, and those that these facts tell of."""
+        return FactCount(
+            self.after + sum(_size(entry, "after") for entry in facts.submitted),
+            self.failures + len(facts.failures),
+            self.steps + len(facts.steps),
+            self.tags + sum(_size(entry, "tags") for entry in facts.submitted),
+            self.failed + len(facts.failed),
+            self.runs + len(facts.runs),
+            self.runs_ended + len(facts.runs_ended),
+            self.nodes + len(facts.nodes),
+            self.node_jobs + len(facts.node_jobs),
+        )
+
+
+def _size(entry: Entry, name: str) -> int:
+    value = entry.data.get(name)
+    return len(value) if isinstance(value, list) else 0
 
 
 def no_facts() -> NewFacts:

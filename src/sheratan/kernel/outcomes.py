@@ -83,3 +83,19 @@ class Outcomes:
             self.count += 1
             self.newest = max(self.newest, number)
         chunk[number & _MASK] = _CODES[state]
+
+    def freeze(self) -> tuple[int, int, list[tuple[int, bytes]]]:
+        """All that there is, as values in order."""
+        return (
+            self.count,
+            self.newest,
+            [(block, bytes(chunk)) for block, chunk in sorted(self._chunks.items())],
+        )
+
+    @classmethod
+    def thaw(cls, count: int, newest: int, chunks: list[tuple[int, bytes]]) -> Outcomes:
+        """The same again."""
+        outcomes = cls()
+        outcomes.count, outcomes.newest = count, newest
+        outcomes._chunks = {block: bytearray(chunk) for block, chunk in chunks}
+        return outcomes

@@ -1,4 +1,4 @@
-"""The sentences of entries about retention."""
+"""The sentences of entries about retention, of jobs and of the journal."""
 
 from __future__ import annotations
 
@@ -24,8 +24,15 @@ def _pruned(entry: Entry) -> str:
     return f"The rows of {count(jobs, 'job')} were taken out; the entries stay."
 
 
+def _archived(entry: Entry) -> str:
+    data, reason = entry.data, entry.data.get("reason")
+    text = f"{who(entry)} had entries {data['first']} to {data['last']} archived in {data['file']}"
+    return f"{text}{f': {reason}' if reason else ''}."
+
+
 RETENTION_TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     "retention.set": _set,
     "retention.pruned": _pruned,
+    "journal.archived": _archived,
 }
-"""The sentence of each type of entry about retention."""
+"""The sentence of each of these types of entries."""

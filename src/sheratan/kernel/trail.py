@@ -31,20 +31,32 @@ class Trail:
     """Reads entries in order and remembers the end reached: the next `seq`, the last `hash` and instant `at_us`.
 
     After a break it goes on with what it finds, so that one fault is one violation or a few, not all that follow.
-    `known` is a head that somebody noted earlier: the entry before its `seq` must have its `hash`.
+    `known` is a head that somebody noted earlier: the entry before its `seq` must have its `hash`. It begins at
+    `start`, the end of what is not at hand, or at the first entry of all.
     """
 
-    def __init__(self, violations: list[Violation], known: Head | None = None) -> None:
-        self.seq = 0
-        self.hash: str | None = GENESIS
+    def __init__(
+        self, violations: list[Violation], known: Head | None = None, *, start: Head | None = None
+    ) -> None:
+        start = start or Head(hash=GENESIS)
+        self.seq = start.seq
+        self.hash: str | None = start.hash
         """None after an entry whose bytes cannot be read: what the next one names as `prev` is then not compared."""
-        self.at_us = 0
+        self.at_us = start.at
         self._violations = violations
         self._stencils = Stencils()
         self._known = None if known == Head() else known
         """The noted head while it was not met."""
         self._doubt: int | None = None
         """An entry whose `prev` does not fit the entry before: the next entry says which of the two was changed."""
+
+        if self.seq and self._known is not None and self._known.seq == self.seq:
+            self._meet(self._known)
+
+    @property
+    def unmet(self) -> Head | None:
+        """The noted head, while it was not met."""
+        return self._known
 
     @property
     def head(self) -> Head:

@@ -21,6 +21,7 @@ from sheratan.contracts.values import convert
 from sheratan.contracts.worker import StepRecord
 from sheratan.contracts.workflows import Workflow
 from sheratan.sdk.approval_calls import ApprovalCalls
+from sheratan.sdk.archive_calls import ArchiveCalls
 from sheratan.sdk.flow_calls import FlowCalls
 from sheratan.sdk.kind import Kind
 from sheratan.sdk.options import SubmissionOptions, read_options
@@ -65,7 +66,7 @@ class JobHandle:
         return await self._client.cancel(self.id, reason)
 
 
-class Client(ApprovalCalls, FlowCalls, RetentionCalls, ScheduleCalls):
+class Client(ApprovalCalls, ArchiveCalls, FlowCalls, RetentionCalls, ScheduleCalls):
     """An engine's client. Use it as an async context manager, or call `close`."""
 
     def __init__(self, transport: api.Transport) -> None:

@@ -10,6 +10,7 @@ from sheratan.contracts.filters import JobFilter
 from sheratan.contracts.ids import JOB_NUMBER_MAX
 from sheratan.kernel.chain import Head
 from sheratan.store.port_approvals import ApprovalReader
+from sheratan.store.port_archive import ArchiveReader
 from sheratan.store.port_gates import GateReader
 from sheratan.store.port_partitions import PartitionReader
 from sheratan.store.port_proposals import ProposalReader
@@ -88,7 +89,16 @@ class NodeJobView(NamedTuple):
     finished_us: int | None
 
 
-class Reader(Scans, ApprovalReader, PartitionReader, RetentionReader, GateReader, ProposalReader, Protocol):
+class Reader(
+    Scans,
+    ApprovalReader,
+    PartitionReader,
+    RetentionReader,
+    GateReader,
+    ProposalReader,
+    ArchiveReader,
+    Protocol,
+):
     """Reads of committed state. Every read is bounded in rows and in time."""
 
     def shard(self) -> Shard:

@@ -16,6 +16,7 @@ class RunChanges:
     entries: list[Entry]
 
     def __init__(self) -> None:
+        super().__init__()
         self.runs: list[RunRow] = []
         self.run_keys: dict[tuple[str, str], RunKeyRow] = {}
         self.run_mentions: list[tuple[int, int]] = []

@@ -15,9 +15,9 @@ from sheratan.kernel.chain import Head, encode_entry, entry_hash
 from sheratan.kernel.lifecycle import check_transition
 from sheratan.store.approval_rows import ApprovalAct, ApprovalRow
 from sheratan.store.gate_rows import GateKey, GateRow
+from sheratan.store.kept_unit import KeptChanges
 from sheratan.store.partition_rows import PartitionChanges
 from sheratan.store.proposal_rows import ProposalChanges
-from sheratan.store.retention_rows import RetentionRow
 from sheratan.store.rows import (
     TIMER_WAIT,
     AfterRow,
@@ -66,7 +66,7 @@ def state_of(location: Location | None) -> str:
     return "waiting" if location.what == TIMER_WAIT else "scheduled"
 
 
-class Unit(RunChanges):
+class Unit(RunChanges, KeptChanges):
     """Everything that one batch changes."""
 
     def __init__(self, head: Head, *, now_us: int, policy: int, next_number: int) -> None:
@@ -114,9 +114,6 @@ class Unit(RunChanges):
         self.alarms_rung: list[tuple[int, int]] = []
         self.gates: dict[GateKey, GateRow] = {}
         self.proposals = ProposalChanges()
-        self.retentions: dict[tuple[str, str], RetentionRow] = {}
-        self.pruned: dict[int, list[int]] = {}
-        """The jobs that each of these entries prunes."""
         self.engine_entry: int | None = None
         self.clean = False
         self._seq, self._hash = head.seq, head.hash

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sheratan.contracts.simulation import Campaign, SimulatedRun
     from sheratan.contracts.workflows import Workflow
     from sheratan.settings import Settings
+    from sheratan.store.archive import Archive
     from sheratan.store.sqlite.owner import Holder
     from sheratan.store.sqlite.reader import SqliteReader
     from sheratan.wiring.server import Server
@@ -66,6 +67,13 @@ class _Program:
     def open_reader(self, data: Path) -> SqliteReader:
         """A reader of a data directory."""
         return open_offline(data)
+
+    def open_archive(self, folder: Path) -> Archive:
+        """The files of archived segments in a folder."""
+        from sheratan.ambient.folder import HostFolder  # noqa: PLC0415 - only when asked
+        from sheratan.store.archive import Archive  # noqa: PLC0415
+
+        return Archive(HostFolder(folder))
 
     def read_holder(self, data: Path) -> Holder | None:
         """Who owns a data directory now."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from sheratan.ambient.clock import SystemClock
 from sheratan.ambient.collector import spare_collector
+from sheratan.ambient.folder import HostFolder
 from sheratan.ambient.randomness import SystemRandomness
 from sheratan.contracts.code import versioned
 from sheratan.contracts.limits import Limits
@@ -21,12 +22,14 @@ from sheratan.contracts.principal import Principal
 from sheratan.engine.decider import Decider
 from sheratan.engine.engine import Engine
 from sheratan.gateway.api import Api
+from sheratan.gateway.archiving import Archiving
 from sheratan.gateway.local import LocalTransport
 from sheratan.gateway.socket import SocketServer
 from sheratan.sdk.client import Client
 from sheratan.sdk.kind import Kind, find_kinds
 from sheratan.sdk.worker import SLOTS_DEFAULT, Worker
 from sheratan.settings import Settings, WorkerSettings
+from sheratan.store.archive import Archive
 from sheratan.store.sqlite.owner import Holder, OwnerLock
 from sheratan.store.sqlite.store import DATABASE_NAME, open_store
 from sheratan.wiring.program import import_module, open_offline, version
@@ -37,17 +40,21 @@ __all__ = ["Server", "load_kinds", "open_engine", "settings_server"]
 class Server:
     """An engine on a data directory, with its doors and its own worker."""
 
-    def __init__(self, data: Path, limits: Limits, worker: WorkerSettings, *, program: str) -> None:
+    def __init__(
+        self, data: Path, limits: Limits, worker: WorkerSettings, *, program: str, archive: Path | None = None
+    ) -> None:
         clock = SystemClock()
         self.data = data
         self._worker_settings = worker
         self._lock = OwnerLock(data, Holder(pid=os.getpid(), program=program, since_us=clock.now_us()))
         path = data / DATABASE_NAME
         self._store = open_store(path, clock.now_us(), is_laid_out=True)
-        self._readers = [open_offline(data), open_offline(data)]
+        self._readers = [open_offline(data), open_offline(data), open_offline(data)]
         decider = Decider(self._store, clock, SystemRandomness(), limits)
         self.engine = Engine(decider, self._readers[0], version=version())
-        self.api = Api(self.engine, self._readers[1], str(data))
+        kept = Archive(HostFolder(archive or data / "archive"))
+        archiving = Archiving(self.engine, self._readers[2], kept)
+        self.api = Api(self.engine, self._readers[1], str(data), archiving)
         self._socket = SocketServer(self.api, data, limits)
         self._workers: list[Worker] = []
         self._by = Principal(actor=f"local:{_user()}", auth="embedded", on_behalf_of=f"local:{_user()}")
@@ -165,4 +172,7 @@ def _user() -> str:
 
 def settings_server(settings: Settings) -> Server:
     """A server as the settings say."""
-    return Server(Path(settings.data), settings.limits, settings.worker, program="sheratan up")
+    archive = Path(settings.archive) if settings.archive else None
+    return Server(
+        Path(settings.data), settings.limits, settings.worker, program="sheratan up", archive=archive
+    )

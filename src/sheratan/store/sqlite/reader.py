@@ -35,6 +35,7 @@ from sheratan.store.rows import (
     WaitRow,
 )
 from sheratan.store.sqlite.approvals import SqliteApprovals
+from sheratan.store.sqlite.archive import SqliteArchive
 from sheratan.store.sqlite.gates import SqliteGates
 from sheratan.store.sqlite.pages import PageReader
 from sheratan.store.sqlite.partitions import SqlitePartitions
@@ -56,7 +57,13 @@ _TABLES: tuple[tuple[str, type[Timer | Lease | Blocked | Result]], ...] = (
 
 
 class SqliteReader(
-    SqliteRuns, SqliteApprovals, SqlitePartitions, SqliteRetention, SqliteGates, SqliteProposals
+    SqliteRuns,
+    SqliteApprovals,
+    SqlitePartitions,
+    SqliteRetention,
+    SqliteGates,
+    SqliteProposals,
+    SqliteArchive,
 ):
     """The reads of the store port; the owner's store adds writing."""
 

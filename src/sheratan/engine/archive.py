@@ -1,0 +1,178 @@
+"""Moving the oldest entries out of the journal into files, a segment of whole pages at a time.
+
+A segment is made ready at the edge, on a thread: its entries are checked as `journal verify` checks them, from the
+state of the fold on that the last segment has left, and written to a durable file. Then the decider takes the pages
+out, with the entry that names that file, in one commit. Whatever ends in between leaves a file that the next try
+uses again.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sheratan.contracts.archive import ArchiveJournal, ArchivePreview, SegmentRecord
+from sheratan.contracts.errors import Conflict, CorruptData
+from sheratan.contracts.journal import GENESIS
+from sheratan.contracts.limits import Limits
+from sheratan.contracts.principal import Principal
+from sheratan.engine.archive_commands import ArchiveSegment
+from sheratan.engine.batch import Batch
+from sheratan.engine.entries import first_since
+from sheratan.engine.walk import LINES_AT_ONCE, take_lines
+from sheratan.kernel.canonical import digest
+from sheratan.kernel.chain import Head, decode_entry, split_page
+from sheratan.kernel.facts import Violation
+from sheratan.kernel.fold import Fold
+from sheratan.kernel.fold_archive import SegmentFact
+from sheratan.kernel.fold_state import freeze, thaw
+from sheratan.kernel.new_facts import FactCount
+from sheratan.kernel.trail import Trail
+from sheratan.store.archive import Archive
+from sheratan.store.port import Reader
+
+__all__ = ["Archive", "archive_segment", "list_segments", "prepare_segment", "preview_archive"]
+
+_NOTHING: Final = SegmentFact(0, 0, 0, GENESIS, "", 0, "", "", -1)
+
+
+def archive_segment(batch: Batch, command: ArchiveSegment, by: Principal) -> SegmentRecord:
+    """Take a segment's pages out of the journal, by an entry that names the file which has them."""
+    known = _last(batch.state.store)
+    if batch.unit.segment is not None or (command.first, command.before) != (known.end, known.head):
+        raise Conflict("another segment was archived meanwhile", field="before_entry")
+    state = digest(command.state)
+    data = {
+        "first": command.first,
+        "last": command.end - 1,
+        "until_us": command.until_us,
+        "before": command.before,
+        "after": command.after,
+        "file": command.file,
+        "bytes": command.size,
+        "digest": command.digest,
+        "state": state,
+    } | ({"reason": command.reason} if command.reason else {})
+    entry = batch.unit.record(
+        "journal.archived", "journal", data, by, previous=None if known is _NOTHING else known.entry
+    )
+    segment = SegmentFact(
+        command.first, command.end, command.until_us, command.after, command.file, command.size, command.digest,
+        state, entry,
+    )  # fmt: skip
+    batch.unit.segment = segment, command.state
+    return _record(segment)
+
+
+def preview_archive(reader: Reader, request: ArchiveJournal) -> ArchivePreview:
+    """What would be archived, and what keeps more from it."""
+    last = _last(reader)
+    asked, needed = _ends(reader, request)
+    end = _page_before(reader, min(asked, needed), last.end)
+    return ArchivePreview(
+        first=last.end, entries=end - last.end, needed_from=needed if needed < asked else None
+    )
+
+
+def list_segments(reader: Reader) -> list[SegmentRecord]:
+    """The segments that were archived, oldest first."""
+    return [_record(segment) for segment in reader.segments()]
+
+
+def prepare_segment(
+    reader: Reader, archive: Archive, request: ArchiveJournal, limits: Limits
+) -> ArchiveSegment | None:
+    """Make the next segment ready and its file durable; None when there is nothing to archive.
+
+    CorruptData when anything is wrong with its entries: they are evidence, and stay where they are.
+    """
+    last = _last(reader)
+    lines, until_us = _lines_of(reader, last.end, min(_ends(reader, request)), limits)
+    if not lines:
+        return None
+    violations: list[Violation] = []
+    fold, told = _fold_after(reader, last, violations)
+    trail = Trail(violations, start=Head(last.end, last.head, last.until_us))
+    for start in range(0, len(lines), LINES_AT_ONCE):
+        take_lines(trail, fold, lines[start : start + LINES_AT_ONCE])
+        told = told.plus(fold.take_facts())
+    violations += trail.unread(trail.head)
+    if violations:
+        first = violations[0]
+        raise CorruptData(f"entry {first.seq}: {first.text}; `sheratan journal verify` says more")
+    name, size, file_digest = archive.keep(last.end, lines)
+    return ArchiveSegment(
+        first=last.end,
+        end=trail.seq,
+        until_us=until_us,
+        before=last.head,
+        after=trail.head.hash,
+        file=name,
+        size=size,
+        digest=file_digest,
+        state=freeze(fold, told),
+        reason=request.reason,
+    )
+
+
+def _fold_after(reader: Reader, last: SegmentFact, violations: list[Violation]) -> tuple[Fold, FactCount]:
+    if last is _NOTHING:
+        return Fold(violations), FactCount()
+    state = reader.fold_state(last.end)
+    if state is None or digest(state) != last.state:
+        raise CorruptData(f"the fold's state after entry {last.end - 1} is not the one that was kept")
+    return thaw(state, violations)
+
+
+def _last(reader: Reader) -> SegmentFact:
+    return next(reversed(reader.segments()), _NOTHING)
+
+
+def _ends(reader: Reader, request: ArchiveJournal) -> tuple[int, int]:
+    """Before which entries the journal may be archived, by what is asked for and by what is needed."""
+    head = reader.shard().head.seq
+    asked, needed, oldest = head, head, reader.oldest_needed()
+    if request.before_entry is not None:
+        asked = min(asked, request.before_entry)
+    if request.before_us is not None:
+        asked = min(asked, first_since(reader, request.before_us))
+    if oldest.at_us is not None:
+        needed = first_since(reader, oldest.at_us)
+    if oldest.entry is not None:
+        needed = min(needed, oldest.entry)
+    return asked, needed
+
+
+def _page_before(reader: Reader, end: int, first: int) -> int:
+    """The end of the last page that ends at this entry or before."""
+    if end <= first:
+        return first
+    start, count, _ = next(iter(reader.pages(end - 1)))
+    return start + count if start + count <= end else start
+
+
+def _lines_of(reader: Reader, first: int, end: int, limits: Limits) -> tuple[list[bytes], int]:
+    """The entries of whole pages from one on and before another, as many as a segment holds; the last one's instant."""
+    lines: list[bytes] = []
+    size = until_us = 0
+    for start, count, body in reader.pages(first) if first < end else ():
+        if start != first + len(lines):
+            raise Conflict("another segment was archived meanwhile", field="before_entry")
+        if start + count > end or (lines and size + len(body) > limits.segment_bytes_max):
+            break
+        page = split_page(body)
+        lines += page
+        size += len(body)
+        until_us = decode_entry(page[-1]).at
+    return lines, until_us
+
+
+def _record(segment: SegmentFact) -> SegmentRecord:
+    return SegmentRecord(
+        first=segment.first,
+        last=segment.end - 1,
+        until_us=segment.until_us,
+        file=segment.file,
+        bytes=segment.size,
+        digest=segment.digest,
+        entry=segment.entry,
+    )

@@ -1,0 +1,57 @@
+"""What a client may do about the archive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sheratan.contracts.api import Transport
+from sheratan.contracts.archive import (
+    ArchiveJournal,
+    ArchivePreview,
+    ListSegments,
+    PreviewArchive,
+    SegmentRecord,
+)
+from sheratan.contracts.values import convert
+
+__all__ = ["ArchiveCalls"]
+
+
+class ArchiveCalls:
+    """The part of a client that moves the journal's oldest entries into files."""
+
+    _transport: Transport
+
+    async def archive_journal(
+        self, *, before_us: int | None = None, before_entry: int | None = None, reason: str = ""
+    ) -> list[SegmentRecord]:
+        """Move the entries before an instant (microseconds since the epoch), before an entry, or both into files.
+
+        What is open keeps its story in the journal. Returns the segments that were archived; Unavailable when the
+        disk is full, Conflict when a file is in the way.
+        """
+        wanted = _wanted(before_us, before_entry)
+        request = convert(wanted | {"reason": reason}, ArchiveJournal)
+        segments: list[SegmentRecord] = []
+        while True:
+            segment: SegmentRecord | None = await self._transport.call(request)
+            if segment is None:
+                return segments
+            segments.append(segment)
+
+    async def preview_archive(
+        self, *, before_us: int | None = None, before_entry: int | None = None
+    ) -> ArchivePreview:
+        """How many entries would be archived; nothing is changed or recorded."""
+        request = convert(_wanted(before_us, before_entry), PreviewArchive)
+        preview: ArchivePreview = await self._transport.call(request)
+        return preview
+
+    async def archived_segments(self) -> list[SegmentRecord]:
+        """The segments that were archived, oldest first."""
+        segments: list[SegmentRecord] = await self._transport.call(ListSegments())
+        return segments
+
+
+def _wanted(before_us: int | None, before_entry: int | None) -> dict[str, Any]:
+    return {"before_us": before_us, "before_entry": before_entry}

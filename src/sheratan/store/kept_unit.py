@@ -1,0 +1,19 @@
+"""The part of a unit that says what is kept, and takes away what is not."""
+
+from __future__ import annotations
+
+from sheratan.kernel.fold_archive import SegmentFact
+from sheratan.store.retention_rows import RetentionRow
+
+__all__ = ["KeptChanges"]
+
+
+class KeptChanges:
+    """How long jobs are kept, which are pruned, and what leaves the journal."""
+
+    def __init__(self) -> None:
+        self.retentions: dict[tuple[str, str], RetentionRow] = {}
+        self.pruned: dict[int, list[int]] = {}
+        """The jobs that each of these entries prunes."""
+        self.segment: tuple[SegmentFact, bytes] | None = None
+        """The segment that is archived, and the state of the fold after it."""

@@ -1,0 +1,1 @@
+INSERT INTO segment VALUES :rows

@@ -1,0 +1,1 @@
+INSERT OR REPLACE INTO fold_state (shard, stop, body) VALUES (0, ?, ?)

@@ -1,0 +1,1 @@
+SELECT body FROM fold_state WHERE stop = ?

@@ -1,0 +1,1 @@
+SELECT * FROM segment ORDER BY first
