@@ -5,6 +5,7 @@ from __future__ import annotations
 from mutants import (
     bugs_ageing,
     bugs_approvals,
+    bugs_archive,
     bugs_children,
     bugs_code,
     bugs_dead,
@@ -54,6 +55,7 @@ BUGS: dict[str, Bug] = {
         bugs_code,
         bugs_dead,
         bugs_retention,
+        bugs_archive,
         bugs_runs,
         bugs_forks,
         bugs_sub_runs,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import click
 
@@ -13,8 +12,8 @@ from sheratan.cli.session import Session, command_options
 from sheratan.cli.text import instant
 from sheratan.cli.values import DURATION
 from sheratan.contracts import api
-from sheratan.contracts.api import Transport
 from sheratan.contracts.archive import ArchivePreview, SegmentRecord
+from sheratan.sdk.archive_calls import archive_all
 
 __all__ = ["archive_journal", "list_segments"]
 
@@ -47,7 +46,7 @@ def archive_journal(
         emit(session, preview, lambda: line(_tell(preview)))
         return
     asked = request(api.ArchiveJournal, **wanted, reason=reason)
-    found = ask(session, lambda transport: _archive_all(transport, asked))
+    found = ask(session, lambda transport: archive_all(transport, asked))
     emit(session, found, lambda: _draw(found) if found else line("nothing to archive"))
 
 
@@ -59,15 +58,6 @@ def list_segments(session: Session) -> None:
         session, lambda transport: transport.call(request(api.ListSegments)), offline=True
     )
     emit(session, found, lambda: _draw(found))
-
-
-async def _archive_all(transport: Transport, asked: api.ArchiveJournal) -> list[SegmentRecord]:
-    segments: list[SegmentRecord] = []
-    while True:
-        segment: Any = await transport.call(asked)
-        if segment is None:
-            return segments
-        segments.append(segment)
 
 
 def _tell(preview: ArchivePreview) -> str:

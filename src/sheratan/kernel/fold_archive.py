@@ -65,7 +65,7 @@ class ArchiveFold(GroupFold):
         yield from (
             job.subject for job in self.open.values() if parse_job_id(job.subject).milliseconds < before_ms
         )
-        yield from (run.subject for run in self.runs.values() if run.created_us <= until_us)
+        yield from (run.subject for run in self.runs.values() if run.created_us < until_us)
         yield from (
             f"bulk:{number}" for number, bulk in self.bulks.items() if bulk.ended is None and number < end
         )

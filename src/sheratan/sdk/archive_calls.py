@@ -14,7 +14,23 @@ from sheratan.contracts.archive import (
 )
 from sheratan.contracts.values import convert
 
-__all__ = ["ArchiveCalls"]
+__all__ = ["ArchiveCalls", "archive_all"]
+
+
+async def archive_all(transport: Transport, request: ArchiveJournal) -> list[SegmentRecord]:
+    """Archive all that a request means by now, one segment after the other."""
+    preview: ArchivePreview = await transport.call(
+        PreviewArchive(before_us=request.before_us, before_entry=request.before_entry)
+    )
+    # Each segment leaves an entry, which would be archived with the next one for ever.
+    end = preview.first + preview.entries
+    fixed = ArchiveJournal(before_entry=end, reason=request.reason)
+    segments: list[SegmentRecord] = []
+    while True:
+        segment: SegmentRecord | None = await transport.call(fixed)
+        if segment is None:
+            return segments
+        segments.append(segment)
 
 
 class ArchiveCalls:
@@ -30,14 +46,8 @@ class ArchiveCalls:
         What is open keeps its story in the journal. Returns the segments that were archived; Unavailable when the
         disk is full, Conflict when a file is in the way.
         """
-        wanted = _wanted(before_us, before_entry)
-        request = convert(wanted | {"reason": reason}, ArchiveJournal)
-        segments: list[SegmentRecord] = []
-        while True:
-            segment: SegmentRecord | None = await self._transport.call(request)
-            if segment is None:
-                return segments
-            segments.append(segment)
+        wanted = _wanted(before_us, before_entry) | {"reason": reason}
+        return await archive_all(self._transport, convert(wanted, ArchiveJournal))
 
     async def preview_archive(
         self, *, before_us: int | None = None, before_entry: int | None = None

@@ -26,6 +26,7 @@ from sheratan.simulation.seen import expected, expected_schedules, meant, said, 
 from sheratan.simulation.store import Killed
 from sheratan.simulation.store_checks import StoreChecks
 from sheratan.simulation.story import Story
+from sheratan.store.archive import Archive
 from sheratan.store.rows import Result, StepRow, wait_key
 from sheratan.store.sqlite.reader import SqliteReader
 
@@ -52,6 +53,7 @@ class Auditor:
         coverage: Coverage,
         story: Story,
         changes: Changes,
+        archive: Archive,
         *,
         short_windows: bool,
     ) -> None:
@@ -64,6 +66,7 @@ class Auditor:
         self._coverage = coverage
         self._story = story
         self._changes = changes
+        self._archive = archive
         self._owner: Decider | None = None
         self._decided: _Decided | None = None
         self._doubted: _Decided | None = None
@@ -105,7 +108,8 @@ class Auditor:
             self._blame(f"the journal ends with {found}; {self.head} was the end of what was committed")
         self._last_at_us, self._last_monotonic_us = self.head.at, self._clock.monotonic_us()
         self._offset_us = self._clock.now_us() - self._clock.monotonic_us()
-        self._begin_checks()
+        # What is archived is as whoever looks at it next believes it to be.
+        self._begin_checks(self._archive if decider.state.head.seq % 2 else None)
         self._check_store()
 
     def decided(self, decider: Decider, decided: _Decided) -> None:
@@ -164,8 +168,9 @@ class Auditor:
     def finish(self, reader: SqliteReader) -> None:
         """The world has come to rest: look at everything once more, from the beginning."""
         self._reader = reader
-        self._begin_checks()
-        self._check_store()
+        for archive in (None, self._archive):
+            self._begin_checks(archive)
+            self._check_store()
         for number, job in self.model.jobs.items():
             if not job.is_pruned:
                 self._compare_job(number)
@@ -302,10 +307,10 @@ class Auditor:
     # ------------------------------------------------------------------------------------------------------------------
     # What must hold at every committed state
 
-    def _begin_checks(self) -> None:
+    def _begin_checks(self, archive: Archive | None) -> None:
         """Look at everything from the beginning: a crash may have changed what had been looked at."""
         assert self._reader is not None
-        self._checks = StoreChecks(self._reader, self._changes)
+        self._checks = StoreChecks(self._reader, self._changes, archive)
 
     def _check_store(self) -> None:
         assert self._checks is not None

@@ -20,6 +20,7 @@ from sheratan.contracts.jobs import Options as JobOptions
 from sheratan.contracts.jobs import Submission
 from sheratan.contracts.principal import DEFAULT_TENANT
 from sheratan.simulation.choices import Choices
+from sheratan.simulation.clock import EPOCH_US
 from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.network import Connection, Network
 from sheratan.simulation.options import Options
@@ -271,6 +272,18 @@ class Client:
         seconds = self._choices.pick("retention.seconds", (1, 1, 20, 120, None))
         await self._ask(api.SetRetention(kind=kind, keep_seconds=seconds, reason="a test"))
 
+    async def _archive(self) -> None:
+        """Archive a segment or two, of all entries that may be archived or of the older ones."""
+        draw = self._choices
+        seconds = draw.pick("archive.older", (0, 0, 30))
+        before_us = (
+            max(0, round(self._network.loop.now_us + EPOCH_US - seconds * 1_000_000)) if seconds else None
+        )
+        for _ in range(draw.between("archive.count", 1, 3)):
+            request = api.ArchiveJournal(before_us=before_us, reason="a test")
+            if await self._ask(request) is None:
+                self._coverage.hit("archive.nothing")
+
     async def _schedule(self) -> None:
         draw = self._choices
         schedule = draw_schedule(draw, self._submission(), round(self._network.loop.now_us / 1_000_000))
@@ -288,7 +301,9 @@ class Client:
             if what == "get":
                 self._noted(await self._ask(api.GetJob(id=job)))
             elif what == "why":
-                await self._ask(api.TellWhy(id=job))
+                story = await self._ask(api.TellWhy(id=job))
+                if story.lines[0].type == "journal.archived":
+                    self._coverage.hit("archive.told")
             else:
                 self._noted(await self._ask(api.WaitForJob(id=job, timeout_seconds=2.0)))
 

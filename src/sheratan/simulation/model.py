@@ -20,8 +20,8 @@ from sheratan.engine.commands import (
     RegisterWorker,
     StartDraining,
 )
+from sheratan.simulation.model_archive import ModelArchive
 from sheratan.simulation.model_jobs import Refused
-from sheratan.simulation.model_proposals import ModelProposals
 from sheratan.simulation.model_state import SILENCE_US, Drawn, ModelJob, ModelWorker
 
 __all__ = ["Model"]
@@ -29,7 +29,7 @@ __all__ = ["Model"]
 _TIMERS_AT_ONCE: Final = 512
 
 
-class Model(ModelProposals):
+class Model(ModelArchive):
     """Jobs, runs, schedules, workers and queues, and how they change."""
 
     # ------------------------------------------------------------------------------------------------------------------

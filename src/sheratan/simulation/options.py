@@ -72,6 +72,7 @@ _WEIGHTS: Final[dict[str, int]] = {
     "workflow": 10,
     "keep": 2,
     "gated": 8,
+    "archive": 4,
 }
 """What clients do, and the most weight that each thing may have against the others."""
 
@@ -171,4 +172,5 @@ def draw_limits(choices: Choices) -> Limits:
         workflow_runs_max=choices.pick("limits.workflow_runs", (10_000, 10_000, 6, 3)),
         schedules_max=choices.pick("limits.schedules", (100_000, 2)),
         approvals_open_max=choices.pick("limits.approvals_open", (10_000, 10_000, 2)),
+        segment_bytes_max=choices.pick("limits.segment_bytes", (67_108_864, 1, 20_000)),
     )

@@ -25,7 +25,7 @@ _NOTED: Final = frozenset((
     "queue.paused", "queue.resumed", "kind.paused", "kind.resumed",
     "tenant.paused", "tenant.resumed", "flow.limited",
     "schedule.created", "schedule.changed", "schedule.missed", "schedule.fired", "schedule.skipped",
-    "retention.set", "retention.pruned",
+    "retention.set", "retention.pruned", "journal.archived",
     "schedule.postponed", "schedule.backfilled", "schedule.paused", "schedule.resumed", "schedule.deleted",
 ))  # fmt: skip
 """Entries that move no job, so that nothing else would show that one is missing."""

@@ -13,6 +13,7 @@ from sheratan.engine.batch import Batch
 from sheratan.engine.commands import LeaseJobs
 from sheratan.engine.engine import Engine
 from sheratan.gateway.api import Api
+from sheratan.gateway.archiving import Archiving
 from sheratan.simulation.auditor import Auditor, observed
 from sheratan.simulation.clock import SimulatedClock
 from sheratan.simulation.store import SimulatedStorage, SimulatedStore
@@ -67,7 +68,8 @@ class Server:
         engine._driver.on_commit = self._looking(engine, engine._driver.on_commit)
         self._story.tell(f"starts, epoch {reader.shard().epoch + 1}")
         await engine.start()
-        self.engine, self.api = engine, Api(engine, reader, "simulated")
+        archiving = Archiving(engine, reader, self._storage.archive_of(self._die))
+        self.engine, self.api = engine, Api(engine, reader, "simulated", archiving)
 
     def _looking(self, engine: Engine, tell: Callable[[Batch], None]) -> Callable[[Batch], None]:
         """Tell of a commit as the engine does, and look whether everybody has been told who had to be."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from sheratan.contracts.errors import SheratanError
 from sheratan.simulation.choices import Choices
 from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.disk import SimulatedDisk
+from sheratan.simulation.folder import SimulatedFolder
 from sheratan.simulation.kept_reads import Changes, KeptReader
 from sheratan.simulation.loop import SimulatedLoop
 from sheratan.simulation.options import Options
+from sheratan.store.archive import Archive
 from sheratan.store.sqlite.reader import SqliteReader
 from sheratan.store.sqlite.store import DATABASE_NAME, SqliteStore, connect_owner
 from sheratan.store.unit import Unit
@@ -39,12 +42,19 @@ class SimulatedStorage:
         self.options = options
         self.disk = SimulatedDisk(choices, coverage) if options.storage == "disk" else None
         self.changes = Changes()
+        self.folder = SimulatedFolder(choices, coverage)
+        self.archive = Archive(self.folder)
         self._memory: apsw.Connection | None = None
         self._open: list[SqliteReader] = []
         self.has_failed_sync = False
         """Whether a sync has failed since the store was opened: the one thing that an engine may halt on."""
         if self.disk is not None:
             self.disk.sync_fails = self._sync_fails
+            disk = self.disk
+            self.folder.is_full = lambda: disk.is_full
+            self.folder.sync_fails = lambda: choices.chance(
+                "disk.sync_failed", options.rate("disk.sync_failed")
+            )
 
     def open(self, now_us: int, kill: Callable[[], None]) -> tuple[SimulatedStore, SqliteReader]:
         """The store of an engine that starts, and a reader beside it. `kill` is called where the process ends."""
@@ -126,6 +136,8 @@ class SimulatedStorage:
         if self.disk is not None:
             self._close_all()
             self.disk.crash(power=power)
+            if power:
+                self.folder.cut_power()
         elif self._memory is not None:
             self._memory.exec_trace = None
 
@@ -145,6 +157,16 @@ class SimulatedStorage:
             self.has_failed_sync = True
             return True
         return False
+
+    def archive_of(self, kill: Callable[[], None]) -> Archive:
+        """The archive as a process has it; `kill` is called where that ends."""
+        return Archive(self.folder.of_process(partial(self._may_die, kill)))
+
+    def _may_die(self, kill: Callable[[], None]) -> None:
+        if self.choices.chance("crash.archiving", self.options.rate("crash.inside_commit")):
+            self.coverage.hit("crash.archiving")
+            kill()
+            raise Killed
 
     def _close_all(self) -> None:
         if self.disk is not None:

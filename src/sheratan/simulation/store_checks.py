@@ -12,6 +12,7 @@ from sheratan.engine.verify import Verifier
 from sheratan.simulation.beside import faults_beside
 from sheratan.simulation.kept_reads import Changes
 from sheratan.simulation.model import Model
+from sheratan.store.archive import Archive
 from sheratan.store.port import Store
 from sheratan.store.sqlite.reader import SqliteReader
 
@@ -19,12 +20,15 @@ __all__ = ["StoreChecks"]
 
 
 class StoreChecks:
-    """Checks of one database, from its beginning on. What nothing was written to is as it was found before."""
+    """Checks of one database, from its beginning on. What nothing was written to is as it was found before.
 
-    def __init__(self, reader: SqliteReader, changes: Changes) -> None:
+    With an archive the beginning is the first entry of all, without one the first that is in the journal.
+    """
+
+    def __init__(self, reader: SqliteReader, changes: Changes, archive: Archive | None = None) -> None:
         self._reader = reader
         self._changes = changes
-        self._verifier, self._replayer = Verifier(reader), Replayer(reader)
+        self._verifier, self._replayer = Verifier(reader, archive=archive), Replayer(reader)
         self._verifier.check_files()
         self._checked_at = -1
         self._memory: State | None = None

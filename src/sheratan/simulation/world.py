@@ -102,7 +102,12 @@ class _World:
         if self.storage.disk is not None:
             self.story.hide(self.storage.disk.root)
         self.auditor = Auditor(
-            self.clock, self.coverage, self.story, self.storage.changes, short_windows=options.small_windows
+            self.clock,
+            self.coverage,
+            self.story,
+            self.storage.changes,
+            self.storage.archive,
+            short_windows=options.small_windows,
         )
         self.lookout = Lookout(self.clock)
         self.network = Network(self.loop, choices, self.coverage, options)

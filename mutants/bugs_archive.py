@@ -1,0 +1,108 @@
+"""Planted bugs in what is archived, and in the state that whoever checks the rest begins with."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mutants.bug import Bug, Change
+
+__all__ = ["BUGS"]
+
+_ARCHIVE = "engine/archive.py"
+_FILES = "store/archive.py"
+_NEEDED = "store/sqlite/queries/select_oldest_needed.sql"
+_STATE = "kernel/fold_state.py"
+
+BUGS: Final = (
+    Bug(
+        "segment-not-synced",
+        "pages leave the journal before their file is on the disk",
+        "safety",
+        "R2",
+        (Change(_FILES, "        folder.sync(partial)\n", ""),),
+    ),
+    Bug(
+        "segment-without-a-name",
+        "pages leave the journal before it is durable that there is their file",
+        "safety",
+        "R2",
+        (Change(_FILES, "        folder.sync_names()\n", ""),),
+    ),
+    Bug(
+        "needed-entries-archived",
+        "as much is archived as was asked for, whatever is open",
+        "safety",
+        "R2",
+        (Change(_ARCHIVE, "min(_ends(reader, request)), limits", "_ends(reader, request)[0], limits"),),
+    ),
+    Bug(
+        "archived-up-to-what-is-needed",
+        "the page goes, too, with which what is open begins",
+        "safety",
+        "R2",
+        (Change(_ARCHIVE, "if start + count > end or", "if start > end or"),),
+    ),
+    Bug(
+        "parents-that-ended-are-forgotten",
+        "the first entry is archived of a job that an open one descends from",
+        "safety",
+        "R2",
+        (Change(_NEEDED, "WHERE one.submitted_by IS NOT NULL", "WHERE 0"),),
+    ),
+    Bug(
+        "bulk-operations-are-forgotten",
+        "the entry is archived that says what a bulk operation does which goes on",
+        "safety",
+        "R2",
+        (Change(_NEEDED, "SELECT entry FROM bulk WHERE ended IS NULL", "SELECT entry FROM bulk WHERE 0"),),
+    ),
+    Bug(
+        "head-of-the-segment-not-carried",
+        "the journal that is left goes on from another hash than that of the last entry archived",
+        "safety",
+        "J2",
+        (Change(_ARCHIVE, "after=trail.head.hash", "after=decode_entry(lines[-1]).prev"),),
+    ),
+    Bug(
+        "state-lacks-dead-letters",
+        "whoever begins with the state knows of no dead letters",
+        "safety",
+        "R2",
+        (
+            Change(
+                _STATE, "        for name in _AS_THEY_ARE:", '        for name in _AS_THEY_ARE - {"dead"}:'
+            ),
+        ),
+    ),
+    Bug(
+        "state-lacks-facts-told",
+        "rows of which archived entries tell are not counted",
+        "safety",
+        "R2",
+        (Change(_ARCHIVE, "        told = told.plus(fold.take_facts())\n", "        fold.take_facts()\n"),),
+    ),
+    Bug(
+        "entry-names-another-state",
+        "an entry names a state by something else than its bytes",
+        "safety",
+        "R2",
+        (
+            Change(
+                _ARCHIVE, "    state = digest(command.state)\n", "    state = digest(command.file.encode())\n"
+            ),
+        ),
+    ),
+    Bug(
+        "segment-archived-twice",
+        "a segment is archived that was archived meanwhile",
+        "safety",
+        "R2",
+        (
+            Change(
+                _ARCHIVE,
+                "if batch.unit.segment is not None or (command.first, command.before) != (known.end, known.head):",
+                "if batch.unit.segment is not None:",
+            ),
+        ),
+    ),
+)

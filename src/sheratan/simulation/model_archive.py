@@ -1,0 +1,58 @@
+"""The part of the model that knows what of the journal was archived: nothing that is open needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sheratan.contracts.archive import SegmentRecord
+from sheratan.contracts.limits import Limits
+from sheratan.engine.commands import ArchiveSegment, Pending
+from sheratan.simulation.model_jobs import Refused
+from sheratan.simulation.model_proposals import ModelProposals
+from sheratan.simulation.model_state import TERMINAL
+
+__all__ = ["ModelArchive"]
+
+
+class ModelArchive(ModelProposals):
+    """How far the journal was archived."""
+
+    def __init__(self, limits: Limits, hit: Callable[[str], None], *, short_windows: bool) -> None:
+        super().__init__(limits, hit, short_windows=short_windows)
+        self.archived = 0
+        """The first entry that was not."""
+
+    def _ArchiveSegment(self, pending: Pending, command: ArchiveSegment) -> Any:  # noqa: N802 - the command's name
+        if command.first != self.archived:
+            self.hit("archive.conflict")
+            raise Refused("conflict")
+        record = self._actual_value(pending)
+        if not isinstance(record, SegmentRecord):
+            raise Refused("a segment")
+        self.hit("archive.segment")
+        self.noted["journal.archived"] += 1
+        self.archived = command.end
+        self.faults += [f"{one} needs entries that were archived" for one in self._needing(command)]
+        return SegmentRecord(
+            first=command.first,
+            last=command.end - 1,
+            until_us=command.until_us,
+            file=command.file,
+            bytes=command.size,
+            digest=command.digest,
+            entry=record.entry,
+        )
+
+    def _needing(self, command: ArchiveSegment) -> list[str]:
+        """What is open and began within a segment, and what open jobs descend from."""
+        found = [
+            f"bulk:{entry}" for entry, bulk in self.bulks.items() if not bulk.is_over and entry < command.end
+        ]
+        for job in self.jobs.values():
+            first = job
+            while job.state not in TERMINAL and first.by_job is not None:
+                first = self.jobs[first.by_job]
+            if job.state not in TERMINAL and first.created_us < command.until_us:
+                found.append(f"job {job.number}")
+        return found

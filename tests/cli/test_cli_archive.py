@@ -1,0 +1,89 @@
+"""The archive on the command line, over a running server and on what it left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import KINDS
+from tests.support import Server, running_server
+
+SUM = '{"left": 1, "right": 2}'
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Server]:
+    with running_server(tmp_path / "data", [KINDS]) as running:
+        yield running
+
+
+def test_entries_are_archived_listed_and_checked(own: Server, tmp_path: Path) -> None:
+    job = own.cli("job", "submit", "add", "--input", SUM).stdout.strip()
+    own.cli("job", "watch", job)
+    assert own.cli("journal", "segments", "-o", "json").stdout.strip() == "[]"
+    whole = tmp_path / "whole.jsonl"
+    own.cli("journal", "export", "--output", str(whole))
+    preview = own.cli("journal", "archive", "--older-than", "0s", "--dry-run")
+    assert preview.stdout.endswith("entries would be archived\n")
+    done = json.loads(
+        own.cli("journal", "archive", "--older-than", "0s", "--reason", "old", "-o", "json").stdout
+    )
+    assert done[0]["first"] == 0
+    assert json.loads(own.cli("journal", "segments", "-o", "json").stdout) == done
+    archive = tmp_path / "data" / "archive"
+    assert [file.name for file in archive.iterdir()] == [done[0]["file"]]
+
+    plain = own.cli("journal", "verify")
+    assert plain.returncode == 0
+    assert f"{done[0]['file']}, sha256 {done[0]['digest']}, not checked here" in plain.stdout
+    checked = own.cli("journal", "verify", "--archive", str(archive))
+    assert checked.returncode == 0
+    assert "not checked here" not in checked.stdout
+    assert "entries before these, not read" in own.cli("journal", "replay").stdout
+    assert own.cli("journal", "replay", "--archive", str(archive)).returncode == 0
+
+    exported = tmp_path / "exported.jsonl"
+    told = own.cli("journal", "export", "--output", str(exported))
+    assert "are archived and not in it" in told.stderr
+    told = own.cli("journal", "export", "--output", str(exported), "--archive", str(archive))
+    assert "archived" not in told.stderr
+    assert exported.read_bytes().startswith(whole.read_bytes())
+    assert own.cli("journal", "verify", "--file", str(exported)).returncode == 0
+
+    story = own.cli("why", job)
+    assert f"is archived: entries 0 to {done[0]['last']} in {done[0]['file']}." in story.stdout
+    assert ": old." in own.cli("why", "journal").stdout
+    assert own.cli("status").returncode == 0
+    assert own.cli("doctor").returncode == 0
+    assert own.cli("job", "show", job).returncode == 0
+
+
+def test_files_lie_where_the_setting_says(tmp_path: Path) -> None:
+    folder = tmp_path / "elsewhere" / "deep"
+    with running_server(tmp_path / "data", [KINDS], env={"SHERATAN_ARCHIVE": str(folder)}) as own:
+        own.cli("journal", "archive", "--older-than", "0s")
+        assert len(list(folder.iterdir())) == 1
+        assert own.cli("journal", "verify", "--archive", str(folder)).returncode == 0
+
+
+def test_a_file_of_another_journal_is_in_the_way(own: Server, tmp_path: Path) -> None:
+    first = json.loads(own.cli("journal", "archive", "--before-entry", "3", "--dry-run", "-o", "json").stdout)
+    archive = tmp_path / "data" / "archive"
+    archive.mkdir()
+    name = f"journal-{0:012}-{first['entries'] - 1:012}.jsonl.zst"
+    (archive / name).write_bytes(b"another")
+    refused = own.cli("journal", "archive", "--before-entry", "3", "-o", "json")
+    assert (refused.returncode, json.loads(refused.stderr)["code"]) == (5, "conflict")
+    assert own.cli("journal", "verify").returncode == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--older-than", "soon"), ("--before-entry", "-1")])
+def test_a_misuse_is_refused(own: Server, options: tuple[str, ...]) -> None:
+    assert own.cli("journal", "archive", *options).returncode == 2
+
+
+def test_an_exported_file_has_no_archive(own: Server) -> None:
+    assert own.cli("journal", "verify", "--file", "x", "--archive", "y").returncode == 2
