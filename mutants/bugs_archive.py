@@ -61,7 +61,7 @@ BUGS: Final = (
         "the journal that is left goes on from another hash than that of the last entry archived",
         "safety",
         "J2",
-        (Change(_ARCHIVE, "after=trail.head.hash", "after=decode_entry(lines[-1]).prev"),),
+        (Change(_ARCHIVE, "trail.head.hash, name,", "decode_entry(lines[-1]).prev, name,"),),
     ),
     Bug(
         "state-lacks-dead-letters",
@@ -86,23 +86,6 @@ BUGS: Final = (
         "an entry names a state by something else than its bytes",
         "safety",
         "R2",
-        (
-            Change(
-                _ARCHIVE, "    state = digest(command.state)\n", "    state = digest(command.file.encode())\n"
-            ),
-        ),
-    ),
-    Bug(
-        "segment-archived-twice",
-        "a segment is archived that was archived meanwhile",
-        "safety",
-        "R2",
-        (
-            Change(
-                _ARCHIVE,
-                "if batch.unit.segment is not None or (command.first, command.before) != (known.end, known.head):",
-                "if batch.unit.segment is not None:",
-            ),
-        ),
+        (Change(_ARCHIVE, "digest(state), -1", "digest(name.encode()), -1"),),
     ),
 )

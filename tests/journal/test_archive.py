@@ -380,11 +380,11 @@ def test_a_leftover_of_an_earlier_try_is_used_again_and_another_file_is_not_over
     again = prepare_segment(world.store, kept, request, world.limits)
     assert first == again
     assert first is not None
-    file = tmp_path / "archive" / first.file
+    file = tmp_path / "archive" / first.segment.file
     body = file.read_bytes()
     for other in (b"something else", zstandard.ZstdCompressor().compress(b"entries of another journal")):
         file.write_bytes(other)
-        with pytest.raises(Conflict, match=first.file):
+        with pytest.raises(Conflict, match=first.segment.file):
             prepare_segment(world.store, kept, request, world.limits)
         assert file.read_bytes() == other
     file.write_bytes(body)

@@ -37,30 +37,24 @@ _NOTHING: Final = SegmentFact(0, 0, 0, GENESIS, "", 0, "", "", -1)
 
 def archive_segment(batch: Batch, command: ArchiveSegment, by: Principal) -> SegmentRecord:
     """Take a segment's pages out of the journal, by an entry that names the file which has them."""
-    known = _last(batch.state.store)
-    if batch.unit.segment is not None or (command.first, command.before) != (known.end, known.head):
+    known, segment = _last(batch.state.store), command.segment
+    if batch.unit.segment is not None or (segment.first, command.before) != (known.end, known.head):
         raise Conflict("another segment was archived meanwhile", field="before_entry")
-    state = digest(command.state)
     data = {
-        "first": command.first,
-        "last": command.end - 1,
-        "until_us": command.until_us,
+        "first": segment.first,
+        "last": segment.end - 1,
+        "until_us": segment.until_us,
         "before": command.before,
-        "after": command.after,
-        "file": command.file,
-        "bytes": command.size,
-        "digest": command.digest,
-        "state": state,
+        "after": segment.head,
+        "file": segment.file,
+        "bytes": segment.size,
+        "digest": segment.digest,
+        "state": segment.state,
     } | ({"reason": command.reason} if command.reason else {})
-    entry = batch.unit.record(
-        "journal.archived", "journal", data, by, previous=None if known is _NOTHING else known.entry
-    )
-    segment = SegmentFact(
-        command.first, command.end, command.until_us, command.after, command.file, command.size, command.digest,
-        state, entry,
-    )  # fmt: skip
-    batch.unit.segment = segment, command.state
-    return _record(segment)
+    previous = None if known is _NOTHING else known.entry
+    entry = batch.unit.record("journal.archived", "journal", data, by, previous=previous)
+    batch.unit.segment = segment._replace(entry=entry), command.state
+    return _record(batch.unit.segment[0])
 
 
 def preview_archive(reader: Reader, request: ArchiveJournal) -> ArchivePreview:
@@ -99,19 +93,12 @@ def prepare_segment(
     if violations:
         first = violations[0]
         raise CorruptData(f"entry {first.seq}: {first.text}; `sheratan journal verify` says more")
+    state = freeze(fold, told)
     name, size, file_digest = archive.keep(last.end, lines)
-    return ArchiveSegment(
-        first=last.end,
-        end=trail.seq,
-        until_us=until_us,
-        before=last.head,
-        after=trail.head.hash,
-        file=name,
-        size=size,
-        digest=file_digest,
-        state=freeze(fold, told),
-        reason=request.reason,
+    segment = SegmentFact(
+        last.end, trail.seq, until_us, trail.head.hash, name, size, file_digest, digest(state), -1
     )
+    return ArchiveSegment(segment=segment, before=last.head, state=state, reason=request.reason)
 
 
 def _fold_after(reader: Reader, last: SegmentFact, violations: list[Violation]) -> tuple[Fold, FactCount]:

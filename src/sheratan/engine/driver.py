@@ -172,7 +172,8 @@ class Driver:
     async def _commit(self, batch: Batch) -> None:
         unit = batch.unit
         if not unit.is_empty:
-            if len(unit.moves) <= _INLINE_MOVES_MAX and self._commit_us < _INLINE_COMMIT_US_MAX:
+            is_small = len(unit.moves) <= _INLINE_MOVES_MAX and unit.segment is None
+            if is_small and self._commit_us < _INLINE_COMMIT_US_MAX:
                 self._write(unit)
             else:
                 await asyncio.get_running_loop().run_in_executor(self._writer, self._write, unit)

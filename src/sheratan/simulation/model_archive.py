@@ -8,6 +8,7 @@ from typing import Any
 from sheratan.contracts.archive import SegmentRecord
 from sheratan.contracts.limits import Limits
 from sheratan.engine.commands import ArchiveSegment, Pending
+from sheratan.kernel.fold_archive import SegmentFact
 from sheratan.simulation.model_jobs import Refused
 from sheratan.simulation.model_proposals import ModelProposals
 from sheratan.simulation.model_state import TERMINAL
@@ -24,35 +25,35 @@ class ModelArchive(ModelProposals):
         """The first entry that was not."""
 
     def _ArchiveSegment(self, pending: Pending, command: ArchiveSegment) -> Any:  # noqa: N802 - the command's name
-        if command.first != self.archived:
-            self.hit("archive.conflict")
+        segment = command.segment
+        if segment.first != self.archived:
             raise Refused("conflict")
         record = self._actual_value(pending)
         if not isinstance(record, SegmentRecord):
             raise Refused("a segment")
         self.hit("archive.segment")
         self.noted["journal.archived"] += 1
-        self.archived = command.end
-        self.faults += [f"{one} needs entries that were archived" for one in self._needing(command)]
+        self.archived = segment.end
+        self.faults += [f"{one} needs entries that were archived" for one in self._needing(segment)]
         return SegmentRecord(
-            first=command.first,
-            last=command.end - 1,
-            until_us=command.until_us,
-            file=command.file,
-            bytes=command.size,
-            digest=command.digest,
+            first=segment.first,
+            last=segment.end - 1,
+            until_us=segment.until_us,
+            file=segment.file,
+            bytes=segment.size,
+            digest=segment.digest,
             entry=record.entry,
         )
 
-    def _needing(self, command: ArchiveSegment) -> list[str]:
+    def _needing(self, segment: SegmentFact) -> list[str]:
         """What is open and began within a segment, and what open jobs descend from."""
         found = [
-            f"bulk:{entry}" for entry, bulk in self.bulks.items() if not bulk.is_over and entry < command.end
+            f"bulk:{entry}" for entry, bulk in self.bulks.items() if not bulk.is_over and entry < segment.end
         ]
         for job in self.jobs.values():
             first = job
             while job.state not in TERMINAL and first.by_job is not None:
                 first = self.jobs[first.by_job]
-            if job.state not in TERMINAL and first.created_us < command.until_us:
+            if job.state not in TERMINAL and first.created_us < segment.until_us:
                 found.append(f"job {job.number}")
         return found
