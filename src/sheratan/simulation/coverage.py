@@ -181,7 +181,7 @@ SOMETIMES: Final[dict[str, str]] = {
     "archive.segment": "a segment of the journal is archived",
     "archive.nothing": "nothing is left to archive but what something open needs",
     "archive.leftover": "a segment is archived again whose file an earlier try has left",
-    "archive.disk_full": "the disk is full when a segment is to be written",
+    "archive.disk_failed": "a segment cannot be written: the disk is full, or a sync fails",
     "archive.told": "somebody asks about a job whose entries are archived",
     "dead.gone": "a dead letter was dealt with before",
     "dead.poison_refused": "a quarantined job is not run again without a word",

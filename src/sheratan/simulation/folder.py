@@ -50,16 +50,13 @@ class SimulatedFolder:
         file = self._files.setdefault(name, _File())
         file.body = body[: len(body) // 2]
         self.before_step()
-        if self.is_full():
-            self._coverage.hit("archive.disk_full")
-            raise Unavailable("the simulated disk is full")
+        self._may_fail(self.is_full)
         file.body = body
 
     def sync(self, name: str) -> None:
         """Make what a file holds durable."""
         self.before_step()
-        if self.sync_fails():
-            raise Unavailable("the simulated sync of a file failed")
+        self._may_fail(self.sync_fails)
         self._files[name].durable = self._files[name].body
 
     def rename(self, name: str, to: str) -> None:
@@ -72,8 +69,7 @@ class SimulatedFolder:
     def sync_names(self) -> None:
         """Make it durable which files there are."""
         self.before_step()
-        if self.sync_fails():
-            raise Unavailable("the simulated sync of a folder failed")
+        self._may_fail(self.sync_fails)
         self._keep_names()
         self.before_step()
 
@@ -89,6 +85,11 @@ class SimulatedFolder:
                     file.body = file.durable if fate == "lost" else file.body[: len(file.body) // 3]
                 file.durable = file.body
         self._keep_names()
+
+    def _may_fail(self, fails: Callable[[], bool]) -> None:
+        if fails():
+            self._coverage.hit("archive.disk_failed")
+            raise Unavailable("the simulated disk is full, or a sync of it has failed")
 
     def _keep_names(self) -> None:
         self._durable.clear()
