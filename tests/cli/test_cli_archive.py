@@ -54,7 +54,9 @@ def test_entries_are_archived_listed_and_checked(own: Server, tmp_path: Path) ->
     assert own.cli("journal", "verify", "--file", str(exported)).returncode == 0
 
     story = own.cli("why", job)
-    assert f"is archived: entries 0 to {done[0]['last']} in {done[0]['file']}." in story.stdout
+    assert (
+        f"is archived, the last of it in {done[0]['file']} (entries 0 to {done[0]['last']})." in story.stdout
+    )
     assert ": old." in own.cli("why", "journal").stdout
     assert own.cli("status").returncode == 0
     assert own.cli("doctor").returncode == 0

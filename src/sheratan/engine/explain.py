@@ -84,7 +84,8 @@ def _line_of_archived(reader: Reader, seq: int) -> StoryLine:
     """Where the entry that would be told here is, and all that led to it."""
     segment = segment_of(reader, seq)
     assert segment is not None, "only what is in a segment is archived"
-    text = f"What is recorded up to here is archived: entries {segment.first} to {segment.end - 1} in {segment.file}."
+    entries = f"entries {segment.first} to {segment.end - 1}"
+    text = f"What is recorded up to here is archived, the last of it in {segment.file} ({entries})."
     return StoryLine(
         entry=segment.end - 1,
         at_us=segment.until_us,

@@ -257,13 +257,14 @@ class Verifier:
         return True
 
     def _is_archived(self, seq: int) -> bool:
-        return any(segment.end > seq for segment in self._reader.segments())
+        segments = self._reader.segments()
+        return bool(segments) and segments[-1].end > seq
 
     def _pass_archived(self) -> None:
         """Come to the first entry in the journal: by the files of the archive, or by the state that was kept."""
-        segments = [one for one in self._reader.segments() if one.end > self._trail.seq]
-        if not segments:
+        if not self._is_archived(self._trail.seq):
             return
+        segments = [one for one in self._reader.segments() if one.end > self._trail.seq]
         last, state = read_state(self._reader, self._problems)
         if self._archive is None or not all(self._read_file(self._archive, one) for one in segments):
             self._rows.flush()
