@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sheratan.contracts.budgets import ProposalBudget
-    from sheratan.contracts.errors import JobFailed, SheratanError
+    from sheratan.contracts.errors import InsufficientFunds, JobFailed, SheratanError, TransferRefused
     from sheratan.contracts.flow import FlowLimits, PartitionLimits, Rate
     from sheratan.contracts.gates import Debounce, Throttle
     from sheratan.contracts.groups import Collect
+    from sheratan.contracts.ledger import Transfer, transfer_id
     from sheratan.contracts.limits import Limits
     from sheratan.contracts.proposals import Proposal
     from sheratan.sdk.approval import Approval
@@ -51,6 +52,7 @@ __all__ = [
     "Ended",
     "Fatal",
     "FlowLimits",
+    "InsufficientFunds",
     "JobFailed",
     "JobHandle",
     "Kind",
@@ -68,11 +70,14 @@ __all__ = [
     "StepFailed",
     "StepRetry",
     "Throttle",
+    "Transfer",
+    "TransferRefused",
     "WaitTimedOut",
     "Worker",
     "WorkflowBuilder",
     "job",
     "open",
+    "transfer_id",
 ]
 
 
@@ -83,43 +88,40 @@ def __getattr__(name: str) -> Any:
 
         return open_engine
     if name in __all__:
-        from sheratan.contracts import budgets, flow, gates, groups, limits, proposals  # noqa: PLC0415 - see above
-        from sheratan.contracts import errors as refusals  # noqa: PLC0415 - see above
-        from sheratan.sdk import (  # noqa: PLC0415 - see above
-            approval,
-            children,
-            client,
-            context,
-            errors,
-            kind,
-            runs,
-            step_retry,
-            worker,
-            workflow,
-        )
-        from sheratan.sdk import proposals as outcomes  # noqa: PLC0415 - see above
-
-        found = (
-            approval,
-            children,
-            client,
-            context,
-            errors,
-            kind,
-            runs,
-            step_retry,
-            worker,
-            workflow,
-            refusals,
-            flow,
-            gates,
-            groups,
-            limits,
-            budgets,
-            proposals,
-            outcomes,
-        )
-        for module in found:
+        for module in (*_sdk(), *_contracts()):
             if name in module.__all__:
                 return getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _sdk() -> tuple[Any, ...]:
+    from sheratan.sdk import (  # noqa: PLC0415 - see above
+        approval,
+        children,
+        client,
+        context,
+        errors,
+        kind,
+        proposals,
+        runs,
+        step_retry,
+        worker,
+        workflow,
+    )
+
+    return approval, children, client, context, errors, kind, proposals, runs, step_retry, worker, workflow
+
+
+def _contracts() -> tuple[Any, ...]:
+    from sheratan.contracts import (  # noqa: PLC0415 - see above
+        budgets,
+        errors,
+        flow,
+        gates,
+        groups,
+        ledger,
+        limits,
+        proposals,
+    )
+
+    return budgets, errors, flow, gates, groups, ledger, limits, proposals

@@ -12,6 +12,7 @@ from tests.journal.tamper import copied
 from tests.journal.world import World, eventful, with_runs
 from tests.journal.world_archive import archived_jobs
 from tests.journal.world_gates import jobs_through_gates
+from tests.journal.world_ledger import booked
 from tests.journal.world_retention import pruned_jobs
 
 
@@ -53,6 +54,16 @@ def archived_data(archived_file: Path, tmp_path: Path) -> Path:
     """A data file of one's own, of whose journal three segments were archived, with their files beside it."""
     shutil.copytree(archived_file.parent / "archive", tmp_path / "archive")
     return copied(archived_file, tmp_path)
+
+
+def ledger_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _file_of(tmp_path_factory, "ledger", booked)
+
+
+@pytest.fixture
+def ledger_data(ledger_file: Path, tmp_path: Path) -> Path:
+    """A data file of one's own, with accounts, and transfers of every phase and in every state."""
+    return copied(ledger_file, tmp_path)
 
 
 @pytest.fixture

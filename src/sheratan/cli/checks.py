@@ -138,7 +138,7 @@ def _database(session: Session) -> list[Finding]:
     except (SheratanError, OSError) as error:
         return [_fail("database", str(error), "restore a backup; keep the damaged file for the analysis")]
     with closing(reader):
-        looks = {"database": _counts, "code": _code, "journal": _tail, "clock": _clock}
+        looks = {"database": _counts, "code": _code, "ledger": _ledger, "journal": _tail, "clock": _clock}
         return [_guarded(check, partial(look, reader)) for check, look in looks.items()]
 
 
@@ -156,6 +156,14 @@ def _code(reader: Reader) -> Finding:
         "sheratan job list --state blocked; deploy code that asks for their steps, or sheratan job unblock ID"
     )
     return _warn("code", f"{count(jobs, 'job')} blocked because of changed code", way_out)
+
+
+def _ledger(reader: Reader) -> Finding:
+    accounts, transfers = reader.last_ledger_numbers()
+    wrong = reader.ledger_findings()
+    if wrong:
+        return _fail("ledger", f"{count(len(wrong), 'thing')} in it do not add up", "sheratan ledger check")
+    return _ok("ledger", f"{count(accounts, 'account')} and {count(transfers, 'transfer')} add up")
 
 
 def _tail(reader: Reader) -> Finding:

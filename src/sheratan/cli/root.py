@@ -102,6 +102,12 @@ def _retention() -> click.Command:
     return retention
 
 
+def _ledger() -> click.Command:
+    from sheratan.cli.ledger import ledger
+
+    return ledger
+
+
 def _why() -> click.Command:
     from sheratan.cli.why import why
 
@@ -169,6 +175,7 @@ _LOADERS: Mapping[str, Callable[[], click.Command]] = {
     "tenant": _tenant,
     "schedule": _schedule,
     "retention": _retention,
+    "ledger": _ledger,
     "why": _why,
     "journal": _journal,
     "doctor": _doctor,

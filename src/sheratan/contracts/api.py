@@ -40,6 +40,15 @@ from sheratan.contracts.flow_requests import (
 )
 from sheratan.contracts.gates import SubmitGated
 from sheratan.contracts.jobs import JobError, JobRecord, Name, Receipt, Submission
+from sheratan.contracts.ledger_requests import (
+    ApplyTransfers,
+    CheckLedger,
+    GetAccount,
+    GetTransfer,
+    ListAccounts,
+    ListTransfers,
+    OpenAccount,
+)
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.proposals import ProposalAnswer, ProposeJobs
 from sheratan.contracts.request import Reason, Request
@@ -79,12 +88,14 @@ from sheratan.contracts.workflow_requests import (
 
 __all__ = [
     "AfterResults",
+    "ApplyTransfers",
     "ApprovalPage",
     "ArchiveJournal",
     "AskApproval",
     "BackfillSchedule",
     "CancelJob",
     "CancelRun",
+    "CheckLedger",
     "CreateSchedule",
     "DecideApproval",
     "DelegateApproval",
@@ -93,6 +104,7 @@ __all__ = [
     "EndWorker",
     "EngineStatus",
     "ForkRun",
+    "GetAccount",
     "GetApproval",
     "GetBulk",
     "GetDeadLetter",
@@ -102,6 +114,7 @@ __all__ = [
     "GetRun",
     "GetSchedule",
     "GetStatus",
+    "GetTransfer",
     "HeartbeatWorker",
     "JobPage",
     "JobResult",
@@ -109,6 +122,7 @@ __all__ = [
     "LimitKind",
     "LimitQueue",
     "LimitTenant",
+    "ListAccounts",
     "ListApprovals",
     "ListDeadLetters",
     "ListFlows",
@@ -120,7 +134,9 @@ __all__ = [
     "ListSchedules",
     "ListSegments",
     "ListSteps",
+    "ListTransfers",
     "NextFirings",
+    "OpenAccount",
     "PauseKind",
     "PauseQueue",
     "PauseSchedule",

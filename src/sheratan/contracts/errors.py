@@ -12,6 +12,8 @@ SheratanError
 │   ├── IdempotencyConflict same key, different request
 │   ├── AlreadyEnded        the job has ended; a terminal state never changes
 │   ├── LostLease           the fence is stale; the attempt belongs to somebody else
+│   ├── TransferRefused     a transfer was not applied; `result` says why
+│   │   └── InsufficientFunds  the account to debit has not enough to give
 │   └── DataDirectoryInUse  another process owns the data directory
 ├── NotAllowed              the caller is known, and may not do this
 ├── LimitReached            a bounded thing is full; try again later
@@ -36,6 +38,7 @@ __all__ = [
     "DataDirectoryInUse",
     "Disconnected",
     "IdempotencyConflict",
+    "InsufficientFunds",
     "InternalError",
     "InvalidInput",
     "JobFailed",
@@ -47,6 +50,7 @@ __all__ = [
     "SheratanError",
     "TimedOut",
     "TooLarge",
+    "TransferRefused",
     "Unavailable",
     "UnknownKind",
     "UnknownSetting",
@@ -151,6 +155,19 @@ class LostLease(Conflict):
     """The fence is stale: this attempt was given up and its result changes nothing."""
 
     code = "lost_lease"
+
+
+class TransferRefused(Conflict):
+    """The transfer was not applied; `result` says why, `field` what is wrong, and `entry` is the refusal's."""
+
+    code = "transfer_refused"
+
+
+class InsufficientFunds(TransferRefused):
+    """The account to debit has not enough to give; grant it more, or ask for less."""
+
+    code = "insufficient_funds"
+    status = 402
 
 
 class DataDirectoryInUse(Conflict):

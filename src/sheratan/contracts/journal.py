@@ -78,6 +78,10 @@ EntryType = Literal[
     "retention.set",
     "retention.pruned",
     "journal.archived",
+    "ledger.account_opened",
+    "ledger.transferred",
+    "ledger.refused",
+    "ledger.expired",
 ]
 ENTRY_TYPES: tuple[str, ...] = get_args(EntryType)
 

@@ -55,6 +55,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     prune_jobs_max: Positive = 500
     prune_look_jobs_max: Positive = 2_000
     segment_bytes_max: Positive = 67_108_864
+    accounts_max: Positive = 1_000_000
+    transfers_max: Positive = 128
 
 
 LIMIT_REASONS: dict[str, str] = {
@@ -94,4 +96,6 @@ LIMIT_REASONS: dict[str, str] = {
     "prune_jobs_max": "jobs pruned in one commit; then other callers have their turn",
     "prune_look_jobs_max": "jobs looked at in one turn, whether they are to be pruned or not",
     "segment_bytes_max": "entries of one archived segment before they are packed; memory, and one commit, hold them",
+    "accounts_max": "accounts of the ledger; each is held in memory while the journal is verified",
+    "transfers_max": "transfers of one request: its journal entry names them all and stays below 64 KiB",
 }

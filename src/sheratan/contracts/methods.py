@@ -11,6 +11,8 @@ from sheratan.contracts.bulk import BulkPreview, BulkRecord
 from sheratan.contracts.dead_letters import DeadLetter, DeadLetterPage
 from sheratan.contracts.flow import FlowRecord
 from sheratan.contracts.jobs import JobRecord, KindDescription, QueueRecord
+from sheratan.contracts.ledger import AccountRecord, TransferRecord, TransferResult
+from sheratan.contracts.ledger_requests import AccountPage, LedgerFinding, TransferPage
 from sheratan.contracts.request import Request
 from sheratan.contracts.retention import RetentionPreview, RetentionRecord
 from sheratan.contracts.runs import RunRecord, RunState
@@ -72,6 +74,13 @@ METHODS: Final[dict[str, tuple[type[Request], Any]]] = {
     "retention.set": (api.SetRetention, int),
     "retention.preview": (api.PreviewRetention, RetentionPreview),
     "retention.list": (api.ListRetention, list[RetentionRecord]),
+    "ledger.open_account": (api.OpenAccount, int),
+    "ledger.apply": (api.ApplyTransfers, list[TransferResult]),
+    "ledger.account": (api.GetAccount, AccountRecord),
+    "ledger.accounts": (api.ListAccounts, AccountPage),
+    "ledger.transfer": (api.GetTransfer, TransferRecord),
+    "ledger.transfers": (api.ListTransfers, TransferPage),
+    "ledger.check": (api.CheckLedger, list[LedgerFinding]),
     "kind.list": (api.ListKinds, list[KindDescription]),
     "why": (api.TellWhy, api.Story),
     "status": (api.GetStatus, api.EngineStatus),

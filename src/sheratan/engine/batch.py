@@ -62,6 +62,8 @@ class Batch:
         """Whether timers rang, so that the earliest one has to be looked up again."""
         self.fired = False
         """Whether schedules were looked at, so that the next firing has to be looked up again."""
+        self.expired = False
+        """Whether pending transfers were looked at, so that the next expiry has to be looked up again."""
         self._new_jobs: dict[int, JobRow] = {}
         self._new_ids: dict[int, JobId] = {}
 

@@ -19,6 +19,7 @@ from sheratan.contracts.worker import Outcome, Registration, Wait
 from sheratan.engine.approval_commands import Ask, Delegate, Vote
 from sheratan.engine.archive_commands import ArchiveSegment
 from sheratan.engine.gate_commands import NewGate
+from sheratan.engine.ledger_commands import ApplyTransfers, OpenAccount
 from sheratan.engine.retention_commands import KeepJobs
 from sheratan.engine.run_commands import CancelRun, Declaration, ForkRun, StartRun
 from sheratan.engine.schedule_commands import (
@@ -30,6 +31,7 @@ from sheratan.engine.schedule_commands import (
 )
 
 __all__ = [
+    "ApplyTransfers",
     "ArchiveSegment",
     "Ask",
     "BackfillSchedule",
@@ -50,6 +52,7 @@ __all__ = [
     "LimitStarts",
     "NewJob",
     "NewStep",
+    "OpenAccount",
     "Pause",
     "PauseSchedule",
     "Pending",
@@ -324,6 +327,8 @@ Command = (
     | DeleteSchedule
     | KeepJobs
     | ArchiveSegment
+    | OpenAccount
+    | ApplyTransfers
 )
 
 

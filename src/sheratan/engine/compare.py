@@ -10,6 +10,7 @@ from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.journal import Entry
 from sheratan.engine.compare_attempts import AttemptRows
+from sheratan.engine.compare_ledger import LedgerRows
 from sheratan.engine.compare_remains import RemainsRows
 from sheratan.engine.compare_runs import RunRows
 from sheratan.engine.ids import job_id
@@ -50,6 +51,7 @@ class FinalRows:
         self._runs = RunRows(reader, problems)
         self._remains = RemainsRows(reader, problems)
         self._attempts = AttemptRows(reader, problems, self._remains)
+        self._ledger = LedgerRows(reader, problems)
         self._lanes: dict[int, Lane] = {}
         self._waiting = no_facts()
         self._read_to = read_to
@@ -75,6 +77,8 @@ class FinalRows:
         waiting.nodes.extend(facts.nodes)
         waiting.node_jobs.extend(facts.node_jobs)
         waiting.pruned.extend(facts.pruned)
+        waiting.transfers.extend(facts.transfers)
+        waiting.resolved.extend(facts.resolved)
         self._read_to = read_to
         if max(map(len, (waiting.plain.numbers, *waiting[1:]))) >= _JOBS_AT_ONCE:
             self.flush()
@@ -98,6 +102,7 @@ class FinalRows:
             self._attempts.compare_failed(failed)
         self._compare_runs(waiting)
         self._remains.compare_pruned(waiting.pruned)
+        self._compare_ledger(waiting)
         self._compared_to = self._read_to
 
     def _compare_runs(self, waiting: NewFacts) -> None:
@@ -109,6 +114,12 @@ class FinalRows:
             self._runs.compare_nodes(nodes)
         for jobs in _chunks(waiting.node_jobs):
             self._runs.compare_node_jobs(jobs)
+
+    def _compare_ledger(self, waiting: NewFacts) -> None:
+        for transfers in _chunks(waiting.transfers):
+            self._ledger.compare_transfers(transfers)
+        for resolved in _chunks(waiting.resolved):
+            self._ledger.compare_resolved(resolved)
 
     def _compare_plain(self, facts: PlainJobs) -> None:
         with self._problems.reading("job"):

@@ -22,6 +22,7 @@ from sheratan.engine import (
     flow,
     gates,
     intake,
+    ledger,
     proposals,
     retention,
     run_control,
@@ -39,6 +40,7 @@ from sheratan.engine.advance import advance_runs
 from sheratan.engine.archive import archive_segment
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import (
+    ApplyTransfers,
     ArchiveSegment,
     Ask,
     BackfillSchedule,
@@ -55,6 +57,7 @@ from sheratan.engine.commands import (
     KeepJobs,
     LeaseJobs,
     LimitStarts,
+    OpenAccount,
     Pause,
     PauseSchedule,
     Pending,
@@ -172,6 +175,9 @@ class Decider:
         batch = self._begin()
         self.state.refill()
         done, bulks, looks = 0, list(self.state.bulks), self.state.take_looks()
+        if self.state.ledger.is_due(batch.at_us):
+            # First, so that what is free again can be had by what is asked for now.
+            ledger.expire(batch)
         for pending in commands:
             _decide_one(batch, pending)
             if done < len(batch.ended):
@@ -199,6 +205,8 @@ class Decider:
             self.state.next_due_us = self.store.next_due_us()
         if batch.fired or batch.unit.schedules:
             self.state.next_firing_us = self.store.next_firing_us()
+        if batch.expired:
+            self.state.ledger.next_expiry_us = self.store.next_expiry_us()
 
     def failed(self) -> list[Pending]:
         """The batch was not written: forget it, read what the database says, and return the lease calls that waited."""
@@ -253,6 +261,8 @@ class Decider:
             yield self.state.flow.next_start_us
         if self.state.runs.next_due_us is not None:
             yield self.state.runs.next_due_us
+        if self.state.ledger.next_expiry_us is not None:
+            yield self.state.ledger.next_expiry_us
         if self.state.next_firing_us is not None and self.state.intake == "open":
             yield min(self.state.next_firing_us, self._now() + self.look_us)
 
@@ -356,4 +366,6 @@ _HANDLERS: Final[dict[type[Command], _Handler]] = {
     DeleteSchedule: schedules.delete,
     KeepJobs: retention.keep_jobs,
     ArchiveSegment: archive_segment,
+    OpenAccount: ledger.open_account,
+    ApplyTransfers: ledger.apply_transfers,
 }

@@ -1,14 +1,20 @@
-"""Entries by their number, and by their instant."""
+"""Entries by their number and by their instant, and as lines of stories."""
 
 from __future__ import annotations
 
+from typing import Final
+
+from sheratan.contracts.api import StoryLine
 from sheratan.contracts.errors import Archived, CorruptData
 from sheratan.contracts.journal import Entry
 from sheratan.kernel.chain import decode_entry
 from sheratan.kernel.fold_archive import SegmentFact
 from sheratan.store.port import Reader
 
-__all__ = ["archived", "first_since", "read_entry", "segment_of"]
+__all__ = ["LINES_MAX", "archived", "archived_line", "first_since", "read_entry", "segment_of", "story_line"]
+
+LINES_MAX: Final = 1_000
+"""The newest lines of a story; a subject such as a busy worker has more than anyone reads."""
 
 
 def read_entry(reader: Reader, seq: int) -> Entry:
@@ -49,3 +55,31 @@ def _is_before(reader: Reader, seq: int, at_us: int) -> bool:
         return read_entry(reader, seq).at < at_us
     except Archived:
         return True
+
+
+def story_line(entry: Entry, text: str) -> StoryLine:
+    """An entry as a line of a story that says this."""
+    decision = entry.decision or {}
+    return StoryLine(
+        entry=entry.seq,
+        at_us=entry.at,
+        type=entry.type,
+        text=text,
+        rule=decision.get("rule"),
+        rejected=decision.get("rejected", []),
+    )
+
+
+def archived_line(reader: Reader, seq: int) -> StoryLine:
+    """Where the entry that would be told here is, and all that led to it."""
+    segment = segment_of(reader, seq)
+    assert segment is not None, "only what is in a segment is archived"
+    entries = f"entries {segment.first} to {segment.end - 1}"
+    return StoryLine(
+        entry=segment.end - 1,
+        at_us=segment.until_us,
+        type="journal.archived",
+        text=f"What is recorded up to here is archived, the last of it in {segment.file} ({entries}).",
+        rule=None,
+        rejected=[],
+    )

@@ -14,7 +14,8 @@ from sheratan.contracts.jobs import JobError
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import DEFAULT_TENANT
 from sheratan.engine.blockers import Blockers
-from sheratan.engine.entries import archived, read_entry, segment_of
+from sheratan.engine.entries import LINES_MAX, archived, archived_line, read_entry, segment_of, story_line
+from sheratan.engine.explain_ledger import account_story, transfer_story
 from sheratan.engine.ids import find_remains
 from sheratan.engine.quorum import find_approval
 from sheratan.engine.run_views import find_run, newest_run_entry
@@ -28,9 +29,6 @@ from sheratan.store.retention_rows import Remains
 
 __all__ = ["previous_entry", "story"]
 
-_LINES_MAX = 1_000
-"""The newest lines of a story; a subject such as a busy worker has more than anyone reads."""
-
 _SUB_RUNS_MAX: Final = 20
 """Runs of nodes that the story of a run names; `workflow show` and the index of runs know all."""
 
@@ -39,6 +37,10 @@ def story(reader: Reader, subject: str, offered: frozenset[str] | None = None) -
     """The story of a job, queue, kind, schedule, worker or the engine, oldest line first; NotFound if there is none."""
     if subject.startswith("job_"):
         return _job_story(reader, subject, offered)
+    if subject.startswith("transfer_"):
+        return transfer_story(reader, subject)
+    if subject.startswith("account:"):
+        return account_story(reader, subject)
     if subject.startswith("workflow_"):
         row = find_run(reader, subject)
         newest, state = newest_run_entry(reader, row)
@@ -76,24 +78,8 @@ def _lines_of(
         try:
             lines.append((tell_line or _line)(read_entry(reader, seq)))
         except Archived:
-            lines.append(_line_of_archived(reader, seq))
+            lines.append(archived_line(reader, seq))
     return lines
-
-
-def _line_of_archived(reader: Reader, seq: int) -> StoryLine:
-    """Where the entry that would be told here is, and all that led to it."""
-    segment = segment_of(reader, seq)
-    assert segment is not None, "only what is in a segment is archived"
-    entries = f"entries {segment.first} to {segment.end - 1}"
-    text = f"What is recorded up to here is archived, the last of it in {segment.file} ({entries})."
-    return StoryLine(
-        entry=segment.end - 1,
-        at_us=segment.until_us,
-        type="journal.archived",
-        text=text,
-        rule=None,
-        rejected=[],
-    )
 
 
 def _in_order(lines: list[StoryLine]) -> list[StoryLine]:
@@ -153,7 +139,8 @@ def _newest_entry(reader: Reader, subject: str) -> tuple[int | None, str]:
         return newest(reader, subject)
     raise NotFound(
         f"nothing is recorded about {subject!r}; ids are job_…, workflow_…, queue:NAME, kind:NAME, tenant:NAME,"
-        " schedule:NAME, worker:NAME/N, bulk:N, approval:N, retention, retention:KIND, journal and engine",
+        " schedule:NAME, worker:NAME/N, bulk:N, approval:N, transfer_…, account:NAME/UNIT, retention,"
+        " retention:KIND, journal and engine",
         field="id",
     )
 
@@ -208,11 +195,11 @@ def _walk(reader: Reader, newest: int, number: int | None) -> list[StoryLine]:
     """From the newest entry back along `previous`; a lease entry covers many jobs and names each one's last entry."""
     lines: list[StoryLine] = []
     seq: int | None = newest
-    while seq is not None and len(lines) < _LINES_MAX:
+    while seq is not None and len(lines) < LINES_MAX:
         try:
             entry = read_entry(reader, seq)
         except Archived:
-            lines.append(_line_of_archived(reader, seq))
+            lines.append(archived_line(reader, seq))
             break
         lines.append(_line(entry, number))
         seq = previous_entry(entry, number)
@@ -234,14 +221,7 @@ def _line(entry: Entry, number: int | None = None) -> StoryLine:
         attempt = next(attempt for job, attempt, _ in entry.data["jobs"] if job == number)
         text = f"Attempt {attempt} was given to {entry.subject} under fence {entry.seq}{_together(entry, number)}."
         text += f" {decision['because']}"
-    return StoryLine(
-        entry=entry.seq,
-        at_us=entry.at,
-        type=entry.type,
-        text=text,
-        rule=decision.get("rule"),
-        rejected=decision.get("rejected", []),
-    )
+    return story_line(entry, text)
 
 
 def _together(entry: Entry, number: int) -> str:

@@ -71,6 +71,8 @@ def compare_grown(
             _compare_run_counts(reader, expected, problems)
     with problems.reading("pruned"):
         _compare_pruned(reader, fold, since.pruned, problems)
+    with problems.reading("ledger"):
+        _compare_ledger(reader, expected, since, problems)
     with problems.reading("payload"):
         payload = _compare_payloads(reader, since.payload, problems)
     return Looked(
@@ -208,6 +210,22 @@ def _compare_run_counts(reader: Reader, expected: FactCount, problems: Problems)
         _compare_count(
             table, (key for run, count in counts for key in repeat((run, 0), count)), told, problems
         )
+
+
+def _compare_ledger(reader: Reader, expected: FactCount, since: Looked, problems: Problems) -> None:
+    """No transfer that no entry tells of; and at the first look the tables add up, whatever the journal says."""
+    known = since.expected.transfers
+    count = known + reader.transfer_count(known)
+    if count != expected.transfers:
+        text = f"there are {count} rows; the journal tells of {expected.transfers}"
+        problems.add("J5", text, row="ledger_transfer")
+    if since.newest is None:
+        count = reader.resolved_count()
+        if count != expected.resolved:
+            text = f"there are {count} rows; the journal tells of {expected.resolved}"
+            problems.add("J5", text, row="ledger_resolved")
+        for check, about, text in reader.ledger_findings():
+            problems.add("L11", f"{about}: {text}", row=f"ledger {check}")
 
 
 def _compare_payloads(reader: Reader, above: int | None, problems: Problems) -> int | None:

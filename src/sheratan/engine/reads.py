@@ -14,6 +14,13 @@ from sheratan.engine.blockers import Blockers, flow_records
 from sheratan.engine.entries import archived, segment_of
 from sheratan.engine.explain import story
 from sheratan.engine.inbox import approval_record, list_approvals
+from sheratan.engine.ledger_views import (
+    account_record,
+    ledger_findings,
+    list_accounts,
+    list_transfers,
+    transfer_record,
+)
 from sheratan.engine.retention_views import list_retention, preview_retention
 from sheratan.engine.run_views import list_run_records, run_record
 from sheratan.engine.schedule_views import list_schedules, next_firings, schedule_record
@@ -82,6 +89,11 @@ READS: Final[dict[type[api.Request], Callable[[Look, Any], Any]]] = {
     api.PreviewRetention: _preview_retention,
     api.ListSegments: lambda look, _: list_segments(look.reader),
     api.PreviewArchive: lambda look, request: preview_archive(look.reader, request),
+    api.GetAccount: lambda look, request: account_record(look.reader, look.tenant, request),
+    api.ListAccounts: lambda look, request: list_accounts(look.reader, look.tenant, request, look.limits),
+    api.GetTransfer: lambda look, request: transfer_record(look.reader, look.tenant, request),
+    api.ListTransfers: lambda look, request: list_transfers(look.reader, look.tenant, request, look.limits),
+    api.CheckLedger: lambda look, _: ledger_findings(look.reader),
     api.TellWhy: lambda look, request: story(look.reader, request.id, look.offered),
     api.GetEntries: _entry_lines,
 }

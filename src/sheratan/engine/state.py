@@ -12,6 +12,7 @@ from sheratan.contracts.principal import Principal
 from sheratan.engine.commands import Pending, StartBulk
 from sheratan.engine.entries import read_entry
 from sheratan.engine.flow_state import FlowState
+from sheratan.engine.ledger_state import LedgerState
 from sheratan.engine.partitions import Partitions
 from sheratan.engine.retention_state import RetentionState
 from sheratan.engine.runs import Runs
@@ -183,10 +184,10 @@ class State:
         self.trees = store.tree_count()
         """How many trees of jobs that have proposed others have open jobs."""
         self.retention = RetentionState(store.retentions())
-        self.blocked, self.next_due_us = store.blocked_count(), store.next_due_us()
-        self.next_firing_us = store.next_firing_us()
-        """When the next schedule is to be looked at."""
-        self.schedule_count = store.schedule_count()
+        self.ledger = LedgerState(store)
+        self.blocked, self.schedule_count = store.blocked_count(), store.schedule_count()
+        self.next_due_us, self.next_firing_us = store.next_due_us(), store.next_firing_us()
+        """When the next timer rings, and when the next schedule is to be looked at."""
 
     def _open_windows(self, depths: dict[int, int]) -> None:
         """Make windows for all that have ready jobs, so many of each; none is read yet."""

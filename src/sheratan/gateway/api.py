@@ -32,6 +32,7 @@ from sheratan.engine.prepare import (
     prepare_steps,
 )
 from sheratan.engine.prepare_gates import prepare_gated
+from sheratan.engine.prepare_ledger import prepare_transfers
 from sheratan.engine.prepare_proposals import prepare_proposals
 from sheratan.engine.prepare_runs import prepare_fork, prepare_run
 from sheratan.engine.reads import READS, Look
@@ -87,6 +88,7 @@ class Api:
             api.RunWorkflow: self._run_workflow,
             api.ForkRun: self._fork_run,
             api.WaitForRun: self._wait_for_run,
+            api.ApplyTransfers: self._apply_transfers,
             api.ListQueues: self._queues,
             api.CreateSchedule: self._create_schedule,
             api.ListKinds: self._kinds,
@@ -250,6 +252,9 @@ class Api:
         await self._engine.wait_run_end(look_up_run_id(request.id).number, request.timeout_seconds)
         record: RunRecord = await self._look(api.GetRun(id=request.id), by)
         return record
+
+    async def _apply_transfers(self, request: api.ApplyTransfers, by: Principal) -> Any:
+        return await self._engine.ask(prepare_transfers(request, self._engine.limits), by)
 
     async def _queues(self, request: api.ListQueues, by: Principal) -> list[QueueRecord]:
         return queue_records(self._engine.state, by.tenant)

@@ -15,6 +15,7 @@ from sheratan.engine.commands import (
     Discard,
     KeepJobs,
     LimitStarts,
+    OpenAccount,
     Pause,
     PauseSchedule,
     Resume,
@@ -41,6 +42,10 @@ def _keep(request: api.SetRetention) -> KeepJobs:
     return KeepJobs(kind=request.kind or "", keep_us=keep_us, reason=request.reason)
 
 
+def _open_account(request: api.OpenAccount) -> OpenAccount:
+    return OpenAccount(account=request.account, unit=request.unit, scale=request.scale, reason=request.reason)
+
+
 ORDERS: Final[dict[type[api.Request], Callable[[Any], Command]]] = {
     api.CancelJob: lambda request: Cancel(id=request.id, reason=request.reason),
     api.UnblockJob: lambda request: Unblock(id=request.id, reason=request.reason),
@@ -61,6 +66,7 @@ ORDERS: Final[dict[type[api.Request], Callable[[Any], Command]]] = {
     api.ResumeSchedule: lambda request: ResumeSchedule(name=request.name),
     api.BackfillSchedule: _backfill,
     api.SetRetention: _keep,
+    api.OpenAccount: _open_account,
     api.DeleteSchedule: lambda request: DeleteSchedule(name=request.name, reason=request.reason),
 }
 """The command of each request."""

@@ -16,6 +16,7 @@ from sheratan.kernel.fold_dead import DeadFold
 from sheratan.kernel.fold_flow import FlowFold
 from sheratan.kernel.fold_gates import GateFold
 from sheratan.kernel.fold_jobs import JobFold
+from sheratan.kernel.fold_ledger import LedgerFold
 from sheratan.kernel.fold_retention import RetentionFold
 from sheratan.kernel.fold_smooth import BROKEN_DATA, SmoothFold
 from sheratan.kernel.stencil import Run
@@ -24,7 +25,8 @@ __all__ = ["Fold"]
 
 
 class Fold(ArchiveFold):
-    """Takes entries in order. Memory grows with open jobs, keys, dead letters, approvals and, a byte each, ended jobs.
+    """Takes entries in order. Memory grows with open jobs, keys, dead letters, approvals, accounts, ids of transfers
+    and, a byte each, ended jobs.
 
     It never raises on what an entry says: what it cannot use becomes a violation, and it goes on.
     """
@@ -40,6 +42,7 @@ class Fold(ArchiveFold):
         """Since when instants are noticed as they come: the newest engine started, or its clock was set."""
         self.is_draining = False
         """Whether the newest engine has begun to drain: then no schedule fires."""
+        self.ledger = LedgerFold(self.say)
         self._workers: dict[str, int] = {}
 
     def apply(self, entry: Entry) -> None:
@@ -221,4 +224,8 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
     "retention.set": RetentionFold.retention_set,
     "retention.pruned": RetentionFold.retention_pruned,
     "journal.archived": ArchiveFold.archived,
+    "ledger.account_opened": lambda fold, entry: fold.ledger.account_opened(entry),
+    "ledger.transferred": lambda fold, entry: fold.ledger.transfers_applied(entry, fold.new),
+    "ledger.refused": lambda fold, entry: fold.ledger.transfers_refused(entry),
+    "ledger.expired": lambda fold, entry: fold.ledger.transfers_expired(entry, fold.new),
 }

@@ -26,6 +26,7 @@ from sheratan.kernel.facts import (
 from sheratan.kernel.fold import Fold
 from sheratan.kernel.fold_archive import SegmentFact
 from sheratan.kernel.fold_proposals import Coming, MemberBook, TreeBook
+from sheratan.kernel.ledger_book import FrozenBook
 from sheratan.kernel.new_facts import FactCount, RetentionFact
 from sheratan.kernel.outcomes import Outcomes
 from sheratan.kernel.rate import Pace
@@ -89,6 +90,7 @@ class _State(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defa
     members: _Table[int, MemberBook]
     coming: Coming | None
     segments: list[SegmentFact]
+    ledger: FrozenBook
     counts: _Table[str, int]
     policy: int | None
     engine_entry: int | None
@@ -103,7 +105,7 @@ _DERIVED: Final = frozenset({"_violations", "new", "by_subject"})
 """Attributes that follow from the others, or that whoever goes on has of their own."""
 
 _NAMES: Final = frozenset(_State.__struct_fields__) - {"told"}
-_AS_THEY_ARE: Final = _NAMES - {"outcomes", "pruned", "runs", "run_jobs"}
+_AS_THEY_ARE: Final = _NAMES - {"outcomes", "pruned", "runs", "run_jobs", "ledger"}
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 _decode = msgspec.msgpack.Decoder(_State).decode
 
@@ -128,6 +130,7 @@ def freeze(fold: Fold, told: FactCount) -> bytes:
             pruned=fold.pruned.freeze(),
             runs=runs,
             run_jobs=jobs,
+            ledger=fold.ledger.freeze(),
         )
     )
 
@@ -141,6 +144,7 @@ def thaw(body: bytes, violations: list[Violation]) -> tuple[Fold, FactCount]:
             value = getattr(state, name)
             setattr(fold, name, dict(value) if isinstance(getattr(fold, name), dict) else value)
         fold.outcomes, fold.pruned = Outcomes.thaw(*state.outcomes), Outcomes.thaw(*state.pruned)
+        fold.ledger.thaw(state.ledger)
         fold.by_subject = {job.subject: job for job in fold.open.values()}
         fold.runs = {one.run.subject: one.run for one in state.runs}
         for one in state.runs:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from sheratan.contracts.journal import Entry
 from sheratan.kernel.facts import Ended, FailedFact, FailureFact, StepFact
+from sheratan.kernel.ledger_facts import ResolvedFact, TransferFact
 from sheratan.kernel.run_facts import NodeFact, NodeJobFact, RunEnded
 
 __all__ = ["FactCount", "NewFacts", "PlainJobs", "PrunedFact", "RetentionFact", "no_facts"]
@@ -88,6 +89,8 @@ class NewFacts(NamedTuple):
     nodes: list[NodeFact]
     node_jobs: list[NodeJobFact]
     pruned: list[PrunedFact]
+    transfers: list[TransferFact]
+    resolved: list[ResolvedFact]
 
 
 class FactCount(NamedTuple):
@@ -102,6 +105,8 @@ class FactCount(NamedTuple):
     runs_ended: int = 0
     nodes: int = 0
     node_jobs: int = 0
+    transfers: int = 0
+    resolved: int = 0
 
     def plus(self, facts: NewFacts) -> FactCount:
         """As many, and those that these facts tell of."""
@@ -115,6 +120,8 @@ class FactCount(NamedTuple):
             self.runs_ended + len(facts.runs_ended),
             self.nodes + len(facts.nodes),
             self.node_jobs + len(facts.node_jobs),
+            self.transfers + len(facts.transfers),
+            self.resolved + len(facts.resolved),
         )
 
 
@@ -125,4 +132,4 @@ def _size(entry: Entry, name: str) -> int:
 
 def no_facts() -> NewFacts:
     """Room for facts."""
-    return NewFacts(PlainJobs([], [], [], [], [], [], [], []), [], [], [], [], [], [], [], [], [], [])
+    return NewFacts(PlainJobs([], [], [], [], [], [], [], []), [], [], [], [], [], [], [], [], [], [], [], [])

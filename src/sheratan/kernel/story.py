@@ -9,6 +9,7 @@ from sheratan.contracts.journal import Entry
 from sheratan.kernel.code import tell_difference
 from sheratan.kernel.story_approvals import APPROVAL_TELLERS
 from sheratan.kernel.story_gates import tell_gate, tell_throttled
+from sheratan.kernel.story_ledger import LEDGER_TELLERS
 from sheratan.kernel.story_proposals import tell_by_job, tell_proposed
 from sheratan.kernel.story_retention import RETENTION_TELLERS
 from sheratan.kernel.story_schedules import SCHEDULE_TELLERS
@@ -119,9 +120,8 @@ def _blocked(entry: Entry) -> str:
 def _unblocked(entry: Entry) -> str:
     if "attempt" in entry.data:
         reason = entry.data.get("reason")
-        by = (
-            "" if entry.actor == "engine" else f" {who(entry)} let it go on{f': {reason}' if reason else ''}."
-        )
+        why = f": {reason}" if reason else ""
+        by = "" if entry.actor == "engine" else f" {who(entry)} let it go on{why}."
         return f"It is blocked no longer, and goes on in its queue.{by}"
     return f"{entry.data['ended']} ended as {entry.data['state']}, the last job it waited for."
 
@@ -228,6 +228,7 @@ _TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     **APPROVAL_TELLERS,
     **WORKFLOW_TELLERS,
     **RETENTION_TELLERS,
+    **LEDGER_TELLERS,
 }
 
 

@@ -24,6 +24,7 @@ from sheratan.sdk.approval_calls import ApprovalCalls
 from sheratan.sdk.archive_calls import ArchiveCalls
 from sheratan.sdk.flow_calls import FlowCalls
 from sheratan.sdk.kind import Kind
+from sheratan.sdk.ledger_calls import LedgerCalls
 from sheratan.sdk.options import SubmissionOptions, read_options
 from sheratan.sdk.retention_calls import RetentionCalls
 from sheratan.sdk.runs import RunHandle
@@ -66,7 +67,7 @@ class JobHandle:
         return await self._client.cancel(self.id, reason)
 
 
-class Client(ApprovalCalls, ArchiveCalls, FlowCalls, RetentionCalls, ScheduleCalls):
+class Client(ApprovalCalls, ArchiveCalls, FlowCalls, LedgerCalls, RetentionCalls, ScheduleCalls):
     """An engine's client. Use it as an async context manager, or call `close`."""
 
     def __init__(self, transport: api.Transport) -> None:

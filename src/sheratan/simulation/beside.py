@@ -6,12 +6,17 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
+from sheratan.contracts.principal import DEFAULT_TENANT
 from sheratan.engine.blockers import limits_of
+from sheratan.kernel.ledger_facts import transfer_text
 from sheratan.simulation.model import Model
 from sheratan.simulation.model_flow import bounds
+from sheratan.store.ledger_rows import TransferView
 from sheratan.store.port import Reader
 
 __all__ = ["faults_beside", "retention_faults"]
+
+_ALL = 1 << 32
 
 
 def faults_beside(reader: Reader, model: Model) -> Iterator[str]:
@@ -25,6 +30,7 @@ def faults_beside(reader: Reader, model: Model) -> Iterator[str]:
     yield from _approvals(reader, model)
     yield from _gates(reader, model)
     yield from _trees(reader, model)
+    yield from _ledger(reader, model)
 
 
 def _gates(reader: Reader, model: Model) -> Iterator[str]:
@@ -40,6 +46,50 @@ def _trees(reader: Reader, model: Model) -> Iterator[str]:
     members = {row.number: tuple(row[1:]) for row in reader.all_tree_members()}
     if (stored, members) != model.trees():
         yield f"the trees are {stored} with {members}; the model says {model.trees()}"
+
+
+def _ledger(reader: Reader, model: Model) -> Iterator[str]:
+    """Accounts, and what has become of each transfer."""
+    accounts = {
+        (row.name, row.unit): (
+            row.scale,
+            *balance[1:5],
+            balance.closed_by and transfer_text(balance.closed_by),
+        )
+        for row, balance in reader.all_ledger_accounts()
+    }
+    said = {
+        key: (one.scale, one.giving, one.given, one.taking, one.taken, one.closed_by)
+        for key, one in model.book.accounts.items()
+    }
+    if accounts != said:
+        yield f"the accounts are {accounts}; the model says {said}"
+    views = reader.list_transfers(DEFAULT_TENANT, None, 0, _ALL)
+    stored = {
+        transfer_text(view.transfer.id): (
+            view.debit,
+            view.credit,
+            view.unit,
+            view.transfer.amount,
+            *_end(view),
+        )
+        for view in views
+    }
+    meant = {
+        key: (one.debit[0], one.credit[0], one.debit[1], one.amount, one.state, one.posted)
+        for key, one in model.book.transfers.items()
+    }
+    if stored != meant:
+        yield f"the transfers are {stored}; the model says {meant}"
+    if wrong := reader.ledger_findings():
+        yield f"the ledger does not add up: {wrong}"
+
+
+def _end(view: TransferView) -> tuple[str, int | None]:
+    """What has become of a transfer, and how much of a pending one was posted."""
+    if view.resolved is not None:
+        return view.resolved.state, view.resolved.amount
+    return {"pending": "pending", "void": "voided"}.get(view.transfer.phase, "posted"), None
 
 
 def _dead_letters(reader: Reader, model: Model) -> Iterator[str]:

@@ -19,6 +19,7 @@ from sheratan.contracts.gates import Debounce, Gate, SubmitGated, Throttle
 from sheratan.contracts.jobs import Options as JobOptions
 from sheratan.contracts.jobs import Submission
 from sheratan.contracts.principal import DEFAULT_TENANT
+from sheratan.simulation.bookkeeping import LedgerClient
 from sheratan.simulation.choices import Choices
 from sheratan.simulation.clock import EPOCH_US
 from sheratan.simulation.coverage import Coverage
@@ -64,6 +65,7 @@ class Client:
         self._known: list[str] = []
         self._runs = RunClient(self._ask, choices, network.coverage, QUEUES)
         self._schedules = ScheduleClient(self._ask, self._submit, self._acknowledge, choices, network.loop)
+        self._ledger = LedgerClient(name, self._ask, choices)
         self._keys = 0
         self._menu = [name for name, weight in options.weights.items() for _ in range(weight)]
 
@@ -291,6 +293,9 @@ class Client:
             api.CreateSchedule(schedule=schedule, replace=draw.pick("schedule.replace", (False, True)))
         )
         self._story.tell(f"schedule {schedule.name}: {answer}")
+
+    async def _book(self) -> None:
+        await self._ledger.act()
 
     async def _tend(self) -> None:
         await self._schedules.tend()

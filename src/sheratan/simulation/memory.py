@@ -32,7 +32,7 @@ def memory_faults(mine: State, fresh: State | None = None) -> list[str]:
     # A timer that was cancelled may still wake the engine, too early; never too late.
     if fresh.next_due_us is not None and (mine.next_due_us is None or mine.next_due_us > fresh.next_due_us):
         faults.append(f"the next timer: {mine.next_due_us} in memory, {fresh.next_due_us} in the database")
-    return faults + _window_faults(mine, fresh) + _turn_faults(mine)
+    return faults + _ledger_faults(mine, fresh) + _window_faults(mine, fresh) + _turn_faults(mine)
 
 
 def _kept_and_read(mine: State, fresh: State) -> list[tuple[str, Any, Any]]:
@@ -67,6 +67,26 @@ def _kept_and_read(mine: State, fresh: State) -> list[tuple[str, Any, Any]]:
         ("the number of schedules", mine.schedule_count, fresh.schedule_count),
         ("the last entry about the engine", mine.engine_entry, fresh.engine_entry),
     ]
+
+
+def _ledger_faults(mine: State, fresh: State) -> list[str]:
+    """Accounts in memory are those that are stored; a wake-up for an expiry may come too early, never too late."""
+    kept, read = mine.ledger, fresh.ledger
+    faults = [
+        f"the account {key}: {view} in memory, {read.find(key)} in the database"
+        for key, view in kept.accounts.items()
+        if view != read.find(key)
+    ]
+    if (kept.next_account, kept.next_transfer) != (read.next_account, read.next_transfer):
+        faults.append("the next numbers of an account and a transfer are not those in the database")
+    if (
+        read.next_expiry_us is not None
+        and (kept.next_expiry_us or read.next_expiry_us + 1) > read.next_expiry_us
+    ):
+        faults.append(
+            f"the next expiry: {kept.next_expiry_us} in memory, {read.next_expiry_us} in the database"
+        )
+    return faults
 
 
 def _stored(state: State) -> dict[int, Any]:

@@ -20,8 +20,8 @@ from sheratan.engine.commands import (
     RegisterWorker,
     StartDraining,
 )
-from sheratan.simulation.model_archive import ModelArchive
 from sheratan.simulation.model_jobs import Refused
+from sheratan.simulation.model_ledger import ModelLedger
 from sheratan.simulation.model_state import SILENCE_US, Drawn, ModelJob, ModelWorker
 
 __all__ = ["Model"]
@@ -29,7 +29,7 @@ __all__ = ["Model"]
 _TIMERS_AT_ONCE: Final = 512
 
 
-class Model(ModelArchive):
+class Model(ModelLedger):
     """Jobs, runs, schedules, workers and queues, and how they change."""
 
     # ------------------------------------------------------------------------------------------------------------------
@@ -54,6 +54,7 @@ class Model(ModelArchive):
         due = sorted((job.due_us, job.number) for job in timed)
         alarms, pieces, looks = sorted(self.alarms), self.candidates(), self.due_looks()
         firings = self.due_schedules()
+        self.expire_transfers()
         for pending in commands:
             try:
                 answer = self._route(pending)

@@ -73,6 +73,7 @@ _WEIGHTS: Final[dict[str, int]] = {
     "keep": 2,
     "gated": 8,
     "archive": 4,
+    "book": 16,
 }
 """What clients do, and the most weight that each thing may have against the others."""
 
@@ -171,6 +172,7 @@ def draw_limits(choices: Choices) -> Limits:
         bulk_open_max=choices.pick("limits.bulk_open", (8, 1)),
         workflow_runs_max=choices.pick("limits.workflow_runs", (10_000, 10_000, 6, 3)),
         schedules_max=choices.pick("limits.schedules", (100_000, 2)),
+        accounts_max=choices.pick("limits.accounts", (1_000_000, 1_000_000, 5)),
         approvals_open_max=choices.pick("limits.approvals_open", (10_000, 10_000, 2)),
         segment_bytes_max=choices.pick("limits.segment_bytes", (67_108_864, 1, 20_000)),
     )

@@ -12,6 +12,7 @@ from sheratan.kernel.chain import Head
 from sheratan.store.port_approvals import ApprovalReader
 from sheratan.store.port_archive import ArchiveReader
 from sheratan.store.port_gates import GateReader
+from sheratan.store.port_ledger import LedgerReader
 from sheratan.store.port_partitions import PartitionReader
 from sheratan.store.port_proposals import ProposalReader
 from sheratan.store.port_retention import RetentionReader
@@ -97,6 +98,7 @@ class Reader(
     GateReader,
     ProposalReader,
     ArchiveReader,
+    LedgerReader,
     Protocol,
 ):
     """Reads of committed state. Every read is bounded in rows and in time."""

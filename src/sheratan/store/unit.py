@@ -16,6 +16,7 @@ from sheratan.kernel.lifecycle import check_transition
 from sheratan.store.approval_rows import ApprovalAct, ApprovalRow
 from sheratan.store.gate_rows import GateKey, GateRow
 from sheratan.store.kept_unit import KeptChanges
+from sheratan.store.ledger_unit import LedgerChanges
 from sheratan.store.partition_rows import PartitionChanges
 from sheratan.store.proposal_rows import ProposalChanges
 from sheratan.store.rows import (
@@ -114,6 +115,7 @@ class Unit(RunChanges, KeptChanges):
         self.alarms_rung: list[tuple[int, int]] = []
         self.gates: dict[GateKey, GateRow] = {}
         self.proposals = ProposalChanges()
+        self.ledger = LedgerChanges()
         self.engine_entry: int | None = None
         self.clean = False
         self._seq, self._hash = head.seq, head.hash

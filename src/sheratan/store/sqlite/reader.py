@@ -37,6 +37,7 @@ from sheratan.store.rows import (
 from sheratan.store.sqlite.approvals import SqliteApprovals
 from sheratan.store.sqlite.archive import SqliteArchive
 from sheratan.store.sqlite.gates import SqliteGates
+from sheratan.store.sqlite.ledger import SqliteLedger
 from sheratan.store.sqlite.pages import PageReader
 from sheratan.store.sqlite.partitions import SqlitePartitions
 from sheratan.store.sqlite.proposals import SqliteProposals
@@ -64,6 +65,7 @@ class SqliteReader(
     SqliteGates,
     SqliteProposals,
     SqliteArchive,
+    SqliteLedger,
 ):
     """The reads of the store port; the owner's store adds writing."""
 

@@ -16,6 +16,7 @@ from sheratan.store.port import Shard
 from sheratan.store.rows import AwaitedRow, Blocked, Lease, Location, Ready, Result, SignalRow, Timer, WaitRow
 from sheratan.store.run_rows import RunOpen, RunResult
 from sheratan.store.sqlite.archive import take_out
+from sheratan.store.sqlite.ledger import write_ledger
 from sheratan.store.sqlite.library import check_library
 from sheratan.store.sqlite.log import LOG_PAGES, checkpoint_at, lay_out_log, leave_log, write_log_anew
 from sheratan.store.sqlite.migrate import apply_migrations
@@ -191,6 +192,8 @@ class SqliteStore(SqliteReader):
                 prune_jobs(connection, unit.pruned)
                 if unit.segment is not None:
                     take_out(connection, *unit.segment)
+                if not unit.ledger.is_empty:
+                    write_ledger(connection, unit.ledger)
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:

@@ -1,0 +1,266 @@
+"""`sheratan ledger`: accounts, and what moves between them."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Any
+
+import click
+import msgspec
+
+from sheratan.cli.ledger_tables import draw_account, draw_accounts, draw_transfer, draw_transfers
+from sheratan.cli.output import draw_table, emit, emit_page, line, talk, write
+from sheratan.cli.reach import ask, request
+from sheratan.cli.session import Session, command_options
+from sheratan.cli.values import DURATION
+from sheratan.contracts import api
+from sheratan.contracts.api import Transport
+from sheratan.contracts.ledger import ISSUE, AccountRecord, TransferRecord, TransferResult, transfer_id
+from sheratan.contracts.ledger_requests import AccountPage, LedgerFinding, TransferPage
+from sheratan.kernel.accounts import format_amount, parse_amount
+
+__all__ = ["ledger"]
+
+_EXPORTED_AT_ONCE = 500
+
+_unit = click.option("--unit", required=True, metavar="UNIT", help="What is counted, such as credits or EUR.")
+_reason = click.option("--reason", default="", help="Why; it goes into the journal.")
+_id = click.option(
+    "--id", "public_id", metavar="ID", help="The transfer's id; asking again under it moves nothing twice."
+)
+_name = click.option(
+    "--name", metavar="NAME", help="A name of your own in place of an id, such as invoice-4711."
+)
+_limit = click.option("--limit", default=50, show_default=True, help="Rows of one page.")
+_cursor = click.option("--cursor", help="Go on after an earlier page.")
+
+
+@click.group()
+def ledger() -> None:
+    """Keep accounts in credits, tokens or money, and move amounts between them."""
+
+
+@ledger.command()
+@click.option("--unit", metavar="UNIT", help="Only accounts of this unit.")
+@_limit
+@_cursor
+@command_options
+def accounts(session: Session, unit: str | None, limit: int, cursor: str | None) -> None:
+    """List accounts: what is available, what was debited and credited, what is reserved and expected."""
+    wanted = request(api.ListAccounts, unit=unit, limit=limit, cursor=cursor)
+    page: AccountPage = ask(session, lambda transport: transport.call(wanted), offline=True)
+    emit_page(session, page, lambda: draw_accounts(page.items))
+
+
+@ledger.command("open")
+@click.argument("account")
+@_unit
+@click.option(
+    "--scale", type=int, help="Digits after the decimal point; the unit's first account fixes them."
+)
+@_reason
+@command_options
+def open_account(session: Session, account: str, unit: str, scale: int | None, reason: str) -> None:
+    """Open ACCOUNT: operator, or tenant:, worker:, provider: or system: and a name. Only the system's may owe."""
+    wanted = request(api.OpenAccount, account=account, unit=unit, scale=scale, reason=reason)
+    entry: int = ask(session, lambda transport: transport.call(wanted))
+    told = {"account": account, "unit": unit, "entry": entry}
+    emit(session, told, lambda: line(f"{account} in {unit} is open (entry {entry})"))
+
+
+@ledger.command()
+@click.argument("what", metavar="ACCOUNT|TRANSFER")
+@click.option("--unit", metavar="UNIT", help="The account's unit.")
+@command_options
+def show(session: Session, what: str, unit: str | None) -> None:
+    """Show an account of a unit, or a transfer by its id."""
+    if what.startswith("transfer_"):
+        of = request(api.GetTransfer, id=what)
+        transfer: TransferRecord = ask(session, lambda transport: transport.call(of), offline=True)
+        emit(session, transfer, lambda: draw_transfer(transfer))
+        return
+    if unit is None:
+        raise click.UsageError("Say which account is meant with --unit.")
+    wanted = request(api.GetAccount, account=what, unit=unit)
+    account: AccountRecord = ask(session, lambda transport: transport.call(wanted), offline=True)
+    emit(session, account, lambda: draw_account(account))
+
+
+@ledger.command()
+@click.argument("account", required=False)
+@click.option("--unit", metavar="UNIT", help="The account's unit.")
+@_limit
+@_cursor
+@command_options
+def transfers(
+    session: Session, account: str | None, unit: str | None, limit: int, cursor: str | None
+) -> None:
+    """List transfers, of ACCOUNT or all, oldest first."""
+    wanted = request(api.ListTransfers, account=account, unit=unit, limit=limit, cursor=cursor)
+    page: TransferPage = ask(session, lambda transport: transport.call(wanted), offline=True)
+    emit_page(session, page, lambda: draw_transfers(page.items))
+
+
+@ledger.command()
+@click.argument("account")
+@click.argument("amount")
+@_unit
+@_id
+@_name
+@_reason
+@command_options
+def grant(session: Session, account: str, amount: str, unit: str, reason: str, **named: Any) -> None:
+    """Bring AMOUNT into being on ACCOUNT. It comes from system:issue, which owes what all others have."""
+    told = {"debit": ISSUE, "credit": account, "unit": unit, "id": _named(**named)}
+    _move(session, account, amount, told, reason)
+
+
+@ledger.command()
+@click.argument("debit")
+@click.argument("credit")
+@click.argument("amount")
+@_unit
+@click.option(
+    "--pending", is_flag=True, help="Reserve it; `ledger post` moves it, `ledger void` gives it back."
+)
+@click.option(
+    "--timeout", type=DURATION, help="Give it back by itself after so long; whole seconds, with --pending."
+)
+@click.option(
+    "--balancing", type=click.Choice(["debit", "credit"]), help="As much of it as this side can give."
+)
+@click.option(
+    "--closes", type=click.Choice(["debit", "credit"]), help="Close this account while it is pending."
+)
+@_id
+@_name
+@_reason
+@command_options
+def transfer(session: Session, debit: str, credit: str, amount: str, **given: Any) -> None:
+    """Move AMOUNT from the account DEBIT to the account CREDIT."""
+    timeout = given["timeout"]
+    told = {
+        "debit": debit,
+        "credit": credit,
+        "unit": given["unit"],
+        "phase": "pending" if given["pending"] else "single",
+        "timeout_seconds": timeout if timeout is None or timeout % 1 else int(timeout),
+        "balancing": given["balancing"],
+        "closes": given["closes"],
+        "id": _named(given["public_id"], given["name"]),
+    }
+    _move(session, debit, amount, told, given["reason"])
+
+
+@ledger.command()
+@click.argument("pending", metavar="TRANSFER")
+@click.argument("amount", required=False)
+@_id
+@_name
+@_reason
+@command_options
+def post(
+    session: Session, pending: str, amount: str | None, public_id: str | None, name: str | None, reason: str
+) -> None:
+    """Move what a pending TRANSFER reserves, or AMOUNT of it; the rest is free again."""
+    told = {"phase": "post", "pending": pending, "id": _named(public_id, name)}
+    _resolve(session, amount, told, reason)
+
+
+@ledger.command()
+@click.argument("pending", metavar="TRANSFER")
+@_id
+@_name
+@_reason
+@command_options
+def void(session: Session, pending: str, public_id: str | None, name: str | None, reason: str) -> None:
+    """Give back what a pending TRANSFER reserves."""
+    _resolve(session, None, {"phase": "void", "pending": pending, "id": _named(public_id, name)}, reason)
+
+
+@ledger.command()
+@command_options
+def check(session: Session) -> None:
+    """Reconcile the ledger: list what does not add up, and exit 1 if anything does not."""
+    wanted = request(api.CheckLedger)
+    found: list[LedgerFinding] = ask(session, lambda transport: transport.call(wanted), offline=True)
+    rows = [(one.check, one.about, one.text) for one in found]
+    emit(
+        session, found, lambda: draw_table(("CHECK", "ABOUT", "WHAT"), rows) if rows else line("all adds up")
+    )
+    if found:
+        click.get_current_context().exit(1)
+
+
+@ledger.command()
+@command_options
+def export(session: Session) -> None:
+    """Write every transfer as a line of JSON, oldest first."""
+
+    async def work(transport: Transport) -> int:
+        count, cursor = 0, None
+        while True:
+            wanted = request(api.ListTransfers, limit=_EXPORTED_AT_ONCE, cursor=cursor)
+            page: TransferPage = await transport.call(wanted)
+            write(b"".join(msgspec.json.encode(one) + b"\n" for one in page.items))
+            count, cursor = count + len(page.items), page.next_cursor
+            if cursor is None:
+                return count
+
+    talk(f"exported {ask(session, work, offline=True)} transfers")
+
+
+def _named(public_id: str | None, name: str | None) -> str:
+    if public_id is not None and name is not None:
+        raise click.UsageError("Name the transfer with --id or with --name.")
+    return public_id or (transfer_id(name) if name else _new_id())
+
+
+def _new_id() -> str:
+    """One that begins with the time, so that the index of ids grows at its end."""
+    return f"transfer_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+
+
+def _move(session: Session, whose: str, amount: str, told: dict[str, Any], reason: str) -> None:
+    async def work(transport: Transport) -> tuple[TransferResult, int]:
+        account: AccountRecord = await transport.call(
+            request(api.GetAccount, account=whose, unit=told["unit"])
+        )
+        return await _apply(
+            transport, told | {"amount": parse_amount(amount, account.scale)}, reason
+        ), account.scale
+
+    _say(session, *ask(session, work))
+
+
+def _resolve(session: Session, amount: str | None, told: dict[str, Any], reason: str) -> None:
+    async def work(transport: Transport) -> tuple[TransferResult, int]:
+        reserved: TransferRecord = await transport.call(request(api.GetTransfer, id=told["pending"]))
+        scale = reserved.scale
+        minor = None if amount is None else parse_amount(amount, scale)
+        return await _apply(transport, told | {"amount": minor}, reason), scale
+
+    _say(session, *ask(session, work))
+
+
+async def _apply(transport: Transport, told: dict[str, Any], reason: str) -> TransferResult:
+    given = {name: value for name, value in told.items() if value is not None}
+    results: list[TransferResult] = await transport.call(
+        request(api.ApplyTransfers, transfers=[given], reason=reason)
+    )
+    return results[0]
+
+
+def _say(session: Session, found: TransferResult, scale: int) -> None:
+    if found.amount is None:
+        told = found.result.replace("_", " ") + (f" ({found.field})" if found.field else "")
+    else:
+        told = f"{found.result}, {format_amount(found.amount, scale)}"
+    emit(session, found, lambda: line(f"{found.id}: {told} (entry {found.entry})"))
+    if found.amount is None:
+        click.get_current_context().exit(_REFUSED)
+
+
+_REFUSED = 5
+"""The exit code of a conflict."""

@@ -1,0 +1,51 @@
+"""The rows of the ledger against the journal."""
+
+from __future__ import annotations
+
+from sheratan.engine.problems import Problems
+from sheratan.kernel.fold import Fold
+from sheratan.kernel.ledger_facts import AccountFact, ResolvedFact, TransferFact, transfer_bytes
+from sheratan.store.port import Reader
+
+__all__ = ["LedgerRows", "compare_ledger"]
+
+
+class LedgerRows:
+    """Compares the rows of the ledger that never change, while the journal is walked."""
+
+    def __init__(self, reader: Reader, problems: Problems) -> None:
+        self._reader = reader
+        self._problems = problems
+
+    def compare_transfers(self, facts: list[TransferFact]) -> None:
+        """Each transfer that was applied has its row."""
+        with self._problems.reading("ledger_transfer"):
+            rows = self._reader.transfer_rows([fact.number for fact in facts])
+            said = {fact[:1]: tuple(fact[1:]) for fact in facts}
+            self._problems.differ("ledger_transfer", said, {row[:1]: tuple(row[1:]) for row in rows})
+
+    def compare_resolved(self, facts: list[ResolvedFact]) -> None:
+        """Each pending transfer that was resolved has its row."""
+        with self._problems.reading("ledger_resolved"):
+            rows = self._reader.resolved_rows([fact.number for fact in facts])
+            said = {fact[:1]: tuple(fact[1:]) for fact in facts}
+            self._problems.differ("ledger_resolved", said, {row[:1]: tuple(row[1:]) for row in rows})
+
+
+def compare_ledger(reader: Reader, fold: Fold, overdue_us: int, problems: Problems) -> None:
+    """Accounts and pending transfers as they stand; what should have expired before an instant is told of."""
+    accounts = {row[:1]: (*row[1:], *balance[1:]) for row, balance in reader.all_ledger_accounts()}
+    said = {(fact.number,): (*key, *_account(fact)) for key, fact in fold.ledger.accounts.items()}
+    problems.differ("ledger_account", said, accounts)
+    pending = {row[:1]: row.expires_us for row in reader.all_pending_transfers()}
+    told = {(fact.number,): fact.expires_us for fact in fold.ledger.pending.values()}
+    problems.differ("ledger_pending", told, pending)
+    for number, expires_us in pending.items():
+        if expires_us is not None and expires_us < overdue_us:
+            text = f"it was to expire at {expires_us}, and is pending"
+            problems.add("L9", text, row=f"ledger_pending {number[0]}")
+
+
+def _account(fact: AccountFact) -> tuple[object, ...]:
+    closed_by = None if fact.closed_by is None else transfer_bytes(fact.closed_by)
+    return fact.scale, fact.opened_us, fact.opened, *fact.balance(), closed_by, fact.entry

@@ -1,0 +1,65 @@
+"""`why` of accounts and transfers: one entry may be about many of them, and each has its own story."""
+
+from __future__ import annotations
+
+from sheratan.contracts.api import Story, StoryLine
+from sheratan.contracts.errors import Archived, InvalidInput, NotFound
+from sheratan.contracts.journal import Entry
+from sheratan.contracts.ledger_requests import GetTransfer
+from sheratan.contracts.principal import DEFAULT_TENANT
+from sheratan.contracts.values import convert
+from sheratan.engine.entries import LINES_MAX, archived_line, read_entry, story_line
+from sheratan.engine.ledger_views import find_account, transfer_record
+from sheratan.kernel.story import tell
+from sheratan.kernel.story_ledger import transfers_about
+from sheratan.store.port import Reader
+
+__all__ = ["account_story", "transfer_story"]
+
+
+def transfer_story(reader: Reader, subject: str) -> Story:
+    """The entry that has applied a transfer, and the one that has resolved it."""
+    try:
+        request = convert({"id": subject}, GetTransfer)
+    except InvalidInput as error:
+        raise NotFound(f"there is no such transfer: {error.detail}", field="id") from error
+    record = transfer_record(reader, DEFAULT_TENANT, request)
+    entries = [record.entry] if record.resolved_by is None else [record.entry, record.resolved_by]
+    # A transfer may be resolved by the very request that has reserved it.
+    lines = [_line_at(reader, seq, subject) for seq in dict.fromkeys(entries)]
+    return Story(subject=subject, state=record.state, lines=lines)
+
+
+def account_story(reader: Reader, subject: str) -> Story:
+    """From the newest entry about an account back to the one that has opened it."""
+    name, _, unit = subject.removeprefix("account:").rpartition("/")
+    balance = find_account(reader, DEFAULT_TENANT, name, unit).balance
+    lines: list[StoryLine] = []
+    seq: int | None = balance.entry
+    while seq is not None and len(lines) < LINES_MAX:
+        try:
+            entry = read_entry(reader, seq)
+        except Archived:
+            lines.append(archived_line(reader, seq))
+            break
+        lines.append(_line(entry, subject))
+        seq = _previous(entry, name, unit)
+    lines.reverse()
+    return Story(subject=subject, state="open" if balance.closed_by is None else "closed", lines=lines)
+
+
+def _previous(entry: Entry, name: str, unit: str) -> int | None:
+    """The entry before, in the story of an account."""
+    accounts = entry.data.get("accounts", ())
+    return next((seq for told, told_unit, seq in accounts if (told, told_unit) == (name, unit)), None)
+
+
+def _line_at(reader: Reader, seq: int, subject: str) -> StoryLine:
+    try:
+        return _line(read_entry(reader, seq), subject)
+    except Archived:
+        return archived_line(reader, seq)
+
+
+def _line(entry: Entry, subject: str) -> StoryLine:
+    return story_line(entry, tell(entry) + transfers_about(entry, subject))

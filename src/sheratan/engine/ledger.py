@@ -1,0 +1,323 @@
+"""The ledger: accounts are opened, transfers applied or refused, and pending ones expire.
+
+A request's transfers are decided at once by a rule that is told how their accounts stand, and told of by one entry.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from sheratan.contracts.errors import Conflict, LimitReached
+from sheratan.contracts.ledger import ISSUE, Transfer, TransferResult
+from sheratan.contracts.principal import ENGINE, Principal
+from sheratan.engine.batch import Batch
+from sheratan.engine.ledger_commands import ApplyTransfers, OpenAccount
+from sheratan.engine.words import check_reason
+from sheratan.kernel.accounts import Account, account_subject
+from sheratan.kernel.ledger import TRANSFER, settle_transfers
+from sheratan.kernel.ledger_facts import AccountKey, transfer_bytes, transfer_text
+from sheratan.kernel.rules import decision
+from sheratan.store.ledger_rows import (
+    AccountRow,
+    AccountView,
+    BalanceRow,
+    PendingRow,
+    ResolvedRow,
+    TransferRow,
+    TransferView,
+)
+
+__all__ = ["apply_transfers", "expire", "open_account"]
+
+_EXPIRED_AT_ONCE: Final = 128
+_RESOLVES: Final = {"post": "posted", "void": "voided"}
+
+
+def open_account(batch: Batch, command: OpenAccount, by: Principal) -> int:
+    """Open an account, and with the first one of a unit that from which all of it comes."""
+    check_reason(command.reason)
+    ledger = batch.state.ledger
+    issue = ledger.find((by.tenant, ISSUE, command.unit))
+    scale = (command.scale or 0) if issue is None else issue.account.scale
+    if command.scale not in (None, scale):
+        raise Conflict(f"{command.unit} has {scale} digits after the point", field="scale")
+    known = ledger.find((by.tenant, command.account, command.unit))
+    if known is not None:
+        return known.account.opened
+    wanted = [command.account] if issue is not None else list(dict.fromkeys((ISSUE, command.account)))
+    if ledger.next_account + len(wanted) - 1 > batch.state.limits.accounts_max:
+        raise LimitReached(
+            f"there are {batch.state.limits.accounts_max} accounts (limits.accounts_max)", field="account"
+        )
+    return [_open(batch, (by.tenant, name, command.unit), scale, command.reason, by) for name in wanted][-1]
+
+
+def _open(batch: Batch, key: AccountKey, scale: int, reason: str, by: Principal) -> int:
+    ledger, changes, (tenant, name, unit) = batch.state.ledger, batch.unit.ledger, key
+    data: dict[str, Any] = {"account": name, "unit": unit, "scale": scale, "number": ledger.next_account}
+    if reason:
+        data["reason"] = reason
+    entry = batch.unit.record("ledger.account_opened", account_subject(name, unit), data, by)
+    row = AccountRow(ledger.next_account, tenant, name, unit, scale, batch.at_us, entry)
+    ledger.next_account += 1
+    changes.accounts.append(row)
+    _put(batch, key, AccountView(row, BalanceRow(row.number, 0, 0, 0, 0, None, entry)))
+    return entry
+
+
+def apply_transfers(batch: Batch, command: ApplyTransfers, by: Principal) -> list[TransferResult]:
+    """Apply transfers, or refuse them, and say so; what was applied before is only answered."""
+    check_reason(command.reason)
+    request = _Request(batch, command.transfers, by.tenant)
+    verdict, accounts = settle_transfers(request.given)
+    results = [result for result, _ in verdict.chosen]
+    entry = None
+    if results.count("exists") < len(results):
+        is_applied = "applied" in results
+        touched = request.touched(verdict.chosen) if is_applied else []
+        data: dict[str, Any] = {"accounts": request.stories(touched)} if is_applied else {}
+        if command.reason:
+            data["reason"] = command.reason
+        record = decision(TRANSFER, request.given, verdict)
+        entry_type = "ledger.transferred" if is_applied else "ledger.refused"
+        entry = batch.unit.record(entry_type, "ledger", data, by, decision=record)
+        request.write(verdict.chosen, accounts, touched, entry)
+    return [
+        _answer(
+            transfer.id, result, detail, request.told_before(transfer.id) if result == "exists" else entry
+        )
+        for transfer, (result, detail) in zip(command.transfers, verdict.chosen, strict=True)
+    ]
+
+
+def _answer(public_id: str, result: Any, detail: int | str | None, entry: int | None) -> TransferResult:
+    if isinstance(detail, int):
+        return TransferResult(id=public_id, result=result, amount=detail, entry=entry)
+    return TransferResult(id=public_id, result=result, field=detail, entry=entry)
+
+
+class _Request:
+    """Transfers that are asked for, and what the rule is told about them."""
+
+    def __init__(self, batch: Batch, transfers: tuple[Transfer, ...], tenant: str) -> None:
+        self._batch, self._tenant, self._transfers = batch, tenant, transfers
+        self._places: dict[AccountKey, int] = {}
+        self._views: list[AccountView | None] = []
+        self._accounts: list[Account] = []
+        self._found = self._find()
+        told = [self._told(transfer) for transfer in transfers]
+        known = {one.id: _described(self._found[one.id]) for one in transfers if one.id in self._found}
+        pending = {
+            one.pending: self._reserved(one.pending) for one in transfers if one.pending in self._found
+        }
+        self.given: dict[str, Any] = {
+            "now_us": batch.at_us,
+            "accounts": self._accounts,
+            "transfers": told,
+            "known": known,
+            "pending": {key: one for key, one in pending.items() if one is not None},
+        }
+
+    def told_before(self, text: str) -> int:
+        """The entry that has applied a transfer: before, or in this request."""
+        view = self._found.get(text) or self._batch.unit.ledger.transfers[self._tenant, transfer_bytes(text)]
+        return view.transfer.entry
+
+    def touched(self, chosen: list[list[Any]]) -> list[int]:
+        """The places of the accounts whose balances change."""
+        places: dict[int, None] = {}
+        for transfer, (result, _) in zip(self._transfers, chosen, strict=True):
+            if result == "applied":
+                places |= dict.fromkeys(self._sides(transfer))
+        return list(places)
+
+    def stories(self, places: list[int]) -> list[list[Any]]:
+        """Each of these accounts, and the last entry about it."""
+        views = [self._view(place) for place in places]
+        return [[view.account.name, view.account.unit, view.balance.entry] for view in views]
+
+    def write(self, chosen: list[list[Any]], accounts: list[Account], touched: list[int], entry: int) -> None:
+        """The rows of what is applied."""
+        for transfer, (result, detail) in zip(self._transfers, chosen, strict=True):
+            if result == "applied":
+                self._write_transfer(transfer, detail, entry)
+        for place in touched:
+            view = self._view(place)
+            _, _, *columns, closed_by = accounts[place]
+            closing = None if closed_by is None else transfer_bytes(closed_by)
+            balance = BalanceRow._make((view.account.number, *columns, closing, entry))
+            key = self._tenant, view.account.name, view.account.unit
+            _put(self._batch, key, AccountView(view.account, balance))
+
+    def _find(self) -> dict[str, TransferView]:
+        """The transfers that were applied before and that these are, or resolve, as of this batch."""
+        wanted = {one.id for one in self._transfers} | {one.pending for one in self._transfers if one.pending}
+        ids = [transfer_bytes(text) for text in wanted]
+        changes = self._batch.unit.ledger
+        found = self._batch.state.store.find_transfers(self._tenant, ids)
+        found |= {
+            key: changes.transfers[self._tenant, key]
+            for key in ids
+            if (self._tenant, key) in changes.transfers
+        }
+        return {
+            transfer_text(key): view._replace(
+                resolved=changes.resolved.get(view.transfer.number, view.resolved)
+            )
+            for key, view in found.items()
+        }
+
+    def _told(self, transfer: Transfer) -> dict[str, Any]:
+        told: dict[str, Any] = {"id": transfer.id}
+        if transfer.debit is not None and transfer.credit is not None:
+            told["debit"], told["credit"] = self._sides(transfer)
+        if transfer.phase != "single":
+            told["phase"] = transfer.phase
+        if transfer.timeout_seconds is not None:
+            told["timeout_us"] = transfer.timeout_seconds * 1_000_000
+        for name in ("amount", "pending", "balancing", "closes"):
+            value = getattr(transfer, name)
+            if value is not None:
+                told[name] = value
+        if transfer.linked:
+            told["linked"] = True
+        return told
+
+    def _sides(self, transfer: Transfer) -> tuple[int, int]:
+        """The places of the accounts to debit and to credit: its own, or those of what it resolves."""
+        if transfer.pending is None:
+            return self._place(transfer.debit, transfer.unit), self._place(transfer.credit, transfer.unit)
+        found = self._found.get(transfer.pending)
+        if found is not None:
+            return self._place(found.debit, found.unit), self._place(found.credit, found.unit)
+        return self._sides(next(one for one in self._transfers if one.id == transfer.pending))
+
+    def _place(self, name: str | None, unit: str | None) -> int:
+        assert name is not None
+        assert unit is not None
+        key = self._tenant, name, unit
+        place = self._places.get(key)
+        if place is None:
+            place = self._places[key] = len(self._views)
+            view = self._batch.state.ledger.find(key)
+            self._views.append(view)
+            self._accounts.append([name, unit] if view is None else [name, unit, *_stands(view.balance)])
+        return place
+
+    def _view(self, place: int) -> AccountView:
+        view = self._views[place]
+        assert view is not None, "an account that is touched exists"
+        return view
+
+    def _reserved(self, text: str) -> dict[str, Any] | None:
+        """What the rule is told of a transfer that is to be resolved; None when it was never pending."""
+        view = self._found[text]
+        row = view.transfer
+        if row.phase != "pending":
+            return None
+        told: dict[str, Any] = {
+            "debit": self._place(view.debit, view.unit),
+            "credit": self._place(view.credit, view.unit),
+            "amount": row.amount,
+            "state": "pending" if view.resolved is None else view.resolved.state,
+        }
+        if row.expires_us is not None:
+            told["expires_us"] = row.expires_us
+        return told
+
+    def _write_transfer(self, transfer: Transfer, amount: int, entry: int) -> None:
+        batch, unit = self._batch, self._batch.unit
+        number, batch.state.ledger.next_transfer = (
+            batch.state.ledger.next_transfer,
+            batch.state.ledger.next_transfer + 1,
+        )
+        debit, credit = (self._view(place).account for place in self._sides(transfer))
+        reserved = None
+        if transfer.pending is not None:
+            key = self._tenant, transfer_bytes(transfer.pending)
+            reserved = unit.ledger.transfers.get(key) or self._found[transfer.pending]
+            resolved = ResolvedRow(reserved.transfer.number, _RESOLVES[transfer.phase], amount, entry)
+            unit.ledger.resolve(reserved.transfer, resolved)
+        expires_us = None
+        if transfer.timeout_seconds is not None:
+            expires_us = batch.at_us + transfer.timeout_seconds * 1_000_000
+            batch.state.ledger.note_expiry(expires_us)
+        if transfer.phase == "pending":
+            unit.ledger.pending[PendingRow(number, expires_us)] = True
+        row = TransferRow(
+            number, self._tenant, transfer_bytes(transfer.id), transfer.phase, debit.number, credit.number, amount,
+            transfer.amount, None if reserved is None else reserved.transfer.number, expires_us,
+            transfer.balancing, transfer.closes, batch.at_us, entry,
+        )  # fmt: skip
+        pending = None if reserved is None else reserved.transfer.id
+        view = TransferView(row, debit.name, credit.name, debit.unit, debit.scale, pending, None)
+        unit.ledger.transfers[self._tenant, row.id] = view
+
+
+def expire(batch: Batch) -> None:
+    """End the pending transfers whose time is over, in the order in which it is; at the beginning of a batch."""
+    due = batch.state.store.expiring_transfers(batch.at_us, _EXPIRED_AT_ONCE)
+    tenants: dict[str, list[TransferView]] = {}
+    for view in due:
+        tenants.setdefault(view.transfer.tenant, []).append(view)
+    for tenant, views in tenants.items():
+        _expire(batch, tenant, views)
+    batch.expired, batch.more = True, batch.more or bool(due)
+
+
+def _expire(batch: Batch, tenant: str, views: list[TransferView]) -> None:
+    ledger, before = batch.state.ledger, dict[AccountKey, AccountView]()
+    after: dict[AccountKey, BalanceRow] = {}
+    for view in views:
+        row = view.transfer
+        # Not before it is due: what is reserved until then is somebody's.
+        assert row.expires_us is not None
+        assert row.expires_us <= batch.at_us
+        keys = (tenant, view.debit, view.unit), (tenant, view.credit, view.unit)
+        for key in keys:
+            if key not in before:
+                found = ledger.find(key)
+                assert found is not None, "an account with a transfer exists"
+                before[key], after[key] = found, found.balance
+            if after[key].closed_by == row.id:
+                after[key] = after[key]._replace(closed_by=None)
+        giver, taker = (after[key] for key in keys)
+        after[keys[0]] = giver._replace(debits_pending=giver.debits_pending - row.amount)
+        after[keys[1]] = taker._replace(credits_pending=taker.credits_pending - row.amount)
+    data = {
+        "transfers": [transfer_text(view.transfer.id) for view in views],
+        "accounts": [[name, unit, view.balance.entry] for (_, name, unit), view in before.items()],
+    }
+    entry = batch.unit.record("ledger.expired", "ledger", data, replace(ENGINE, tenant=tenant))
+    for view in views:
+        row = view.transfer
+        batch.unit.ledger.resolve(row, ResolvedRow(row.number, "expired", 0, entry))
+    for key, view in before.items():
+        _put(batch, key, AccountView(view.account, after[key]._replace(entry=entry)))
+
+
+def _put(batch: Batch, key: AccountKey, view: AccountView) -> None:
+    batch.unit.ledger.balances[view.account.number] = view.balance
+    batch.state.ledger.put(key, view, batch.unit.ledger)
+
+
+def _stands(balance: BalanceRow) -> tuple[Any, ...]:
+    return *balance[1:5], None if balance.closed_by is None else transfer_text(balance.closed_by)
+
+
+def _described(view: TransferView) -> dict[str, Any]:
+    """A transfer as it was asked for, and what it moved: what the rule compares where its id is used again."""
+    row = view.transfer
+    told: dict[str, Any] = {"moved": row.amount}
+    if view.pending is None:
+        told |= {"debit": view.debit, "credit": view.credit, "unit": view.unit}
+    else:
+        told["pending"] = transfer_text(view.pending)
+    if row.phase != "single":
+        told["phase"] = row.phase
+    if row.expires_us is not None:
+        told["timeout_us"] = row.expires_us - row.at_us
+    asked = {"amount": row.asked, "balancing": row.balancing, "closes": row.closes}
+    return told | {name: value for name, value in asked.items() if value is not None}

@@ -1,0 +1,96 @@
+"""The sentences of entries about the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from sheratan.contracts.journal import Entry
+from sheratan.kernel.story_words import who
+from sheratan.kernel.words import count, seconds
+
+__all__ = ["LEDGER_TELLERS", "transfers_about"]
+
+_TOLD_MAX: Final = 3
+"""Transfers of one entry that are told one by one."""
+
+
+def _opened(entry: Entry) -> str:
+    data = entry.data
+    digits = f"{count(data['scale'], 'digit')} after the point"
+    return (
+        f"{who(entry)} opened the account {data['account']} in {data['unit']}, with {digits}{_reason(entry)}."
+    )
+
+
+def _asked(entry: Entry) -> str:
+    asked = "transfers"
+    if entry.decision is not None:
+        asked = count(len(entry.decision["input"]["transfers"]), "transfer")
+    return f"{who(entry)} asked for {asked}{_reason(entry)}."
+
+
+def _expired(entry: Entry) -> str:
+    transfers = entry.data["transfers"]
+    return (
+        f"{count(len(transfers), 'pending transfer')} ran out of time, and what was reserved is free again."
+    )
+
+
+def _reason(entry: Entry) -> str:
+    reason = entry.data.get("reason")
+    return f": {reason}" if reason else ""
+
+
+def transfers_about(entry: Entry, subject: str) -> str:
+    """What an entry does to an account (`account:NAME/UNIT`) or a transfer, one sentence for each of the first ones."""
+    if entry.decision is None:
+        return ""
+    told = [text for names, text in _each(entry) if subject in names]
+    more = f" And {count(len(told) - _TOLD_MAX, 'more')}." if len(told) > _TOLD_MAX else ""
+    return "".join(f" {text}" for text in told[:_TOLD_MAX]) + more
+
+
+def _each(entry: Entry) -> Iterator[tuple[set[str], str]]:
+    """Each transfer of an entry: what it is about, and a sentence."""
+    decision: Any = entry.decision
+    given = decision["input"]
+    reserved = dict(given["pending"])
+    for transfer, (result, detail) in zip(given["transfers"], decision["chosen"], strict=True):
+        reserved.setdefault(transfer["id"], transfer)
+        sides = transfer if "debit" in transfer else reserved.get(transfer.get("pending"), {})
+        names = {transfer["id"], transfer.get("pending", "")}
+        names |= {
+            "account:" + "/".join(given["accounts"][sides[side]][:2])
+            for side in ("debit", "credit")
+            if side in sides
+        }
+        yield names, _sentence(given["accounts"], transfer, sides, result, detail)
+
+
+def _sentence(
+    accounts: list[list[Any]], transfer: dict[str, Any], sides: dict[str, Any], result: str, detail: Any
+) -> str:
+    key = transfer["id"]
+    if result != "applied":
+        return f"{key}: {result.replace('_', ' ')}{f' ({detail})' if isinstance(detail, str) else ''}."
+    debit, credit = accounts[sides["debit"]], accounts[sides["credit"]]
+    moved = f"{detail} minor units of {debit[1]} from {debit[0]} to {credit[0]}"
+    phase = transfer.get("phase", "single")
+    if phase == "pending":
+        ends = f" for {seconds(transfer['timeout_us'])}" if "timeout_us" in transfer else ""
+        closes = f" and closes the account to {transfer['closes']}" if "closes" in transfer else ""
+        return f"{key} reserves {moved}{ends}{closes}."
+    if phase == "void":
+        return f"{key} gives back what {transfer['pending']} reserved."
+    of = f", of what {transfer['pending']} reserved" if phase == "post" else ""
+    return f"{key} moves {moved}{of}."
+
+
+LEDGER_TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
+    "ledger.account_opened": _opened,
+    "ledger.transferred": _asked,
+    "ledger.refused": _asked,
+    "ledger.expired": _expired,
+}
+"""The sentence of each type of entry about the ledger."""

@@ -1,0 +1,127 @@
+"""What simulated clients do with the ledger: open accounts, move amounts, reserve, resolve, and ask again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from sheratan.contracts import api
+from sheratan.contracts.errors import SheratanError
+from sheratan.contracts.ledger import AMOUNT_MAX, ISSUE, Transfer, transfer_id
+from sheratan.simulation.choices import Choices
+
+__all__ = ["LedgerClient"]
+
+_ACCOUNTS: Final = ("tenant:a", "tenant:a", "tenant:b", "operator", "worker:w", ISSUE)
+_UNITS: Final = ("credits", "credits", "credits", "tokens")
+_AMOUNTS: Final = (1, 5, 20, 60, 60, 1_000, AMOUNT_MAX)
+_LOST: Final = ("timed_out", "disconnected")
+
+
+class LedgerClient:
+    """The part of a client that keeps accounts."""
+
+    def __init__(self, name: str, ask: Callable[[api.Request], Awaitable[Any]], choices: Choices) -> None:
+        self._name = name
+        self._ask = ask
+        self._choices = choices
+        self._sent: list[Transfer] = []
+        self._made = 0
+
+    async def act(self) -> None:
+        """Do one thing."""
+        what = self._choices.between("ledger.what", 0, 9)
+        if what == 0:
+            await self._open()
+        elif what == 1:
+            await self._grant()
+        else:
+            await self._send(await self._draw_request())
+        await asyncio.sleep(self._choices.pick("ledger.pause", (0.0, 0.0, 1.2)))
+
+    async def _open(self) -> None:
+        draw = self._choices
+        account, unit = draw.pick("ledger.account", _ACCOUNTS), draw.pick("ledger.unit", _UNITS)
+        scale = draw.pick("ledger.scale", (None, None, None, 0, 2))
+        await self._ask(api.OpenAccount(account=account, unit=unit, scale=scale, reason="a test"))
+
+    async def _grant(self) -> None:
+        account, unit = (
+            self._choices.pick("ledger.account", _ACCOUNTS[:-1]),
+            self._choices.pick("ledger.unit", _UNITS),
+        )
+        await self._ask(api.OpenAccount(account=account, unit=unit))
+        await self._send([self._move(ISSUE, account, unit, 100)])
+
+    async def _draw_request(self) -> list[Transfer]:
+        """Some transfers, maybe bound to each other; of those that are pending some are resolved."""
+        draw = self._choices
+        page = await self._ask(api.ListTransfers(limit=500))
+        open_ones = [one.id for one in page.items if one.state == "pending"] or [transfer_id("none")]
+        found: list[Transfer] = []
+        for _ in range(draw.between("ledger.count", 1, 4)):
+            found.append(self._draw_transfer(open_ones))
+            if found[-1].phase == "pending":
+                open_ones.append(found[-1].id)
+        if not draw.chance("ledger.chain", 300):
+            return [replace(one, linked=False) for one in found]
+        last = len(found) - draw.pick("ledger.chain_end", (1, 1, 1, 1, 0))
+        return [replace(one, linked=place < last) for place, one in enumerate(found)]
+
+    def _draw_transfer(self, open_ones: list[str]) -> Transfer:
+        what = self._choices.between("ledger.kind", 0, 9)
+        if what < 3:
+            return self._resolution(self._choices.pick("ledger.pending", open_ones))
+        return self._sent_before() if what == 3 and self._sent else self._draw_move()
+
+    def _draw_move(self) -> Transfer:
+        draw = self._choices
+        debit = draw.pick("ledger.debit", _ACCOUNTS[:-1])
+        credit = draw.pick("ledger.credit", [name for name in _ACCOUNTS if name != debit])
+        unit = draw.pick("ledger.unit", _UNITS)
+        move = self._move(debit, credit, unit, draw.pick("ledger.amount", _AMOUNTS))
+        balancing = draw.pick("ledger.balancing", (None, None, None, "debit", "credit"))
+        if balancing is not None:
+            return replace(move, balancing=balancing)
+        if draw.chance("ledger.reserve", 600):
+            timeout = draw.pick("ledger.timeout", (None, 1, 1, 3, 60))
+            closes = draw.pick("ledger.closes", (*(None,) * 9, "debit", "credit"))
+            amount = 0 if closes is not None else move.amount
+            return replace(move, phase="pending", timeout_seconds=timeout, closes=closes, amount=amount)
+        return move
+
+    def _move(self, debit: str, credit: str, unit: str, amount: int) -> Transfer:
+        return Transfer(id=self._new_id(), debit=debit, credit=credit, unit=unit, amount=amount)
+
+    def _resolution(self, pending: str) -> Transfer:
+        if self._choices.chance("ledger.void", 400):
+            return Transfer(id=self._new_id(), phase="void", pending=pending)
+        amount = self._choices.pick("ledger.post", (None, None, 0, 3, 61))
+        return Transfer(id=self._new_id(), phase="post", pending=pending, amount=amount)
+
+    def _sent_before(self) -> Transfer:
+        """The same again, or something else under the same id."""
+        before = self._choices.pick("ledger.again", self._sent[-6:])
+        if before.amount and self._choices.chance("ledger.otherwise", 300):
+            return replace(before, amount=before.amount - 1 or 2)
+        return before
+
+    def _new_id(self) -> str:
+        self._made += 1
+        return transfer_id(f"{self._name}-{self._made}")
+
+    async def _send(self, transfers: list[Transfer]) -> None:
+        """Ask until it is known what became of them: the ids see to it that nothing moves twice."""
+        self._sent += transfers
+        for _ in range(4):
+            try:
+                await self._ask(api.ApplyTransfers(transfers=transfers, reason="a test"))
+            except SheratanError as error:
+                if error.code not in _LOST:
+                    raise
+                await asyncio.sleep(0.1)
+            else:
+                return

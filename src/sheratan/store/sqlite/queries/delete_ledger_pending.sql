@@ -1,0 +1,1 @@
+DELETE FROM ledger_pending WHERE number IN (VALUES :rows)

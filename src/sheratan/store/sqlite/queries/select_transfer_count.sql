@@ -1,0 +1,1 @@
+SELECT count(*) FROM ledger_transfer WHERE number > ?

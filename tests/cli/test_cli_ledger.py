@@ -1,0 +1,131 @@
+"""The ledger on the command line."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from sheratan.contracts.ledger import transfer_id
+from tests.cli.conftest import KINDS
+from tests.support import Server, running_server
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running_server(tmp_path_factory.mktemp("ledger") / "data", [KINDS]) as running:
+        for account in ("tenant:acme", "operator"):
+            assert running.cli("ledger", "open", account, "--unit", "EUR", "--scale", "2").returncode == 0
+        granted = running.cli("ledger", "grant", "tenant:acme", "100", "--unit", "EUR", "--name", "top-up")
+        assert granted.stdout.startswith(f"{transfer_id('top-up')}: applied, 100.00 (entry ")
+        yield running
+
+
+def available(own: Server) -> int:
+    shown = own.cli("ledger", "show", "tenant:acme", "--unit", "EUR", "-o", "json")
+    found: int = json.loads(shown.stdout)["available"]
+    return found
+
+
+def move(own: Server, *arguments: str) -> dict[str, Any]:
+    done = own.cli("ledger", "transfer", "tenant:acme", "operator", *arguments, "--unit", "EUR", "-o", "json")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_what_is_granted_twice_by_one_name_is_granted_once(own: Server) -> None:
+    before = available(own)
+    again = own.cli("ledger", "grant", "tenant:acme", "100", "--unit", "EUR", "--name", "top-up")
+    assert ": exists, 100.00 (entry " in again.stdout
+    assert available(own) == before
+
+
+def test_amounts_are_read_and_shown_with_their_decimal_point(own: Server) -> None:
+    before = available(own)
+    assert move(own, "1.5")["amount"] == 150
+    assert available(own) == before - 150
+    listed = own.cli("ledger", "accounts", "--unit", "EUR").stdout
+    assert re.search(r"operator +EUR +[0-9]+\.[0-9]{2} ", listed)
+    for amount in ("1.005", "1e3", "-1", "\u0661", "9" * 20):
+        refused = own.cli("ledger", "transfer", "operator", "tenant:acme", "--unit", "EUR", "--", amount)
+        assert (refused.returncode, "amount" in refused.stderr) == (2, True), amount
+    assert available(own) == before - 150
+
+
+def test_a_reservation_is_posted_in_part_or_given_back(own: Server) -> None:
+    before = available(own)
+    reserved = move(own, "10", "--pending", "--timeout", "1h", "--reason", "a long call")
+    assert available(own) == before - 1_000
+    posted = own.cli("ledger", "post", reserved["id"], "2.50")
+    assert ": applied, 2.50 (entry " in posted.stdout
+    assert available(own) == before - 250
+    late = own.cli("ledger", "void", reserved["id"])
+    assert (late.returncode, ": pending posted (pending) (entry " in late.stdout) == (5, True)
+    other = move(own, "10", "--pending")
+    assert own.cli("ledger", "void", other["id"]).returncode == 0
+    assert available(own) == before - 250
+    shown = own.cli("ledger", "show", reserved["id"]).stdout
+    assert re.search(r"state +posted \(entry", shown)
+    assert re.search(r"posted +2\.50", shown)
+    assert "a long call" in own.cli("why", reserved["id"]).stdout
+
+
+def test_a_refusal_is_told_with_its_exit_code(own: Server) -> None:
+    poor = own.cli("ledger", "transfer", "tenant:acme", "operator", "100000", "--unit", "EUR")
+    assert (poor.returncode, ": insufficient funds (debit) (entry " in poor.stdout) == (5, True)
+    assert own.cli("ledger", "grant", "tenant:none", "1", "--unit", "EUR").returncode == 3
+    assert own.cli("ledger", "show", "tenant:acme").returncode == 2
+    assert (
+        own.cli("ledger", "grant", "tenant:acme", "1", "--unit", "EUR", "--id", "x", "--name", "y").returncode
+        == 2
+    )
+    assert own.cli("ledger", "open", "acme", "--unit", "EUR").returncode == 2
+
+
+def test_an_account_is_closed_and_opened_again(own: Server) -> None:
+    closing = own.cli(
+        "ledger", "transfer", "operator", "tenant:acme", "0", "--unit", "EUR", "--pending", "--closes", "debit",
+        "-o", "json",
+    )  # fmt: skip
+    closes = json.loads(closing.stdout)["id"]
+    assert re.search(r"state +closed", own.cli("ledger", "show", "operator", "--unit", "EUR").stdout)
+    refused = own.cli("ledger", "transfer", "tenant:acme", "operator", "1", "--unit", "EUR")
+    assert "account closed (credit)" in refused.stdout
+    assert own.cli("ledger", "void", closes).returncode == 0
+
+
+def test_all_is_listed_exported_checked_and_told(own: Server) -> None:
+    first = own.cli("ledger", "transfers", "--limit", "1", "-o", "json")
+    page = json.loads(first.stdout)
+    assert [one["id"] for one in page["items"]] == [transfer_id("top-up")]
+    rest = own.cli(
+        "ledger", "transfers", "tenant:acme", "--unit", "EUR", "--cursor", page["next_cursor"], "-o", "json"
+    )
+    exported = [json.loads(line) for line in own.cli("ledger", "export").stdout.splitlines()]
+    assert exported[0] == page["items"][0]
+    assert json.loads(rest.stdout)["items"] == exported[1:]
+    assert own.cli("ledger", "check").stdout == "all adds up\n"
+    assert own.cli("ledger", "check", "-o", "json").stdout.strip() == "[]"
+    assert "opened the account tenant:acme in EUR" in own.cli("why", "account:tenant:acme/EUR").stdout
+    assert "transfers add up" in own.cli("doctor").stdout
+    assert own.cli("journal", "verify").returncode == 0
+
+
+def test_what_does_not_add_up_is_told_and_fails_the_check(tmp_path: Path) -> None:
+    with running_server(tmp_path / "data", [KINDS]) as server:
+        server.cli("ledger", "open", "operator", "--unit", "EUR")
+        server.cli("ledger", "grant", "operator", "5", "--unit", "EUR")
+    apsw.Connection(str(tmp_path / "data" / "sheratan.db")).execute(
+        "UPDATE ledger_balance SET credits_posted = 7 WHERE number = 2"
+    )
+    checked = server.cli("ledger", "check")
+    assert checked.returncode == 1
+    assert "its balance says 0 and 7; its transfers say 0 and 5" in checked.stdout
+    assert "debited 5" in checked.stdout
+    assert "do not add up" in server.cli("doctor").stdout
+    assert server.cli("journal", "verify").returncode == 1
