@@ -218,7 +218,7 @@ class Durable:
         number = self._given.number // 4
         budget = ProposalBudget(
             jobs_max=(2, 25, 4)[number % 3],
-            depth_max=(5, 1, 2)[number // 3 % 3],
+            depth_max=(1, 5, 2)[number // 3 % 3],
             wall_seconds_max=(300.0, 5.0)[number // 2 % 2],
             stalls_after=(3, 2, 1)[number % 5 % 3],
         )
@@ -339,7 +339,7 @@ class Durable:
         on = msgspec.structs.replace(
             asked, session=self._session, step=asked.step + 1, occurrence=asked.occurrence + 1
         )
-        if self._choices.chance("worker.proposes_on", 300):
+        if self._choices.chance("worker.proposes_on", 700):
             with suppress(LostLease):
                 answer = await self._call(on)
                 if not answer.stalled or any(isinstance(one, str) for one in answer.verdicts):
