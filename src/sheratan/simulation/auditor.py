@@ -12,7 +12,7 @@ from sheratan.engine.decider import Decider
 from sheratan.engine.state import State
 from sheratan.kernel.chain import Head
 from sheratan.simulation.batches import drawn_in
-from sheratan.simulation.beside import retention_faults
+from sheratan.simulation.beside import archive_faults, retention_faults
 from sheratan.simulation.clock import SimulatedClock
 from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.kept_reads import Changes
@@ -203,7 +203,12 @@ class Auditor:
             self._compare_schedules()
             self._compare_records(decided)
             assert self._reader is not None
-            for fault in (*run_faults(self._reader, self.model), *retention_faults(self._reader, self.model)):
+            reader = self._reader
+            for fault in (
+                *run_faults(reader, model),
+                *retention_faults(reader, model),
+                *archive_faults(reader, model, batch),
+            ):
                 self._blame(fault)
 
     def _compare_records(self, decided: _Decided) -> None:

@@ -7,14 +7,17 @@ from fractions import Fraction
 from typing import Any
 
 from sheratan.contracts.principal import DEFAULT_TENANT
+from sheratan.engine.batch import Batch
 from sheratan.engine.blockers import limits_of
+from sheratan.engine.explain import story
 from sheratan.kernel.ledger_facts import transfer_text
 from sheratan.simulation.model import Model
 from sheratan.simulation.model_flow import bounds
+from sheratan.simulation.model_state import TERMINAL
 from sheratan.store.ledger_rows import TransferView
 from sheratan.store.port import Reader
 
-__all__ = ["faults_beside", "retention_faults"]
+__all__ = ["archive_faults", "faults_beside", "retention_faults"]
 
 _ALL = 1 << 32
 
@@ -164,6 +167,18 @@ def retention_faults(reader: Reader, model: Model) -> Iterator[str]:
     numbers = sorted(number for numbers in model.pruned_now.values() for number in numbers)
     if numbers:
         yield from _pruned(reader, model, numbers)
+
+
+def archive_faults(reader: Reader, model: Model, batch: Batch) -> Iterator[str]:
+    """What is open has its whole story in the journal, where a segment was archived in the batch just committed."""
+    if batch.unit.segment is None:
+        return
+    begun = {job.id: "job.submitted" for job in model.jobs.values() if job.state not in TERMINAL}
+    begun |= {run.id: "workflow.started" for run in model.runs.values() if run.is_open}
+    for subject, first in begun.items():
+        told = story(reader, subject).lines[0].type
+        if told != first:
+            yield f"{subject} is open, and its story begins with {told}"
 
 
 def _pruned(reader: Reader, model: Model, numbers: list[int]) -> Iterator[str]:
