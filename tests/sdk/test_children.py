@@ -11,6 +11,8 @@ from pydantic import BaseModel
 
 import sheratan
 from sheratan import ChildFailed, Client, Context, Fatal, JobFailed, Kind, Retryable, StepFailed, job
+from sheratan.contracts.api import GetResults
+from sheratan.contracts.errors import NotFound
 from sheratan.contracts.jobs import JobRecord
 from sheratan.contracts.limits import Limits
 from sheratan.engine.replay import replay
@@ -245,3 +247,28 @@ def test_a_plain_function_spawns_nothing(tmp_path: Path) -> None:
     record, _ = run(tmp_path, parent)
     assert record.error is not None
     assert "only an async handler can spawn jobs" in record.error.message
+
+
+def test_results_are_given_of_jobs_that_have_ended_and_of_those_that_have_not(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with (
+            asyncio.timeout(SECONDS_MAX),
+            sheratan.open(tmp_path / "data", [square, for_ever], drain_seconds=0.0) as client,
+        ):
+            good, bad = await client.submit(square, 3), await client.submit(square, -1)
+            await client.wait(good.id)
+            await client.wait(bad.id)
+            held = await client.submit(square, 4, delay_seconds=3_600.0)
+            call = client._transport.call
+            found = await call(GetResults(ids=(bad.id, held.id, good.id)))
+            assert [(one.id, one.kind, one.state) for one in found] == [
+                (bad.id, "square", "failed"), (held.id, "square", "scheduled"), (good.id, "square", "succeeded"),
+            ]  # fmt: skip
+            assert found[0].error is not None
+            assert [bytes(one.output) for one in found] == [b"null", b"null", b'{"is_":9,"of":3}']
+            last = int(good.id[-1], 16)
+            other = f"{good.id[:-1]}{last ^ 1:x}"
+            with pytest.raises(NotFound, match=other):
+                await call(GetResults(ids=(bad.id, other)))
+
+    asyncio.run(main())

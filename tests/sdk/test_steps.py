@@ -6,8 +6,9 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from pydantic import BaseModel
@@ -15,6 +16,7 @@ from pydantic import BaseModel
 import sheratan
 from sheratan import Client, Context, Kind, Retryable, StepFailed, job
 from sheratan.contracts.jobs import JobRecord
+from sheratan.sdk.step_output import StepOutput
 
 SECONDS_MAX = 60
 
@@ -411,3 +413,17 @@ def test_steps_of_many_jobs_are_recorded_together(tmp_path: Path) -> None:
             assert len(counts) == 500
 
     asyncio.run(scenario())
+
+
+class Clerk:
+    """Somebody whose methods are steps."""
+
+    async def number(self) -> Annotated[int, ["unhashable, so that nothing but the function tells it apart"]]:
+        """A number."""
+        return 1
+
+
+def test_what_a_function_says_that_it_returns_is_read_once() -> None:
+    clerk = Clerk()
+    assert StepOutput.of(clerk.number) is StepOutput.of(clerk.number)
+    assert StepOutput.of(Clerk().number) is StepOutput.of(partial(clerk.number))

@@ -38,7 +38,11 @@ def check_json(value: Any, field: str = "") -> bool:
     True when it holds nothing but text, integers, truth values and ASCII keys: then any encoder that sorts keys
     writes it as RFC 8785 asks.
     """
-    return _check(value, field, 0)
+    try:
+        return _check(value, 0)
+    except InvalidInput as refusal:
+        refusal.field = f"{field}{refusal.field or ''}" or "/"
+        raise
 
 
 def pointer(field: str, step: str | int) -> str:
@@ -46,33 +50,38 @@ def pointer(field: str, step: str | int) -> str:
     return f"{field}/{_escaped(str(step))}"
 
 
-def _check(value: Any, field: str, depth: int) -> bool:
+def _check(value: Any, depth: int) -> bool:
+    """As check_json; the pointer in a refusal is written on the way back, as most values have nothing wrong in them."""
     kind = type(value)
     if kind is str or kind is bool or value is None:
         return True
     check = _CHECKS.get(kind)
     if check is None:
-        raise InvalidInput(f"{kind.__name__} is not a JSON value", field=field or "/")
-    return check(value, field, depth)
+        raise InvalidInput(f"{kind.__name__} is not a JSON value")
+    return check(value, depth)
 
 
-def _check_float(value: float, field: str, depth: int) -> bool:
+def _check_float(value: float, depth: int) -> bool:
     if math.isfinite(value):
         return False
-    raise InvalidInput("NaN and Infinity are not JSON", field=field or "/")
+    raise InvalidInput("NaN and Infinity are not JSON")
 
 
-def _check_integer(value: int, field: str, depth: int) -> bool:
+def _check_integer(value: int, depth: int) -> bool:
     if -INTEGER_MAX <= value <= INTEGER_MAX:
         return True
-    raise InvalidInput("an integer beyond 2^53 - 1 loses digits in JSON; send it as text", field=field or "/")
+    raise InvalidInput("an integer beyond 2^53 - 1 loses digits in JSON; send it as text")
 
 
-def _check_list(value: Sequence[Any], field: str, depth: int) -> bool:
-    _check_depth(field, depth)
+def _check_list(value: Sequence[Any], depth: int) -> bool:
+    _check_depth(depth)
     plain = True
-    for index, item in enumerate(value):
-        plain &= _check(item, f"{field}/{index}", depth + 1)
+    for place, item in enumerate(value):
+        try:
+            plain &= _check(item, depth + 1)
+        except InvalidInput as refusal:
+            refusal.field = f"/{place}{refusal.field or ''}"
+            raise
     return plain
 
 
@@ -81,24 +90,28 @@ def _escaped(key: str) -> str:
     return key.replace("~", "~0").replace("/", "~1") if "~" in key or "/" in key else key
 
 
-def _check_dict(value: dict[Any, Any], field: str, depth: int) -> bool:
-    _check_depth(field, depth)
+def _check_dict(value: dict[Any, Any], depth: int) -> bool:
+    _check_depth(depth)
     plain = True
     for key, item in value.items():
         if type(key) is not str:
-            raise InvalidInput(f"key {key!r} is not text", field=field or "/")
+            raise InvalidInput(f"key {key!r} is not text")
         # Beyond ASCII, UTF-16 order (RFC 8785 section 3.2.3) and code point order may differ.
         plain &= key.isascii()
-        plain &= _check(item, f"{field}/{_escaped(key)}", depth + 1)
+        try:
+            plain &= _check(item, depth + 1)
+        except InvalidInput as refusal:
+            refusal.field = f"/{_escaped(key)}{refusal.field or ''}"
+            raise
     return plain
 
 
-def _check_depth(field: str, depth: int) -> None:
+def _check_depth(depth: int) -> None:
     if depth >= DEPTH_MAX:
-        raise InvalidInput(f"nested deeper than {DEPTH_MAX} levels", field=field or "/")
+        raise InvalidInput(f"nested deeper than {DEPTH_MAX} levels")
 
 
-_CHECKS: Final[dict[type, Callable[[Any, str, int], bool]]] = {
+_CHECKS: Final[dict[type, Callable[[Any, int], bool]]] = {
     int: _check_integer,
     float: _check_float,
     list: _check_list,

@@ -20,6 +20,7 @@ from sheratan.kernel.dead_letters import POISON
 from sheratan.store.approval_rows import ApprovalAct, ApprovalRow
 from sheratan.store.partition_rows import PartitionRow, lane_in, partition_of
 from sheratan.store.rows import (
+    TIMER_WAIT,
     Blocked,
     FailedRow,
     JobRow,
@@ -35,7 +36,7 @@ from sheratan.store.rows import (
     wait_key,
 )
 from sheratan.store.run_rows import RunResult
-from sheratan.store.unit import Unit, state_of
+from sheratan.store.unit import Unit
 
 __all__ = ["Batch"]
 
@@ -309,9 +310,9 @@ class Batch:
 
     def _may_wait(self, before: Location | None, number: int) -> bool:
         """Whether there may be waits or signals of a job: a handler that was woken has recorded what it waited for."""
-        if number in self.state.signalled or number in self.state.blocking or state_of(before) == "waiting":
+        if number in self.state.signalled or number in self.state.blocking or getattr(before, "steps", 0):
             return True
-        return bool(getattr(before, "steps", 0))
+        return type(before) is Timer and before.what == TIMER_WAIT
 
     def _forget_waits(self, number: int) -> None:
         """A job has ended: what its handler waited for, and signals that it has not received, are of no use."""

@@ -72,11 +72,11 @@ def _look_at(batch: Batch, row: ScheduleRow, enough: int) -> None:
     except InvalidInput as refusal:
         _postpone(batch, row, {"due_us": batch.at_us + _LATER_US, "reason": str(refusal)})
         return
-    due = _due_firings(batch, row, known)
+    due, after = _due_firings(batch, row, known)
+    following = None if after is None else after.instant_us
     if not due.firings:
         # The rules of its time zone were changed meanwhile.
-        due_us = _instant(known.timetable.next_after(row.after_us))
-        _postpone(batch, row, {"due_us": due_us, "reason": "its time zone has other rules now"})
+        _postpone(batch, row, {"due_us": following, "reason": "its time zone has other rules now"})
         return
     given = {
         "due": [list(firing) for firing in due.firings],
@@ -90,23 +90,27 @@ def _look_at(batch: Batch, row: ScheduleRow, enough: int) -> None:
     chosen = due.firings[len(due.firings) - len(verdict.chosen) :]
     # Those that are made up for are the newest of those that were missed.
     assert [firing.id for firing in chosen] == verdict.chosen
-    following = _instant(known.timetable.next_after(due.firings[-1].instant_us))
     if due.more or due.firings[0].instant_us < batch.at_us - _TOLERANCE_US:
         row = _note_missed(batch, row, chosen, (due.firings[-1].instant_us, following), (given, verdict))
     if chosen:
         _fire_all(batch, _Work(row, known, _whose(row), enough), chosen, following)
 
 
-def _due_firings(batch: Batch, row: ScheduleRow, known: Definition) -> Firings:
-    """The firings that are due, oldest first; of many, all on time and as many missed ones as may be made up for."""
-    first = known.timetable.next_after(row.after_us)
+def _due_firings(batch: Batch, row: ScheduleRow, known: Definition) -> tuple[Firings, Firing | None]:
+    """The firings that are due, oldest first, and the one after them.
+
+    Of many that are due, all on time and as many missed ones as may be made up for.
+    """
+    timetable = known.timetable
+    first = timetable.next_after(row.after_us)
     if first is None or first.instant_us > batch.at_us:
-        return Firings((), False)
-    second = known.timetable.next_after(first.instant_us)
+        return Firings((), False), first
+    second = timetable.next_after(first.instant_us)
     if second is None or second.instant_us > batch.at_us:
-        return Firings((first,), False)
+        return Firings((first,), False), second
     made_up_max = known.schedule.missed_max if known.schedule.missed == "all" else 1
-    return known.timetable.last_between(row.after_us, batch.at_us, _ON_TIME_MAX + made_up_max)
+    found = timetable.last_between(row.after_us, batch.at_us, _ON_TIME_MAX + made_up_max)
+    return found, timetable.next_after(found.firings[-1].instant_us)
 
 
 def _note_missed(
@@ -250,7 +254,3 @@ def _postpone(batch: Batch, row: ScheduleRow, data: dict[str, Any], **more: Any)
 def _whose(row: ScheduleRow) -> Principal:
     """The engine acts, for whoever gave the schedule its definition."""
     return Principal(actor=ENGINE.actor, auth=ENGINE.auth, on_behalf_of=row.on_behalf_of, tenant=row.tenant)
-
-
-def _instant(firing: Firing | None) -> int | None:
-    return None if firing is None else firing.instant_us

@@ -23,7 +23,8 @@ __all__ = ["submit"]
 
 def submit(batch: Batch, command: SubmitGated, by: Principal) -> Receipt:
     """Take a job in, or not, as its gate says."""
-    by = submitting_job(batch, command, by)
+    if command.by_job is not None:
+        by = submitting_job(batch, command, by)
     check_room(batch, (command.job,), by)
     gate = command.gate
     key = (by.tenant, command.job.kind, gate.what, bytes.fromhex(gate.key))

@@ -82,7 +82,7 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
 
 def submit(batch: Batch, command: Submit, by: Principal) -> list[Receipt]:
     """Take the jobs in, all or none, and return a receipt for each."""
-    by = submitting_job(batch, command, by)
+    by = by if command.by_job is None else submitting_job(batch, command, by)
     planned = plan_jobs(batch, command, by)
     first = batch.unit.next_number
     receipts = take_in_planned(batch, planned, by)

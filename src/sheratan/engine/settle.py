@@ -28,7 +28,8 @@ _SEED_BITS = 52
 def settle_reports(batch: Batch, command: Settle, by: Principal) -> list[bool]:
     """Apply reports and say of each whether it counted; a stale fence changes nothing."""
     for report in command.reports:
-        check_waits(batch, report)
+        if report.waits:
+            check_waits(batch, report)
     session = batch.state.sessions.get(command.session)
     if session is not None:
         # The slots of a lease call that still waits grow by what has just been freed.

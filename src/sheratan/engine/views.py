@@ -21,7 +21,7 @@ from sheratan.engine.proposal_views import use_of
 from sheratan.engine.run_views import with_node
 from sheratan.engine.state import State
 from sheratan.kernel.words import count
-from sheratan.store.partition_rows import partition_of
+from sheratan.store.partition_rows import lane_of, partition_of
 from sheratan.store.port import JobView, Reader
 from sheratan.store.rows import (
     CODE_CHANGED,
@@ -163,21 +163,41 @@ def after_results(reader: Reader, request: AfterResults) -> list[JobResult]:
     """How the jobs that a job ran after have ended."""
     view = find_view(reader, request.id)
     numbers = reader.after(view.job.number)[request.start : request.start + request.limit]
-    views = map(reader.view, numbers)
-    return [_result(reader, parent) for parent in views if parent is not None]
+    views = _views(reader, numbers)
+    return [_result(reader, views[number]) for number in numbers if number in views]
 
 
 def job_results(reader: Reader, request: GetResults) -> list[JobResult]:
     """How these jobs have ended; fewer than asked for where they are large."""
     found: list[JobResult] = []
     size = 0
-    for text in request.ids:
-        result = _result(reader, find_view(reader, text))
+    numbers = [look_up_job_id(text).number for text in request.ids]
+    views = _views(reader, numbers)
+    for number, text in zip(numbers, request.ids, strict=True):
+        view = views.get(number)
+        if view is None or job_id(view.job) != text:
+            raise absent(reader, text)
+        result = _result(reader, view)
         size += len(bytes(result.output))
         if found and size > _PAGE_BYTES_MAX:
             break
         found.append(result)
     return found
+
+
+def _views(reader: Reader, numbers: list[int]) -> dict[int, JobView]:
+    """These jobs as they stand, as far as they exist. Nearly all have ended, so those are read together."""
+    ended = {row.number: row for row in reader.results(numbers)}
+    lanes = {lane.lane: lane for lane in reader.lanes()}
+    views = {
+        job.number: JobView(job, lanes[lane_of(job.lane)], ended[job.number])
+        for job in reader.jobs(list(ended))
+    }
+    for number in numbers:
+        view = None if number in views else reader.view(number)
+        if view is not None:
+            views[number] = view
+    return views
 
 
 def _result(reader: Reader, view: JobView) -> JobResult:

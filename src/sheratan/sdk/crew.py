@@ -229,7 +229,8 @@ class Crew:
         kind = self._kinds[assignment.kind, assignment.version]
         steps = None
         try:
-            steps = attempt.steps = await self._steps(kind, attempt)
+            if self._mode == "async" and kind.takes_context:
+                steps = attempt.steps = await self._steps(attempt)
             output = await self._call(kind, self._arguments(kind, attempt, steps))
             if steps is not None:
                 steps.finish()
@@ -239,19 +240,15 @@ class Crew:
                 raise
             return _stopped(assignment, steps)
         except (Exception, SystemExit) as error:
-            if steps is not None and (steps.failure or steps.is_parked):
-                return _stopped(assignment, steps)
             # A handler that exits, as some libraries do, ends its attempt and not this program.
-            return failed(assignment, error)
+            return _ended_by(error, assignment, steps)
         finally:
             if steps is not None:
                 steps.close()
         return Report(number=assignment.number, fence=assignment.fence, outcome="succeeded", output=value)
 
-    async def _steps(self, kind: Kind[Any, Any], attempt: _Attempt) -> Steps | None:
+    async def _steps(self, attempt: _Attempt) -> Steps:
         """The steps of an attempt, with those that earlier ones have recorded."""
-        if self._mode != "async" or not kind.takes_context:
-            return None
         task = asyncio.current_task()
         assert task is not None
         recorded = await self._recorded(attempt.assignment)
@@ -342,6 +339,13 @@ class Crew:
     def _free(self, count: int) -> None:
         self._busy -= count
         self._freed.set()
+
+
+def _ended_by(error: Exception | SystemExit, assignment: Assignment, steps: Steps | None) -> Report:
+    """The report of an attempt that an error has ended; what its steps have come to counts more."""
+    if steps is not None and (steps.failure or steps.is_parked):
+        return _stopped(assignment, steps)
+    return failed(assignment, error)
 
 
 def _stopped(assignment: Assignment, steps: Steps) -> Report:

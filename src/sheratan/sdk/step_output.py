@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator
+from types import FunctionType
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import msgspec
 from pydantic import (
@@ -46,20 +48,17 @@ class StepOutput:
     @staticmethod
     def of(function: Callable[..., Any]) -> StepOutput:
         """What a function gives. Raises Fatal, before it is run, when nothing can be made of the type that it names."""
-        inner = function
+        inner: Any = function
         while isinstance(inner, functools.partial):
             inner = inner.func
-        if not getattr(inner, "__annotations__", None):
-            return _PLAIN
-        try:
-            wanted = inspect.get_annotations(inner, eval_str=True).get("return", Any)
-        except (TypeError, NameError, AttributeError) as error:
-            raise Fatal(f"the type that a step returns cannot be read: {error}") from error
-        try:
-            return _of_type(wanted)
-        except TypeError:
-            # Not hashable, as Annotated with a list in it.
-            return _make(wanted)
+        # A bound method is another object each time that it is asked for.
+        inner = getattr(inner, "__func__", inner)
+        if not isinstance(inner, FunctionType):
+            return _read_annotation(inner)
+        known = _known.get(inner)
+        if known is None:
+            known = _known[inner] = _read_annotation(inner)
+        return known
 
     def dump(self, output: Any) -> bytes:
         """An output as JSON; InvalidOutput when it is of another type, or no JSON value."""
@@ -78,6 +77,24 @@ class StepOutput:
             return self._adapter.validate_json(bytes(data))
         except ValidationError as error:
             raise Unreadable(_places(error, self._adapter)) from error
+
+
+_known: Final[WeakKeyDictionary[FunctionType, StepOutput]] = WeakKeyDictionary()
+"""Of functions that were steps before: evaluating an annotation takes longer than recording a step."""
+
+
+def _read_annotation(function: Any) -> StepOutput:
+    if not getattr(function, "__annotations__", None):
+        return _PLAIN
+    try:
+        wanted = inspect.get_annotations(function, eval_str=True).get("return", Any)
+    except (TypeError, NameError, AttributeError) as error:
+        raise Fatal(f"the type that a step returns cannot be read: {error}") from error
+    try:
+        return _of_type(wanted)
+    except TypeError:
+        # Not hashable, as Annotated with a list in it.
+        return _make(wanted)
 
 
 def _places(error: ValidationError, adapter: TypeAdapter[Any]) -> tuple[str, ...]:

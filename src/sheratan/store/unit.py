@@ -189,7 +189,10 @@ class Unit(RunChanges, KeptChanges):
             # A change of state without an entry of this very unit would be a change nobody can explain.
             position = after.entry - self.first_seq
             assert position >= 0
-            check_transition(state_of(before), state_of(after), self.entries[position].type)
+            # Looked up here, as nearly every job makes three moves and a call takes longer.
+            source = _STATES.get(type(before)) or state_of(before)
+            target = _STATES.get(type(after)) or state_of(after)
+            check_transition(source, target, self.entries[position].type)
         self.moves[number] = (before if known is None else known[0], after)
 
     def location(self, number: int) -> Location | None:
