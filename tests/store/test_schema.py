@@ -209,6 +209,11 @@ def test_a_database_of_the_first_schema_keeps_its_pages_and_goes_on(tmp_path: Pa
         "proposal_member",
         "proposal_made",
         "fold_state",
+        "ledger_account",
+        "ledger_balance",
+        "ledger_transfer",
+        "ledger_pending",
+        "ledger_resolved",
     ):
         connection.execute(f"DROP TABLE {table}")
     connection.execute("DROP TRIGGER page_is_deleted_once_archived")
