@@ -1,0 +1,1 @@
+SELECT * FROM ledger_account WHERE number = ?

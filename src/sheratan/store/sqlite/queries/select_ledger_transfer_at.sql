@@ -1,0 +1,1 @@
+SELECT id FROM ledger_transfer WHERE number = ?
