@@ -56,6 +56,7 @@ def archived_data(archived_file: Path, tmp_path: Path) -> Path:
     return copied(archived_file, tmp_path)
 
 
+@pytest.fixture(scope="session")
 def ledger_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _file_of(tmp_path_factory, "ledger", booked)
 
