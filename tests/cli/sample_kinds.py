@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from sheratan import Context, Fatal, Retryable, job
+from sheratan import Context, Fatal, Proposal, ProposalBudget, Retryable, job
 
 
 class Sum(BaseModel):
@@ -92,3 +92,13 @@ async def pay(ctx: Context, given: Payment) -> str:
 async def collector() -> list[int]:
     """How the process's garbage collector is set."""
     return list(gc.get_threshold())
+
+
+@job(proposals=ProposalBudget(jobs_max=7, depth_max=2))
+async def planner(ctx: Context) -> int:
+    """Propose a job, and one that can be none; go on once somebody says so."""
+    wanted = [Proposal(kind="add", input={"left": 1}), Proposal(kind="subtract", input={"left": 1})]
+    outcome = await ctx.propose(wanted)
+    [found] = await ctx.gather(*outcome.accepted)
+    await ctx.wait_signal("go")
+    return found

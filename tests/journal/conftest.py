@@ -13,6 +13,7 @@ from tests.journal.world import World, eventful, with_runs
 from tests.journal.world_archive import archived_jobs
 from tests.journal.world_gates import jobs_through_gates
 from tests.journal.world_ledger import booked
+from tests.journal.world_proposals import jobs_that_propose
 from tests.journal.world_retention import pruned_jobs
 
 
@@ -65,6 +66,17 @@ def ledger_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ledger_data(ledger_file: Path, tmp_path: Path) -> Path:
     """A data file of one's own, with accounts, and transfers of every phase and in every state."""
     return copied(ledger_file, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def proposals_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _file_of(tmp_path_factory, "proposals", jobs_that_propose)
+
+
+@pytest.fixture
+def proposals_data(proposals_file: Path, tmp_path: Path) -> Path:
+    """A data file of one's own, with jobs that have proposed others, and trees that go on."""
+    return copied(proposals_file, tmp_path)
 
 
 @pytest.fixture

@@ -31,10 +31,16 @@ def tenant_data(tmp_path: Path) -> Path:
 
 
 def test_journals_with_every_type_of_entry_verify_and_count_them(
-    data: Path, runs_data: Path, archived_data: Path, gates_data: Path, ledger_data: Path, tenant_data: Path
+    data: Path,
+    runs_data: Path,
+    archived_data: Path,
+    gates_data: Path,
+    ledger_data: Path,
+    proposals_data: Path,
+    tenant_data: Path,
 ) -> None:
     counted = set()
-    for path in (data, runs_data, archived_data, gates_data, ledger_data, tenant_data):
+    for path in (data, runs_data, archived_data, gates_data, ledger_data, proposals_data, tenant_data):
         found = checked(path)
         assert found.problems == []
         assert found.ok

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from sheratan.contracts.errors import LimitReached, LostLease
 from sheratan.contracts.principal import Principal
 from sheratan.engine.batch import Batch
-from sheratan.engine.commands import Submit, SubmitGated
 from sheratan.engine.state import Held
 from sheratan.engine.trees import find_member, join
 
@@ -22,11 +21,11 @@ def find_running(batch: Batch, number: int, fence: int | None) -> Held:
     return held
 
 
-def submitting_job(batch: Batch, command: Submit | SubmitGated, by: Principal) -> Principal:
+def submitting_job(batch: Batch, by_job: int | None, fence: int | None, by: Principal) -> Principal:
     """Who submits: a running job is known by its fence, and acts on behalf of whoever runs its worker."""
-    if command.by_job is None:
+    if by_job is None:
         return by
-    held = find_running(batch, command.by_job, command.fence)
+    held = find_running(batch, by_job, fence)
     return Principal(actor=held.id, auth="lease", on_behalf_of=by.on_behalf_of, tenant=by.tenant)
 
 

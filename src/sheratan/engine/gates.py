@@ -23,8 +23,7 @@ __all__ = ["submit"]
 
 def submit(batch: Batch, command: SubmitGated, by: Principal) -> Receipt:
     """Take a job in, or not, as its gate says."""
-    if command.by_job is not None:
-        by = submitting_job(batch, command, by)
+    by = submitting_job(batch, command.by_job, command.fence, by)
     check_room(batch, (command.job,), by)
     gate = command.gate
     key = (by.tenant, command.job.kind, gate.what, bytes.fromhex(gate.key))

@@ -40,14 +40,14 @@ __all__ = [
     "Receipt",
     "Source",
     "check_room",
+    "plan_all",
     "plan_firing",
-    "plan_jobs",
     "refuse",
     "submit",
     "submit_firing",
     "submit_node_job",
     "submit_one",
-    "take_in_planned",
+    "take_in",
 ]
 
 Receipt = tuple[str, bool]
@@ -82,37 +82,30 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
 
 def submit(batch: Batch, command: Submit, by: Principal) -> list[Receipt]:
     """Take the jobs in, all or none, and return a receipt for each."""
-    by = by if command.by_job is None else submitting_job(batch, command, by)
-    planned = plan_jobs(batch, command, by)
-    first = batch.unit.next_number
-    receipts = take_in_planned(batch, planned, by)
-    if command.by_job is not None and batch.state.trees:
-        join_tree(batch, command.by_job, range(first, batch.unit.next_number))
-    return receipts
-
-
-def plan_jobs(batch: Batch, command: Submit, by: Principal) -> list[Plan | str]:
-    """What admission says of jobs, or raise: every job is looked at before the first one is taken in."""
+    source = _NOWHERE
+    if command.by_job is not None:
+        by, source = submitting_job(batch, command.by_job, command.fence, by), Source(by_job=command.by_job)
     check_room(batch, command.jobs, by)
-    source = _NOWHERE if command.by_job is None else Source(by_job=command.by_job)
-    planned = _plan_all(batch, command.jobs, by, source)
+    # Every job is looked at before the first one is taken in.
+    planned = plan_all(batch, command.jobs, by, source)
     if command.by_job is not None:
         count_fan_out(batch, command.by_job, sum(not isinstance(plan, str) for plan in planned))
-    return planned
-
-
-def take_in_planned(
-    batch: Batch, planned: Sequence[Plan | str], by: Principal, cause: int | None = None
-) -> list[Receipt]:
-    """Take the jobs in that admission lets in, because of an entry that led to them."""
+    first = batch.unit.next_number
     receipts: list[Receipt] = []
     for plan in planned:
         if isinstance(plan, str):
             receipts.append((plan, True))
         else:
             job = _make(batch, plan, by)
-            receipts.append((_take_in(batch, plan, job, by, cause), False))
+            receipts.append((_take_in(batch, plan, job, by, plan.source.cause), False))
+    if command.by_job is not None and batch.state.trees:
+        join_tree(batch, command.by_job, range(first, batch.unit.next_number))
     return receipts
+
+
+def take_in(batch: Batch, plan: Plan, by: Principal, cause: int) -> str:
+    """Take in a job that admission lets in, because of an entry that led to it; returns its id."""
+    return _take_in(batch, plan, _make(batch, plan, by), by, cause)
 
 
 def check_room(batch: Batch, jobs: Sequence[NewJob], by: Principal) -> None:
@@ -125,7 +118,7 @@ def check_room(batch: Batch, jobs: Sequence[NewJob], by: Principal) -> None:
             break
 
 
-def _plan_all(batch: Batch, jobs: tuple[NewJob, ...], by: Principal, source: Source) -> list[Plan | str]:
+def plan_all(batch: Batch, jobs: tuple[NewJob, ...], by: Principal, source: Source) -> list[Plan | str]:
     """For each job its plan, or the id of the job that its key made before."""
     planned: list[Plan | str] = []
     coming: dict[str, int] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -10,10 +11,10 @@ from msgspec.structs import replace
 from sheratan.contracts.principal import Principal
 from sheratan.contracts.proposals import ProposalAnswer, Rejection
 from sheratan.engine.batch import Batch
-from sheratan.engine.by_jobs import find_running, submitting_job
+from sheratan.engine.by_jobs import count_fan_out, find_running, submitting_job
 from sheratan.engine.children import find_known
-from sheratan.engine.commands import NewJob, NewStep, Propose, Submit
-from sheratan.engine.intake import Receipt, plan_jobs, take_in_planned
+from sheratan.engine.commands import NewJob, NewStep, Propose
+from sheratan.engine.intake import Plan, Source, check_room, plan_all, take_in
 from sheratan.engine.runs import OpenRun
 from sheratan.engine.state import Held
 from sheratan.engine.steps import write_step
@@ -36,21 +37,20 @@ def propose(batch: Batch, command: Propose, by: Principal) -> ProposalAnswer:
     member = member or MemberRow(command.number, tree.root, 0, 0, 0)
     given = _given(batch, command, tree, member)
     verdict = decide_proposals(given)
-    asked = Submit(jobs=_accepted(command, verdict), by_job=command.number, fence=command.fence)
-    submitter = submitting_job(batch, asked, by)
+    jobs, submitter = _accepted(command, verdict), submitting_job(batch, command.number, command.fence, by)
     # What may refuse the call comes before its first entry.
-    planned = plan_jobs(batch, asked, submitter)
+    planned = _plan(batch, command, jobs, submitter)
     entry = _record(batch, held, tree.jobs + len(planned), decision(PROPOSE, given, verdict), by)
     first = batch.unit.next_number
-    receipts = take_in_planned(batch, planned, submitter, entry)
+    ids = [take_in(batch, plan, submitter, entry) for plan in planned]
     if tree.members == 0:
         batch.state.trees += 1
         tree = tree._replace(members=1)
-    _keep(batch, tree, member._replace(fruitless=verdict.chosen["fruitless"]), asked.jobs, first)
+    _keep(batch, tree, member._replace(fruitless=verdict.chosen["fruitless"]), jobs, first)
     if tree.run:
         batch.unit.run_mentions.append((tree.run, entry))
         _count_in_runs(batch, tree.run, len(planned))
-    answer = _answer(command, given, verdict, receipts)
+    answer = _answer(command, given, verdict, iter(ids))
     _write(batch, command, answer, by)
     return answer
 
@@ -109,6 +109,14 @@ def _accepted(command: Propose, verdict: Verdict) -> tuple[NewJob, ...]:
     return tuple(job for (_, job), code in decided if code == ACCEPTED and not isinstance(job, Rejection))
 
 
+def _plan(batch: Batch, command: Propose, jobs: tuple[NewJob, ...], by: Principal) -> list[Plan]:
+    check_room(batch, jobs, by)
+    planned = plan_all(batch, jobs, by, Source(by_job=command.number))
+    count_fan_out(batch, command.number, len(planned))
+    # None of them has a key, so none is there already.
+    return [plan for plan in planned if not isinstance(plan, str)]
+
+
 def _record(batch: Batch, held: Held, jobs: int, record: dict[str, Any], by: Principal) -> int:
     lease = held.lease
     entry = batch.unit.record(
@@ -140,11 +148,8 @@ def _with_above(run: OpenRun | None) -> tuple[OpenRun, ...]:
     return () if run is None else (run, *run.above())
 
 
-def _answer(
-    command: Propose, given: dict[str, Any], verdict: Verdict, receipts: list[Receipt]
-) -> ProposalAnswer:
+def _answer(command: Propose, given: dict[str, Any], verdict: Verdict, ids: Iterator[str]) -> ProposalAnswer:
     """What the job is told. Why its kind does not take an input stands here alone: the journal holds no inputs."""
-    ids = iter([public_id for public_id, _ in receipts])
     reasons = iter([Rejection(code=code, because=text) for _, code, text in verdict.rejected or ()])
     verdicts: list[str | Rejection] = []
     for (_, job), code in zip(command.proposals, verdict.chosen["verdicts"], strict=True):

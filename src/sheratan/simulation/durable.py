@@ -217,14 +217,15 @@ class Durable:
         """Propose jobs, as one that plans: some of them again and again, some of no kind; wait for those it gets."""
         number = self._given.number // 4
         budget = ProposalBudget(
-            jobs_max=(2, 25, 4)[number % 3],
+            jobs_max=(1, 25, 4)[number % 3],
             depth_max=(1, 5, 2)[number // 3 % 3],
             wall_seconds_max=(300.0, 5.0)[number // 2 % 2],
             stalls_after=(3, 2, 1)[number % 5 % 3],
         )
         for call in range(3):
             key = f"{PROPOSED}/{steps.occurrence_of(PROPOSED) + 1}"
-            wanted = [(number + turn + call * nr) % 5 for nr in range(1 + number % 3)]
+            spread = call + number % 2
+            wanted = [(number + turn + spread * nr) % 5 for nr in range(1 + number // 2 % 3)]
             kinds = ["ghost" if (number + call) % 5 == nr else CHILD_KIND for nr in range(len(wanted))]
             pairs = zip(kinds, wanted, strict=True)
             answer = await steps.propose(
