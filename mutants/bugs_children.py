@@ -20,7 +20,7 @@ BUGS: Final = (
         "jobs are submitted and the step that says so is not recorded: the next attempt submits them again",
         "safety",
         "E1",
-        (Change(_CHILDREN, "    write_step(batch, held, step, by)\n", ""),),
+        (Change(_CHILDREN, "    write_answer(batch, command, ids, by)\n", ""),),
     ),
     Bug(
         "spawn-under-any-fence",

@@ -152,7 +152,13 @@ BUGS: Final = (
         "jobs that were proposed go on when the job that has proposed them has succeeded",
         "safety",
         "docs/how-to/follow-up-jobs.md",
-        (Change(_CHILDREN, "if row.name != PROPOSED and not also_spawned:", "if not also_spawned:"),),
+        (
+            Change(
+                _CHILDREN,
+                'if not has_proposed and result.state == "succeeded":',
+                'if result.state == "succeeded":',
+            ),
+        ),
     ),
     Bug(
         "proposals-that-come-again-are-made-again",

@@ -247,7 +247,7 @@ def test_what_was_proposed_is_cancelled_with_the_end_of_its_proposer(world: Worl
     assert [world.state_of(one) for one in (job, queued)] == [end, "cancelled"]
     assert [stop.number for stop in world.stops] == [held.number]
     assert world.state_of(spawned) == ("queued" if end == "succeeded" else "cancelled")
-    assert job in world.last("job.cancel_requested").data["reason"]
+    assert f"{job}, which had proposed it, " in world.last("job.cancel_requested").data["reason"]
     world.settle(held, "cancelled")
     assert trees(world) == ((1, 1, 2) if end == "succeeded" else (0, 0, 0))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sheratan import Context, Kind, job, testing
+from sheratan import Context, Kind, Proposal, job, testing
 from sheratan.contracts.errors import InvalidInput
 from tests.testing import sample_kinds as kinds
 
@@ -30,6 +30,27 @@ def buying(bank: Bank) -> Kind[str, str]:
         return charged
 
     return buy
+
+
+@job
+async def measure(what: str) -> int:
+    return len(what)
+
+
+@job
+async def planner(ctx: Context) -> list[int]:
+    wanted = [Proposal(kind="measure", input=what) for what in ("ice", "steam", "ice")]
+    outcome = await ctx.propose(wanted)
+    return [*await ctx.gather(*outcome.accepted), len(outcome.rejected)]
+
+
+def test_a_handler_that_proposes_jobs_bears_a_crash_anywhere() -> None:
+    async def plan(world: testing.World) -> tuple[list[int], int]:
+        found = await world.client.run(planner)
+        return found, len((await world.client.jobs()).items)
+
+    points = testing.crash_everywhere([planner, measure], plan)
+    assert ("spawn:(proposed)", "after") in [(point.name, point.when) for point in points]
 
 
 class Shop:

@@ -22,7 +22,7 @@ from sheratan.engine.state import Held
 from sheratan.engine.steps import find_recorded, write_step
 from sheratan.store.rows import JobRow, Result, StepRow
 
-__all__ = ["cancel_children", "find_known", "spawn"]
+__all__ = ["cancel_children", "find_known", "spawn", "write_answer"]
 
 _ENDED: Final = {"succeeded": "has succeeded", "failed": "has failed", "cancelled": "was cancelled"}
 
@@ -35,16 +35,23 @@ def spawn(batch: Batch, command: Spawn, by: Principal) -> list[str]:
         return msgspec.json.decode(known, type=list[str])
     receipts = submit(batch, Submit(jobs=command.jobs, by_job=command.number, fence=command.fence), by)
     ids = [public_id for public_id, _ in receipts]
+    write_answer(batch, command, ids, by)
+    return ids
+
+
+def write_answer(
+    batch: Batch, command: Spawn | Propose, answer: list[str] | ProposalAnswer, by: Principal
+) -> None:
+    """Record what a call has come to as the step that it is."""
     step = NewStep(
         number=command.number,
         fence=command.fence,
         step=command.step,
         name=command.name,
         occurrence=command.occurrence,
-        output=msgspec.json.encode(ids),
+        output=msgspec.json.encode(answer),
     )
-    write_step(batch, held, step, by)
-    return ids
+    write_step(batch, batch.state.held[command.number], step, by)
 
 
 def find_known(batch: Batch, held: Held, command: Spawn | Propose) -> bytes | None:
@@ -63,24 +70,23 @@ def cancel_children(batch: Batch, parent: JobRow, result: Result) -> None:
 
     When it has not succeeded, neither are the jobs that it has spawned.
     """
-    reason = f"{job_id(parent)}, which had spawned it, {_ENDED[result.state]}"
-    for job in _spawned(batch, parent, also_spawned=result.state != "succeeded"):
-        if type(batch.locate(job)) is not Result:
-            cancel_job(batch, job, ENGINE, reason, result.entry)
-
-
-def _spawned(batch: Batch, parent: JobRow, *, also_spawned: bool) -> Iterator[JobRow]:
-    """The jobs that were made of a job's proposals and, if they are asked for, those that it has spawned.
-
-    One that was there before, under its key, is none of them; it may have been pruned.
-    """
     for row in _spawn_steps(batch, parent.number):
-        if row.name != PROPOSED and not also_spawned:
+        has_proposed = row.name == PROPOSED
+        if not has_proposed and result.state == "succeeded":
             continue
-        for number in [parse_job_id(text).number for text in _ids(batch, row)]:
-            job = batch.jobs([number]).get(number)
-            if job is not None and job.submitted_by == parent.number:
-                yield job
+        how = "proposed" if has_proposed else "spawned"
+        reason = f"{job_id(parent)}, which had {how} it, {_ENDED[result.state]}"
+        for job in _spawned(batch, parent, row):
+            if type(batch.locate(job)) is not Result:
+                cancel_job(batch, job, ENGINE, reason, result.entry)
+
+
+def _spawned(batch: Batch, parent: JobRow, row: StepRow) -> Iterator[JobRow]:
+    """The jobs of a step. One that was there before, under its key, is none of them; it may have been pruned."""
+    for number in [parse_job_id(text).number for text in _ids(batch, row)]:
+        job = batch.jobs([number]).get(number)
+        if job is not None and job.submitted_by == parent.number:
+            yield job
 
 
 def _spawn_steps(batch: Batch, number: int) -> list[StepRow]:

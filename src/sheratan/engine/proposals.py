@@ -12,12 +12,11 @@ from sheratan.contracts.principal import Principal
 from sheratan.contracts.proposals import ProposalAnswer, Rejection
 from sheratan.engine.batch import Batch
 from sheratan.engine.by_jobs import count_fan_out, find_running, submitting_job
-from sheratan.engine.children import find_known
-from sheratan.engine.commands import NewJob, NewStep, Propose
+from sheratan.engine.children import find_known, write_answer
+from sheratan.engine.commands import NewJob, Propose
 from sheratan.engine.intake import Plan, Source, check_room, plan_all, take_in
 from sheratan.engine.runs import OpenRun
 from sheratan.engine.state import Held
-from sheratan.engine.steps import write_step
 from sheratan.engine.trees import find_member, find_tree, join
 from sheratan.kernel.proposals import ACCEPTED, PROPOSE, decide_proposals, has_stalled, likeness
 from sheratan.kernel.rules import Verdict, decision
@@ -51,7 +50,7 @@ def propose(batch: Batch, command: Propose, by: Principal) -> ProposalAnswer:
         batch.unit.run_mentions.append((tree.run, entry))
         _count_in_runs(batch, tree.run, len(planned))
     answer = _answer(command, given, verdict, iter(ids))
-    _write(batch, command, answer, by)
+    write_answer(batch, command, answer, by)
     return answer
 
 
@@ -159,15 +158,3 @@ def _answer(command: Propose, given: dict[str, Any], verdict: Verdict, ids: Iter
         reason = next(reasons)
         verdicts.append(job if isinstance(job, Rejection) and job.code == code else reason)
     return ProposalAnswer(verdicts=verdicts, stalled=has_stalled(given, verdict.chosen))
-
-
-def _write(batch: Batch, command: Propose, answer: ProposalAnswer, by: Principal) -> None:
-    step = NewStep(
-        number=command.number,
-        fence=command.fence,
-        step=command.step,
-        name=command.name,
-        occurrence=command.occurrence,
-        output=msgspec.json.encode(answer),
-    )
-    write_step(batch, batch.state.held[command.number], step, by)
