@@ -17,7 +17,7 @@ from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.retention import PreviewRetention, RetentionPreview
 from sheratan.engine.batch import Batch
-from sheratan.engine.commands import Cancel, Discard, ForkRun, KeepJobs, RetryJob, StartDraining
+from sheratan.engine.commands import Cancel, Discard, ForkRun, KeepJobs, RetryJob, StartBulk, StartDraining
 from sheratan.engine.explain import story
 from sheratan.engine.requester import find_requester
 from sheratan.engine.retention_views import list_retention, preview_retention
@@ -308,3 +308,19 @@ def test_there_are_only_so_many_kinds_with_something_set() -> None:
 
 assert issubclass(Pruned, NotFound)
 assert not issubclass(Pruned, Conflict)
+
+
+def test_nobody_finds_a_pruned_job_by_the_key_that_outlives_it(world: World) -> None:
+    keep(world, HOUR)
+    job = done(world, key="once")
+    wanted = JobFilter(text="once")
+    assert world.store.find_jobs(Search(wanted, 10)) == [parse_job_id(job).number]
+    world.tick(HOUR + 1)
+    assert not stands(world, job)
+    assert world.store.find_jobs(Search(wanted, 10)) == []
+    entry = world.ask(StartBulk(action="cancel", filter=wanted))
+    world.tick(1)
+    bulk = world.store.bulk(entry)
+    assert bulk is not None
+    assert bulk.ended is not None
+    world.check()

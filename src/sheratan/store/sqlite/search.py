@@ -131,7 +131,8 @@ class SqliteSearch(SqliteScans):
         lanes = self._lanes()
         for tenant in sorted({row[1] for row in lanes}):
             condition = "{0}.tenant = ? AND {0}.key = ?"
-            yield [_row_in(0, "idempotency", condition, tenant, text)]
+            # A key outlives its job.
+            yield [_row_in(0, "idempotency", condition, tenant, text), _row_in(_NEVER, "job", "1")]
         part = text.lower()
         yield [_of_lanes([row[0] for row in lanes if part in row[2].lower() or part in row[3].lower()])]
         query = words(text)
