@@ -160,7 +160,8 @@ def test_a_state_that_is_gone_is_missed(archived_data: Path) -> None:
 
 
 def test_bytes_that_are_no_state_are_found(archived_data: Path) -> None:
-    for body in (b"", b"nothing", zstandard.ZstdCompressor().compress(b"nothing")):
+    huge = b"\x28\xb5\x2f\xfd\xe0" + (1 << 62).to_bytes(8, "little")
+    for body in (b"", b"nothing", zstandard.ZstdCompressor().compress(b"nothing"), huge):
         Hands(archived_data).run("UPDATE fold_state SET body = ?", body)
         assert "database" in invariants(checked(archived_data))
 
@@ -432,6 +433,19 @@ def test_segments_may_be_archived_before_any_read_of_a_verification(
         assert found.tables_compared
         reader.close()
         world.close()
+
+
+def test_an_export_notices_that_a_segment_was_archived_meanwhile(tmp_path: Path) -> None:
+    world = World(tmp_path / "sheratan.db")
+    old_jobs(world)
+    end = world.decider.state.head.seq
+    archive(world, end)
+    reader = Meanwhile(world.path, 2, partial(archive, world, end))
+    with pytest.raises(Conflict, match="export again"):
+        export(reader, lambda _: None, archive_of(world.path))
+    assert reader.names[1] == "select_segments"
+    reader.close()
+    world.close()
 
 
 def test_a_verifier_goes_on_when_what_it_has_not_read_was_archived(tmp_path: Path) -> None:

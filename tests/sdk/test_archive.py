@@ -10,7 +10,7 @@ import pytest
 
 import sheratan
 from sheratan import job
-from sheratan.contracts.api import GetEntries
+from sheratan.contracts.api import ArchiveJournal, GetEntries
 from sheratan.contracts.errors import Archived, InvalidInput
 from sheratan.contracts.limits import Limits
 
@@ -50,6 +50,22 @@ def test_a_client_previews_archives_and_lists(tmp_path: Path) -> None:
             with pytest.raises(InvalidInput) as refused:
                 await client.archive_journal(before_entry=-1)
             assert refused.value.field == "before_entry"
+
+    asyncio.run(scenario())
+
+
+def test_many_who_archive_at_once_take_turns(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        limits = Limits(segment_bytes_max=2_000)
+        async with (
+            asyncio.timeout(SECONDS_MAX),
+            sheratan.open(tmp_path / "data", [echo], limits=limits) as client,
+        ):
+            for value in range(9):
+                await client.run(echo, value)
+            asked = [client.transport.call(ArchiveJournal()) for _ in range(4)]
+            segments = sorted(await asyncio.gather(*asked), key=lambda segment: segment.first)
+            assert segments == await client.archived_segments()
 
     asyncio.run(scenario())
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from sheratan.contracts import flow
-from sheratan.contracts.errors import Archived
 from sheratan.contracts.flow import NO_LIMITS, BlockedBy, FlowLimits, FlowRecord, PartitionLimits
 from sheratan.engine.entries import read_entry
 from sheratan.engine.flow_state import FlowKey, partition_rate_of, rate_of, subjects_of
@@ -91,20 +90,12 @@ class Blockers:
             pace = Pace(*stored[3:]) if stored is not None else UNPACED
             yield from self._of_rate(row, (rate, pace), job.cost, partition)
 
-    def _set_us(self, row: FlowRow) -> int:
-        """When the limits of a queue, kind or tenant were set."""
-        try:
-            return read_entry(self._reader, row.entry).at
-        except Archived:
-            # What runs has started since: what is open is not archived.
-            return 0
-
     def _of_concurrency(self, row: FlowRow, key: FlowKey | PartitionKey, most: int) -> Iterator[BlockedBy]:
         running = self.running.get(key, []) if most else []
         if not most or len(running) < most:
             return
         # The last start has taken the last place, unless the limit came down later.
-        set_us = self._set_us(row) if len(running) > most else 0
+        set_us = read_entry(self._reader, row.entry).at if len(running) > most else 0
         name, whose = self._named(row, key[2] if len(key) == 3 else 0)
         yield BlockedBy(
             what="concurrency",
