@@ -17,7 +17,13 @@ BUGS = (
         "an engine that drains starts jobs",
         "safety",
         "E17",
-        (Change(_DISPATCH, 'if state.intake != "open" or not', "if not"),),
+        (
+            Change(
+                _DISPATCH,
+                'if state.allowed.dispatch != "allow" or not',
+                'if (state.allowed.dispatch != "allow" and state.system.current != "draining") or not',
+            ),
+        ),
     ),
     Bug(
         "running-jobs-not-limited",

@@ -86,10 +86,8 @@ BUGS = (
         (
             Change(
                 _DRIVER,
-                "            self._answer_all(commands, error)\n"
-                "            if isinstance(error, Unavailable):\n",
-                "            self._answer_all(commands, error)\n"
-                "            if isinstance(error, Unavailable | CorruptData):\n",
+                "        except Unavailable as error:\n",
+                "        except (Unavailable, CorruptData) as error:\n",
             ),
         ),
     ),
@@ -164,7 +162,13 @@ BUGS = (
         "an engine that drains is open again after a commit that failed",
         "safety",
         "E17",
-        (Change(_DECIDER, "        self.state.intake = intake\n", ""),),
+        (
+            Change(
+                "engine/system.py",
+                "_put(batch, row._replace(draining=entry))",
+                "batch.state.stand(row._replace(draining=entry))",
+            ),
+        ),
     ),
     Bug(
         "fan-out-forgotten-after-failure",

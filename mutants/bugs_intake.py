@@ -163,7 +163,7 @@ BUGS = (
         "an engine that drains says so and goes on as before",
         "safety",
         "E17",
-        (Change(_CONTROL, '        batch.state.intake = "draining"\n', ""),),
+        (Change("engine/system.py", "    _put(batch, row._replace(draining=entry))\n", ""),),
     ),
     Bug(
         "resume-leaves-it-paused",

@@ -26,8 +26,8 @@ BUGS = (
             ),
             Change(
                 _FIRINGS,
-                "state.next_firing_us > batch.at_us or",
-                "state.next_firing_us > batch.at_us + 2_000_000 or",
+                "or state.next_firing_us > batch.at_us\n",
+                "or state.next_firing_us > batch.at_us + 2_000_000\n",
             ),
         ),
     ),
@@ -165,7 +165,13 @@ BUGS = (
         "schedules fire while the engine drains",
         "safety",
         "E17",
-        (Change(_FIRINGS, ' or state.intake != "open":\n', ":\n"),),
+        (
+            Change(
+                _FIRINGS,
+                'state.allowed.dispatch != "allow"\n',
+                '(state.allowed.dispatch != "allow" and state.system.current != "draining")\n',
+            ),
+        ),
     ),
     Bug(
         "next-firing-not-looked-up",

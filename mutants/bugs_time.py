@@ -141,13 +141,8 @@ BUGS = (
             Change(_DECIDER, "self._randomness, monotonic_us)", "self._randomness, self.clock.now_us())"),
             Change(
                 _DECIDER,
-                "self.state.next_deadline_us - monotonic_us",
-                "self.state.next_deadline_us - self.clock.now_us()",
-            ),
-            Change(
-                _DECIDER,
-                "timers.SESSION_SILENCE_US_MAX + 1 - monotonic_us",
-                "timers.SESSION_SILENCE_US_MAX + 1 - self.clock.now_us()",
+                "instant_us - self.clock.monotonic_us() for",
+                "instant_us - self.clock.now_us() for",
             ),
         ),
     ),

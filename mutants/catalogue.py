@@ -27,6 +27,7 @@ from mutants import (
     bugs_steps,
     bugs_store,
     bugs_sub_runs,
+    bugs_system,
     bugs_time,
     bugs_waits,
 )
@@ -61,6 +62,7 @@ BUGS: dict[str, Bug] = {
         bugs_runs,
         bugs_forks,
         bugs_sub_runs,
+        bugs_system,
         bugs_time,
         bugs_driver,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import click
 import msgspec
@@ -14,9 +14,11 @@ from sheratan.cli.root import root
 from sheratan.contracts import errors
 from sheratan.contracts.journal import ENTRY_TYPES
 from sheratan.contracts.runs import RUN_ENDS
+from sheratan.contracts.system import ANY_SEVERITY, Action
 from sheratan.kernel.lifecycle import JOB_TRANSITIONS, RUN_TRANSITIONS, TERMINAL_STATES
 from sheratan.kernel.replay import RULE_MODULES
 from sheratan.kernel.rules import registered_rules
+from sheratan.kernel.system import ALLOWED, SYSTEM_TRANSITIONS, WAYS_OUT
 from sheratan.settings import SETTING_REASONS, Settings, setting_names
 from tools.reference_api import api_page
 from tools.reference_events import example_sentence
@@ -149,6 +151,25 @@ def _states() -> Iterable[str]:
         " state of its own."
     )
     yield _diagram(RUN_TRANSITIONS, RUN_ENDS)
+    yield "## The system"
+    yield (
+        "What may happen at all ([how to change it](../how-to/system-state.md)). Only a person ends `halted`, and what"
+        " else a person began. An engine that starts finds the state as the last one left it; one that drains ends its"
+        " draining with itself."
+    )
+    yield _diagram(SYSTEM_TRANSITIONS, ())
+    yield (
+        "Each state allows an action, defers it until another state allows it, or refuses it. Intake: jobs and runs"
+        " come in. Dispatch: queued jobs start, schedules fire. Settle: ends and steps of attempts count, and time"
+        " brings what it brings. Admin: what people ask for. Upkeep: bulk operations go on, old jobs are pruned."
+    )
+    yield table(
+        ("State", "Severity", *(action.capitalize() for action in get_args(Action)), "How it ends"),
+        [
+            (f"`{state}`", ANY_SEVERITY.get(state, "none"), *allowed, WAYS_OUT.get(state, ""))
+            for state, allowed in ALLOWED.items()
+        ],
+    )
 
 
 def _diagram(transitions: Mapping[str, Mapping[str, str]], ends: Iterable[str]) -> str:

@@ -71,7 +71,7 @@ class Running(OnDisk):
 
     async def until_halted(self) -> None:
         """Wait until the engine has given up."""
-        await _turns_until(lambda: self.engine.halted is not None)
+        await _turns_until(lambda: self.engine.state.system.state == "halted")
 
     async def until_it_can_commit(self) -> None:
         """Wait until the engine has found out that it can commit again."""

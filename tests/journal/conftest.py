@@ -15,6 +15,7 @@ from tests.journal.world_gates import jobs_through_gates
 from tests.journal.world_ledger import booked
 from tests.journal.world_proposals import jobs_that_propose
 from tests.journal.world_retention import pruned_jobs
+from tests.journal.world_system import system_changes
 
 
 def _file_of(folders: pytest.TempPathFactory, name: str, fill: Callable[[World], object]) -> Path:
@@ -77,6 +78,16 @@ def proposals_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def proposals_data(proposals_file: Path, tmp_path: Path) -> Path:
     """A data file of one's own, with jobs that have proposed others, and trees that go on."""
     return copied(proposals_file, tmp_path)
+
+
+def system_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _file_of(tmp_path_factory, "system", system_changes)
+
+
+@pytest.fixture
+def system_data(system_file: Path, tmp_path: Path) -> Path:
+    """A data file of one's own, of a system that has been in every state, and is paused and drains."""
+    return copied(system_file, tmp_path)
 
 
 @pytest.fixture

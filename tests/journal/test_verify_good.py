@@ -38,9 +38,19 @@ def test_journals_with_every_type_of_entry_verify_and_count_them(
     ledger_data: Path,
     proposals_data: Path,
     tenant_data: Path,
+    system_data: Path,
 ) -> None:
     counted = set()
-    for path in (data, runs_data, archived_data, gates_data, ledger_data, proposals_data, tenant_data):
+    for path in (
+        data,
+        runs_data,
+        archived_data,
+        gates_data,
+        ledger_data,
+        proposals_data,
+        tenant_data,
+        system_data,
+    ):
         found = checked(path)
         assert found.problems == []
         assert found.ok

@@ -20,6 +20,7 @@ from sheratan.cli.text import instant
 from sheratan.contracts.api import EngineStatus, GetStatus
 from sheratan.contracts.errors import NotFound, SheratanError
 from sheratan.contracts.journal import GENESIS
+from sheratan.engine.system_views import system_record
 from sheratan.kernel.chain import decode_entry, entry_hash
 from sheratan.kernel.words import count
 from sheratan.sdk.socket import connect
@@ -138,7 +139,14 @@ def _database(session: Session) -> list[Finding]:
     except (SheratanError, OSError) as error:
         return [_fail("database", str(error), "restore a backup; keep the damaged file for the analysis")]
     with closing(reader):
-        looks = {"database": _counts, "code": _code, "ledger": _ledger, "journal": _tail, "clock": _clock}
+        looks = {
+            "database": _counts,
+            "code": _code,
+            "ledger": _ledger,
+            "journal": _tail,
+            "clock": _clock,
+            "state": _state,
+        }
         return [_guarded(check, partial(look, reader)) for check, look in looks.items()]
 
 
@@ -164,6 +172,15 @@ def _ledger(reader: Reader) -> Finding:
     if wrong:
         return _fail("ledger", f"{count(len(wrong), 'thing')} in it do not add up", "sheratan ledger check")
     return _ok("ledger", f"{count(accounts, 'account')} and {count(transfers, 'transfer')} add up")
+
+
+def _state(reader: Reader) -> Finding:
+    found = system_record(reader)
+    if found.severity == "none" and not found.way_out:
+        return _ok("state", f"the system is {found.state}")
+    detail = f"the system is {found.state}, by {found.actor}: {found.reason}"
+    make = _fail if found.severity == "critical" else _warn
+    return make("state", detail, found.way_out or "sheratan state show")
 
 
 def _tail(reader: Reader) -> Finding:

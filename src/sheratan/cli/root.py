@@ -108,6 +108,12 @@ def _ledger() -> click.Command:
     return ledger
 
 
+def _state() -> click.Command:
+    from sheratan.cli.state import state
+
+    return state
+
+
 def _why() -> click.Command:
     from sheratan.cli.why import why
 
@@ -176,6 +182,7 @@ _LOADERS: Mapping[str, Callable[[], click.Command]] = {
     "schedule": _schedule,
     "retention": _retention,
     "ledger": _ledger,
+    "state": _state,
     "why": _why,
     "journal": _journal,
     "doctor": _doctor,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 from sheratan.cli.output import draw_pairs, emit, line
 from sheratan.cli.reach import ask, request
 from sheratan.cli.session import Session, command_options
+from sheratan.cli.text import instant
 from sheratan.contracts.api import EngineStatus, GetStatus
 
 __all__ = ["status"]
@@ -57,6 +60,7 @@ def _draw(found: EngineStatus) -> None:
             ("ready", "yes" if found.ready else "no"),
             *(("problem", problem) for problem in found.problems),
             ("state", f"{found.state}, {process}, version {found.version}"),
+            *(("system", text) for text in _system(found)),
             ("data", found.data),
             ("jobs", f"{counts} ({ended})"),
             ("dead letters", found.dead_letters),
@@ -66,6 +70,15 @@ def _draw(found: EngineStatus) -> None:
             ("journal", f"{found.entries} entries, head {found.entries}:{found.head}"),
         ]
     )
+
+
+def _system(found: EngineStatus) -> Iterator[str]:
+    """What has brought the system into its state, where anything has."""
+    system = found.system
+    if system.since_us is not None:
+        affected = f", affected: {', '.join(system.affected)}" if system.affected else ""
+        since = instant(system.since_us)
+        yield f"{system.state} since {since}, by {system.actor}: {system.reason}{affected}"
 
 
 def _schedules(found: EngineStatus) -> str:

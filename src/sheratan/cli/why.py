@@ -23,7 +23,8 @@ _encode = msgspec.json.Encoder().encode
 @click.option("--rules", is_flag=True, help="Also tell the options that each rule rejected, and why.")
 @command_options
 def why(session: Session, subject: str, rules: bool) -> None:
-    """Tell the story of ID: a job (job_…), a run (workflow_…), queue:NAME, schedule:NAME, worker:NAME/N or engine.
+    """Tell the story of ID: a job (job_…), a run (workflow_…), queue:NAME, schedule:NAME, worker:NAME/N, engine or
+    system.
 
     Each sentence rests on one journal entry, whose number it names, with the rule that decided.
     """

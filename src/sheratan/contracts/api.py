@@ -64,6 +64,7 @@ from sheratan.contracts.schedule_requests import (
     ResumeSchedule,
     SchedulePage,
 )
+from sheratan.contracts.system import ChangeState, GetState, ListStateChanges, SystemRecord
 from sheratan.contracts.worker_calls import (
     EndWorker,
     HeartbeatWorker,
@@ -95,6 +96,7 @@ __all__ = [
     "BackfillSchedule",
     "CancelJob",
     "CancelRun",
+    "ChangeState",
     "CheckLedger",
     "CreateSchedule",
     "DecideApproval",
@@ -113,6 +115,7 @@ __all__ = [
     "GetResults",
     "GetRun",
     "GetSchedule",
+    "GetState",
     "GetStatus",
     "GetTransfer",
     "HeartbeatWorker",
@@ -133,6 +136,7 @@ __all__ = [
     "ListRuns",
     "ListSchedules",
     "ListSegments",
+    "ListStateChanges",
     "ListSteps",
     "ListTransfers",
     "NextFirings",
@@ -298,6 +302,8 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
     pid: int | None
     data: str
     state: str
+    """The system's state, or `stopped` or `interrupted` where no server runs."""
+    system: SystemRecord
     counts: dict[str, int]
     ended: dict[str, int]
     dead_letters: int

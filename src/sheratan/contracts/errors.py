@@ -18,11 +18,13 @@ SheratanError
 ├── NotAllowed              the caller is known, and may not do this
 ├── LimitReached            a bounded thing is full; try again later
 ├── Unavailable             the engine is starting, draining or gone
-│   └── Disconnected        the connection to the server has ended
+│   ├── Disconnected        the connection to the server has ended
+│   └── StateRefuses        the system's state does not let it happen
 ├── TimedOut                the answer did not come in the time given
 ├── JobFailed               the job that was waited for did not succeed
 ├── UnsafeLibrary           a library below the version that keeps data safe
 ├── CorruptData             stored bytes do not say what they must say
+│   └── DiskFailed          a read, write or sync failed
 └── InternalError           a bug of ours: please report it
 """
 
@@ -37,6 +39,7 @@ __all__ = [
     "CorruptData",
     "DataDirectoryInUse",
     "Disconnected",
+    "DiskFailed",
     "IdempotencyConflict",
     "InsufficientFunds",
     "InternalError",
@@ -48,6 +51,7 @@ __all__ = [
     "NotFound",
     "Pruned",
     "SheratanError",
+    "StateRefuses",
     "TimedOut",
     "TooLarge",
     "TransferRefused",
@@ -206,6 +210,12 @@ class Disconnected(Unavailable):
     code = "disconnected"
 
 
+class StateRefuses(Unavailable):
+    """The system's state does not let it happen; `sheratan state show` says since when, why and how that ends."""
+
+    code = "state_refuses"
+
+
 class TimedOut(SheratanError):
     """The answer did not come in the time given; the work itself may still go on."""
 
@@ -232,6 +242,12 @@ class CorruptData(SheratanError):
     """Stored bytes do not say what they must say; `sheratan journal verify` locates the damage."""
 
     code = "corrupt_data"
+
+
+class DiskFailed(CorruptData):
+    """The disk failed to read, write or sync; start the server again once the disk is sound."""
+
+    code = "disk_failed"
 
 
 class InternalError(SheratanError):

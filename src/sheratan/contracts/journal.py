@@ -17,6 +17,7 @@ EntryType = Literal[
     "engine.draining",
     "engine.resumed",
     "engine.stopped",
+    "system.changed",
     "policy.set",
     "clock.stepped",
     "worker.registered",

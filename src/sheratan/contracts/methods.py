@@ -17,6 +17,7 @@ from sheratan.contracts.request import Request
 from sheratan.contracts.retention import RetentionPreview, RetentionRecord
 from sheratan.contracts.runs import RunRecord, RunState
 from sheratan.contracts.schedules import FiringRecord, ScheduleRecord
+from sheratan.contracts.system import StateChange, SystemRecord
 from sheratan.contracts.worker import Assignment, StepRecord, StopRequest
 
 __all__ = ["METHODS", "STREAMS"]
@@ -81,6 +82,9 @@ METHODS: Final[dict[str, tuple[type[Request], Any]]] = {
     "ledger.transfer": (api.GetTransfer, TransferRecord),
     "ledger.transfers": (api.ListTransfers, TransferPage),
     "ledger.check": (api.CheckLedger, list[LedgerFinding]),
+    "state.get": (api.GetState, SystemRecord),
+    "state.change": (api.ChangeState, bool),
+    "state.history": (api.ListStateChanges, list[StateChange]),
     "kind.list": (api.ListKinds, list[KindDescription]),
     "why": (api.TellWhy, api.Story),
     "status": (api.GetStatus, api.EngineStatus),

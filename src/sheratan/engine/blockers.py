@@ -1,4 +1,4 @@
-"""Why a queued job does not start although a worker may be free: pauses and limits, from recorded facts alone."""
+"""Why a queued job does not start although a worker may be free: states, pauses, limits, from recorded facts alone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sheratan.contracts import flow
 from sheratan.contracts.flow import NO_LIMITS, BlockedBy, FlowLimits, FlowRecord, PartitionLimits
 from sheratan.engine.entries import read_entry
 from sheratan.engine.flow_state import FlowKey, partition_rate_of, rate_of, subjects_of
+from sheratan.engine.system_views import blocked_by_state
 from sheratan.kernel.rate import UNPACED, Pace, Rate, earliest_us
 from sheratan.kernel.words import count, seconds
 from sheratan.store.partition_rows import PartitionKey, lane_of, partition_of
@@ -41,6 +42,10 @@ class Blockers:
         return found
 
     @cached_property
+    def _state(self) -> BlockedBy | None:
+        return blocked_by_state(self._reader)
+
+    @cached_property
     def _paces(self) -> dict[FlowKey, Pace]:
         return {(row.tenant, row.subject): Pace(*row[2:]) for row in self._reader.paces()}
 
@@ -50,7 +55,7 @@ class Blockers:
 
     def of(self, job: JobRow, lane: Lane, since_us: int) -> list[BlockedBy]:
         """What keeps a job from being started that is queued since an instant."""
-        found: list[BlockedBy] = []
+        found: list[BlockedBy] = [] if self._state is None else [self._state]
         if self._offered is not None and lane.offered_as not in self._offered:
             text = f"a worker that offers version {lane.version} of {lane.kind}, and none does"
             subject = f"kind:{lane.kind}"

@@ -58,10 +58,10 @@ def start(batch: Batch, command: StartBulk, by: Principal) -> int:
 def go_on(batch: Batch, numbers: Iterable[int], done: int) -> int:
     """Do a piece of each of these bulk operations, and what follows from it; returns how many ends were followed.
 
-    While the engine drains they stand still: what is left is done after the next start.
+    In some states of the system they stand still: what is left is done once it allows it again.
     """
     state = batch.state
-    waiting = [] if state.intake != "open" else [state.bulks[number] for number in numbers]
+    waiting = [] if state.allowed.upkeep != "allow" else [state.bulks[number] for number in numbers]
     for bulk in waiting:
         done = _piece(batch, bulk, max(1, state.limits.bulk_jobs_max // len(waiting)), done)
     return done

@@ -29,6 +29,7 @@ from sheratan.engine.schedule_commands import (
     PauseSchedule,
     ResumeSchedule,
 )
+from sheratan.engine.system_commands import ChangeState
 
 __all__ = [
     "ApplyTransfers",
@@ -37,6 +38,7 @@ __all__ = [
     "BackfillSchedule",
     "Cancel",
     "CancelRun",
+    "ChangeState",
     "Command",
     "CreateSchedule",
     "Declaration",
@@ -320,6 +322,7 @@ Command = (
     | Resume
     | LimitStarts
     | StartDraining
+    | ChangeState
     | CreateSchedule
     | PauseSchedule
     | ResumeSchedule

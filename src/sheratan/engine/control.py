@@ -1,4 +1,4 @@
-"""What people ask for: cancel, drain."""
+"""What people ask for: cancel."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sheratan.contracts.errors import AlreadyEnded
 from sheratan.contracts.principal import Principal
 from sheratan.contracts.worker import StopRequest
 from sheratan.engine.batch import Batch
-from sheratan.engine.commands import Cancel, StartDraining
+from sheratan.engine.commands import Cancel
 from sheratan.engine.ids import job_id
 from sheratan.engine.words import check_reason
 from sheratan.kernel.outcome import CANCEL, decide_cancel
@@ -14,7 +14,7 @@ from sheratan.kernel.rules import decision
 from sheratan.store.rows import JobRow, Lease, Location, Result
 from sheratan.store.unit import state_of
 
-__all__ = ["cancel", "cancel_job", "start_draining"]
+__all__ = ["cancel", "cancel_job"]
 
 
 def cancel(batch: Batch, command: Cancel, by: Principal) -> str:
@@ -56,13 +56,3 @@ def _cancelled(batch: Batch, job: JobRow, location: Location, entry: int) -> Res
         # The attempt that it waited for never ran.
         attempt -= 1
     return Result(job.number, "cancelled", attempt, losses, batch.at_us, None, None, entry)
-
-
-def start_draining(batch: Batch, command: StartDraining, by: Principal) -> None:
-    """Take nothing in and start nothing more."""
-    if batch.state.intake == "open":
-        batch.state.intake = "draining"
-        entry = batch.unit.record(
-            "engine.draining", "engine", {"reason": command.reason}, by, previous=batch.state.engine_entry
-        )
-        batch.state.engine_entry = entry

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from sheratan.ambient.clock import Clock
@@ -10,77 +10,24 @@ from sheratan.ambient.randomness import Randomness
 from sheratan.contracts.errors import SheratanError
 from sheratan.contracts.journal import EntryType
 from sheratan.contracts.limits import Limits
-from sheratan.contracts.principal import ENGINE, Principal
+from sheratan.contracts.principal import ENGINE
 from sheratan.engine import (
-    approvals,
     bulk,
-    children,
     code,
-    control,
-    dead_letters,
     firings,
-    flow,
-    gates,
-    intake,
     ledger,
-    proposals,
     retention,
-    run_control,
-    run_fork,
-    run_start,
-    schedules,
-    settle,
     startup,
-    steps,
+    system,
     timers,
-    waits,
     workers,
 )
 from sheratan.engine.advance import advance_runs
-from sheratan.engine.archive import archive_segment
 from sheratan.engine.batch import Batch
-from sheratan.engine.commands import (
-    ApplyTransfers,
-    ArchiveSegment,
-    Ask,
-    BackfillSchedule,
-    Cancel,
-    CancelRun,
-    Command,
-    CreateSchedule,
-    Delegate,
-    DeleteSchedule,
-    Discard,
-    EndSession,
-    ForkRun,
-    Heartbeat,
-    KeepJobs,
-    LeaseJobs,
-    LimitStarts,
-    OpenAccount,
-    Pause,
-    PauseSchedule,
-    Pending,
-    Propose,
-    RecordSteps,
-    RegisterWorker,
-    Replay,
-    Resume,
-    ResumeSchedule,
-    RetryJob,
-    SendSignal,
-    Settle,
-    Spawn,
-    StartBulk,
-    StartDraining,
-    StartRun,
-    Submit,
-    SubmitGated,
-    Unblock,
-    Vote,
-)
+from sheratan.engine.commands import LeaseJobs, Pending
 from sheratan.engine.dispatch import dispatch
 from sheratan.engine.follow import follow
+from sheratan.engine.handlers import decide_one
 from sheratan.engine.ids import job_id
 from sheratan.engine.state import Held, Session, State, newest_leases
 from sheratan.store.port import Store
@@ -109,7 +56,6 @@ class _Undo(NamedTuple):
     """A batch, and what was before it that the database does not know."""
 
     batch: Batch | None
-    intake: str
     offset_us: int
     sessions: dict[int, Session]
     fan_out: dict[int, int]
@@ -144,7 +90,7 @@ class Decider:
         self._at_us = max(clock.now_us(), self.state.head.at)
         self._monotonic_us = clock.monotonic_us()
         self._offset_us = clock.now_us() - self._monotonic_us
-        self._undo = _Undo(None, self.state.intake, self._offset_us, {}, {})
+        self._undo = _Undo(None, self._offset_us, {}, {})
 
     def start(self, version: str) -> Batch:
         """Take over the shard."""
@@ -160,12 +106,21 @@ class Decider:
     def stop(self) -> Batch:
         """Say that the engine stops; clean when nothing is left running."""
         batch = self._begin()
-        for session in list(self.state.sessions.values()):
+        # While the system is halted nothing is decided about their jobs: the next engine does that.
+        for session in list(self.state.sessions.values()) if self.state.allowed.settle == "allow" else ():
             workers.lose_worker(batch, session, reason="the engine stopped")
         advance_runs(batch, follow(batch, 0))
+        system.lift_draining(batch)
         data = {"running": len(self.state.held)}
         self._note(batch.unit, "engine.stopped", data)
         batch.unit.clean = True
+        batch.unit.engine_entry = self.state.engine_entry
+        return batch
+
+    def halt(self, reason: str) -> Batch:
+        """Say that the engine has halted, and why: nothing is decided from here on."""
+        batch = self._begin()
+        system.halt(batch, reason)
         batch.unit.engine_entry = self.state.engine_entry
         return batch
 
@@ -173,13 +128,15 @@ class Decider:
         """Decide commands in order, then whatever time has brought, then who gets work."""
         # First, so that a refill that fails does not undo the batch before, which is committed.
         batch = self._begin()
+        if self.state.allowed.settle != "allow":
+            return _decide_halted(batch, commands)
         self.state.refill()
         done, bulks, looks = 0, list(self.state.bulks), self.state.take_looks()
         if self.state.ledger.is_due(batch.at_us):
             # First, so that what is free again can be had by what is asked for now.
             ledger.expire(batch)
         for pending in commands:
-            _decide_one(batch, pending)
+            decide_one(batch, pending)
             if done < len(batch.ended):
                 done = follow(batch, done)
         if bulks:
@@ -193,6 +150,8 @@ class Decider:
         advance_runs(batch, follow(batch, done))
         dispatch(batch)
         retention.prune(batch)
+        if batch.transitions:
+            system.change_states(batch)
         batch.unit.engine_entry = self.state.engine_entry
         return batch
 
@@ -210,13 +169,12 @@ class Decider:
 
     def failed(self) -> list[Pending]:
         """The batch was not written: forget it, read what the database says, and return the lease calls that waited."""
-        lost, intake, self._offset_us, sessions, fan_out = self._undo
+        lost, self._offset_us, sessions, fan_out = self._undo
         waited = [session.waiting for session in self.state.sessions.values() if session.waiting is not None]
         if lost is not None:
             # They were to be answered with this batch: with jobs, or with nothing because the worker went.
             waited += [pending for pending, _, _ in lost.answers if type(pending.command) is LeaseJobs]
         self.state = State(self.store, self.limits)
-        self.state.intake = intake
         self.state.sessions = sessions
         self.state.fan_out = fan_out
         leases = newest_leases(self.store)
@@ -237,21 +195,24 @@ class Decider:
 
     def next_wake_us(self) -> int | None:
         """Microseconds until time brings something, 0 when it is overdue, None when nothing is set."""
-        monotonic_us = self.clock.monotonic_us()
-        if self._has_work_left:
-            return 0
-        waits = [instant_us - self._now() for instant_us in self._instants()]
+        waits = [] if self.outage is None else [_PROBE_US]
+        if self.state.allowed.settle == "allow":
+            if self._has_work_left:
+                return 0
+            waits += [instant_us - self._now() for instant_us in self._instants()]
+            waits += [instant_us - self.clock.monotonic_us() for instant_us in self._limits_over()]
+        return max(0, min(waits)) if waits else None
+
+    def _limits_over(self) -> Iterator[int]:
+        """When the monotonic clock brings something."""
         if self.state.next_deadline_us is not None:
-            waits.append(self.state.next_deadline_us - monotonic_us)
+            yield self.state.next_deadline_us
         for session in self.state.sessions.values():
             if not session.local:
-                waits.append(session.heard_us + timers.SESSION_SILENCE_US_MAX + 1 - monotonic_us)
+                yield session.heard_us + timers.SESSION_SILENCE_US_MAX + 1
         rests_until_us = self.state.retention.rests_until_us
-        if rests_until_us is not None and self.state.intake == "open":
-            waits.append(rests_until_us - monotonic_us)
-        if self.outage is not None:
-            waits.append(_PROBE_US)
-        return max(0, min(waits)) if waits else None
+        if rests_until_us is not None and self.state.allowed.upkeep == "allow":
+            yield rests_until_us
 
     def _instants(self) -> Iterator[int]:
         """When the wall clock brings something."""
@@ -263,7 +224,7 @@ class Decider:
             yield self.state.runs.next_due_us
         if self.state.ledger.next_expiry_us is not None:
             yield self.state.ledger.next_expiry_us
-        if self.state.next_firing_us is not None and self.state.intake == "open":
+        if self.state.next_firing_us is not None and self.state.allowed.dispatch == "allow":
             yield min(self.state.next_firing_us, self._now() + self.look_us)
 
     @property
@@ -272,7 +233,7 @@ class Decider:
         if self.state.orphans:
             return True
         goes_on = bool(self.state.bulks) or self.state.retention.is_walking
-        return goes_on and self.state.intake == "open" and self.outage is None
+        return goes_on and self.state.allowed.upkeep == "allow" and self.outage is None
 
     def _now(self) -> int:
         """The wall clock; when that was set back, the last instant plus the time passed since."""
@@ -284,7 +245,7 @@ class Decider:
         monotonic_us = self.clock.monotonic_us()
         unit = Unit(state.head, now_us=self._now(), policy=state.policy, next_number=state.next_number)
         batch = Batch(state, unit, self._randomness, monotonic_us)
-        self._undo = _Undo(batch, state.intake, self._offset_us, dict(state.sessions), dict(state.fan_out))
+        self._undo = _Undo(batch, self._offset_us, dict(state.sessions), dict(state.fan_out))
         self._at_us, self._monotonic_us = unit.at_us, monotonic_us
         offset_us = self.clock.now_us() - monotonic_us
         step_us = offset_us - self._offset_us
@@ -316,56 +277,15 @@ class Decider:
             session.held.add(lease.number)
 
 
-def _decide_one(batch: Batch, pending: Pending) -> None:
-    command = pending.command
-    try:
-        if type(command) is LeaseJobs:
-            # Answered once there is work, or none to come.
-            workers.wait_for_jobs(batch, pending, command)
-            return
-        answer = _HANDLERS[type(command)](batch, command, pending.by)
-    except SheratanError as error:
-        batch.answers.append((pending, None, error))
-    else:
-        batch.answers.append((pending, answer, None))
-
-
-_Handler = Callable[[Batch, Any, Principal], Any]
-
-_HANDLERS: Final[dict[type[Command], _Handler]] = {
-    Submit: intake.submit,
-    SubmitGated: gates.submit,
-    Settle: settle.settle_reports,
-    RecordSteps: steps.record_steps,
-    Spawn: children.spawn,
-    Propose: proposals.propose,
-    Ask: approvals.ask,
-    Vote: approvals.vote,
-    Delegate: approvals.delegate,
-    RegisterWorker: workers.register,
-    Heartbeat: workers.heartbeat,
-    EndSession: workers.end_session,
-    Cancel: control.cancel,
-    Unblock: code.unblock,
-    RetryJob: dead_letters.retry,
-    Replay: dead_letters.replay,
-    Discard: dead_letters.discard,
-    StartBulk: bulk.start,
-    SendSignal: waits.signal,
-    StartRun: run_start.start_run,
-    ForkRun: run_fork.fork_run,
-    CancelRun: run_control.cancel_run,
-    Pause: flow.pause,
-    Resume: flow.resume,
-    LimitStarts: flow.limit,
-    StartDraining: control.start_draining,
-    CreateSchedule: schedules.create,
-    PauseSchedule: schedules.pause,
-    ResumeSchedule: schedules.resume,
-    BackfillSchedule: schedules.backfill,
-    DeleteSchedule: schedules.delete,
-    KeepJobs: retention.keep_jobs,
-    ArchiveSegment: archive_segment,
-    OpenAccount: ledger.open_account,
-    ApplyTransfers: ledger.apply_transfers,
-}
+def _decide_halted(batch: Batch, commands: Sequence[Pending]) -> Batch:
+    """Hear who is there and what may end the halt, and nothing else: time goes by without anything coming of it."""
+    for pending in commands:
+        try:
+            system.check_halted(batch, pending.command)
+        except SheratanError as refusal:
+            batch.answers.append((pending, None, refusal))
+        else:
+            decide_one(batch, pending)
+    system.change_states(batch)
+    batch.unit.engine_entry = batch.state.engine_entry
+    return batch

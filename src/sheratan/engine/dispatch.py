@@ -36,7 +36,7 @@ def dispatch(batch: Batch) -> None:
     """Serve the workers that wait, first come first served, as long as there is ready work and room."""
     state = batch.state
     state.flow.next_start_us = None
-    if state.intake != "open" or not state.busy_lanes:
+    if state.allowed.dispatch != "allow" or not state.busy_lanes:
         return
     waiting = [session for session in state.sessions.values() if _is_waiting(session)]
     for session in sorted(waiting, key=lambda session: len(session.held)):

@@ -6,12 +6,22 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final
 
-from sheratan.contracts.errors import CorruptData, InternalError, LimitReached, SheratanError, Unavailable
+from sheratan.contracts.errors import (
+    CorruptData,
+    DataDirectoryInUse,
+    DiskFailed,
+    InternalError,
+    LimitReached,
+    SheratanError,
+    Unavailable,
+)
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import LeaseJobs, Pending
 from sheratan.engine.decider import Decider
+from sheratan.store.port_system import Latch
 from sheratan.store.unit import Unit
 
 __all__ = ["Driver"]
@@ -68,6 +78,7 @@ class Driver:
         """Take over and commit the start."""
         batch = self._decider.start(version)
         await self._commit(batch)
+        self._store.release_latch()
         return batch
 
     async def run(self) -> None:
@@ -76,7 +87,7 @@ class Driver:
             await self._run()
         except Exception as error:
             # Nobody would decide any more: those who wait are told, and those who come are refused.
-            self._halt(f"{type(error).__name__}: {error}")
+            self._give_up(f"{type(error).__name__}: {error}")
             raise
         finally:
             self._writer.shutdown()
@@ -89,9 +100,17 @@ class Driver:
             self._wake.clear()
             more = await self._turn() or len(self._inbox) > 0
         if self.halted is None:
-            await self._commit(self._decider.stop())
+            await self._end()
         if self._alarm is not None:
             self._alarm.cancel()
+
+    async def _end(self) -> None:
+        """Commit the end. Of a system that is halted it may be that it cannot be written: it was enough to say so."""
+        try:
+            await self._commit(self._decider.stop())
+        except SheratanError:
+            if self._decider.state.system.state != "halted":
+                raise
 
     async def _wait(self) -> None:
         wake_us = self._decider.next_wake_us() if self.halted is None else None
@@ -121,13 +140,14 @@ class Driver:
         commands = [self._inbox.popleft() for _ in range(count)]
         try:
             return await self._batch(commands)
-        except SheratanError as error:
+        except Unavailable as error:
             self._answer_all(commands, error)
-            if isinstance(error, Unavailable):
-                # A full disk may have room again soon; until then there is no point in trying all the time.
-                await asyncio.sleep(_AGAIN_SECONDS)
-            else:
-                self._halt(str(error))
+            # A full disk may have room again soon; until then there is no point in trying all the time.
+            await asyncio.sleep(_AGAIN_SECONDS)
+            return False
+        except SheratanError as error:
+            await self._halt(error, str(error))
+            self._answer_all(commands, error)
             return False
         except Exception as error:
             if len(commands) > 1:
@@ -135,10 +155,10 @@ class Driver:
                 for pending in commands:
                     await self._alone(pending)
                 return True
-            self._answer_all(commands, _as_bug(error))
             if not commands:
                 # Time brought it, and would bring it again at once, for ever.
-                self._halt(f"a bug: {type(error).__name__}: {error}")
+                await self._halt(error, f"a bug: {type(error).__name__}: {error}")
+            self._answer_all(commands, _as_bug(error))
             return False
 
     async def _alone(self, pending: Pending) -> None:
@@ -153,18 +173,22 @@ class Driver:
             batch = self._decider.decide(commands)
             await self._commit(batch)
         except BaseException as error:
-            self._forget(commands)
+            self._forget(commands, error)
             if isinstance(error, Unavailable):
                 self._decider.suffer(str(error), len(commands))
             raise
         return batch.more
 
-    def _forget(self, commands: Sequence[Pending]) -> None:
+    def _forget(self, commands: Sequence[Pending], failure: BaseException) -> None:
         """Go back to what the database says."""
         try:
             waiting = self._decider.failed()
         except Exception as error:
-            raise CorruptData(f"what is stored cannot be read again: {error}") from error
+            if not isinstance(failure, Exception):
+                # The loop is torn down, and the database may be closed: what is stored is not to blame.
+                return
+            kind = DiskFailed if isinstance(failure, DiskFailed) else CorruptData
+            raise kind(f"what is stored cannot be read again: {error}") from error
         for pending in waiting:
             if pending not in commands:
                 pending.answer([], None)
@@ -194,8 +218,26 @@ class Driver:
         for pending in commands:
             pending.answer(None, error)
 
-    def _halt(self, reason: str) -> None:
-        """Stop deciding: what is stored is not what it must be, and only a person can say how to go on."""
+    async def _halt(self, error: Exception, reason: str) -> None:
+        """Stop deciding: what is stored is not what it must be, and only a person can say how to go on.
+
+        The journal says so, and if that cannot be written a file beside the database does, so that no restart lifts it.
+        It is not lasting where a restart mends it: after a failed sync, and with another owner of the data.
+        """
+        if isinstance(error, (DiskFailed, DataDirectoryInUse)):
+            self._give_up(reason)
+            return
+        try:
+            await self._commit(self._decider.halt(reason))
+        except DataDirectoryInUse:
+            self._give_up(reason)
+        except Exception:
+            with suppress(OSError):
+                self._store.keep_latch(Latch(reason, self._clock.now_us()))
+            self._give_up(reason)
+
+    def _give_up(self, reason: str) -> None:
+        """Nothing is decided any more by this process."""
         self.halted = reason
         error = Unavailable(f"the engine has halted: {reason}")
         self._answer_all(list(self._inbox), error)

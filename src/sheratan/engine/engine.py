@@ -10,6 +10,7 @@ from sheratan.contracts.errors import TimedOut, Unavailable
 from sheratan.contracts.ids import JobAddress, look_up_job_id, number_of
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import ENGINE, Principal
+from sheratan.contracts.system import SystemState
 from sheratan.contracts.worker import StopRequest
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Command, EndSession, Pending, StartDraining, Submit
@@ -20,6 +21,7 @@ from sheratan.engine.state import State
 from sheratan.store.port import Reader
 from sheratan.store.rows import JobRow, Result
 from sheratan.store.run_rows import RunOpen
+from sheratan.store.system_rows import SystemRow
 
 __all__ = ["Engine"]
 
@@ -90,7 +92,7 @@ class Engine:
 
     @property
     def halted(self) -> str | None:
-        """Why the engine has halted, or None."""
+        """Why this process decides nothing any more, whatever the system's state; None while it does."""
         return self._driver.halted
 
     @property
@@ -104,6 +106,13 @@ class Engine:
         """Why nothing can be committed at the moment; None once something was."""
         outage = self._decider.outage
         return outage.reason if outage is not None else None
+
+    @property
+    def unstored_state(self) -> SystemState | None:
+        """The state that this process is in and cannot write down; None when what is stored says it."""
+        if self.halted is not None:
+            return "halted"
+        return None if self.outage is None else "degraded_critical"
 
     def now_us(self) -> int:
         """The wall clock: microseconds since the epoch, UTC."""
@@ -275,11 +284,17 @@ class Engine:
             queue = self._stops.get(session.number)
             if queue is not None:
                 queue.put_nowait(request)
+        self._tell_of_halt(batch.unit.system)
         if not self.state.held:
             self._idle.set()
         if self._watchers:
             for entry in batch.unit.entries:
                 self._show(entry)
+
+    def _tell_of_halt(self, system: SystemRow | None) -> None:
+        """Nothing ends while the system is halted, so whoever waits need not."""
+        if system is not None and system.state == "halted":
+            self._give_up_waiting(f"the engine has halted: {system.reason}")
 
     def _wake_run(self, number: int) -> None:
         for future in self._run_ends.get(number, ()):

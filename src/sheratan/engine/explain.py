@@ -20,6 +20,7 @@ from sheratan.engine.ids import find_remains
 from sheratan.engine.quorum import find_approval
 from sheratan.engine.run_views import find_run, newest_run_entry
 from sheratan.engine.schedule_views import schedule_state
+from sheratan.engine.system_views import newest_of_system
 from sheratan.engine.views import find_bulk, find_view, job_record, newest_entry
 from sheratan.kernel.chain import decode_entry
 from sheratan.kernel.story import tell
@@ -140,7 +141,7 @@ def _newest_entry(reader: Reader, subject: str) -> tuple[int | None, str]:
     raise NotFound(
         f"nothing is recorded about {subject!r}; ids are job_…, workflow_…, queue:NAME, kind:NAME, tenant:NAME,"
         " schedule:NAME, worker:NAME/N, bulk:N, approval:N, transfer_…, account:NAME/UNIT, retention,"
-        " retention:KIND, journal and engine",
+        " retention:KIND, journal, system and engine",
         field="id",
     )
 
@@ -248,5 +249,6 @@ _NEWEST: Final[dict[str, Callable[[Reader, str], tuple[int | None, str]]]] = {
     "bulk": _newest_of_bulk,
     "approval": _newest_of_approval,
     "retention": _newest_of_retention,
+    "system": newest_of_system,
 }
 """By what a subject's id begins with: the newest entry about it, and how it stands."""

@@ -25,8 +25,8 @@ def feed_runs(batch: Batch, room: int) -> int:
     What finds no room now is tried again with the next batch.
     """
     runs = batch.state.runs
-    if batch.state.intake != "open":
-        # Who drains starts nothing more; the next engine goes on from here.
+    if batch.state.allowed.intake != "allow":
+        # It goes on from here once the system takes jobs in again, if only after the next start.
         return 0
     for number in list(runs.unfed):
         run = runs.open[number]

@@ -47,10 +47,14 @@ _LATER_US: Final = 600 * _US
 def fire(batch: Batch) -> None:
     """Let schedules fire whose time has come, the longest overdue first.
 
-    While the engine drains they do not: the next engine finds them as they are, as if this one had stopped already.
+    While nothing may start they do not: what they miss meanwhile is dealt with as if no engine had been at work.
     """
     state = batch.state
-    if state.next_firing_us is None or state.next_firing_us > batch.at_us or state.intake != "open":
+    if (
+        state.allowed.dispatch != "allow"
+        or state.next_firing_us is None
+        or state.next_firing_us > batch.at_us
+    ):
         return
     # Even when nothing is found: another engine may have taken over, and have let them fire.
     batch.fired = True

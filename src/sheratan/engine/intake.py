@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from sheratan.contracts.errors import LimitReached, Unavailable
+from sheratan.contracts.errors import LimitReached
 from sheratan.contracts.ids import SALT_BITS
 from sheratan.contracts.principal import Principal
 from sheratan.engine.batch import Batch
@@ -16,6 +16,7 @@ from sheratan.engine.commands import NewJob, Submit
 from sheratan.engine.ids import job_id
 from sheratan.engine.keys import find_existing, request_of
 from sheratan.engine.runs import NodeJob
+from sheratan.engine.system import refuse_intake
 from sheratan.kernel.admission import ADMISSION, admit
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.rules import Verdict, decision
@@ -171,8 +172,7 @@ def submit_firing(
 def submit_node_job(batch: Batch, new: NewJob, node: NodeJob, by: Principal) -> bool:
     """Take in a job of a workflow's node; False, and nothing is done, while there is no room for it.
 
-    It was decided about when its node was started, so it waits for room, or for the end of a drain, instead of being
-    refused.
+    It was decided about when its node was started, so it waits until it may come in instead of being refused.
     """
     state = batch.state
     is_new = (by.tenant, new.queue, new.kind, new.version) not in state.lanes
@@ -246,12 +246,12 @@ def _parents(batch: Batch, new: NewJob, given: dict[str, Any]) -> list[int]:
 
 
 def refuse(batch: Batch, plan: Plan, by: Principal) -> None:
-    """Write down that a job was not taken in, and raise why: LimitReached or Unavailable."""
+    """Write down that a job was not taken in, and raise why: LimitReached or StateRefuses."""
     record = decision(ADMISSION, plan.given, plan.verdict)
     data = {"kind": plan.new.kind, "queue": plan.new.queue, "input": plan.new.digest}
     batch.unit.record("job.refused", f"queue:{plan.new.queue}", data, by, decision=record)
     if plan.given["intake"] != "open":
-        raise Unavailable(plan.verdict.because, field="intake")
+        raise refuse_intake(batch, plan.verdict.because)
     raise LimitReached(f"{plan.verdict.because} (limits.queue_jobs_max)", field="queue")
 
 

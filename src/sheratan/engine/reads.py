@@ -9,6 +9,7 @@ from sheratan.contracts import api
 from sheratan.contracts.jobs import JobRecord
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.retention import RetentionPreview
+from sheratan.contracts.system import SystemState
 from sheratan.engine.archive import list_segments, preview_archive
 from sheratan.engine.blockers import Blockers, flow_records
 from sheratan.engine.entries import archived, segment_of
@@ -25,6 +26,7 @@ from sheratan.engine.retention_views import list_retention, preview_retention
 from sheratan.engine.run_views import list_run_records, run_record
 from sheratan.engine.schedule_views import list_schedules, next_firings, schedule_record
 from sheratan.engine.search import bulk_preview, bulk_record, dead_letter, list_dead_letters, list_records
+from sheratan.engine.system_views import list_state_changes, system_record
 from sheratan.engine.views import after_results, find_view, job_record, job_results, step_records
 from sheratan.store.port import Reader
 
@@ -42,6 +44,8 @@ class Look(NamedTuple):
     """The versions of kinds that workers on duty offer; None when no engine is at work."""
     actor: str | None = None
     """Who asks; None when nobody can tell."""
+    state: SystemState | None = None
+    """What the engine at work knows of itself that is not stored."""
 
 
 def _job(look: Look, request: api.GetJob) -> JobRecord:
@@ -94,6 +98,8 @@ READS: Final[dict[type[api.Request], Callable[[Look, Any], Any]]] = {
     api.GetTransfer: lambda look, request: transfer_record(look.reader, look.tenant, request),
     api.ListTransfers: lambda look, request: list_transfers(look.reader, look.tenant, request, look.limits),
     api.CheckLedger: lambda look, _: ledger_findings(look.reader),
+    api.GetState: lambda look, _: system_record(look.reader, look.state),
+    api.ListStateChanges: lambda look, request: list_state_changes(look.reader, request),
     api.TellWhy: lambda look, request: story(look.reader, request.id, look.offered),
     api.GetEntries: _entry_lines,
 }

@@ -47,7 +47,7 @@ def keep_jobs(batch: Batch, command: KeepJobs, by: Principal) -> int:
 def prune(batch: Batch) -> None:
     """Prune a piece of what is old enough, if it is time to look."""
     state = batch.state
-    if state.intake != "open" or not state.retention.is_due(batch.monotonic_us):
+    if state.allowed.upkeep != "allow" or not state.retention.is_due(batch.monotonic_us):
         return
     if any(row.source is not None for row in batch.unit.nodes):
         # A run takes over what another one has done: whose jobs these are, the next batch knows.

@@ -7,13 +7,14 @@ from typing import Any
 
 import msgspec
 
-from sheratan.contracts.errors import LimitReached, Unavailable
+from sheratan.contracts.errors import LimitReached
 from sheratan.contracts.ids import SALT_BITS
 from sheratan.contracts.principal import Principal
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Declaration, StartRun
 from sheratan.engine.run_keys import RunRequest, find_existing_run, use_key
 from sheratan.engine.runs import OpenRun, run_id
+from sheratan.engine.system import refuse_intake
 from sheratan.kernel.canonical import digest
 from sheratan.store.run_rows import NodeRow, RunOpen, RunRow
 
@@ -60,10 +61,10 @@ def start_run(batch: Batch, command: StartRun, by: Principal) -> tuple[str, bool
 
 
 def check_room(batch: Batch, count: int = 1) -> None:
-    """Refuse what the engine has no room for: Unavailable while it drains, LimitReached with too many open runs."""
+    """Refuse what there is no room for: StateRefuses by the system's state, LimitReached with too many open runs."""
     state = batch.state
-    if state.intake != "open":
-        raise Unavailable(f"Refused: the engine is {state.intake}.")
+    if state.allowed.intake != "allow":
+        raise refuse_intake(batch, f"Refused: the engine is {state.intake}.")
     most = state.limits.workflow_runs_max
     if len(state.runs.open) + count > most:
         raise LimitReached(f"{most} runs are open already (limits.workflow_runs_max)", field="workflow")

@@ -65,6 +65,9 @@ def compare_standing(reader: Reader, fold: Fold, problems: Problems) -> None:
     with problems.reading("retention"):
         kept = {row[:2]: row[2:] for row in reader.retentions()}
         problems.differ("retention", {key: tuple(fact) for key, fact in fold.retentions.items()}, kept)
+    with problems.reading("system"):
+        stands, said = reader.system(), fold.system
+        problems.differ_in("system", said.entry or 0, stands._fields, said, stands)
     with problems.reading("gate"):
         _compare_gates(reader, fold, problems)
     with problems.reading("proposal_tree"):
@@ -140,7 +143,7 @@ def _is_in_place(row: Location, expected: Location, job: OpenJob, problems: Prob
 def _overdue_us(shard: Shard, fold: Fold) -> int:
     """What was due before this instant should have rung: the engine has seen it come, and written on long enough."""
     latest_us = shard.head.at - _RINGS_WITHIN_US
-    return latest_us if fold.ringing_us < latest_us else 0
+    return latest_us if fold.rings and fold.ringing_us < latest_us else 0
 
 
 def _compare_locations(reader: Reader, fold: Fold, problems: Problems) -> None:
@@ -273,7 +276,7 @@ def _compare_partitions(reader: Reader, fold: Fold, problems: Problems) -> None:
 def _compare_schedules(reader: Reader, fold: Fold, problems: Problems) -> None:
     stands: dict[tuple[str, str], ScheduleFact] = {}
     kept: dict[bytes, str] = {}
-    overdue_us = 0 if fold.is_draining else _overdue_us(reader.shard(), fold)
+    overdue_us = _overdue_us(reader.shard(), fold) if fold.fires else 0
     for row in reader.all_schedules():
         exists = row.definition is not None or row.payload is not None
         definition = kept_digest(row.definition, row.payload) if exists else None

@@ -14,6 +14,7 @@ from sheratan.engine.batch import Batch
 from sheratan.engine.ids import job_id
 from sheratan.engine.settle import lose
 from sheratan.engine.state import Held, newest_leases
+from sheratan.engine.system import begin
 from sheratan.kernel.canonical import canonical, digest
 from sheratan.kernel.recovery import RECOVERY, decide_recovery
 from sheratan.kernel.rules import decision
@@ -37,6 +38,7 @@ def start(batch: Batch, version: str, epoch: int, limits: Limits) -> None:
         previous=state.engine_entry,
     )
     state.engine_entry = entry
+    begin(batch)
     jobs = batch.jobs([lease.number for lease in leases])
     for lease in leases:
         job = jobs[lease.number]

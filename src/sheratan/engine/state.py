@@ -19,9 +19,11 @@ from sheratan.engine.runs import Runs
 from sheratan.engine.turns import Turns
 from sheratan.engine.window import Backlog, Window
 from sheratan.kernel.chain import Head
+from sheratan.kernel.system import ALLOWED, intake_word
 from sheratan.store.partition_rows import lane_of
 from sheratan.store.port import Store
 from sheratan.store.rows import BulkRow, JobRow, Lane, Lease, Ready
+from sheratan.store.system_rows import SystemRow
 
 __all__ = ["CANCEL_GRACE_US", "Bulk", "Held", "Session", "State", "newest_leases"]
 
@@ -143,7 +145,7 @@ class State:
         self.head: Head = shard.head
         self.next_number, self.policy = shard.next_number, shard.policy
         self.engine_entry, self.clean = shard.engine_entry, shard.clean
-        self.intake = "open"
+        self.stand(store.system())
         self.lanes: dict[tuple[str, str, str, int], Lane] = {lane[1:]: lane for lane in store.lanes()}
         self.lane_by_number: dict[int, Lane] = {lane.lane: lane for lane in self.lanes.values()}
         self.flow = FlowState(store.flows(), store.paces(), self.lanes.values())
@@ -188,6 +190,11 @@ class State:
         self.blocked, self.schedule_count = store.blocked_count(), store.schedule_count()
         self.next_due_us, self.next_firing_us = store.next_due_us(), store.next_firing_us()
         """When the next timer rings, and when the next schedule is to be looked at."""
+
+    def stand(self, row: SystemRow) -> None:
+        """From now on the system stands so, which says what it allows."""
+        self.system, self.allowed = row, ALLOWED[row.current]
+        self.intake = intake_word(row.current)
 
     def _open_windows(self, depths: dict[int, int]) -> None:
         """Make windows for all that have ready jobs, so many of each; none is read yet."""

@@ -8,10 +8,12 @@ from sheratan.contracts.api import EngineStatus
 from sheratan.contracts.errors import Archived
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.limits import Limits
+from sheratan.contracts.system import SystemRecord, SystemState
 from sheratan.engine.entries import read_entry
 from sheratan.engine.explain import previous_entry
 from sheratan.engine.ids import job_id
 from sheratan.engine.schedule_views import schedules_lag_us
+from sheratan.engine.system_views import system_record
 from sheratan.kernel.story import tell
 from sheratan.kernel.words import count
 from sheratan.store.port import Reader
@@ -33,7 +35,7 @@ class Facts(NamedTuple):
     workers: list[str]
     limits: Limits | None
     halted: str | None = None
-    outage: str | None = None
+    unstored_state: SystemState | None = None
     now_us: int | None = None
 
 
@@ -41,19 +43,21 @@ def status(reader: Reader, facts: Facts) -> EngineStatus:
     """What am I doing, why, who asked, what was my last stable state, what would be the safe alternative."""
     shard, counts, dead = reader.shard(), reader.counts(), reader.dead_letter_count()
     changed = reader.code_changed_count()
-    state, approvals = _state(facts, shard.clean), reader.open_approvals()
+    system, approvals = system_record(reader, facts.unstored_state), reader.open_approvals()
+    state = system.state if facts.pid is not None else ("stopped" if shard.clean else "interrupted")
     return EngineStatus(
-        ready=facts.ready and not facts.problems and facts.halted is None,
-        problems=facts.problems + ([facts.halted] if facts.halted else []),
+        ready=facts.ready and not facts.problems and system.allows["intake"] == "allow",
+        problems=facts.problems + _refusal(facts, system),
         doing=_doing(reader, counts, state, dead, changed) + _approvals(reader, approvals),
         why=_why(reader, shard.head.seq),
         who_asked=_who_asked(reader),
         last_stable_state=_last_stable(reader, shard.engine_entry),
-        safe_alternative=_alternative(state, counts),
+        safe_alternative=_alternative(facts, state, system, counts),
         version=facts.version,
         pid=facts.pid,
         data=facts.data,
         state=state,
+        system=system,
         counts=counts,
         ended=reader.ended_counts(),
         dead_letters=dead,
@@ -68,14 +72,13 @@ def status(reader: Reader, facts: Facts) -> EngineStatus:
     )
 
 
-def _state(facts: Facts, clean: bool) -> str:
-    if facts.pid is None:
-        return "stopped" if clean else "interrupted"
-    if facts.halted:
-        return "halted"
-    if facts.outage:
-        return "degraded_critical"
-    return "operational" if facts.ready else "starting or draining"
+def _refusal(facts: Facts, system: SystemRecord) -> list[str]:
+    """Why nothing comes in, where that is the system's state or this process has halted."""
+    if facts.halted is not None:
+        return [facts.halted]
+    if facts.pid is None or system.allows["intake"] == "allow":
+        return []
+    return [f"the system is {system.state}: {system.reason}"]
 
 
 def _doing(reader: Reader, counts: dict[str, int], state: str, dead: int, changed: int) -> str:
@@ -154,18 +157,20 @@ def _last_stable(reader: Reader, engine_entry: int | None) -> str:
     return "none: no engine has run on this data directory"
 
 
-def _alternative(state: str, counts: dict[str, int]) -> str:
+def _alternative(facts: Facts, state: str, system: SystemRecord, counts: dict[str, int]) -> str:
     open_jobs = sum(count for name, count in counts.items() if name != "result")
-    if state == "halted":
+    if facts.halted is not None:
         return "Stop the server, keep a copy of its data directory, and run `sheratan journal verify` on it."
-    if state == "degraded_critical":
+    if facts.unstored_state is not None:
         return (
             "Make room on the disk, or end the other program: the engine then goes on by itself. What is stored can be"
             " read meanwhile."
         )
     if state in ("stopped", "interrupted"):
         return f"Leave it stopped: {open_jobs} open jobs are kept and go on at the next `sheratan up`."
+    if system.way_out:
+        return f"Leave it as it is: {open_jobs} open jobs are kept. {system.way_out}"
     return (
-        f"Pause the queues (`sheratan queue pause NAME`): nothing new starts, {counts['lease']} running jobs end, all"
+        f"Pause it (`sheratan state pause --reason WHY`): nothing new starts, {counts['lease']} running jobs end, all"
         f" {open_jobs} open jobs are kept; or stop with SIGTERM, which drains first."
     )

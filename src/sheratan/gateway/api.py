@@ -167,7 +167,8 @@ class Api:
 
     async def _look(self, request: api.Request, by: Principal) -> Any:
         engine, read = self._engine, READS[type(request)]
-        look = Look(self._reader, engine.limits, by.tenant, engine.now_us(), engine.offered, by.actor)
+        state = engine.unstored_state
+        look = Look(self._reader, engine.limits, by.tenant, engine.now_us(), engine.offered, by.actor, state)
         return await self._read(lambda: read(look, request))
 
     async def _order(self, request: api.Request, by: Principal) -> Any:
@@ -279,7 +280,7 @@ class Api:
             workers,
             engine.limits,
             engine.halted,
-            engine.outage,
+            engine.unstored_state,
             engine.now_us(),
         )
         return await self._read(lambda: status(self._reader, facts))

@@ -10,6 +10,7 @@ from sheratan.engine.commands import (
     BackfillSchedule,
     Cancel,
     CancelRun,
+    ChangeState,
     Command,
     DeleteSchedule,
     Discard,
@@ -67,6 +68,9 @@ ORDERS: Final[dict[type[api.Request], Callable[[Any], Command]]] = {
     api.BackfillSchedule: _backfill,
     api.SetRetention: _keep,
     api.OpenAccount: _open_account,
+    api.ChangeState: lambda request: ChangeState(
+        to=request.to, reason=request.reason, expected=request.expected
+    ),
     api.DeleteSchedule: lambda request: DeleteSchedule(name=request.name, reason=request.reason),
 }
 """The command of each request."""

@@ -19,7 +19,9 @@ from sheratan.kernel.fold_jobs import JobFold
 from sheratan.kernel.fold_ledger import LedgerFold
 from sheratan.kernel.fold_retention import RetentionFold
 from sheratan.kernel.fold_smooth import BROKEN_DATA, SmoothFold
+from sheratan.kernel.fold_system import SystemFold
 from sheratan.kernel.stencil import Run
+from sheratan.kernel.system import SYSTEM_TRANSITIONS
 
 __all__ = ["Fold"]
 
@@ -38,10 +40,6 @@ class Fold(ArchiveFold):
         self.engine_entry: int | None = None
         self.epoch = 0
         self.last_type = ""
-        self.ringing_us = 0
-        """Since when instants are noticed as they come: the newest engine started, or its clock was set."""
-        self.is_draining = False
-        """Whether the newest engine has begun to drain: then no schedule fires."""
         self.ledger = LedgerFold(self.say)
         self._workers: dict[str, int] = {}
 
@@ -60,6 +58,8 @@ class Fold(ArchiveFold):
                 # An unknown type breaks the form of an entry, which is said where the form is checked.
                 continue
             try:
+                if entry.type in self.forbidden:
+                    self.check_allowed(entry)
                 handler(self, entry)
             except BROKEN_DATA as error:
                 text = f"its data is not that of a {entry.type}: {type(error).__name__}: {error}"
@@ -74,7 +74,7 @@ class Fold(ArchiveFold):
         """Take the next entries, which differ in numbers only."""
         entry, count = run.stencil.entry, len(run.lines)
         take = self.run_comes_in if entry.type == "job.submitted" else self.run_succeeds
-        if entry.policy == self.policy and take(run):
+        if entry.policy == self.policy and entry.type not in self.forbidden and take(run):
             self.counts[entry.type] = self.counts.get(entry.type, 0) + count
             self.last_type = entry.type
         else:
@@ -86,11 +86,17 @@ class Fold(ArchiveFold):
 
     def _engine_draining(self, entry: Entry) -> None:
         self._engine(entry)
-        self.is_draining = True
+        if SYSTEM_TRANSITIONS[self.system.current].get("draining") != entry.type:
+            self.say(entry, "H1", f"the system may not go from {self.system.current} to draining")
+        self.stand(self.system._replace(draining=entry.seq))
+
+    def _engine_stopped(self, entry: Entry) -> None:
+        self._engine(entry)
+        self.stand(self.system._replace(draining=None))
 
     def _engine_started(self, entry: Entry) -> None:
         self._engine(entry)
-        self.is_draining = False
+        self.stand(self.system._replace(draining=None))
         epoch = entry.data["epoch"]
         if epoch <= self.epoch:
             self.say(entry, "J16", f"owner number {epoch} follows owner number {self.epoch}")
@@ -162,7 +168,8 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
     "engine.started": Fold._engine_started,
     "engine.draining": Fold._engine_draining,
     "engine.resumed": Fold._engine,
-    "engine.stopped": Fold._engine,
+    "engine.stopped": Fold._engine_stopped,
+    "system.changed": SystemFold.system_changed,
     "clock.stepped": Fold._clock_stepped,
     "policy.set": Fold._policy_set,
     "worker.registered": Fold._registered,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.journal import GENESIS, Entry
 from sheratan.kernel.facts import Violation
-from sheratan.kernel.fold_groups import GroupFold
+from sheratan.kernel.fold_system import SystemFold
 
 __all__ = ["ArchiveFold", "SegmentFact"]
 
@@ -32,7 +32,7 @@ class SegmentFact(NamedTuple):
     """The entry that tells of it."""
 
 
-class ArchiveFold(GroupFold):
+class ArchiveFold(SystemFold):
     """What an entry about a segment does, and what it must fit."""
 
     def __init__(self, violations: list[Violation]) -> None:

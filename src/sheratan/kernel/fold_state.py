@@ -26,6 +26,7 @@ from sheratan.kernel.facts import (
 from sheratan.kernel.fold import Fold
 from sheratan.kernel.fold_archive import SegmentFact
 from sheratan.kernel.fold_proposals import Coming, MemberBook, TreeBook
+from sheratan.kernel.fold_system import SystemFact
 from sheratan.kernel.ledger_book import FrozenBook
 from sheratan.kernel.new_facts import FactCount, RetentionFact
 from sheratan.kernel.outcomes import Outcomes
@@ -97,7 +98,8 @@ class _State(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defa
     epoch: int
     last_type: str
     ringing_us: int
-    is_draining: bool
+    system: SystemFact
+    forbidden: frozenset[str]
     _workers: _Table[str, int]
 
 

@@ -27,6 +27,7 @@ from sheratan.kernel import (
     retention,
     retry,
     routing,
+    system,
 )
 from sheratan.kernel.rules import Rule, Verdict, find_rule
 
@@ -50,6 +51,7 @@ RULE_MODULES: Final = (
     retention,
     retry,
     routing,
+    system,
 )
 """A rule is registered when its module is loaded; these are all of them."""
 

@@ -13,6 +13,7 @@ from sheratan.kernel.story_ledger import LEDGER_TELLERS
 from sheratan.kernel.story_proposals import tell_by_job, tell_proposed
 from sheratan.kernel.story_retention import RETENTION_TELLERS
 from sheratan.kernel.story_schedules import SCHEDULE_TELLERS
+from sheratan.kernel.story_system import SYSTEM_TELLERS
 from sheratan.kernel.story_words import who, with_reason
 from sheratan.kernel.story_workflows import WORKFLOW_TELLERS
 from sheratan.kernel.words import count, seconds
@@ -87,10 +88,6 @@ def _ended_worker(entry: Entry) -> str:
     return f"The worker went off duty ({entry.data['reason']}) and held {count(entry.data['held'], 'job')}."
 
 
-def _started(entry: Entry) -> str:
-    return f"The engine {entry.data['version']} started as owner number {entry.data['epoch']}."
-
-
 def _bounds(limits: dict[str, Any]) -> Iterator[str]:
     if "concurrency" in limits:
         yield f"at most {count(limits['concurrency'], 'job')} at once"
@@ -128,15 +125,6 @@ def _unblocked(entry: Entry) -> str:
 
 def _due(entry: Entry) -> str:
     return f"Its waiting time was over; attempt {entry.data['attempt']} may start."
-
-
-def _stepped(entry: Entry) -> str:
-    return f"The wall clock was set by {seconds(entry.data['step_us'])}; leases are not affected."
-
-
-def _resumed(entry: Entry) -> str:
-    lasted, refused = seconds(entry.at - entry.data["since_us"]), count(entry.data["refused"], "request")
-    return f"For {lasted} nothing could be committed ({entry.data['reason']}); {refused} had to be refused."
 
 
 def _fenced_off(entry: Entry) -> str:
@@ -184,12 +172,7 @@ def _awaited(wait: dict[str, Any]) -> str:
 
 
 _TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
-    "engine.started": _started,
-    "engine.draining": with_reason("began to drain the engine"),
-    "engine.resumed": _resumed,
-    "engine.stopped": lambda entry: f"The engine stopped with {count(entry.data['running'], 'job')} running.",
-    "policy.set": lambda entry: f"The limits in force were set (digest {entry.data['digest'][:12]}).",
-    "clock.stepped": _stepped,
+    **SYSTEM_TELLERS,
     "worker.registered": _registered,
     "worker.leased": _leased,
     "worker.ended": _ended_worker,

@@ -30,6 +30,7 @@ from sheratan.sdk.retention_calls import RetentionCalls
 from sheratan.sdk.runs import RunHandle
 from sheratan.sdk.schedule_calls import ScheduleCalls
 from sheratan.sdk.socket import connect
+from sheratan.sdk.state_calls import StateCalls
 from sheratan.sdk.superseded import wait_through
 
 __all__ = ["Client", "JobHandle", "RunHandle"]
@@ -67,7 +68,7 @@ class JobHandle:
         return await self._client.cancel(self.id, reason)
 
 
-class Client(ApprovalCalls, ArchiveCalls, FlowCalls, LedgerCalls, RetentionCalls, ScheduleCalls):
+class Client(ApprovalCalls, ArchiveCalls, FlowCalls, LedgerCalls, RetentionCalls, ScheduleCalls, StateCalls):
     """An engine's client. Use it as an async context manager, or call `close`."""
 
     def __init__(self, transport: api.Transport) -> None:

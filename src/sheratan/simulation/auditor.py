@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sheratan.contracts.limits import Limits
 from sheratan.engine.batch import Batch
-from sheratan.engine.commands import LeaseJobs, Pending
+from sheratan.engine.commands import Pending
 from sheratan.engine.decider import Decider
 from sheratan.engine.state import State
 from sheratan.kernel.chain import Head
@@ -30,10 +30,10 @@ from sheratan.store.archive import Archive
 from sheratan.store.rows import Result, StepRow, wait_key
 from sheratan.store.sqlite.reader import SqliteReader
 
-__all__ = ["Auditor", "observed"]
+__all__ = ["Auditor", "Decided"]
 
 
-class _Decided(NamedTuple):
+class Decided(NamedTuple):
     """A batch that was decided and may be committed, or lost."""
 
     what: str
@@ -68,8 +68,8 @@ class Auditor:
         self._changes = changes
         self._archive = archive
         self._owner: Decider | None = None
-        self._decided: _Decided | None = None
-        self._doubted: _Decided | None = None
+        self._decided: Decided | None = None
+        self._doubted: Decided | None = None
         self._found: Batch | None = None
         self._failed_us = 0
         self._since_us: int | None = None
@@ -105,26 +105,26 @@ class Auditor:
         elif lost is not None and lost.batch.unit.lines:
             self._coverage.hit("commit.lost_with_crash")
         if found != self.head:
-            self._blame(f"the journal ends with {found}; {self.head} was the end of what was committed")
+            self.blame(f"the journal ends with {found}; {self.head} was the end of what was committed")
         self._last_at_us, self._last_monotonic_us = self.head.at, self._clock.monotonic_us()
         self._offset_us = self._clock.now_us() - self._clock.monotonic_us()
         # What is archived is as whoever looks at it next believes it to be.
         self._begin_checks(self._archive if decider.state.head.seq % 2 else None)
         self._check_store()
 
-    def decided(self, decider: Decider, decided: _Decided) -> None:
+    def decided(self, decider: Decider, decided: Decided) -> None:
         """An engine has decided a batch; it is not committed yet."""
         unit, now_us, monotonic_us = decided.batch.unit, self._clock.now_us(), self._clock.monotonic_us()
         if decider is not self._owner:
             return
         latest_us = max(now_us, self._last_at_us + monotonic_us - self._last_monotonic_us)
         if not (self._last_at_us <= unit.at_us <= latest_us and unit.at_us >= now_us):
-            self._blame(f"a batch is recorded at {unit.at_us}, the clock says {now_us}")
+            self.blame(f"a batch is recorded at {unit.at_us}, the clock says {now_us}")
         if not all(pending.is_abandoned for pending in self._owed):
-            self._blame("a lease call of a batch that was not written was not answered")
+            self.blame("a lease call of a batch that was not written was not answered")
         self._owed = []
         if decided.batch.monotonic_us != monotonic_us:
-            self._blame(f"a batch took {decided.batch.monotonic_us} for the monotonic clock's {monotonic_us}")
+            self.blame(f"a batch took {decided.batch.monotonic_us} for the monotonic clock's {monotonic_us}")
         self._last_at_us, self._last_monotonic_us = unit.at_us, monotonic_us
         self._offset_before_us, step_us = self._offset_us, now_us - monotonic_us - self._offset_us
         if abs(step_us) > CLOCK_STEP_US:
@@ -141,7 +141,7 @@ class Auditor:
         if decider is not self._owner:
             # It may have stood still right after a commit, before it could see that it was done.
             if not batch.unit.is_empty and batch is not self._found:
-                self._blame("an engine that was deposed has committed a batch")
+                self.blame("an engine that was deposed has committed a batch")
             return
         decided, self._decided = self._decided, None
         assert decided is not None
@@ -178,7 +178,7 @@ class Auditor:
     # ------------------------------------------------------------------------------------------------------------------
     # The model
 
-    def _apply(self, decided: _Decided) -> None:
+    def _apply(self, decided: Decided) -> None:
         batch, model = decided.batch, self.model
         self.batches += 1
         actual = {id(pending): (value, error) for pending, value, error in batch.answers}
@@ -191,7 +191,7 @@ class Auditor:
             else:
                 model.decide(decided.commands, decided.abandoned)
         except Refused as refusal:
-            self._blame(f"the engine gave an answer that no rule allows: {refusal.code} was to be expected")
+            self.blame(f"the engine gave an answer that no rule allows: {refusal.code} was to be expected")
         if decided.befallen.since_us is not None:
             self._coverage.hit("engine.resumed")
         if not batch.unit.is_empty:
@@ -209,16 +209,16 @@ class Auditor:
                 *retention_faults(reader, model),
                 *archive_faults(reader, model, batch),
             ):
-                self._blame(fault)
+                self.blame(fault)
 
-    def _compare_records(self, decided: _Decided) -> None:
+    def _compare_records(self, decided: Decided) -> None:
         model = self.model
         if model.made:
-            self._blame(f"bulk operations have made {model.made}, of which the model knows nothing")
+            self.blame(f"bulk operations have made {model.made}, of which the model knows nothing")
         others = {bulk.whom for bulk in model.bulks.values()} | model.starters
         others |= {one.owner for one in model.schedules.values()}
         for fault in record_faults(decided.batch, decided.commands, model.noted, decided.befallen, others):
-            self._blame(fault)
+            self.blame(fault)
 
     def _tell(self, batch: Batch) -> None:
         for entry in batch.unit.entries:
@@ -231,21 +231,21 @@ class Auditor:
         for key in expected.keys() | actual.keys():
             name = type(commands[key]).__name__ if key in commands else "a command"
             if key not in actual:
-                self._blame(f"{name} was not answered; the model says {expected[key]!r}")
+                self.blame(f"{name} was not answered; the model says {expected[key]!r}")
             elif key not in expected:
-                self._blame(f"{name} was answered with {said(actual[key])}, and should not be answered yet")
+                self.blame(f"{name} was answered with {said(actual[key])}, and should not be answered yet")
             elif said(actual[key]) != meant(expected[key]):
-                self._blame(f"{name}: {said(actual[key])}; the model says {meant(expected[key])}")
+                self.blame(f"{name}: {said(actual[key])}; the model says {meant(expected[key])}")
 
     def _compare_jobs(self, batch: Batch) -> None:
         moved = set(batch.unit.moves)
         if moved != self.model.moved:
-            self._blame(f"jobs {sorted(moved)} were changed; the model says {sorted(self.model.moved)}")
+            self.blame(f"jobs {sorted(moved)} were changed; the model says {sorted(self.model.moved)}")
         for number in sorted(moved):
             self._compare_job(number)
         stops = sorted((one.number, one.fence, one.reason) for _, one in batch.stops)
         if stops != sorted(self.model.stops):
-            self._blame(f"attempts are told to stop: {stops}; the model says {self.model.stops}")
+            self.blame(f"attempts are told to stop: {stops}; the model says {self.model.stops}")
 
     def _compare_schedules(self) -> None:
         assert self._reader is not None
@@ -254,43 +254,43 @@ class Auditor:
             expected_schedules(self.model.schedules),
         )
         if stored != wanted:
-            self._blame(f"the schedules are {stored}; the model says {wanted}")
+            self.blame(f"the schedules are {stored}; the model says {wanted}")
 
     def _compare_job(self, number: int) -> None:
         assert self._reader is not None
         job, stored = self.model.jobs[number], self._reader.location(number)
         place = expected(job)
         if stored is None or seen(stored) != place:
-            self._blame(f"job {number} is stored as {stored}; the model says {place}")
+            self.blame(f"job {number} is stored as {stored}; the model says {place}")
         self._compare_steps(job)
         self._compare_waits(job)
         self._compare_awaited(job)
         tags = tuple(self._reader.tags(number))
         if tags != job.wanted.tags:
-            self._blame(f"job {number} has the tags {tags}; {job.wanted.tags} were asked for")
+            self.blame(f"job {number} has the tags {tags}; {job.wanted.tags} were asked for")
         if isinstance(stored, Result) and job.state == "succeeded":
             output = self._reader.payload(stored.payload) if stored.payload else stored.output
             if output != job.output:
-                self._blame(f"job {number} has the output {output!r}; {job.output!r} was reported")
+                self.blame(f"job {number} has the output {output!r}; {job.output!r} was reported")
 
     def _compare_steps(self, job: ModelJob) -> None:
         assert self._reader is not None
         rows = self._reader.steps(job.number, 0, len(job.steps) + 1)
         stored = [(row.name, row.occurrence, self._output_of(row)) for row in rows]
         if stored != job.steps:
-            self._blame(f"job {job.number} has the steps {stored}; the model says {job.steps}")
+            self.blame(f"job {job.number} has the steps {stored}; the model says {job.steps}")
 
     def _compare_waits(self, job: ModelJob) -> None:
         assert self._reader is not None
         waits = [row[3:] for row in self._reader.waits(job.number)]
         if waits != job.waits:
-            self._blame(f"job {job.number} waits for {waits}; the model says {job.waits}")
+            self.blame(f"job {job.number} waits for {waits}; the model says {job.waits}")
         rows = self._reader.signals(job.number)
         signals = [
             (row.name, self._reader.payload(row.payload) if row.payload else row.output) for row in rows
         ]
         if signals != job.signals:
-            self._blame(f"job {job.number} has the signals {signals}; the model says {job.signals}")
+            self.blame(f"job {job.number} has the signals {signals}; the model says {job.signals}")
 
     def _compare_awaited(self, job: ModelJob) -> None:
         assert self._reader is not None
@@ -301,7 +301,7 @@ class Auditor:
             if wait.what == "jobs"
         }
         if awaited != job.awaits:
-            self._blame(f"job {job.number} waits for the jobs {awaited}; the model says {job.awaits}")
+            self.blame(f"job {job.number} waits for the jobs {awaited}; the model says {job.awaits}")
 
     def _output_of(self, row: StepRow) -> bytes | None:
         assert self._reader is not None
@@ -320,17 +320,17 @@ class Auditor:
     def _check_store(self) -> None:
         assert self._checks is not None
         for fault in self._checks.faults(self.model):
-            self._blame(fault)
+            self.blame(fault)
 
     def _check_memory(self, decider: Decider) -> None:
         """What the engine remembers is what it would read from the database, and what the model says of workers."""
         mine = decider.state
         assert self._checks is not None
         for fault in memory_faults(mine, self._checks.fresh_memory(mine.limits)):
-            self._blame(fault)
+            self.blame(fault)
         for name, kept, wanted in (self._workers(mine), *self._attempts(mine)):
             if kept != wanted:
-                self._blame(f"{name}: {kept} in memory, {wanted} was to be expected")
+                self.blame(f"{name}: {kept} in memory, {wanted} was to be expected")
 
     def _attempts(self, mine: State) -> list[tuple[str, Any, Any]]:
         running = [self.model.jobs[number] for number in self.model.running]
@@ -351,48 +351,7 @@ class Auditor:
         said = [(one.session, one.heard_us, one.waiting is not None) for one in workers]
         return ("the workers on duty", kept, said)
 
-    def _blame(self, text: str) -> None:
+    def blame(self, text: str) -> None:
+        """Tell what is wrong, and end the world."""
         self._story.blame(text)
         raise Killed
-
-
-def observed(auditor: Auditor, limits: Limits, reader: SqliteReader) -> type[Decider]:
-    """The real decider, which tells the auditor what it does. The auditor looks at the store through `reader`."""
-
-    class Observed(Decider):
-        """Tells the auditor."""
-
-        def start(self, version: str) -> Batch:
-            """Take over the shard."""
-            batch = super().start(version)
-            auditor.open(self, batch.unit.head, reader)
-            auditor.decided(self, _Decided("start", (), set(), batch, limits))
-            return batch
-
-        def stop(self) -> Batch:
-            """Say that the engine stops."""
-            batch = super().stop()
-            auditor.decided(self, _Decided("stop", (), set(), batch, limits))
-            return batch
-
-        def decide(self, commands: Sequence[Pending]) -> Batch:
-            """Decide a batch."""
-            waiting = [one.waiting for one in self.state.sessions.values() if one.waiting is not None]
-            waiting += [pending for pending in commands if type(pending.command) is LeaseJobs]
-            abandoned = {id(pending) for pending in waiting if pending.is_abandoned}
-            batch = super().decide(commands)
-            auditor.decided(self, _Decided("batch", tuple(commands), abandoned, batch, limits))
-            return batch
-
-        def committed(self, batch: Batch) -> None:
-            """The batch is durable."""
-            super().committed(batch)
-            auditor.committed(self, batch)
-
-        def failed(self) -> list[Pending]:
-            """The batch was not written."""
-            waited = super().failed()
-            auditor.failed(self, waited)
-            return waited
-
-    return Observed

@@ -30,6 +30,9 @@ def faults_beside(reader: Reader, model: Model) -> Iterator[str]:
     said = [(number, code) for number, job in sorted(model.jobs.items()) for code in sorted(job.blocked_by)]
     if codes != said:
         yield f"jobs are blocked by the code {codes}; the model says {said}"
+    system = reader.system()
+    if (system.state, system.draining is not None) != (model.system, model.draining):
+        yield f"the system stands as {system}; the model says {model.system}, draining: {model.draining}"
     yield from _approvals(reader, model)
     yield from _gates(reader, model)
     yield from _trees(reader, model)

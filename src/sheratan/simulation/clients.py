@@ -28,6 +28,7 @@ from sheratan.simulation.options import Options
 from sheratan.simulation.people import decide
 from sheratan.simulation.run_clients import RunClient
 from sheratan.simulation.scheduling import ScheduleClient, draw_schedule
+from sheratan.simulation.state_clients import StateClient
 from sheratan.simulation.story import Story
 
 __all__ = ["KINDS", "QUEUES", "VERSIONED", "Acknowledged", "Client"]
@@ -66,6 +67,7 @@ class Client:
         self._runs = RunClient(self._ask, choices, network.coverage, QUEUES)
         self._schedules = ScheduleClient(self._ask, self._submit, self._acknowledge, choices, network.loop)
         self._ledger = LedgerClient(name, self._ask, choices)
+        self._states = StateClient(self._ask, choices)
         self._keys = 0
         self._menu = [name for name, weight in options.weights.items() for _ in range(weight)]
 
@@ -81,7 +83,7 @@ class Client:
                 await getattr(self, f"_{what}")()
             except SheratanError as error:
                 self._story.tell(f"{what}: {error.code}")
-                if error.code in ("disconnected", "unavailable"):
+                if error.code in ("disconnected", "unavailable", "state_refuses"):
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, _PAUSE_SECONDS_MAX)
                     continue
@@ -299,6 +301,9 @@ class Client:
 
     async def _tend(self) -> None:
         await self._schedules.tend()
+
+    async def _state(self) -> None:
+        await self._states.act()
 
     async def _look(self) -> None:
         for job in self._some_known(1):

@@ -62,6 +62,7 @@ SOMETIMES: Final[dict[str, str]] = {
     "key.conflict": "a key is used for another request",
     "submit.refused_full": "a queue is full",
     "submit.refused_draining": "the engine drains",
+    "submit.refused_recovery": "jobs or runs do not come in while the system recovers",
     "submit.refused_fan_out": "a job submits more jobs than it may",
     "submit.by_job": "a running job submits another",
     "submit.lost_lease": "a job that has lost its lease submits another, and is refused",
@@ -267,6 +268,17 @@ SOMETIMES: Final[dict[str, str]] = {
     "schedule.deleted_when_due": "a schedule is deleted in the very batch in which it is due",
     "schedule.made_before": "a firing finds that somebody has made up for it already",
     "schedule.draining": "a schedule is due while the engine drains, and does not fire",
+    "schedule.deferred": "a schedule is due while the system's state lets nothing start",
+    "state.operational": "somebody lets everything go on",
+    "state.reflective": "somebody lets the system be looked at",
+    "state.recovery": "somebody leaves a halt, or has things put right",
+    "state.paused": "somebody pauses the system",
+    "state.halted": "somebody halts the system",
+    "state.kept": "the system is in the state that is asked for",
+    "state.expected_another": "the system is in another state than whoever asks has seen",
+    "state.no_way": "no way leads from the system's state to the one that is asked for",
+    "state.refused": "the system is halted and refuses what it is asked for",
+    "state.outlasts": "an engine starts in a state that a person had brought the system into",
 }
 """Branches that a good campaign reaches; one that it never reaches is a test that does not exist."""
 

@@ -352,7 +352,7 @@ class Durable:
             try:
                 return await self._connection.call(request, _ANSWER_SECONDS)
             except SheratanError as error:
-                if error.code not in ("timed_out", "unavailable"):
+                if error.code not in ("timed_out", "unavailable", "state_refuses"):
                     raise
                 if error.field == "intake":
                     raise NotSpawned(str(error)) from error

@@ -37,6 +37,8 @@ class Lookout:
 
 
 def _find_late(model: Model, clock: SimulatedClock) -> str | None:
+    if model.is_halted:
+        return None
     now_us = clock.monotonic_us()
     late = _late_schedule(model, clock.now_us()) if clock.set_at_us + _LOOK_US + _LATE_US < now_us else None
     # An engine that rests does not see that the clock was set; then the next batch sees to what is over.
@@ -46,7 +48,7 @@ def _find_late(model: Model, clock: SimulatedClock) -> str | None:
 
 
 def _late_schedule(model: Model, wall_us: int) -> str | None:
-    if model.draining:
+    if not model.starts_jobs:
         return None
     for name, schedule in model.schedules.items():
         due_us = schedule.due_us
@@ -67,14 +69,14 @@ def _late_work(model: Model, now_us: int) -> str | None:
     for number in model.changed:
         if model.may_go_on(model.jobs[number]):
             return f"job {number} is still blocked although only other code is on duty"
-    if model.open_bulks and not model.draining:
+    if model.open_bulks and model.keeps_up:
         return "a bulk operation does not go on"
     return None
 
 
 def _could_work(model: Model, worker: ModelWorker, now_us: int) -> bool:
     waiting: Any = worker.waiting
-    if waiting is None or waiting.is_abandoned or model.draining:
+    if waiting is None or waiting.is_abandoned or not model.starts_jobs:
         return False
     if len(model.running) >= model.limits.running_jobs_max:
         return False

@@ -57,6 +57,7 @@ def _kept_and_read(mine: State, fresh: State) -> list[tuple[str, Any, Any]]:
         ("where priorities age", mine.flow.ageing, fresh.flow.ageing),
         ("the running jobs of partitions", mine.partitions.running, _running_in_partitions(mine)),
         ("how far partitions have used rates up", _unpaid(mine), _unpaid(fresh)),
+        ("the system's state", (mine.system, mine.allowed), (fresh.system, fresh.allowed)),
         ("how long jobs are kept", mine.retention.rows, fresh.retention.rows),
         ("the number of trees", mine.trees, fresh.trees),
         ("the next number of a run", mine.runs.next_number, fresh.runs.next_number),

@@ -13,12 +13,12 @@ from sheratan.contracts.code import versioned
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.worker import Assignment
 from sheratan.engine.commands import (
+    ChangeState,
     EndSession,
     Heartbeat,
     LeaseJobs,
     Pending,
     RegisterWorker,
-    StartDraining,
 )
 from sheratan.simulation.model_jobs import Refused
 from sheratan.simulation.model_ledger import ModelLedger
@@ -49,20 +49,23 @@ class Model(ModelLedger):
         self.run_turns, self.pruned_now = drawn.run_turns, drawn.pruned
 
     def decide(self, commands: Sequence[Pending], abandoned: set[int]) -> None:
-        """Commands in order, then what time has brought, then who gets work."""
+        """Commands in order, then what time has brought, then who gets work; last the changes of the state."""
+        changes = [pending for pending in commands if isinstance(pending.command, ChangeState)]
+        others = [pending for pending in commands if not isinstance(pending.command, ChangeState)]
+        if self.is_halted:
+            self._answer_all(others)
+        else:
+            self._decide(others, abandoned)
+        self._answer_all(changes)
+
+    def _decide(self, commands: Sequence[Pending], abandoned: set[int]) -> None:
         timed = [self.jobs[number] for number in (*self.scheduled, *self.waiting)]
         due = sorted((job.due_us, job.number) for job in timed)
         alarms, pieces, looks = sorted(self.alarms), self.candidates(), self.due_looks()
         firings = self.due_schedules()
         self.expire_transfers()
         for pending in commands:
-            try:
-                answer = self._route(pending)
-            except Refused as refusal:
-                self.answers[id(pending)] = refusal
-            else:
-                if type(pending.command) is not LeaseJobs:
-                    self.answers[id(pending)] = answer
+            self._answer_all([pending])
             self.follow()
         self.go_on(pieces)
         self.look_at(looks, self.moved)
@@ -73,9 +76,21 @@ class Model(ModelLedger):
         self._dispatch(abandoned)
         self.prune()
 
+    def _answer_all(self, commands: Sequence[Pending]) -> None:
+        for pending in commands:
+            try:
+                answer = self._route(pending)
+            except Refused as refusal:
+                self.answers[id(pending)] = refusal
+            else:
+                if type(pending.command) is not LeaseJobs:
+                    self.answers[id(pending)] = answer
+
     def start(self, limits: Limits) -> None:
         """A new engine: nobody is on duty, and what ran is lost."""
         self.limits, self.draining, self.started_us = limits, False, self.at_us
+        if self.system != "operational":
+            self.hit("state.outlasts")
         self.workers.clear()
         self.forget_looks()
         self.forget_code_looks()
@@ -87,10 +102,11 @@ class Model(ModelLedger):
 
     def stop(self) -> None:
         """The engine stops."""
-        for worker in list(self.workers.values()):
+        for worker in [] if self.is_halted else list(self.workers.values()):
             self._lose_worker(worker)
         self.follow()
         self._advance_runs()
+        self.draining = False
 
     def watch_anew(self, commands: Sequence[Pending], heard_us: int, monotonic_us: int) -> None:
         """A batch was not written: nothing of it has happened, and every attempt has its whole time again."""
@@ -111,6 +127,7 @@ class Model(ModelLedger):
 
     def _route(self, pending: Pending) -> Any:
         command, self.whom = pending.command, pending.by.on_behalf_of
+        self.check_heard(command)
         return getattr(self, f"_{type(command).__name__}")(pending, command)
 
     # ------------------------------------------------------------------------------------------------------------------
@@ -165,12 +182,6 @@ class Model(ModelLedger):
             self.answers[id(worker.waiting)] = []
         for number in sorted(worker.held):
             self._lose(self.jobs[number])
-
-    # ------------------------------------------------------------------------------------------------------------------
-    # What people ask for
-
-    def _StartDraining(self, pending: Pending, command: StartDraining) -> None:  # noqa: N802 - the command's name
-        self.draining = True
 
     # ------------------------------------------------------------------------------------------------------------------
     # Time
@@ -229,7 +240,7 @@ class Model(ModelLedger):
 
     def _dispatch(self, abandoned: set[int]) -> None:
         """Workers that wait are served, the least busy first: urgent jobs first, then the oldest."""
-        if self.draining or not self.ready:
+        if not self.starts_jobs or not self.ready:
             return
         waiting = []
         for worker in self.workers.values():

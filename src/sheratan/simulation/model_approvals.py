@@ -12,7 +12,8 @@ from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
 from sheratan.engine.commands import Ask, Delegate, Pending, Vote
 from sheratan.simulation.model_state import ModelJob
-from sheratan.simulation.model_waits import ModelWaits, Refused
+from sheratan.simulation.model_system import ModelSystem
+from sheratan.simulation.model_waits import Refused
 
 __all__ = ["ModelApproval", "ModelApprovals"]
 
@@ -57,13 +58,14 @@ def _written(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-class ModelApprovals(ModelWaits):
+class ModelApprovals(ModelSystem):
     """Requests for approval."""
 
     limits: Limits
     hit: Callable[[str], None]
 
     def __init__(self) -> None:
+        super().__init__()
         self.approvals: dict[str, ModelApproval] = {}
 
     def _Ask(self, pending: Pending, command: Ask) -> str:  # noqa: N802 - the command's name

@@ -154,8 +154,8 @@ class ModelDead(ModelJobs):
         return bulk, meant, meant[-1].number if len(meant) == share else below - 1
 
     def go_on(self, pieces: Iterable[tuple[ModelBulk, Sequence[ModelJob], int]]) -> None:
-        """Do the pieces, unless the engine drains."""
-        for bulk, jobs, looked in [] if self.draining else pieces:
+        """Do the pieces, unless the system's state defers that."""
+        for bulk, jobs, looked in pieces if self.keeps_up else []:
             is_refused = self._is_refused(bulk, jobs)
             bulk.looked = looked
             is_full = bulk.command.limit is not None and bulk.done >= bulk.command.limit

@@ -43,7 +43,6 @@ class ModelJobs(ModelFlow):
         self.keys: dict[str, int] = {}
         self.alarms: set[tuple[int, int]] = set()
         self.lanes: set[tuple[str, str, int]] = set()
-        self.draining = False
         self.running: set[int] = set()
         self.ready: set[int] = set()
         self.scheduled: set[int] = set()
@@ -133,9 +132,7 @@ class ModelJobs(ModelFlow):
     def _check_admission(self, new: NewJob, coming: int) -> None:
         for parent in new.after:
             self._job(parent)
-        if self.draining:
-            self.hit("submit.refused_draining")
-            raise Refused("unavailable")
+        self.check_takes_in()
         if self._depth(new.queue) + coming >= self.limits.queue_jobs_max:
             self.hit("submit.refused_full")
             raise Refused("limit_reached")

@@ -70,7 +70,7 @@ class ModelRetention(ModelScheduledRuns):
 
     def _unpruned(self, now_us: int) -> list[int]:
         """The jobs that may be pruned and are not."""
-        if self.draining or not self.kept:
+        if not self.keeps_up or not self.kept:
             return []
         old = {number for number, job in self.jobs.items() if not job.is_pruned and self._is_old(job, now_us)}
         needed = self._needed() if old else set[int]()

@@ -59,8 +59,7 @@ class ModelRuns(ModelSchedules):
 
     def _start(self, pending: Pending, plan: dict[str, Any], name: str, value: Any, wall_us: int) -> ModelRun:
         """Begin a run that somebody asks for, if there is room for it."""
-        if self.draining:
-            raise Refused("unavailable")
+        self.check_takes_in()
         if sum(run.is_open for run in self.runs.values()) >= self.limits.workflow_runs_max:
             raise Refused("limit_reached")
         found = self._actual_value(pending)
@@ -117,7 +116,7 @@ class ModelRuns(ModelSchedules):
                 self._stop_run(run, "out_of_time")
         self._take_turns()
         self.follow()
-        runs = [] if self.draining else self._open_runs
+        runs = self._open_runs if self.takes_in else []
         self._feed(runs)
         self._check_sub_runs(runs)
 

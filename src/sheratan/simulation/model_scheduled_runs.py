@@ -33,12 +33,11 @@ class ModelScheduledRuns(ModelForks):
     def _admit_all(self, known: ModelSchedule, missing: list[int]) -> None:
         if known.plan is None:
             super()._admit_all(known, missing)
-        elif self.draining:
-            raise Refused("unavailable")
-        elif len(self._open_runs) + len(missing) > self.limits.workflow_runs_max:
+            return
+        self.check_takes_in()
+        if len(self._open_runs) + len(missing) > self.limits.workflow_runs_max:
             raise Refused("limit_reached")
-        else:
-            self.hit("schedule.run_backfilled")
+        self.hit("schedule.run_backfilled")
 
     def _is_previous_open(self, known: ModelSchedule) -> bool:
         if known.last_run is None:

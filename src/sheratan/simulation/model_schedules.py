@@ -142,8 +142,7 @@ class ModelSchedules(ModelDead):
 
     def _admit_all(self, known: ModelSchedule, missing: list[int]) -> None:
         new = _job(known.definition, "", 0)
-        if self.draining:
-            raise Refused("unavailable")
+        self.check_takes_in()
         if not self._has_lane(new) or self._depth(new.queue) + len(missing) > self.limits.queue_jobs_max:
             self.hit("schedule.backfill_refused")
             raise Refused("limit_reached")
@@ -164,9 +163,9 @@ class ModelSchedules(ModelDead):
 
     def fire(self, names: list[str]) -> None:
         """Let these schedules fire, unless somebody has just done something with them."""
-        if self.draining:
+        if not self.starts_jobs:
             if names:
-                self.hit("schedule.draining")
+                self.hit("schedule.draining" if self.draining else "schedule.deferred")
             return
         enough = self._made_count() + _AT_ONCE
         for name in names:

@@ -19,7 +19,7 @@ class ModelSubRuns(ModelRuns):
         self._hear(parent)
         # Jobs may have been submitted before it.
         self._feed_some([run for run in self.runs.values() if run.is_open])
-        if self.draining or (new.node, new.item) not in self._sub_parts(parent):
+        if not self.takes_in or (new.node, new.item) not in self._sub_parts(parent):
             raise Refused(f"no run of node {new.node}, item {new.item}, of {parent.id}")
         if new.number != len(self.runs) + 1 or (self._is_full and self._has_sub_run(parent)):
             raise Refused(f"no run number {new.number} of {parent.id}")

@@ -74,6 +74,7 @@ _WEIGHTS: Final[dict[str, int]] = {
     "gated": 8,
     "archive": 4,
     "book": 16,
+    "state": 2,
 }
 """What clients do, and the most weight that each thing may have against the others."""
 

@@ -14,8 +14,9 @@ from sheratan.engine.commands import LeaseJobs
 from sheratan.engine.engine import Engine
 from sheratan.gateway.api import Api
 from sheratan.gateway.archiving import Archiving
-from sheratan.simulation.auditor import Auditor, observed
+from sheratan.simulation.auditor import Auditor
 from sheratan.simulation.clock import SimulatedClock
+from sheratan.simulation.observed import observed
 from sheratan.simulation.store import SimulatedStorage, SimulatedStore
 from sheratan.simulation.story import Story
 

@@ -262,7 +262,7 @@ class Worker:
                     api.SettleJobs(session=session, reports=(report,)), _ANSWER_SECONDS
                 )
             except SheratanError as error:
-                if error.code not in ("timed_out", "unavailable"):
+                if error.code not in ("timed_out", "unavailable", "state_refuses"):
                     raise
                 await asyncio.sleep(0.2)
             else:

@@ -199,7 +199,10 @@ class _World:
 
     async def _let_all_go(self) -> None:
         """Nothing is paused or scheduled any more, and nothing limited that would make the end wait."""
-        requests: list[api.Request] = [api.ResumeQueue(queue=queue) for queue in QUEUES]
+        requests: list[api.Request] = [
+            api.ChangeState(to=state, reason="calm") for state in ("recovery", "operational")
+        ]
+        requests += [api.ResumeQueue(queue=queue) for queue in QUEUES]
         requests += [api.ResumeKind(kind=kind) for kind in KINDS]
         requests.append(api.ResumeTenant(tenant=DEFAULT_TENANT))
         for subject in sorted(self.auditor.model.set_for):

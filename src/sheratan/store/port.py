@@ -17,6 +17,7 @@ from sheratan.store.port_partitions import PartitionReader
 from sheratan.store.port_proposals import ProposalReader
 from sheratan.store.port_retention import RetentionReader
 from sheratan.store.port_scans import Scans
+from sheratan.store.port_system import Latch, SystemReader
 from sheratan.store.rows import (
     AwaitedRow,
     Blocked,
@@ -99,6 +100,7 @@ class Reader(
     ProposalReader,
     ArchiveReader,
     LedgerReader,
+    SystemReader,
     Protocol,
 ):
     """Reads of committed state. Every read is bounded in rows and in time."""
@@ -344,6 +346,14 @@ class Store(Reader, Protocol):
 
     def commit(self, unit: Unit) -> None:
         """Write a unit, all of it or nothing, and return only when it is durable."""
+        ...
+
+    def keep_latch(self, latch: Latch) -> None:
+        """Keep a halt beside the database, since it cannot be written into it; OSError when that fails, too."""
+        ...
+
+    def release_latch(self) -> None:
+        """The journal says it now."""
         ...
 
     def blocked_count(self) -> int:

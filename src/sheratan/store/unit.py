@@ -44,6 +44,7 @@ from sheratan.store.rows import (
     WaitRow,
 )
 from sheratan.store.run_unit import RunChanges
+from sheratan.store.system_rows import SystemRow
 
 __all__ = ["Unit", "state_of"]
 
@@ -116,6 +117,7 @@ class Unit(RunChanges, KeptChanges):
         self.gates: dict[GateKey, GateRow] = {}
         self.proposals = ProposalChanges()
         self.ledger = LedgerChanges()
+        self.system: SystemRow | None = None
         self.engine_entry: int | None = None
         self.clean = False
         self._seq, self._hash = head.seq, head.hash

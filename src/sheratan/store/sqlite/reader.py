@@ -43,6 +43,7 @@ from sheratan.store.sqlite.partitions import SqlitePartitions
 from sheratan.store.sqlite.proposals import SqliteProposals
 from sheratan.store.sqlite.retention import SqliteRetention
 from sheratan.store.sqlite.run_reader import SqliteRuns
+from sheratan.store.sqlite.system import SqliteSystem
 
 __all__ = ["SqliteReader"]
 
@@ -66,6 +67,7 @@ class SqliteReader(
     SqliteProposals,
     SqliteArchive,
     SqliteLedger,
+    SqliteSystem,
 ):
     """The reads of the store port; the owner's store adds writing."""
 

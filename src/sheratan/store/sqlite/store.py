@@ -10,12 +10,14 @@ from typing import Any, Final
 
 import apsw
 
-from sheratan.contracts.errors import CorruptData, DataDirectoryInUse, NotFound, Unavailable
+from sheratan.contracts.errors import CorruptData, DataDirectoryInUse, DiskFailed, NotFound, Unavailable
 from sheratan.kernel.chain import PAGE_SEPARATOR
 from sheratan.store.port import Shard
+from sheratan.store.port_system import Latch
 from sheratan.store.rows import AwaitedRow, Blocked, Lease, Location, Ready, Result, SignalRow, Timer, WaitRow
 from sheratan.store.run_rows import RunOpen, RunResult
 from sheratan.store.sqlite.archive import take_out
+from sheratan.store.sqlite.latch import remove_latch, write_latch
 from sheratan.store.sqlite.ledger import write_ledger
 from sheratan.store.sqlite.library import check_library
 from sheratan.store.sqlite.log import LOG_PAGES, checkpoint_at, lay_out_log, leave_log, write_log_anew
@@ -109,6 +111,8 @@ def _told_apart(wrong: str) -> Generator[None]:
         raise Unavailable("the disk is full; nothing was written") from error
     except apsw.BusyError as error:
         raise Unavailable("another program writes to the database; nothing was written") from error
+    except (apsw.IOError, apsw.ReadOnlyError, apsw.CantOpenError) as error:
+        raise DiskFailed(f"{wrong}: {error}") from error
     except (apsw.Error, UnicodeDecodeError) as error:
         raise CorruptData(f"{wrong}: {error}") from error
 
@@ -180,6 +184,14 @@ class SqliteStore(SqliteReader):
         shard = self.shard()
         self._epoch = shard.epoch
         return shard
+
+    def keep_latch(self, latch: Latch) -> None:
+        """Keep a halt beside the database, since it cannot be written into it; OSError when that fails, too."""
+        write_latch(self._connection.filename, latch)
+
+    def release_latch(self) -> None:
+        """The journal says it now."""
+        remove_latch(self._connection.filename)
 
     def commit(self, unit: Unit) -> None:
         """Write a unit, all of it or nothing, and return only when it is durable."""
@@ -270,6 +282,8 @@ class SqliteStore(SqliteReader):
             insert_rows(connection, "replace_pace", [row for row in unit.paces.values() if row is not None])
             delete_rows(connection, "delete_pace", [key for key, row in unit.paces.items() if row is None])
         delete_rows(connection, "delete_alarm", unit.alarms_rung)
+        if unit.system is not None:
+            connection.execute(sql("replace_system"), unit.system)
 
     def _write_runs(self, unit: Unit) -> None:
         if not (unit.run_moves or unit.node_jobs or unit.run_mentions):

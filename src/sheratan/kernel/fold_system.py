@@ -1,0 +1,92 @@
+"""The fold of entries about the system: how it stands, and whether what is recorded was allowed then."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sheratan.contracts.journal import Entry
+from sheratan.contracts.principal import ENGINE
+from sheratan.kernel.facts import Violation
+from sheratan.kernel.fold_book import decision_of
+from sheratan.kernel.fold_groups import GroupFold
+from sheratan.kernel.system import ALLOWED, CHANGE, DERIVED_STATES, FORBIDDEN, SYSTEM_TRANSITIONS
+
+__all__ = ["SystemFact", "SystemFold"]
+
+
+class SystemFact(NamedTuple):
+    """The state that outlasts a process: since when, why, by whom, by which entry; and the entry of a draining."""
+
+    state: str
+    since_us: int | None
+    reason: str
+    actor: str | None
+    entry: int | None
+    affected: str
+    draining: int | None
+
+    @property
+    def current(self) -> str:
+        """The state that decides what may happen now."""
+        return self.state if self.draining is None else "draining"
+
+
+class SystemFold(GroupFold):
+    """What entries make of the system's state, and which entries it does not allow."""
+
+    def __init__(self, violations: list[Violation]) -> None:
+        super().__init__(violations)
+        self.system = SystemFact("operational", None, "", None, None, "", None)
+        self.forbidden: frozenset[str] = frozenset()
+        """The types of entries that the state does not allow."""
+        self.ringing_us = 0
+        """Since when instants are noticed as they come: an engine has started, its clock was set, a state allows it."""
+
+    @property
+    def rings(self) -> bool:
+        """Whether time brings anything."""
+        return ALLOWED[self.system.current].settle == "allow"
+
+    @property
+    def fires(self) -> bool:
+        """Whether schedules fire."""
+        return ALLOWED[self.system.current].dispatch == "allow"
+
+    def stand(self, fact: SystemFact) -> None:
+        """From now on the system stands so."""
+        self.system, self.forbidden = fact, FORBIDDEN[fact.current]
+
+    def check_allowed(self, entry: Entry) -> None:
+        """An entry of a type that the state forbids."""
+        self.say(entry, "H1", f"the system is {self.system.current}, which allows no {entry.type}")
+
+    def system_changed(self, entry: Entry) -> None:
+        """The system goes from one state to another."""
+        known, data = self.system, entry.data
+        self.check_previous(entry, known.entry)
+        source, target, reason = data["from"], data["to"], data["reason"]
+        if source != known.current:
+            self.say(entry, "H1", f"it goes from {source}, and the system is {known.current}")
+        if SYSTEM_TRANSITIONS[known.current].get(target) != entry.type:
+            self.say(entry, "H1", f"the system may not go from {known.current} to {target}")
+        if entry.actor == ENGINE.actor and target != "halted" and not _is_derived(known.current, target):
+            self.say(entry, "H2", f"only a person brings the system from {known.current} to {target}")
+        if not reason.strip():
+            self.say(entry, "H4", "it names no reason")
+        self._check_change(entry, target)
+        affected = ",".join(data.get("affected", ()))
+        self.stand(SystemFact(target, entry.at, reason, entry.actor, entry.seq, affected, None))
+        self.ringing_us = entry.at
+
+    def _check_change(self, entry: Entry, target: str) -> None:
+        decided = decision_of(entry)
+        given, known = decided["input"], self.system.current
+        if decided["rule"] != CHANGE or decided["chosen"] != "change":
+            self.say(entry, "E14", f"{decided['chosen']} was chosen by {decided['rule']}, and it was changed")
+        told = given["state"], given["to"], given["operator"], given.get("expected", known)
+        if told != (known, target, entry.actor != ENGINE.actor, known):
+            self.say(entry, "H4", f"the decision was told {told} of a change from {known} to {target}")
+
+
+def _is_derived(source: str, target: str) -> bool:
+    return source in DERIVED_STATES and target in DERIVED_STATES

@@ -1,0 +1,1 @@
+SELECT state, since_us, reason, actor, entry, affected, draining FROM system

@@ -1,0 +1,24 @@
+"""Reads of the system's state."""
+
+from __future__ import annotations
+
+from itertools import starmap
+
+from sheratan.store.port_system import Latch
+from sheratan.store.sqlite.latch import read_latch
+from sheratan.store.sqlite.scans import SqliteScans
+from sheratan.store.system_rows import UNCHANGED, SystemRow
+
+__all__ = ["SqliteSystem"]
+
+
+class SqliteSystem(SqliteScans):
+    """Reads of the state that outlasts a process."""
+
+    def system(self) -> SystemRow:
+        """How the system stands."""
+        return next(starmap(SystemRow, self._rows("select_system")), UNCHANGED)
+
+    def latch(self) -> Latch | None:
+        """The halt that is kept beside the database until an engine has written it into the journal."""
+        return read_latch(self._connection.filename)
