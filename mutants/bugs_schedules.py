@@ -194,8 +194,8 @@ BUGS = (
         (
             Change(
                 "engine/state.py",
-                "        self.next_firing_us = store.next_firing_us()\n",
-                "        self.next_firing_us: int | None = None\n",
+                "store.next_due_us(), store.next_firing_us()",
+                "store.next_due_us(), None",
             ),
         ),
     ),
