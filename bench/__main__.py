@@ -23,6 +23,7 @@ from bench import (
     memory,
     one_caller,
     scheduled,
+    settlements,
     sleeping,
 )
 from bench.harness import Bench, Section, say
@@ -39,6 +40,7 @@ MEASUREMENTS: dict[str, Callable[[Bench], Section]] = {
     "fan": fan_out.measure,
     "schedules": scheduled.measure,
     "sleeping": sleeping.measure,
+    "ledger": settlements.measure,
     "one": one_caller.measure,
     "latency": latency.measure,
     "claim": claim.measure,

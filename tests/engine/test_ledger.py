@@ -11,9 +11,11 @@ from sheratan.contracts.errors import Conflict, InvalidInput, LimitReached, NotF
 from sheratan.contracts.ledger import AMOUNT_MAX
 from sheratan.contracts.ledger_requests import ListAccounts, ListTransfers
 from sheratan.contracts.limits import Limits
+from sheratan.engine import ledger_state
 from sheratan.engine.commands import OpenAccount
 from sheratan.engine.explain import story
 from sheratan.engine.ledger_views import list_accounts, list_transfers
+from sheratan.engine.verify import verify
 from tests.engine.booking import (
     PAYER,
     TAKER,
@@ -434,3 +436,33 @@ def test_all_of_it_outlives_a_crash_and_what_was_not_committed_never_was(tmp_pat
     world.tick(60)
     assert stands(world, PAYER) == (0, 50, 0, 1_000)
     world.check()
+
+
+def test_hot_accounts_are_in_memory_and_not_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_state, "_ACCOUNTS_MAX", 3)
+    world = World()
+    funded(world)
+    workers = [f"worker:w{number}" for number in range(6)]
+    opened(world, *workers)
+    assert len(world.state.ledger.accounts) == 3
+    assert (
+        seen(world, *(move(1 + number, 1, PAYER, name) for number, name in enumerate(workers)))
+        == [("applied", 1)] * 6
+    )
+    # What a batch has changed stays until it is committed, however much that is.
+    assert len(world.state.ledger.accounts) >= 7
+    apply(world, move(50, 1))
+    assert len(world.state.ledger.accounts) == 3
+    assert stands(world, PAYER) == (0, 7, 0, 1_000)
+    world.check()
+
+
+def test_a_reservation_that_should_have_expired_is_found() -> None:
+    world = World()
+    funded(world)
+    apply(world, pending(1, 100, timeout_seconds=1))
+    world.state.ledger.next_expiry_us = None
+    for _ in range(3):
+        world.clock.advance(60_000_000)
+        world.submit()
+    assert [one.invariant for one in verify(world.store).problems] == ["L9"]

@@ -15,9 +15,9 @@ from sheratan.simulation.choices import Choices
 
 __all__ = ["LedgerClient"]
 
-_ACCOUNTS: Final = ("tenant:a", "tenant:a", "tenant:b", "operator", "worker:w", ISSUE)
+_NAMES: Final = ("tenant:a", "operator", "worker:w")
 _UNITS: Final = ("credits", "credits", "credits", "tokens")
-_AMOUNTS: Final = (1, 5, 20, 60, 60, 1_000, AMOUNT_MAX)
+_AMOUNTS: Final = (1, 5, 5, 20, 60, 1_000)
 _LOST: Final = ("timed_out", "disconnected")
 
 
@@ -32,64 +32,60 @@ class LedgerClient:
         self._made = 0
 
     async def act(self) -> None:
-        """Do one thing."""
-        what = self._choices.between("ledger.what", 0, 9)
-        if what == 0:
+        """Open an account now and then, grant something, and ask for transfers, some of them once more."""
+        draw = self._choices
+        if draw.between("ledger.open", 0, 9) == 0:
             await self._open()
-        elif what == 1:
-            await self._grant()
-        else:
-            await self._send(await self._draw_request())
-        await asyncio.sleep(self._choices.pick("ledger.pause", (0.0, 0.0, 1.2)))
+        unit = draw.pick("ledger.unit", _UNITS)
+        for account in draw.pick("ledger.opened", (*(_NAMES,) * 7, ())):
+            await self._ask(api.OpenAccount(account=account, unit=unit))
+        amount = draw.pick("ledger.grant", (*(100,) * 12, AMOUNT_MAX))
+        await self._send([self._move(ISSUE, draw.pick("ledger.payer", _NAMES[:2]), unit, amount)])
+        for _ in range(draw.between("ledger.requests", 3, 9)):
+            await self._send(await self._draw_request(unit))
+            await asyncio.sleep(draw.pick("ledger.pause", (0.0, 0.0, 0.0, 0.0, 0.3, 3.5)))
 
     async def _open(self) -> None:
         draw = self._choices
-        account, unit = draw.pick("ledger.account", _ACCOUNTS), draw.pick("ledger.unit", _UNITS)
-        scale = draw.pick("ledger.scale", (None, None, None, 0, 2))
+        account, unit = draw.pick("ledger.account", (*_NAMES, ISSUE)), draw.pick("ledger.unit", _UNITS)
+        scale = draw.pick("ledger.scale", (None, 0, 2))
         await self._ask(api.OpenAccount(account=account, unit=unit, scale=scale, reason="a test"))
 
-    async def _grant(self) -> None:
-        account, unit = (
-            self._choices.pick("ledger.account", _ACCOUNTS[:-1]),
-            self._choices.pick("ledger.unit", _UNITS),
-        )
-        await self._ask(api.OpenAccount(account=account, unit=unit))
-        await self._send([self._move(ISSUE, account, unit, 100)])
-
-    async def _draw_request(self) -> list[Transfer]:
+    async def _draw_request(self, unit: str) -> list[Transfer]:
         """Some transfers, maybe bound to each other; of those that are pending some are resolved."""
         draw = self._choices
         page = await self._ask(api.ListTransfers(limit=500))
-        open_ones = [one.id for one in page.items if one.state == "pending"] or [transfer_id("none")]
+        open_ones = [one.id for one in page.items if one.state == "pending" and one.unit == unit]
         found: list[Transfer] = []
         for _ in range(draw.between("ledger.count", 1, 4)):
-            found.append(self._draw_transfer(open_ones))
+            found.append(self._draw_transfer(open_ones, unit))
             if found[-1].phase == "pending":
                 open_ones.append(found[-1].id)
-        if not draw.chance("ledger.chain", 300):
+        if not draw.chance("ledger.chain", 250):
             return [replace(one, linked=False) for one in found]
         last = len(found) - draw.pick("ledger.chain_end", (1, 1, 1, 1, 0))
         return [replace(one, linked=place < last) for place, one in enumerate(found)]
 
-    def _draw_transfer(self, open_ones: list[str]) -> Transfer:
+    def _draw_transfer(self, open_ones: list[str], unit: str) -> Transfer:
         what = self._choices.between("ledger.kind", 0, 9)
-        if what < 3:
-            return self._resolution(self._choices.pick("ledger.pending", open_ones))
-        return self._sent_before() if what == 3 and self._sent else self._draw_move()
+        if what < 5 and open_ones:
+            return self._resolution(self._choices.pick("ledger.pending", open_ones[-4:]))
+        if what == 6:
+            return self._resolution(transfer_id("none"))
+        return self._sent_before() if what == 5 and self._sent else self._draw_move(unit)
 
-    def _draw_move(self) -> Transfer:
+    def _draw_move(self, unit: str) -> Transfer:
         draw = self._choices
-        debit = draw.pick("ledger.debit", _ACCOUNTS[:-1])
-        credit = draw.pick("ledger.credit", [name for name in _ACCOUNTS if name != debit])
-        unit = draw.pick("ledger.unit", _UNITS)
+        debit = draw.pick("ledger.debit", (*_NAMES[:1] * 3, *_NAMES[1:]))
+        credit = draw.pick("ledger.credit", [name for name in (*_NAMES, ISSUE) if name != debit])
         move = self._move(debit, credit, unit, draw.pick("ledger.amount", _AMOUNTS))
         balancing = draw.pick("ledger.balancing", (None, None, None, "debit", "credit"))
         if balancing is not None:
             return replace(move, balancing=balancing)
         if draw.chance("ledger.reserve", 600):
-            timeout = draw.pick("ledger.timeout", (None, 1, 1, 3, 60))
-            closes = draw.pick("ledger.closes", (*(None,) * 9, "debit", "credit"))
-            amount = 0 if closes is not None else move.amount
+            closes = draw.pick("ledger.closes", (*(None,) * 12, "debit", "credit"))
+            timeout = draw.pick("ledger.timeout", (1, 3) if closes else (None, None, 1, 3, 60))
+            amount = 0 if closes else move.amount
             return replace(move, phase="pending", timeout_seconds=timeout, closes=closes, amount=amount)
         return move
 
@@ -99,7 +95,7 @@ class LedgerClient:
     def _resolution(self, pending: str) -> Transfer:
         if self._choices.chance("ledger.void", 400):
             return Transfer(id=self._new_id(), phase="void", pending=pending)
-        amount = self._choices.pick("ledger.post", (None, None, 0, 3, 61))
+        amount = self._choices.pick("ledger.post", (None, None, None, 0, 3))
         return Transfer(id=self._new_id(), phase="post", pending=pending, amount=amount)
 
     def _sent_before(self) -> Transfer:

@@ -73,13 +73,14 @@ _WEIGHTS: Final[dict[str, int]] = {
     "keep": 2,
     "gated": 8,
     "archive": 4,
-    "book": 16,
+    "book": 12,
     "state": 2,
 }
 """What clients do, and the most weight that each thing may have against the others."""
 
 _FOCUSES: Final[dict[str, tuple[str, ...]]] = {
     "gates": ("gated",),
+    "ledger": ("book",),
     "runs": ("workflow",),
     "schedules": ("schedule", "tend", "tend"),
     "waits": ("signal", "approve", "unblock"),
