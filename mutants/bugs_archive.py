@@ -50,13 +50,6 @@ BUGS: Final = (
         (Change(_NEEDED, "WHERE one.submitted_by IS NOT NULL", "WHERE 0"),),
     ),
     Bug(
-        "bulk-operations-are-forgotten",
-        "the entry is archived that says what a bulk operation does which goes on",
-        "safety",
-        "R2",
-        (Change(_NEEDED, "SELECT entry FROM bulk WHERE ended IS NULL", "SELECT entry FROM bulk WHERE 0"),),
-    ),
-    Bug(
         "head-of-the-segment-not-carried",
         "the journal that is left goes on from another hash than that of the last entry archived",
         "safety",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sheratan.ambient.folder import HostFolder
+from sheratan.contracts.archive import ArchiveJournal
 from sheratan.contracts.errors import (
     CorruptData,
     InternalError,
@@ -18,7 +21,9 @@ from sheratan.contracts.errors import (
 from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.limits import Limits
+from sheratan.engine.archive import prepare_segment
 from sheratan.engine.commands import Cancel, Heartbeat, Pause, Pending, StartDraining
+from sheratan.store.archive import Archive
 from sheratan.store.unit import state_of
 from tests.engine.running import Running, running_engine
 from tests.engine.world import BIG, PERSON, Answer, check_chain
@@ -44,6 +49,29 @@ def test_many_callers_share_a_few_commits(tmp_path: Path) -> None:
             assert len(set(ids)) == 300
             assert len(list(running.store.pages())) - pages <= 3
             check_chain(running.store)
+
+    asyncio.run(scenario())
+
+
+def test_a_segment_leaves_the_journal_on_the_writers_thread(tmp_path: Path) -> None:
+    """Its pages may be thousands, and the loop goes on meanwhile."""
+
+    async def scenario() -> None:
+        async with running_engine(tmp_path) as running:
+            archive = Archive(HostFolder(tmp_path / "archive"))
+            command = prepare_segment(running.store, archive, ArchiveJournal(), Limits())
+            assert command is not None
+            threads: set[int] = set()
+
+            def trace(_: object, text: str, bindings: object) -> bool:
+                if text.startswith("DELETE FROM page"):
+                    threads.add(threading.get_ident())
+                return True
+
+            running.store._connection.exec_trace = trace
+            await running.ask(command)
+            assert len(threads) == 1
+            assert threading.get_ident() not in threads
 
     asyncio.run(scenario())
 

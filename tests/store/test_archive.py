@@ -11,6 +11,7 @@ from sheratan.ambient.folder import HostFolder
 from sheratan.contracts.errors import Conflict, CorruptData, Unavailable
 from sheratan.kernel.fold_archive import SegmentFact
 from sheratan.store.archive import Archive
+from tests.store.support import add_job, new_unit, opened
 
 LINES = [b'{"seq":%d}' % seq for seq in range(5, 9)]
 NAME = "journal-000000000005-000000000008.jsonl.zst"
@@ -107,3 +108,31 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(Unavailable, match="Not a directory"):
         Archive(HostFolder(tmp_path / "file" / "archive")).keep(5, LINES)
+
+
+def test_a_segment_that_is_not_the_beginning_of_the_journal_is_not_taken_out() -> None:
+    store = opened()
+    for _ in range(3):
+        unit = new_unit(store)
+        add_job(unit)
+        store.commit(unit)
+    pages = list(store.pages())
+    first, second = pages[1][0], pages[2][0]
+    for wrong in (
+        SegmentFact(0, first - 1, 0, "a", "f", 1, "d", "s", 9),
+        SegmentFact(1, second, 0, "a", "f", 1, "d", "s", 9),
+    ):
+        unit = new_unit(store)
+        add_job(unit)
+        unit.segment = wrong, b"state"
+        with pytest.raises(CorruptData, match="not what stands at the journal's beginning"):
+            store.commit(unit)
+        assert list(store.pages()) == pages
+        assert store.segments() == []
+    unit = new_unit(store)
+    add_job(unit)
+    unit.segment = SegmentFact(0, second, 0, "a", "f", 1, "d", "s", 9), b"state"
+    store.commit(unit)
+    assert next(store.pages())[0] == second
+    assert store.fold_state(second) == b"state"
+    assert store.fold_state(first) is None
