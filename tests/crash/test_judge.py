@@ -48,7 +48,7 @@ class World:
 
     def run(self, text: str, *values: Any) -> list[Any]:
         connection = apsw.Connection(str(self.database))
-        for trigger in ("page_is_never_updated", "page_is_never_deleted"):
+        for trigger in ("page_is_never_updated", "page_is_deleted_once_archived"):
             connection.execute(f"DROP TRIGGER IF EXISTS {trigger}")
         rows = connection.execute(text, values).fetchall()
         connection.close()
