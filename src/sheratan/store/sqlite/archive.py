@@ -50,6 +50,6 @@ def take_out(connection: apsw.Connection, segment: SegmentFact, state: bytes) ->
     if (entries, is_whole) != (segment.end - segment.first, 1):
         raise CorruptData("the segment to be archived is not what stands at the journal's beginning")
     insert_rows(connection, "insert_segment", [segment])
-    connection.execute(sql("delete_pages"), (segment.end,))
+    connection.execute(sql("delete_pages"))
     packed = zstandard.ZstdCompressor(level=_LEVEL).compress(state)
     connection.execute(sql("replace_fold_state"), (segment.end, packed))
