@@ -155,7 +155,8 @@ BUGS = (
             Change(
                 _FIRINGS,
                 '        _postpone(batch, row, {"due_us": batch.at_us + _SOON_US}, decision=refused)\n',
-                "        due_us = _instant(known.timetable.next_after(firing.instant_us))\n"
+                "        following = known.timetable.next_after(firing.instant_us)\n"
+                "        due_us = None if following is None else following.instant_us\n"
                 '        _postpone(batch, row, {"due_us": due_us}, decision=refused)\n',
             ),
         ),

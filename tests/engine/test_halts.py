@@ -216,3 +216,18 @@ def test_somebody_ends_a_halt_without_a_restart(tmp_path: Path) -> None:
             assert running.store.system().actor == PERSON.actor
 
     asyncio.run(scenario())
+
+
+def test_a_loop_that_is_torn_down_halts_nothing(tmp_path: Path) -> None:
+    """The database may be closed by then: nothing can be read, and nothing is wrong with it."""
+
+    async def scenario() -> None:
+        async with running_engine(tmp_path) as running:
+            fail_with(running, apsw.CorruptError("it is closed"), statement="")
+            driver = running.engine._driver
+            driver._forget((), asyncio.CancelledError())
+            with pytest.raises(CorruptData, match="cannot be read again"):
+                driver._forget((), CorruptData("rows are missing"))
+            running.store._connection.exec_trace = None
+
+    asyncio.run(scenario())

@@ -23,6 +23,7 @@ from sheratan.engine.commands import (
 )
 from sheratan.engine.explain import story
 from sheratan.engine.system_views import list_state_changes, system_record
+from sheratan.engine.verify import verify
 from tests.engine.runs import node, wf
 from tests.engine.world import PERSON, World
 
@@ -358,3 +359,11 @@ def test_a_refusal_by_a_draining_engine_names_its_state(world: World) -> None:
     with pytest.raises(Unavailable, match="next start of the server") as refusal:
         world.submit()
     assert refusal.value.code == "state_refuses"
+
+
+def test_an_engine_that_has_stopped_does_not_drain_any_more(world: World) -> None:
+    world.ask(StartDraining(reason="an update"))
+    world._commit(world.decider.stop())
+    assert world.store.system().draining is None
+    assert verify(world.store).problems == []
+    world.start()

@@ -214,6 +214,7 @@ def test_a_database_of_the_first_schema_keeps_its_pages_and_goes_on(tmp_path: Pa
         "ledger_transfer",
         "ledger_pending",
         "ledger_resolved",
+        "system",
     ):
         connection.execute(f"DROP TABLE {table}")
     connection.execute("DROP TRIGGER page_is_deleted_once_archived")

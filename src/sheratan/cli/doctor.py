@@ -14,7 +14,7 @@ __all__ = ["doctor"]
 @click.command()
 @command_options
 def doctor(session: Session) -> None:
-    """Check the library, the data directory, its owner, the database, the journal, the socket and the clock.
+    """Check the library, the data directory, its owner, the database, the state, the journal, the socket and the clock.
 
     Each line says ok, warn or fail, with the way out; exit 1 when one fails.
     """

@@ -47,9 +47,13 @@ class StateClient:
     async def end(self) -> None:
         """Let everything go on."""
         found: SystemRecord = await self._ask(GetState())
-        with suppress(Conflict):
-            if found.state == "halted":
+        if found.state == "halted":
+            with suppress(Conflict):
+                # Not before somebody has looked at it.
+                await self._change("operational", None)
+            with suppress(Conflict):
                 await self._change("recovery", None)
+        with suppress(Conflict):
             await self._change("operational", None)
 
     async def _change(self, to: TargetState, expected: Any) -> None:
