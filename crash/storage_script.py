@@ -25,6 +25,7 @@ from sheratan.contracts.filters import JobFilter
 from sheratan.contracts.flow import FlowLimits, PartitionLimits, Rate
 from sheratan.contracts.gates import Debounce, Throttle
 from sheratan.contracts.jobs import ErrorClass, JobError, Submission
+from sheratan.contracts.ledger import ISSUE, Transfer, transfer_id
 from sheratan.contracts.schedules import Schedule
 from sheratan.contracts.workflows import WORKFLOW_FORMAT, Node, Workflow
 from sheratan.engine import commands
@@ -195,11 +196,43 @@ async def _submit_through_gate(shop: Workshop, number: int, draw: random.Random)
     await shop.submit_gated(draw.choice((debounce, throttle)), number)
 
 
+async def _book(shop: Workshop, number: int, draw: random.Random) -> None:
+    """Credits are granted, some of them reserved, and of an earlier reservation a part is moved."""
+    for account in ("tenant:anna", "operator"):
+        await shop.ask(
+            commands.OpenAccount(account=account, unit="credits", scale=None, reason="the battery")
+        )
+    moved = {"credit": "operator", "debit": "tenant:anna", "unit": "credits"}
+    transfers = [
+        Transfer(
+            id=_transfer("grant", number), **moved | {"credit": "tenant:anna", "debit": ISSUE}, amount=10
+        ),
+        Transfer(id=_transfer("hold", number), phase="pending", **moved, amount=draw.randint(1, 15)),
+        Transfer(
+            id=_transfer("post", number),
+            phase="post",
+            pending=_transfer("hold", draw.randint(0, number)),
+            amount=1,
+        ),
+    ]
+    await shop.ask(commands.ApplyTransfers(transfers=tuple(transfers), reason=f"step {number}"))
+
+
+def _transfer(what: str, number: int) -> str:
+    return transfer_id(f"{what} {number}")
+
+
+async def _pause_everything(shop: Workshop, number: int, draw: random.Random) -> None:
+    """The system stands still for a moment."""
+    await shop.ask(commands.ChangeState(to="paused", reason=f"step {number}"))
+    await shop.ask(commands.ChangeState(to="operational", reason="it was a moment"))
+
+
 _STEPS = (
     _submit, _submit, _submit, _submit_for_later, _submit_with_limit, _submit_after,
     _work_off, _work_off, _work_off, _work_off, _report_again, _signal, _signal, _cancel, _pause,
     _resume, _limit, _bulk, _schedule, _run, _unblock, _submit_for_somebody, _keep,
-    _submit_through_gate,
+    _submit_through_gate, _book, _pause_everything,
 )  # fmt: skip
 
 
