@@ -202,20 +202,20 @@ async def _book(shop: Workshop, number: int, draw: random.Random) -> None:
         await shop.ask(
             commands.OpenAccount(account=account, unit="credits", scale=None, reason="the battery")
         )
-    moved = {"credit": "operator", "debit": "tenant:anna", "unit": "credits"}
-    transfers = [
+    held = _transfer("hold", draw.randint(0, number))
+    transfers = (
+        Transfer(id=_transfer("grant", number), debit=ISSUE, credit="tenant:anna", unit="credits", amount=10),
         Transfer(
-            id=_transfer("grant", number), **moved | {"credit": "tenant:anna", "debit": ISSUE}, amount=10
+            id=_transfer("hold", number),
+            phase="pending",
+            debit="tenant:anna",
+            credit="operator",
+            unit="credits",
+            amount=draw.randint(1, 15),
         ),
-        Transfer(id=_transfer("hold", number), phase="pending", **moved, amount=draw.randint(1, 15)),
-        Transfer(
-            id=_transfer("post", number),
-            phase="post",
-            pending=_transfer("hold", draw.randint(0, number)),
-            amount=1,
-        ),
-    ]
-    await shop.ask(commands.ApplyTransfers(transfers=tuple(transfers), reason=f"step {number}"))
+        Transfer(id=_transfer("post", number), phase="post", pending=held, amount=1),
+    )
+    await shop.ask(commands.ApplyTransfers(transfers=transfers, reason=f"step {number}"))
 
 
 def _transfer(what: str, number: int) -> str:

@@ -97,5 +97,5 @@ LIMIT_REASONS: dict[str, str] = {
     "prune_look_jobs_max": "jobs looked at in one turn, whether they are to be pruned or not",
     "segment_bytes_max": "entries of one archived segment before they are packed; memory, and one commit, hold them",
     "accounts_max": "accounts of the ledger; each is held in memory while the journal is verified",
-    "transfers_max": "transfers of one request: its journal entry names them all and stays below 64 KiB",
+    "transfers_max": "transfers of one request: one journal entry names them all, in some 30 KB with usual names",
 }

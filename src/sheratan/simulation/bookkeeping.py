@@ -17,7 +17,7 @@ __all__ = ["LedgerClient"]
 
 _NAMES: Final = ("tenant:a", "operator", "worker:w")
 _UNITS: Final = ("credits", "credits", "credits", "tokens")
-_AMOUNTS: Final = (1, 5, 5, 20, 60, 1_000)
+_AMOUNTS: Final = (1, 5, 20, 20, 60, 60, 1_000)
 _LOST: Final = ("timed_out", "disconnected")
 
 
@@ -39,7 +39,7 @@ class LedgerClient:
         unit = draw.pick("ledger.unit", _UNITS)
         for account in draw.pick("ledger.opened", (*(_NAMES,) * 7, ())):
             await self._ask(api.OpenAccount(account=account, unit=unit))
-        amount = draw.pick("ledger.grant", (*(100,) * 12, AMOUNT_MAX))
+        amount = draw.pick("ledger.grant", (20, 20, 20, 60, 60, 60, 60, 60, 60, AMOUNT_MAX))
         await self._send([self._move(ISSUE, draw.pick("ledger.payer", _NAMES[:2]), unit, amount)])
         for _ in range(draw.between("ledger.requests", 3, 9)):
             await self._send(await self._draw_request(unit))
@@ -61,7 +61,7 @@ class LedgerClient:
             found.append(self._draw_transfer(open_ones, unit))
             if found[-1].phase == "pending":
                 open_ones.append(found[-1].id)
-        if not draw.chance("ledger.chain", 250):
+        if not draw.chance("ledger.chain", 350):
             return [replace(one, linked=False) for one in found]
         last = len(found) - draw.pick("ledger.chain_end", (1, 1, 1, 1, 0))
         return [replace(one, linked=place < last) for place, one in enumerate(found)]
@@ -95,7 +95,7 @@ class LedgerClient:
     def _resolution(self, pending: str) -> Transfer:
         if self._choices.chance("ledger.void", 400):
             return Transfer(id=self._new_id(), phase="void", pending=pending)
-        amount = self._choices.pick("ledger.post", (None, None, None, 0, 3))
+        amount = self._choices.pick("ledger.post", (None, None, 0, 3, 30))
         return Transfer(id=self._new_id(), phase="post", pending=pending, amount=amount)
 
     def _sent_before(self) -> Transfer:
@@ -112,9 +112,14 @@ class LedgerClient:
     async def _send(self, transfers: list[Transfer]) -> None:
         """Ask until it is known what became of them: the ids see to it that nothing moves twice."""
         self._sent += transfers
+        request = api.ApplyTransfers(transfers=transfers, reason="a test")
+        if self._choices.chance("ledger.twice", 150):
+            # Both may come into one batch.
+            await asyncio.gather(self._ask(request), self._ask(request))
+            return
         for _ in range(4):
             try:
-                await self._ask(api.ApplyTransfers(transfers=transfers, reason="a test"))
+                await self._ask(request)
             except SheratanError as error:
                 if error.code not in _LOST:
                     raise
