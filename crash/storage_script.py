@@ -202,7 +202,7 @@ async def _book(shop: Workshop, number: int, draw: random.Random) -> None:
         await shop.ask(
             commands.OpenAccount(account=account, unit="credits", scale=None, reason="the battery")
         )
-    held = _transfer("hold", draw.randint(0, number))
+    held = _transfer("hold", draw.choice((number, draw.randint(0, number))))
     transfers = (
         Transfer(id=_transfer("grant", number), debit=ISSUE, credit="tenant:anna", unit="credits", amount=10),
         Transfer(
