@@ -327,6 +327,7 @@ def test_bulk_operations_stand_still(world: World, state: SystemState) -> None:
     jobs = [world.submit() for _ in range(3)]
     bring(world, state)
     world.ask(StartBulk(action="cancel", filter=JobFilter(), limit=None, poison=False, reason=""))
+    world.tick(1)
     assert {world.state_of(job) for job in jobs} == {"queued"}
     bring(world, "operational")
     assert {world.state_of(job) for job in jobs} == {"cancelled"}
@@ -340,6 +341,18 @@ def test_old_jobs_are_kept(world: World, state: SystemState) -> None:
     world.ask(KeepJobs(kind="", keep_us=1, reason=""))
     world.tick(7_200)
     assert world.store.pruned_count() == 0
+    bring(world, "operational")
+    assert world.store.pruned_count() == 1
+
+
+def test_a_walk_that_rests_is_not_taken_up_while_jobs_are_to_be_kept(world: World) -> None:
+    world.submit()
+    world.run(world.register())
+    world.ask(KeepJobs(kind="", keep_us=3_600_000_000, reason=""))
+    bring(world, "paused")
+    world.tick(7_200)
+    assert world.store.pruned_count() == 0
+    assert world.decider.next_wake_us() != 0
     bring(world, "operational")
     assert world.store.pruned_count() == 1
 
