@@ -12,7 +12,7 @@ from sheratan.contracts.ledger import AMOUNT_MAX
 from sheratan.contracts.ledger_requests import ListAccounts, ListTransfers
 from sheratan.contracts.limits import Limits
 from sheratan.engine import ledger_state
-from sheratan.engine.commands import OpenAccount
+from sheratan.engine.commands import ApplyTransfers, OpenAccount
 from sheratan.engine.explain import story
 from sheratan.engine.ledger_views import list_accounts, list_transfers
 from sheratan.engine.verify import verify
@@ -466,3 +466,27 @@ def test_a_reservation_that_should_have_expired_is_found() -> None:
         world.clock.advance(60_000_000)
         world.submit()
     assert [one.invariant for one in verify(world.store).problems] == ["L9"]
+
+
+def test_requests_of_one_batch_see_what_those_before_them_have_done(world: World) -> None:
+    funded(world)
+    requests = [
+        ApplyTransfers(transfers=transfers, reason="")
+        for transfers in (
+            (pending(1, 900),),
+            (pending(1, 900), move(2, 101)),
+            (post(3, 1, 300),),
+            (void(4, 1),),
+            (move(2, 101),),
+        )
+    ]
+    answers = [[one.result for one in answer.value] for answer in world.batch(*requests)]
+    assert answers == [
+        ["applied"],
+        ["exists", "insufficient_funds"],
+        ["applied"],
+        ["pending_posted"],
+        ["applied"],
+    ]
+    assert stands(world, PAYER) == (0, 401, 0, 1_000)
+    world.check()
