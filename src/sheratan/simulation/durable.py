@@ -50,6 +50,7 @@ _APPROVERS: Final = (
     ("local:person0", "local:person1"),
     ("local:client0", "local:person0", "local:person1"),
     ("local:client0", "local:person2"),
+    ("local:client0", "local:client1"),
 )
 _STEPS_AT_ONCE: Final = 2
 """Small, so that what is recorded takes more than one page."""
@@ -171,7 +172,7 @@ class Durable:
     async def _wait_for_people(self, steps: Steps, sleep: Coroutine[Any, Any, None] | None) -> None:
         """Wait for an approval, sometimes with a sleep beside it; what is asked is the code of the handler."""
         number = self._given.number // 2
-        approvers = _APPROVERS[number % 4]
+        approvers = _APPROVERS[number % len(_APPROVERS)]
         given = {
             "question": "May it?",
             "subject": {"of": number, "text": "x" * (3_000 if number % 3 else 3)},
