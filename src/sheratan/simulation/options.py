@@ -82,9 +82,9 @@ _FOCUSES: Final[dict[str, tuple[str, ...]]] = {
     "gates": ("gated",),
     "ledger": ("book",),
     "runs": ("workflow",),
-    "schedules": ("schedule", "tend", "tend"),
-    "waits": ("signal", "approve", "unblock"),
-    "dead letters": ("deal", "mass", "retry"),
+    "schedules": ("schedule", "tend"),
+    "waits": ("submit", "signal", "approve", "unblock"),
+    "dead letters": ("submit", "deal", "mass", "retry"),
 }
 """What some worlds are all about: only what is done again and again with the same thing shows certain mistakes."""
 
