@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import sheratan
-from sheratan import job
+from sheratan import Context, Proposal, WorkflowBuilder, job
 from sheratan.contracts.api import ArchiveJournal, GetEntries
 from sheratan.contracts.errors import Archived, InvalidInput
 from sheratan.contracts.limits import Limits
@@ -80,5 +80,34 @@ def test_what_is_open_holds_the_journal(tmp_path: Path) -> None:
             assert preview.needed_from is not None
             assert (preview.entries, segment.last) == (segment.last + 1, preview.needed_from - 1)
             assert await client.archive_journal(before_us=1 << 53) == []
+
+    asyncio.run(scenario())
+
+
+@job
+async def plan(ctx: Context) -> int:
+    """Propose a job, and the same again."""
+    outcome = await ctx.propose([Proposal(kind="echo", input=1), Proposal(kind="echo", input=1)])
+    return len(await ctx.gather(*outcome.accepted))
+
+
+def test_what_is_listed_goes_back_as_far_as_the_journal(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            asyncio.timeout(SECONDS_MAX),
+            sheratan.open(tmp_path / "data", [echo, plan]) as client,
+        ):
+            await client.change_state("paused", reason="a rest")
+            await client.change_state("operational", reason="it is over")
+            builder = WorkflowBuilder("planning")
+            planned = builder.job("plan", plan)
+            run = await client.run_workflow(builder.build(output=planned.output))
+            assert await run.result() == 1
+            assert [call.accepted for call in (await client.workflow_run(run.id)).proposals] == [1]
+            assert [one.to for one in await client.state_history()] == ["operational", "paused"]
+            await client.archive_journal(before_us=1 << 53)
+            assert (await client.workflow_run(run.id)).proposals == []
+            assert await client.state_history() == []
+            assert (await client.state()).reason == "it is over"
 
     asyncio.run(scenario())

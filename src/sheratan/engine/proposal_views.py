@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sheratan.contracts.budgets import ProposalCall, ProposalUse
-from sheratan.contracts.errors import CorruptData
+from sheratan.contracts.errors import Archived, CorruptData
 from sheratan.engine.entries import read_entry
 from sheratan.engine.ids import ids_of
 from sheratan.kernel.proposals import ACCEPTED
@@ -32,10 +32,13 @@ def use_of(reader: Reader, number: int) -> ProposalUse | None:
 
 
 def calls_in_run(reader: Reader, run: int) -> list[ProposalCall]:
-    """The newest calls in which jobs of a run have proposed others, oldest first."""
+    """The newest calls in which jobs of a run have proposed others, oldest first, as far as the journal goes back."""
     calls: list[ProposalCall] = []
     for seq in reader.run_mentions(run)[-_CALLS_SHOWN_MAX:]:
-        entry = read_entry(reader, seq)
+        try:
+            entry = read_entry(reader, seq)
+        except Archived:
+            continue
         if entry.type == "job.proposed" and entry.decision is not None:
             codes, lost = entry.decision["chosen"]["verdicts"], entry.decision.get("rejected", ())
             calls.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from sheratan.contracts.errors import NotFound
+from sheratan.contracts.errors import Archived, NotFound
 from sheratan.contracts.flow import BlockedBy
 from sheratan.contracts.system import (
     ANY_SEVERITY,
@@ -50,11 +50,14 @@ def system_record(reader: Reader, state: SystemState | None = None) -> SystemRec
 
 
 def list_state_changes(reader: Reader, request: ListStateChanges) -> list[StateChange]:
-    """The newest changes of the state, newest first."""
+    """The newest changes of the state, newest first, as far as the journal goes back."""
     changes: list[StateChange] = []
     seq = reader.system().entry
     while seq is not None and len(changes) < request.limit:
-        entry = read_entry(reader, seq)
+        try:
+            entry = read_entry(reader, seq)
+        except Archived:
+            break
         changes.append(
             StateChange(
                 entry=seq,
