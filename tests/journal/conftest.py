@@ -80,6 +80,7 @@ def proposals_data(proposals_file: Path, tmp_path: Path) -> Path:
     return copied(proposals_file, tmp_path)
 
 
+@pytest.fixture(scope="session")
 def system_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _file_of(tmp_path_factory, "system", system_changes)
 
