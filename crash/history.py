@@ -24,7 +24,7 @@ Verb = Literal["submit", "cancel", "settle", "wait"]
 Outcome = Literal["unknown", "acknowledged", "refused"]
 """`unknown`: no answer came, so the call may have been obeyed or not."""
 
-_SAYS_NOTHING = frozenset({"disconnected", "timed_out", "internal_error", "corrupt_data"})
+_SAYS_NOTHING = frozenset({"disconnected", "timed_out", "internal_error", "corrupt_data", "disk_failed"})
 """Errors after which nobody knows whether the request was obeyed."""
 
 

@@ -37,7 +37,8 @@ def test_all_is_well_on_a_stopped_directory(stopped: Stopped) -> None:
     assert code == 0
     assert set(found.values()) == {"ok"}
     assert set(found) == {
-        "settings", "library", "directory", "disk", "owner", "database", "code", "state", "journal", "clock", "socket",
+        "settings", "library", "directory", "disk", "owner", "database", "code", "ledger", "state", "journal",
+        "clock", "socket",
     }  # fmt: skip
 
 

@@ -52,7 +52,7 @@ def test_a_signal_lets_running_jobs_end_first(tmp_path: Path, number: signal.Sig
             pipe.write("told")
         assert server.wait() == 0
         assert server.said[-1] == "stopped"
-        assert (refused.returncode, "(unavailable)" in refused.stderr) == (1, True)
+        assert (refused.returncode, "(state_refuses)" in refused.stderr) == (1, True)
     shown = json.loads(run_cli("job", "show", job, "-o", "json", data=tmp_path / "data").stdout)
     assert (shown["state"], shown["output"]) == ("succeeded", "told")
 

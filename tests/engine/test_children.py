@@ -11,7 +11,7 @@ from sheratan.contracts.errors import InvalidInput, LimitReached, LostLease, Too
 from sheratan.contracts.jobs import JobError, Options, Submission
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.worker import Assignment, Wait
-from sheratan.engine.commands import StartDraining
+from sheratan.engine.commands import Settle, StartDraining
 from sheratan.engine.verify import verify
 from tests.engine.world import World
 
@@ -270,6 +270,20 @@ def test_what_was_spawned_in_the_batch_in_which_its_parent_ends_is_cancelled_too
     )
     assert world.state_of(job) == "failed"
     assert [world.state_of(child) for child in spawned.value] == ["cancelled"]
+
+
+def test_a_job_that_is_cancelled_with_what_it_waits_for_is_not_woken(world: World) -> None:
+    _, given = begun(world, attempts_max=1)
+    waiting, awaited = world.spawn(given, 1, CHILD, CHILD)
+    children = {one.id: one for one in world.lease(world.register("child"), 2)}
+    world.park(children[waiting], ends_of([awaited]))
+    fatal = JobError(error_class="fatal", type="Boom", message="no")
+    ends = world.settlement(children[awaited]), world.settlement(given, "failed", error=fatal)
+    world.ask(Settle(session=0, reports=tuple(report for end in ends for report in end.reports)))
+    assert world.state_of(waiting) == "cancelled"
+    assert "job.woken" not in world.types(waiting)
+    assert list(world.store.all_awaited()) == []
+    assert world.record(waiting).attempt == 1
 
 
 def test_a_job_that_another_had_made_under_the_same_key_is_left_alone(world: World) -> None:

@@ -21,13 +21,13 @@ __all__ = ["follow"]
 def follow(batch: Batch, done: int) -> int:
     """Move the dependents of every job that ended in this batch from position `done` on; return the new position.
 
-    A cancelled dependent has dependents of its own, so the list grows while it is worked off.
+    A cancelled dependent has dependents of its own, so the list grows while it is worked off. Who waits for one of
+    them is woken last: it may itself be cancelled with them.
     """
+    first = done
     while done < len(batch.ended):
         ended = batch.ended[done:]
         done = len(batch.ended)
-        if batch.state.awaiting:
-            jobs_ended(batch, {result.number: result.entry for _, result in ended})
         _end_what_they_began(batch, ended)
         if not batch.state.blocked:
             continue
@@ -35,6 +35,8 @@ def follow(batch: Batch, done: int) -> int:
         for parent, child in _children(batch, by_number.keys()):
             parent_job, result = by_number[parent]
             _parent_ended(batch, batch.job(child), parent_job, result)
+    if batch.state.awaiting and first < done:
+        jobs_ended(batch, {result.number: result.entry for _, result in batch.ended[first:done]})
     return done
 
 
