@@ -54,7 +54,7 @@ BUGS: Final = (
         "a handler that waits for jobs is not told that they have ended",
         "liveness",
         "E9",
-        (Change(_FOLLOW, "        if batch.state.awaiting:\n", "        if False:\n"),),
+        (Change(_FOLLOW, "    if batch.state.awaiting and first < done:\n", "    if False:\n"),),
     ),
     Bug(
         "first-end-is-enough",
