@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from sheratan.cli.offline import OfflineTransport
 from sheratan.cli.session import Session
 from sheratan.contracts.api import Request, Transport
 from sheratan.contracts.errors import InvalidInput, TimedOut, Unavailable
@@ -65,6 +64,8 @@ async def _connect(session: Session, *, offline: bool) -> Transport:
             raise Unavailable(text) from None
         if not offline:
             raise
+    from sheratan.cli.offline import OfflineTransport  # noqa: PLC0415 - with it comes the engine, which takes longer
+
     reader = session.program.open_reader(data)
     return OfflineTransport(reader, session.settings, session.program.version())
 

@@ -1,0 +1,18 @@
+"""How soon a command asks its server: what it imports first."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+_GROUPS = ("approval", "dlq", "job", "kind", "ledger", "queue", "retention", "schedule", "tenant")
+_LISTED = "print(*(name for name in sys.modules if name.startswith('sheratan.engine')))"
+
+
+@pytest.mark.parametrize("group", _GROUPS)
+def test_who_asks_a_server_does_not_wait_for_the_engine_to_be_imported(group: str) -> None:
+    code = f"import sys, sheratan.cli.{group}; {_LISTED}"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == []
