@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from sheratan.contracts.errors import CorruptData, DataDirectoryInUse, Unavailable
+from sheratan.contracts.schedules import ScheduledRun
 from sheratan.contracts.worker import Assignment, Registration
 from sheratan.engine.commands import (
     Cancel,
@@ -20,6 +21,7 @@ from sheratan.engine.commands import (
 )
 from sheratan.engine.timers import SESSION_SILENCE_US_MAX
 from sheratan.engine.window import LOW_JOBS, REFILL_JOBS
+from tests.engine.runs import node, wf
 from tests.engine.world import BIG, SECOND, World
 
 
@@ -314,6 +316,23 @@ def test_a_deposed_engine_is_told_so_whatever_runs_in_the_one_that_took_over(two
         assert isinstance(refused.error, DataDirectoryInUse)
         assert two.deposed.state.orphans == [two.given.number]
     assert two.owner.store.shard() == before
+
+
+def test_a_deposed_engine_finds_out_where_a_schedule_has_begun_runs_that_it_does_not_know(
+    tmp_path: Path,
+) -> None:
+    deposed = World(tmp_path / "sheratan.db")
+    run = ScheduledRun(workflow=wf(node("a", input=1)))
+    deposed.schedule(submission=None, run=run, every_seconds=60, overlap="cancel_previous")
+    owner = World(tmp_path / "sheratan.db")
+    for _ in range(2):
+        owner.tick(60)
+    deposed.clock.advance(180 * SECOND)
+    [refused] = deposed.batch(deposed.submission())
+    assert isinstance(refused.error, DataDirectoryInUse)
+    owner.check()
+    deposed.close()
+    owner.close()
 
 
 def test_a_deposed_engine_that_was_only_told_to_wait_finds_out_at_once(two: TwoOwners) -> None:

@@ -70,8 +70,10 @@ def run_state(batch: Batch, number: int) -> tuple[str, str]:
     if known is not None:
         return known.id, known.place.state
     moved = batch.unit.run_moves.get(number)
-    state = batch.state.store.run_results([number])[0].state if moved is None else moved[1].state
-    return run_id(_run(batch, number)), state
+    # A run that is open and not known was begun by another engine: this one is deposed, and finds out when it commits.
+    place = batch.state.store.run_place(number) if moved is None else moved[1]
+    assert place is not None, "a run that was begun is always in a place"
+    return run_id(_run(batch, number)), place.state
 
 
 def use_key(batch: Batch, key: str, request: RunRequest, run: RunRow) -> dict[str, str]:
