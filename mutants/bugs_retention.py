@@ -23,8 +23,8 @@ BUGS: Final = (
             Change(_STATE, "row.finished_us + keep_us <= now_us", "row.created_us + keep_us <= now_us"),
             Change(
                 _RETENTION,
-                '"newest_us": max(row.finished_us for row in jobs),',
-                '"newest_us": max(row.created_us for row in jobs),',
+                '"newest_us": max(row.finished_us for row in some),',
+                '"newest_us": max(row.created_us for row in some),',
             ),
         ),
     ),

@@ -54,8 +54,8 @@ BUGS: Final = (
         (
             Change(
                 "engine/retention.py",
-                'state.allowed.upkeep != "allow" or not',
-                'state.system.current in ("recovery", "draining") or not',
+                'state.allowed.upkeep != "allow"',
+                'state.system.current in ("recovery", "draining")',
             ),
         ),
     ),

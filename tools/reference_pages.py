@@ -161,7 +161,8 @@ def _states() -> Iterable[str]:
     yield (
         "Each state allows an action, defers it until another state allows it, or refuses it. Intake: jobs and runs"
         " come in. Dispatch: queued jobs start, schedules fire. Settle: ends and steps of attempts count, and time"
-        " brings what it brings. Admin: what people ask for. Upkeep: bulk operations go on, old jobs are pruned."
+        " brings what it brings. Admin: what people ask for. Upkeep: bulk operations go on, and what is old is"
+        " pruned."
     )
     yield table(
         ("State", "Severity", *(action.capitalize() for action in get_args(Action)), "How it ends"),

@@ -31,12 +31,22 @@ def test_what_is_kept_is_set_listed_and_told(own: Server) -> None:
         ("echo", 90 * 86_400, 0),
     ]
     assert "by law" in own.cli("why", "retention:echo").stdout
+    runs = own.cli("retention", "set", "--workflow", "order", "--keep", "30d")
+    assert runs.stdout.startswith("runs of order: kept 30d (entry ")
+    assert own.cli("retention", "set", "--workflows", "--keep", "12h").stdout.startswith(
+        "runs of (others): kept 12h"
+    )
+    assert own.cli("retention", "list").stdout.splitlines()[-2:] == [
+        "-         (others)  12h       0",
+        "-         order     30d       0",
+    ]
+    assert "runs of order kept" in own.cli("why", "retention:workflow:order").stdout
     assert own.cli("why", "retention:nobody").returncode == 3
 
 
 def test_a_dry_run_says_how_many_and_changes_nothing(own: Server) -> None:
     done = own.cli("retention", "set", "--keep", "1s", "--dry-run", "-o", "json")
-    assert json.loads(done.stdout) == {"jobs": 0, "needed": 0, "is_more": False}
+    assert json.loads(done.stdout) == {"jobs": 0, "needed": 0, "is_more": False, "runs": 0}
     assert own.cli("retention", "list", "-o", "json").stdout.strip() == "[]"
 
 
@@ -47,6 +57,33 @@ def test_a_misuse_is_refused(own: Server, options: tuple[str, ...]) -> None:
     refused = own.cli("retention", "set", "echo", *options)
     assert refused.returncode == 2
     assert "keep" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "whose",
+    [("echo", "--workflow", "order"), ("--workflow", "order", "--workflows"), ("--workflow", "no name")],
+)
+def test_it_is_said_of_one_kind_or_of_workflows(own: Server, whose: tuple[str, ...]) -> None:
+    refused = own.cli("retention", "set", *whose, "--keep", "1d")
+    assert refused.returncode == 2
+    assert "workflow" in refused.stderr
+
+
+def test_a_run_that_was_pruned_is_gone_and_its_story_is_not(own: Server, tmp_path: Path) -> None:
+    flow = tmp_path / "flow.json"
+    node = {"name": "a", "kind": "add", "input": {"left": 1, "right": 2}}
+    flow.write_text(json.dumps({"format": "sheratan.workflow/1", "name": "sums", "nodes": [node]}))
+    run = json.loads(own.cli("workflow", "run", str(flow), "--wait", "-o", "json").stdout)["id"]
+    own.cli("job", "submit", "add", "--input", SUM, "--delay", "1100ms", "--wait")
+    own.cli("retention", "set", "--keep", "1s")
+    dry = own.cli("retention", "set", "--workflow", "sums", "--keep", "1s", "--dry-run")
+    assert dry.stdout == "1 run would be pruned\n"
+    own.cli("retention", "set", "--workflow", "sums", "--keep", "1s")
+    for command in ("show", "cancel", "fork"):
+        asked = own.cli("workflow", command, run, "-o", "json")
+        assert (asked.returncode, json.loads(asked.stderr.splitlines()[-1])["code"]) == (3, "pruned")
+    assert "The rows of 1 run were taken out; the entries stay. Pruned 1 run" in own.cli("why", run).stdout
+    assert own.cli("journal", "verify").returncode == 0
 
 
 def test_a_job_that_was_pruned_is_gone_and_its_story_is_not(own: Server) -> None:

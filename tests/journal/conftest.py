@@ -15,6 +15,7 @@ from tests.journal.world_gates import jobs_through_gates
 from tests.journal.world_ledger import booked
 from tests.journal.world_proposals import jobs_that_propose
 from tests.journal.world_retention import pruned_jobs
+from tests.journal.world_run_retention import pruned_runs
 from tests.journal.world_system import system_changes
 
 
@@ -39,6 +40,11 @@ def runs_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def pruned_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _file_of(tmp_path_factory, "pruned", pruned_jobs)
+
+
+@pytest.fixture(scope="session")
+def pruned_runs_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _file_of(tmp_path_factory, "pruned_runs", pruned_runs)
 
 
 @pytest.fixture(scope="session")
@@ -101,6 +107,12 @@ def gates_data(gates_file: Path, tmp_path: Path) -> Path:
 def pruned_data(pruned_file: Path, tmp_path: Path) -> Path:
     """A data file of one's own, with jobs that were pruned, with all that belonged to them, and others that stay."""
     return copied(pruned_file, tmp_path)
+
+
+@pytest.fixture
+def pruned_runs_data(pruned_runs_file: Path, tmp_path: Path) -> Path:
+    """A data file of one's own, with runs that were pruned, with all that belonged to them, and others that stay."""
+    return copied(pruned_runs_file, tmp_path)
 
 
 @pytest.fixture

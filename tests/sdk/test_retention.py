@@ -37,3 +37,23 @@ def test_a_client_sets_previews_and_lists_it(tmp_path: Path) -> None:
             assert refused.value.field == "kind"
 
     asyncio.run(scenario())
+
+
+def test_a_client_says_how_long_runs_are_kept(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(SECONDS_MAX), sheratan.open(tmp_path / "data", [echo]) as client:
+            assert await client.preview_retention(workflow="order", keep_seconds=60) == RetentionPreview(
+                jobs=0, needed=0
+            )
+            one = await client.set_retention(workflow="order", keep_seconds=60)
+            others = await client.set_retention(workflow="", keep_seconds=None)
+            records = [
+                (one.kind, one.workflow, one.keep_seconds, one.entry) for one in await client.retention()
+            ]
+            assert records == [(None, "", None, others), (None, "order", 60, one)]
+            for kind, workflow in (("echo", "order"), (None, "no name")):
+                with pytest.raises(InvalidInput) as refused:
+                    await client.set_retention(kind, workflow=workflow, keep_seconds=1)
+                assert refused.value.field == "workflow"
+
+    asyncio.run(scenario())

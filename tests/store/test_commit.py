@@ -333,3 +333,13 @@ def test_a_snapshot_sees_one_state_however_much_is_written_meanwhile(tmp_path: P
     assert reader.counts()["ready"] == 1
     reader.close()
     store.close()
+
+
+def test_a_run_that_has_not_ended_is_not_pruned() -> None:
+    store = opened()
+    before = table_rows(store._connection)
+    unit = new_unit(store)
+    unit.pruned_runs[unit.record("retention.runs_pruned", "retention:workflow:", {}, ENGINE)] = [77]
+    with pytest.raises(CorruptData, match="to be pruned"):
+        store.commit(unit)
+    assert table_rows(store._connection) == before

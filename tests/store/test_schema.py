@@ -204,6 +204,7 @@ def test_a_database_of_the_first_schema_keeps_its_pages_and_goes_on(tmp_path: Pa
         "node_job",
         "retention",
         "pruned",
+        "pruned_run",
         "gate",
         "proposal_tree",
         "proposal_member",

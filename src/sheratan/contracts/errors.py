@@ -122,7 +122,7 @@ class NotFound(SheratanError):
 
 
 class Pruned(NotFound):
-    """The job has ended and was kept no longer, as somebody had set; `sheratan why` still tells its story."""
+    """The job or run has ended and was kept no longer, as somebody had set; `sheratan why` still tells its story."""
 
     code = "pruned"
     status = 410

@@ -78,6 +78,7 @@ EntryType = Literal[
     "workflow.ended",
     "retention.set",
     "retention.pruned",
+    "retention.runs_pruned",
     "journal.archived",
     "ledger.account_opened",
     "ledger.transferred",

@@ -53,6 +53,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     workflow_output_bytes_max: Positive = 16_777_216
     approvals_open_max: Positive = 10_000
     prune_jobs_max: Positive = 500
+    prune_runs_max: Positive = 25
     prune_look_jobs_max: Positive = 2_000
     segment_bytes_max: Positive = 67_108_864
     accounts_max: Positive = 1_000_000
@@ -94,7 +95,8 @@ LIMIT_REASONS: dict[str, str] = {
     "workflow_output_bytes_max": "outputs of one node together, when a reference looks into them",
     "approvals_open_max": "requests for approval that are open; nobody looks through a longer inbox",
     "prune_jobs_max": "jobs pruned in one commit; then other callers have their turn",
-    "prune_look_jobs_max": "jobs looked at in one turn, whether they are to be pruned or not",
+    "prune_runs_max": "runs pruned in one commit, each with what was decided about its nodes, at most 1,000",
+    "prune_look_jobs_max": "jobs or runs looked at in one turn, whether they are to be pruned or not",
     "segment_bytes_max": "entries of one archived segment before they are packed; memory, and one commit, hold them",
     "accounts_max": "accounts of the ledger; each is held in memory while the journal is verified",
     "transfers_max": "transfers of one request: one journal entry names them all, in some 30 KB with usual names",

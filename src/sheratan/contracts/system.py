@@ -50,7 +50,7 @@ Action = Literal["intake", "dispatch", "settle", "admin", "upkeep"]
 
 `intake`: jobs, runs and children come in. `dispatch`: queued jobs start, schedules fire. `settle`: ends and steps of
 attempts count, and time brings what it brings. `admin`: what people ask for. `upkeep`: bulk operations go on, jobs
-are pruned.
+and runs are pruned.
 """
 
 Answer = Literal["allow", "defer", "refuse"]

@@ -20,7 +20,7 @@ from sheratan.engine.approval_commands import Ask, Delegate, Vote
 from sheratan.engine.archive_commands import ArchiveSegment
 from sheratan.engine.gate_commands import NewGate
 from sheratan.engine.ledger_commands import ApplyTransfers, OpenAccount
-from sheratan.engine.retention_commands import KeepJobs
+from sheratan.engine.retention_commands import KeepJobs, KeepRuns
 from sheratan.engine.run_commands import CancelRun, Declaration, ForkRun, StartRun
 from sheratan.engine.schedule_commands import (
     BackfillSchedule,
@@ -50,6 +50,7 @@ __all__ = [
     "ForkRun",
     "Heartbeat",
     "KeepJobs",
+    "KeepRuns",
     "LeaseJobs",
     "LimitStarts",
     "NewJob",
@@ -329,6 +330,7 @@ Command = (
     | BackfillSchedule
     | DeleteSchedule
     | KeepJobs
+    | KeepRuns
     | ArchiveSegment
     | OpenAccount
     | ApplyTransfers

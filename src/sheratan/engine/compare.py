@@ -77,6 +77,7 @@ class FinalRows:
         waiting.nodes.extend(facts.nodes)
         waiting.node_jobs.extend(facts.node_jobs)
         waiting.pruned.extend(facts.pruned)
+        waiting.pruned_runs.extend(facts.pruned_runs)
         waiting.transfers.extend(facts.transfers)
         waiting.resolved.extend(facts.resolved)
         self._read_to = read_to
@@ -114,6 +115,7 @@ class FinalRows:
             self._runs.compare_nodes(nodes)
         for jobs in _chunks(waiting.node_jobs):
             self._runs.compare_node_jobs(jobs)
+        self._runs.compare_pruned(waiting.pruned_runs)
 
     def _compare_ledger(self, waiting: NewFacts) -> None:
         for transfers in _chunks(waiting.transfers):

@@ -116,7 +116,7 @@ class RemainsRows:
     def _compare_kind(self, fact: PrunedFact, number: int) -> None:
         lane = self._lane(number)
         meant = lane is not None and lane.tenant == fact.tenant
-        if lane is None or not meant or (lane.kind != fact.kind if fact.kind else lane.kind in fact.apart):
+        if lane is None or not meant or (lane.kind != fact.scope if fact.scope else lane.kind in fact.apart):
             text = f"entry {fact.entry} has pruned jobs of lane {number}, for which something else is set"
             self._problems.add("R1", text, seq=fact.entry, row=f"lane {number}")
 

@@ -7,9 +7,11 @@ from typing import Any, Final
 
 from sheratan.contracts.ids import parse_run_id
 from sheratan.contracts.journal import Entry
+from sheratan.engine.compare_run_remains import RunRemainsRows
 from sheratan.engine.problems import Problems, kept_digest
-from sheratan.engine.runs import run_id
+from sheratan.engine.run_ids import run_id
 from sheratan.kernel.fold import Fold
+from sheratan.kernel.new_facts import PrunedFact
 from sheratan.kernel.run_facts import NodeFact, NodeJobFact, RunEnded
 from sheratan.store.port import Reader
 from sheratan.store.run_rows import ITEM_ONLY, RunRow
@@ -28,12 +30,13 @@ class RunRows:
     def __init__(self, reader: Reader, problems: Problems) -> None:
         self._reader = reader
         self._problems = problems
+        self._remains = RunRemainsRows(reader, problems)
 
     def compare_runs(self, entries: Sequence[Entry]) -> None:
         """Compare runs with the entries that began them."""
         with self._problems.reading("run"):
             rows = {row.number: row for row in self._reader.runs([entry.data["number"] for entry in entries])}
-            for entry in entries:
+            for entry in self._remains.take_runs(entries, rows):
                 number = entry.data["number"]
                 row = rows.get(number)
                 if row is None:
@@ -43,15 +46,15 @@ class RunRows:
                     self._problems.differ_in(
                         f"run {number}", entry.seq, _RUN_FACTS, _said(entry), _stands(row)
                     )
-            kept = {row.plan for row in rows.values()}
-            kept |= {row.payload for row in rows.values() if row.payload is not None}
+            kept = [(row.number, row.plan) for row in rows.values()]
+            kept += [(row.number, row.payload) for row in rows.values() if row.payload is not None]
             self._check_kept("run", kept)
 
     def compare_ends(self, facts: Sequence[RunEnded]) -> None:
         """Compare how runs have ended."""
         with self._problems.reading("run_result"):
             rows = {row.number: row for row in self._reader.run_results([fact.number for fact in facts])}
-            for fact in facts:
+            for fact in self._remains.take_ends(facts, rows):
                 row, name = rows.get(fact.number), f"run_result {fact.number}"
                 if row is None:
                     text = f"run {fact.number} has {fact.state} and has no result"
@@ -61,14 +64,18 @@ class RunRows:
                 output = None if is_empty else kept_digest(row.output, row.payload)
                 stands = RunEnded(*row[:4], output, row.entry)
                 self._problems.differ_in(name, fact.entry, RunEnded._fields, fact, stands)
-            self._check_kept("run_result", {row.payload for row in rows.values() if row.payload is not None})
+            kept = [(row.number, row.payload) for row in rows.values() if row.payload is not None]
+            self._check_kept("run_result", kept)
 
     def compare_nodes(self, facts: Sequence[NodeFact]) -> None:
         """Compare what was decided about nodes; that there are no others is seen where rows are counted."""
         with self._problems.reading("node"):
             found = self._reader.nodes(sorted({fact.run for fact in facts}))
             rows = {(row.run, row.name): row for row in found}
+            gone = self._remains.gone({fact.run for fact in facts if (fact.run, fact.name) not in rows})
             for fact in facts:
+                if fact.run in gone:
+                    continue
                 row, name = rows.get((fact.run, fact.name)), f"node {fact.run}/{fact.name}"
                 if row is None:
                     text = "something was decided about it, and it has no row"
@@ -80,7 +87,7 @@ class RunRows:
 
     def _check_source(self, fact: NodeFact, source: int) -> None:
         """A node that was taken over has ended so in the run that it was taken over from, and stays so."""
-        if not _has_ended_so(self._reader, fact, source):
+        if not _has_ended_so(self._reader, fact, source) and not self._remains.gone([source]):
             text = f"it is {fact.state} from run {source}, where it has not ended like that"
             self._problems.add("E18", text, seq=fact.entry, row=f"node {fact.run}/{fact.name}")
 
@@ -89,16 +96,25 @@ class RunRows:
         with self._problems.reading("node_job"):
             rows = self._reader.nodes_of_jobs([fact.job for fact in facts])
             found = {(row.run, row.job): row for row in rows}
-            for fact in facts:
+            for fact in self._remains.take_node_jobs(facts, found):
                 row, name = found.get((fact.run, fact.job)), f"node_job {fact.run}/{fact.node}/{fact.item}"
                 if row is None:
                     self._problems.missing(name, fact.entry, f"job {fact.job} was submitted for it")
                 else:
                     self._problems.differ_in(name, fact.entry, NodeJobFact._fields[:4], fact[:4], row)
 
-    def _check_kept(self, table: str, digests: set[bytes]) -> None:
-        for payload in sorted(digests - self._reader.known_payloads(sorted(digests))):
-            self._problems.add("J5", f"its payload {payload.hex()} is not kept", row=table)
+    def compare_pruned(self, facts: list[PrunedFact]) -> None:
+        """Compare what is left of the runs that entries say were pruned."""
+        self._remains.compare_pruned(facts)
+
+    def _check_kept(self, table: str, kept: Sequence[tuple[int, bytes]]) -> None:
+        known = self._reader.known_payloads(sorted({payload for _, payload in kept}))
+        missing = [(number, payload) for number, payload in kept if payload not in known]
+        gone = self._remains.gone(number for number, _ in missing)
+        for number, payload in missing:
+            if number not in gone:
+                text = f"its payload {payload.hex()} is not kept"
+                self._problems.add("J5", text, row=f"{table} {number}")
 
 
 def _has_ended_so(reader: Reader, fact: NodeFact, source: int) -> bool:

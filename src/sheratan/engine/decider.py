@@ -210,9 +210,9 @@ class Decider:
         for session in self.state.sessions.values():
             if not session.local:
                 yield session.heard_us + timers.SESSION_SILENCE_US_MAX + 1
-        rests_until_us = self.state.retention.rests_until_us
-        if rests_until_us is not None and self.state.allowed.upkeep == "allow":
-            yield rests_until_us
+        for walk in self.state.retention.walks if self.state.allowed.upkeep == "allow" else ():
+            if walk.rests_until_us is not None:
+                yield walk.rests_until_us
 
     def _instants(self) -> Iterator[int]:
         """When the wall clock brings something."""

@@ -18,6 +18,7 @@ from sheratan.engine.entries import LINES_MAX, archived, archived_line, read_ent
 from sheratan.engine.explain_ledger import account_story, transfer_story
 from sheratan.engine.ids import find_remains
 from sheratan.engine.quorum import find_approval
+from sheratan.engine.run_ids import find_run_remains
 from sheratan.engine.run_views import find_run, newest_run_entry
 from sheratan.engine.schedule_views import schedule_state
 from sheratan.engine.system_views import newest_of_system
@@ -43,16 +44,26 @@ def story(reader: Reader, subject: str, offered: frozenset[str] | None = None) -
     if subject.startswith("account:"):
         return account_story(reader, subject)
     if subject.startswith("workflow_"):
-        row = find_run(reader, subject)
-        newest, state = newest_run_entry(reader, row)
-        lines = _walk(reader, newest, None)
-        # An ended run is continued after its end, and jobs of an open one propose others.
-        lines += _lines_of(reader, reader.run_mentions(row.number), partial(_line_beside, subject=subject))
-        lines += _sub_run_lines(reader, row.number)
-        return Story(subject=subject, state=state, lines=_in_order(lines))
+        return _run_story(reader, subject)
     newest, state = _newest_entry(reader, subject)
     lines = [] if newest is None else _walk(reader, newest, None)
     return Story(subject=subject, state=state, lines=lines)
+
+
+def _run_story(reader: Reader, subject: str) -> Story:
+    left = find_run_remains(reader, subject)
+    if left is None:
+        row = find_run(reader, subject)
+        number, (newest, state) = row.number, newest_run_entry(reader, row)
+    else:
+        number, newest, state = left.number, left.entry, left.state
+    lines = _walk(reader, newest, None)
+    # An ended run is continued after its end, and jobs of an open one propose others.
+    lines += _lines_of(reader, reader.run_mentions(number), partial(_line_beside, subject=subject))
+    lines += _sub_run_lines(reader, number)
+    if left is not None:
+        lines += _lines_of(reader, [left.pruned_by])
+    return Story(subject=subject, state=state, lines=_in_order(lines))
 
 
 def _line_beside(entry: Entry, subject: str) -> StoryLine:
@@ -121,9 +132,9 @@ def _story_of_pruned(reader: Reader, left: Remains) -> Story:
 
 
 def _newest_of_retention(reader: Reader, subject: str) -> tuple[int, str]:
-    kind = subject.partition(":")[2]
+    scope = subject.partition(":")[2]
     for row in reader.retentions():
-        if (row.tenant, row.kind) == (DEFAULT_TENANT, kind):
+        if (row.tenant, row.scope) == (DEFAULT_TENANT, scope):
             return row.entry, "kept for ever" if row.keep_us is None else f"kept for {seconds(row.keep_us)}"
     raise NotFound(f"nothing was ever set for {subject}", field="id")
 
@@ -141,7 +152,7 @@ def _newest_entry(reader: Reader, subject: str) -> tuple[int | None, str]:
     raise NotFound(
         f"nothing is recorded about {subject!r}; ids are job_…, workflow_…, queue:NAME, kind:NAME, tenant:NAME,"
         " schedule:NAME, worker:NAME/N, bulk:N, approval:N, transfer_…, account:NAME/UNIT, retention,"
-        " retention:KIND, journal, system and engine",
+        " retention:KIND, retention:workflow:NAME, journal, system and engine",
         field="id",
     )
 

@@ -15,9 +15,10 @@ from sheratan.engine.definition import Definition
 from sheratan.engine.ids import job_id
 from sheratan.engine.intake import plan_firing, submit_firing
 from sheratan.engine.run_control import cancel_open_run
+from sheratan.engine.run_ids import run_id
 from sheratan.engine.run_keys import run_state
 from sheratan.engine.run_start import NewRun, begin, check_room
-from sheratan.engine.runs import OpenRun, run_id
+from sheratan.engine.runs import OpenRun
 from sheratan.engine.schedules import definition_of, find_made, put, record, run_of_firing, scheduled_job
 from sheratan.kernel.admission import ADMISSION
 from sheratan.kernel.firing import MISSED, OVERLAP, decide_missed, decide_overlap

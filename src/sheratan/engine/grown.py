@@ -37,6 +37,7 @@ class Looked(NamedTuple):
     run_mentions: int = 0
     expected: FactCount = FactCount()
     pruned: int = 0
+    pruned_runs: int = 0
 
 
 def compare_grown(
@@ -70,7 +71,15 @@ def compare_grown(
             _compare_count("failure", reader.failure_keys(), expected.failures - gone.failures, problems)
             _compare_run_counts(reader, expected, problems)
     with problems.reading("pruned"):
-        _compare_pruned(reader, fold, since.pruned, problems)
+        _compare_pruned("pruned", reader.pruned_count, fold.pruned.count, since.pruned, problems)
+    with problems.reading("pruned_run"):
+        _compare_pruned(
+            "pruned_run",
+            lambda: reader.run_remains_count().runs,
+            fold.pruned_runs.count,
+            since.pruned_runs,
+            problems,
+        )
     with problems.reading("ledger"):
         _compare_ledger(reader, expected, since, problems)
     with problems.reading("payload"):
@@ -84,6 +93,7 @@ def compare_grown(
         len(fold.run_mentions),
         expected,
         fold.pruned.count,
+        fold.pruned_runs.count,
     )
 
 
@@ -167,15 +177,15 @@ def _compare_told(
     problems.differ(table, said, dict.fromkeys(stands))
 
 
-def _compare_pruned(reader: Reader, fold: Fold, looked: int, problems: Problems) -> None:
-    """Of every job that was pruned something is left, which was seen while walking, and of no other job."""
-    told = fold.pruned.count
+def _compare_pruned(
+    table: str, count_rows: Callable[[], int], told: int, looked: int, problems: Problems
+) -> None:
+    """Of everything that was pruned something is left, which was seen while walking, and of nothing else."""
     if told == looked and looked:
         return
-    count = reader.pruned_count()
+    count = count_rows()
     if count != told:
-        text = f"there are {count} rows; the journal tells of {told} jobs that were pruned"
-        problems.add("R1", text, row="pruned")
+        problems.add("R1", f"there are {count} rows; the journal tells of {told} that were pruned", row=table)
 
 
 def _compare_failed(reader: Reader, expected: int, problems: Problems) -> None:
@@ -200,12 +210,15 @@ def _compare_count(
 
 def _compare_run_counts(reader: Reader, expected: FactCount, problems: Problems) -> None:
     """An open run may get more rows, so later looks count on what was read while walking, too."""
-    _compare_count("run", ((number, 0) for number in reader.run_numbers()), expected.runs, problems)
+    gone = reader.run_remains_count()
+    _compare_count(
+        "run", ((number, 0) for number in reader.run_numbers()), expected.runs - gone.runs, problems
+    )
     ends = ((number, 0) for number in reader.run_result_numbers())
-    _compare_count("run_result", ends, expected.runs_ended, problems)
+    _compare_count("run_result", ends, expected.runs_ended - gone.runs, problems)
     for table, counts, told in (
-        ("node", reader.node_counts(), expected.nodes),
-        ("node_job", reader.node_job_counts(), expected.node_jobs),
+        ("node", reader.node_counts(), expected.nodes - gone.nodes),
+        ("node_job", reader.node_job_counts(), expected.node_jobs - gone.jobs),
     ):
         _compare_count(
             table, (key for run, count in counts for key in repeat((run, 0), count)), told, problems

@@ -8,10 +8,10 @@ from typing import NamedTuple
 from sheratan.contracts.errors import NotFound, Pruned
 from sheratan.contracts.ids import JobId, format_job_id, look_up_job_id
 from sheratan.store.port import Reader
-from sheratan.store.retention_rows import Remains
+from sheratan.store.retention_rows import Remains, RunRemains
 from sheratan.store.rows import JobRow
 
-__all__ = ["Trace", "absent", "find_remains", "ids_of", "job_id"]
+__all__ = ["Trace", "absent", "find_remains", "ids_of", "job_id", "pruned"]
 
 
 class Trace(NamedTuple):
@@ -43,7 +43,11 @@ def find_remains(reader: Reader, text: str) -> Remains | None:
 def absent(reader: Reader, text: str) -> NotFound:
     """Why there is no job with this id: it was pruned, or it never was."""
     left = find_remains(reader, text)
-    if left is None:
-        return NotFound(f"there is no job {text}", field="id")
-    told = f"{text} has {left.state} and was pruned (entry {left.pruned_by}); `sheratan why` tells its story"
+    return NotFound(f"there is no job {text}", field="id") if left is None else pruned(left)
+
+
+def pruned(left: Remains | RunRemains) -> Pruned:
+    """What is said to who asks for what was pruned."""
+    end = left.state if isinstance(left, Remains) else f"ended as {left.state}"
+    told = f"{left.id} has {end} and was pruned (entry {left.pruned_by}); `sheratan why` tells its story"
     return Pruned(told, field="id")

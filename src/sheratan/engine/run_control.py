@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sheratan.contracts.errors import AlreadyEnded, Conflict, NotFound
+from sheratan.contracts.errors import AlreadyEnded, Conflict
 from sheratan.contracts.ids import look_up_run_id
 from sheratan.contracts.principal import Principal
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import CancelRun
 from sheratan.engine.control import cancel_job, check_reason
+from sheratan.engine.run_ids import absent_run
 from sheratan.engine.runs import OpenRun
 from sheratan.kernel.advance import STOP, decide_stop
 from sheratan.kernel.rules import decision
@@ -125,5 +126,5 @@ def _find(batch: Batch, text: str) -> OpenRun:
         return run
     found = batch.state.store.run_results([number]) if run is None else []
     if not found:
-        raise NotFound(f"there is no run {text}", field="id")
+        raise absent_run(batch.state.store, text)
     raise AlreadyEnded(f"Not cancelled: the run has ended as {found[0].state}.", field="id")

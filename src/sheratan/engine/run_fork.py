@@ -6,14 +6,15 @@ from typing import Any
 
 import msgspec
 
-from sheratan.contracts.errors import Conflict, InvalidInput, NotFound
+from sheratan.contracts.errors import Conflict, InvalidInput
 from sheratan.contracts.ids import look_up_run_id
 from sheratan.contracts.principal import Principal
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Declaration, ForkRun
+from sheratan.engine.run_ids import absent_run, run_id
 from sheratan.engine.run_keys import find_existing_run
 from sheratan.engine.run_start import NewRun, Origin, begin, check_room
-from sheratan.engine.runs import PlanInUse, run_id
+from sheratan.engine.runs import PlanInUse
 from sheratan.kernel.fork import FORK, changed_fields, changed_values, decide_fork, declared_node
 from sheratan.kernel.rules import decision
 from sheratan.store.run_rows import ITEM_ONLY, NodeRow, RunRow
@@ -70,7 +71,7 @@ def _ended(batch: Batch, text: str) -> RunRow:
     for row in batch.state.store.runs([number]):
         if run_id(row) == text and found is None:
             return row
-    raise NotFound(f"there is no run {text}", field="id")
+    raise absent_run(batch.state.store, text)
 
 
 def _declaration(batch: Batch, row: RunRow, plan: PlanInUse) -> Declaration:
@@ -137,13 +138,15 @@ def _taken(row: NodeRow, run: int, state: str) -> NodeRow:
 
 
 def _without_pruned(batch: Batch, ends: dict[str, tuple[str, NodeRow]]) -> dict[str, tuple[str, NodeRow]]:
-    """Of jobs that were pruned the outputs are gone, so nothing can be taken over."""
+    """Of jobs and runs that were pruned the outputs are gone, so nothing can be taken over."""
+    store = batch.state.store
     sources = {row.source for _, row in ends.values() if row.source is not None}
-    gone = batch.state.store.pruned_nodes(sources)
-    return {
-        name: ("pruned" if state == "succeeded" and (row.source, name) in gone else state, row)
-        for name, (state, row) in ends.items()
-    }
+    gone, gone_runs = store.pruned_nodes(sources), {left.number for left in store.run_remains(sources)}
+
+    def is_gone(state: str, row: NodeRow) -> bool:
+        return row.source in gone_runs or (state == "succeeded" and (row.source, row.name) in gone)
+
+    return {name: ("pruned" if is_gone(state, row) else state, row) for name, (state, row) in ends.items()}
 
 
 def _state(row: NodeRow, ends: dict[str, int], undone: str | None) -> str:

@@ -12,7 +12,7 @@ import msgspec
 from sheratan.contracts.errors import IdempotencyConflict
 from sheratan.contracts.principal import Principal
 from sheratan.engine.batch import Batch
-from sheratan.engine.runs import run_id
+from sheratan.engine.run_ids import run_ids
 from sheratan.kernel.canonical import canonical, digest
 from sheratan.store.run_rows import RunKeyRow, RunRow
 
@@ -48,20 +48,19 @@ def find_existing_run(batch: Batch, key: str | None, request: RunRequest, by: Pr
     found = _find(batch, by.tenant, key)
     if found is None:
         return None
-    run = _run(batch, found.run)
+    run, known = _run(batch, found.run), _id(batch, found.run)
     if found.digest.hex() == request.digest:
-        return run_id(run)
-    field = _other_field(run, request)
-    text = (
-        f"key {key!r} was used for {run_id(run)} with another {field}; use another key, or the same {field}"
-    )
-    raise IdempotencyConflict(text, field=field, run=run_id(run))
+        return known
+    # Of a run that was pruned the digest of its request is left, and not what it was in.
+    field = "key" if run is None else _other_field(run, request)
+    other = "another request" if run is None else f"another {field}; use another key, or the same {field}"
+    raise IdempotencyConflict(f"key {key!r} was used for {known} with {other}", field=field, run=known)
 
 
 def find_run_of_key(batch: Batch, tenant: str, key: str) -> str | None:
     """The run that a key has made, whatever was asked for under it."""
     found = _find(batch, tenant, key)
-    return None if found is None else run_id(_run(batch, found.run))
+    return None if found is None else _id(batch, found.run)
 
 
 def run_state(batch: Batch, number: int) -> tuple[str, str]:
@@ -72,8 +71,8 @@ def run_state(batch: Batch, number: int) -> tuple[str, str]:
     moved = batch.unit.run_moves.get(number)
     # A run that is open and not known was begun by another engine: this one is deposed, and finds out when it commits.
     place = batch.state.store.run_place(number) if moved is None else moved[1]
-    assert place is not None, "a run that was begun is always in a place"
-    return run_id(_run(batch, number)), place.state
+    assert place is not None, "a run that was begun is in a place until it is pruned"
+    return _id(batch, number), place.state
 
 
 def use_key(batch: Batch, key: str, request: RunRequest, run: RunRow) -> dict[str, str]:
@@ -87,9 +86,16 @@ def _find(batch: Batch, tenant: str, key: str) -> RunKeyRow | None:
     return batch.unit.run_keys.get((tenant, key)) or batch.state.store.find_run_key(tenant, key)
 
 
-def _run(batch: Batch, number: int) -> RunRow:
+def _run(batch: Batch, number: int) -> RunRow | None:
+    """A run that exists; None when it was pruned."""
     known = batch.state.runs.open.get(number)
-    return batch.state.store.runs([number])[0] if known is None else known.row
+    return next(iter(batch.state.store.runs([number])), None) if known is None else known.row
+
+
+def _id(batch: Batch, number: int) -> str:
+    """The public id of a run that exists, or that was pruned."""
+    known = batch.state.runs.open.get(number)
+    return run_ids(batch.state.store, [number])[number] if known is None else known.id
 
 
 def _other_field(run: RunRow, request: RunRequest) -> str:

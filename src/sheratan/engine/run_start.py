@@ -12,8 +12,9 @@ from sheratan.contracts.ids import SALT_BITS
 from sheratan.contracts.principal import Principal
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Declaration, StartRun
+from sheratan.engine.run_ids import run_id
 from sheratan.engine.run_keys import RunRequest, find_existing_run, use_key
-from sheratan.engine.runs import OpenRun, run_id
+from sheratan.engine.runs import OpenRun
 from sheratan.engine.system import refuse_intake
 from sheratan.kernel.canonical import digest
 from sheratan.store.run_rows import NodeRow, RunOpen, RunRow

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, cast
 
 import msgspec
@@ -17,7 +17,8 @@ from sheratan.contracts.runs import NodeRecord, RunRecord, RunState
 from sheratan.contracts.workflows import NodeState
 from sheratan.engine.ids import ids_of
 from sheratan.engine.proposal_views import calls_in_run
-from sheratan.engine.runs import PlanInUse, load_plan, run_id
+from sheratan.engine.run_ids import absent_run, run_id, run_ids
+from sheratan.engine.runs import PlanInUse, load_plan
 from sheratan.kernel.chain import decode_entry
 from sheratan.store.port import NodeJobView, Reader
 from sheratan.store.run_rows import ITEM_ONLY, ITEM_UNDO, NodeRow, RunOpen, RunPlace, RunResult, RunRow
@@ -33,12 +34,7 @@ def find_run(reader: Reader, text: str) -> RunRow:
     for row in reader.runs([look_up_run_id(text).number]):
         if run_id(row) == text:
             return row
-    raise NotFound(f"there is no run {text}", field="id")
-
-
-def run_ids(reader: Reader, numbers: Sequence[int]) -> dict[int, str]:
-    """The public ids of runs, by number."""
-    return {row.number: run_id(row) for row in reader.runs(numbers)}
+    raise absent_run(reader, text)
 
 
 def newest_run_entry(reader: Reader, row: RunRow) -> tuple[int, str]:
@@ -109,7 +105,7 @@ def with_node(reader: Reader, record: JobRecord, number: int) -> JobRecord:
 
 def _other(reader: Reader, number: int | None) -> str | None:
     """The public id of another run that a run names."""
-    return None if number is None else run_id(reader.runs([number])[0])
+    return None if number is None else run_ids(reader, [number])[number]
 
 
 def _place(reader: Reader, row: RunRow) -> RunPlace:

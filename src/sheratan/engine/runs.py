@@ -10,27 +10,22 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from sheratan.contracts.ids import format_run_id
 from sheratan.contracts.principal import ENGINE, Principal
 from sheratan.contracts.runs import Plan, WorkflowPlan
 from sheratan.contracts.workflows import Node, Workflow
+from sheratan.engine.run_ids import run_id
 from sheratan.kernel.graph import Graph, graph_of, workflow_digest
 from sheratan.kernel.lifecycle import node_end
 from sheratan.kernel.sub_workflows import known_workflows
 from sheratan.store.port import NodeJobView, Reader
 from sheratan.store.run_rows import ITEM_ONLY, ITEM_UNDO, NodeRow, RunOpen, RunRow
 
-__all__ = ["NodeJob", "NodeMemory", "OpenRun", "PlanInUse", "Runs", "load_plan", "run_id"]
+__all__ = ["NodeJob", "NodeMemory", "OpenRun", "PlanInUse", "Runs", "load_plan"]
 
 _PLANS_MAX: Final = 64
 """Plans kept beside those of open runs' own, so that a workflow which is run or shown again is not read again."""
 
 _ENDED: Final = ("succeeded", "failed", "cancelled", "skipped")
-
-
-def run_id(row: RunRow) -> str:
-    """The public id of a run."""
-    return format_run_id(row.created_us // 1000, 0, row.number, row.salt)
 
 
 class PlanInUse:

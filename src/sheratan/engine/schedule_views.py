@@ -11,7 +11,7 @@ from sheratan.contracts.principal import DEFAULT_TENANT
 from sheratan.contracts.schedules import FiringRecord, ScheduleRecord, ScheduleState
 from sheratan.engine.definition import firing_record, read_definition, schedule_text, when_text, work_text
 from sheratan.engine.ids import job_id
-from sheratan.engine.runs import run_id
+from sheratan.engine.run_ids import run_ids
 from sheratan.store.port import Reader
 from sheratan.store.rows import ScheduleRow
 
@@ -83,7 +83,7 @@ def _record(reader: Reader, row: ScheduleRow, *, whole: bool) -> ScheduleRecord:
         due_us=row.due_us,
         last_us=row.last_us,
         last_job=_last_job(reader, row),
-        last_run=None if row.last_run is None else run_id(reader.runs([row.last_run])[0]),
+        last_run=None if row.last_run is None else run_ids(reader, [row.last_run])[row.last_run],
         on_behalf_of=row.on_behalf_of,
         entry=row.entry,
     )

@@ -15,6 +15,7 @@ from sheratan.engine.commands import (
     DeleteSchedule,
     Discard,
     KeepJobs,
+    KeepRuns,
     LimitStarts,
     OpenAccount,
     Pause,
@@ -23,6 +24,7 @@ from sheratan.engine.commands import (
     ResumeSchedule,
     Unblock,
 )
+from sheratan.engine.retention_views import check_whose
 from sheratan.gateway.approvals import decision_command
 
 __all__ = ["ORDERS"]
@@ -38,8 +40,11 @@ def _limit(subject: str, request: api.LimitQueue | api.LimitKind | api.LimitTena
     return LimitStarts(subject=subject, limits=request.limits, reason=request.reason)
 
 
-def _keep(request: api.SetRetention) -> KeepJobs:
+def _keep(request: api.SetRetention) -> KeepJobs | KeepRuns:
+    check_whose(request)
     keep_us = None if request.keep_seconds is None else request.keep_seconds * 1_000_000
+    if request.workflow is not None:
+        return KeepRuns(workflow=request.workflow, keep_us=keep_us, reason=request.reason)
     return KeepJobs(kind=request.kind or "", keep_us=keep_us, reason=request.reason)
 
 

@@ -28,7 +28,7 @@ __all__ = ["Fold"]
 
 class Fold(ArchiveFold):
     """Takes entries in order. Memory grows with open jobs, keys, dead letters, approvals, accounts, ids of transfers
-    and, a byte each, ended jobs.
+    and, a byte each, ended jobs and pruned runs.
 
     It never raises on what an entry says: what it cannot use becomes a violation, and it goes on.
     """
@@ -230,6 +230,7 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
     "workflow.ended": JobFold.run_changed,
     "retention.set": RetentionFold.retention_set,
     "retention.pruned": RetentionFold.retention_pruned,
+    "retention.runs_pruned": RetentionFold.retention_runs_pruned,
     "journal.archived": ArchiveFold.archived,
     "ledger.account_opened": lambda fold, entry: fold.ledger.account_opened(entry),
     "ledger.transferred": lambda fold, entry: fold.ledger.transfers_applied(entry, fold.new),

@@ -83,6 +83,7 @@ class _State(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defa
     _started: _Table[tuple[str, ...], set[int]]
     retentions: _Table[tuple[str, str], RetentionFact]
     pruned: tuple[int, int, _Table[int, bytes]]
+    pruned_runs: tuple[int, int, _Table[int, bytes]] | None = None
     gates: _Table[tuple[str, str, str, bytes], GateFact]
     superseding: _Table[int, int]
     _swept: int
@@ -107,7 +108,7 @@ _DERIVED: Final = frozenset({"_violations", "new", "by_subject"})
 """Attributes that follow from the others, or that whoever goes on has of their own."""
 
 _NAMES: Final = frozenset(_State.__struct_fields__) - {"told"}
-_AS_THEY_ARE: Final = _NAMES - {"outcomes", "pruned", "runs", "run_jobs", "ledger"}
+_AS_THEY_ARE: Final = _NAMES - {"outcomes", "pruned", "pruned_runs", "runs", "run_jobs", "ledger"}
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 _decode = msgspec.msgpack.Decoder(_State).decode
 
@@ -130,6 +131,7 @@ def freeze(fold: Fold, told: FactCount) -> bytes:
             told=told,
             outcomes=fold.outcomes.freeze(),
             pruned=fold.pruned.freeze(),
+            pruned_runs=fold.pruned_runs.freeze() if fold.pruned_runs.count else None,
             runs=runs,
             run_jobs=jobs,
             ledger=fold.ledger.freeze(),
@@ -146,6 +148,8 @@ def thaw(body: bytes, violations: list[Violation]) -> tuple[Fold, FactCount]:
             value = getattr(state, name)
             setattr(fold, name, dict(value) if isinstance(getattr(fold, name), dict) else value)
         fold.outcomes, fold.pruned = Outcomes.thaw(*state.outcomes), Outcomes.thaw(*state.pruned)
+        if state.pruned_runs is not None:
+            fold.pruned_runs = Outcomes.thaw(*state.pruned_runs)
         fold.ledger.thaw(state.ledger)
         fold.by_subject = {job.subject: job for job in fold.open.values()}
         fold.runs = {one.run.subject: one.run for one in state.runs}

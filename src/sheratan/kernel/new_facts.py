@@ -53,23 +53,23 @@ class PlainJobs(NamedTuple):
 
 
 class RetentionFact(NamedTuple):
-    """How long jobs are kept (None: for ever), by which entry, the newest entry about it, and how many were pruned."""
+    """How long jobs or runs are kept (None: for ever), by which entry, the newest one, and how many were pruned."""
 
     keep_us: int | None
     set_entry: int
     entry: int | None
-    jobs: int
+    pruned: int
 
 
 class PrunedFact(NamedTuple):
-    """Jobs that an entry says were pruned: by what was set for their kind, or for all but the kinds apart ('').
+    """Jobs or runs that an entry says were pruned: by what was set for their scope, or for all but the scopes apart.
 
     `newest_us` is when the last of them ended, as the decision was told.
     """
 
     entry: int
     tenant: str
-    kind: str
+    scope: str
     apart: frozenset[str]
     newest_us: int
     numbers: list[int]
@@ -89,6 +89,7 @@ class NewFacts(NamedTuple):
     nodes: list[NodeFact]
     node_jobs: list[NodeJobFact]
     pruned: list[PrunedFact]
+    pruned_runs: list[PrunedFact]
     transfers: list[TransferFact]
     resolved: list[ResolvedFact]
 
@@ -132,4 +133,6 @@ def _size(entry: Entry, name: str) -> int:
 
 def no_facts() -> NewFacts:
     """Room for facts."""
-    return NewFacts(PlainJobs([], [], [], [], [], [], [], []), [], [], [], [], [], [], [], [], [], [], [], [])
+    return NewFacts(
+        PlainJobs([], [], [], [], [], [], [], []), [], [], [], [], [], [], [], [], [], [], [], [], []
+    )

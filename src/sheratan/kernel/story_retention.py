@@ -1,4 +1,4 @@
-"""The sentences of entries about retention, of jobs and of the journal."""
+"""The sentences of entries about retention, of jobs, of runs and of the journal."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from sheratan.contracts.journal import Entry
+from sheratan.kernel.retention import is_of_runs, workflow_of
 from sheratan.kernel.story_words import who
 from sheratan.kernel.words import count, seconds
 
@@ -13,15 +14,30 @@ __all__ = ["RETENTION_TELLERS"]
 
 
 def _set(entry: Entry) -> str:
-    kind, keep_us, reason = entry.subject.partition(":")[2], entry.data["keep_us"], entry.data.get("reason")
-    jobs = f"jobs of {kind}" if kind else "jobs of every kind that nothing else is set for"
+    what, keep_us, reason = _what(entry), entry.data["keep_us"], entry.data.get("reason")
     text = "for ever" if keep_us is None else f"for {seconds(keep_us)} after they have ended"
-    return f"{who(entry)} had {jobs} kept {text}{f': {reason}' if reason else ''}."
+    return f"{who(entry)} had {what} kept {text}{f': {reason}' if reason else ''}."
+
+
+def _what(entry: Entry) -> str:
+    """Whose retention an entry is about."""
+    scope = entry.subject.partition(":")[2]
+    if is_of_runs(scope):
+        return f"runs of {workflow_of(scope) or 'every workflow that nothing else is set for'}"
+    return f"jobs of {scope or 'every kind that nothing else is set for'}"
 
 
 def _pruned(entry: Entry) -> str:
-    jobs = sum(last - first + 1 for first, last in entry.data["numbers"])
-    return f"The rows of {count(jobs, 'job')} were taken out; the entries stay."
+    return _taken_out(entry, "job")
+
+
+def _runs_pruned(entry: Entry) -> str:
+    return _taken_out(entry, "run")
+
+
+def _taken_out(entry: Entry, what: str) -> str:
+    number = sum(last - first + 1 for first, last in entry.data["numbers"])
+    return f"The rows of {count(number, what)} were taken out; the entries stay."
 
 
 def _archived(entry: Entry) -> str:
@@ -33,6 +49,7 @@ def _archived(entry: Entry) -> str:
 RETENTION_TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     "retention.set": _set,
     "retention.pruned": _pruned,
+    "retention.runs_pruned": _runs_pruned,
     "journal.archived": _archived,
 }
 """The sentence of each of these types of entries."""

@@ -125,7 +125,7 @@ _DONE: Final[dict[Action, tuple[str, ...]]] = {
         "ledger.transferred",
         "journal.archived",
     ),
-    "upkeep": ("retention.pruned",),
+    "upkeep": ("retention.pruned", "retention.runs_pruned"),
 }
 """The types of entries that nothing but an action makes; others may follow from what was done before."""
 

@@ -8,7 +8,7 @@ from sheratan.contracts.ids import number_of, parse_run_id
 from sheratan.contracts.schedules import KEY_PREFIX
 from sheratan.engine.batch import Batch
 from sheratan.engine.ids import job_id
-from sheratan.engine.runs import run_id
+from sheratan.engine.run_ids import run_id
 from sheratan.simulation.model_state import Drawn, NewRun, NodeJobs
 
 __all__ = ["drawn_in", "seeds_of"]
@@ -25,7 +25,8 @@ def drawn_in(batch: Batch) -> Drawn:
         _firing_ids(batch),
         _node_jobs(batch),
         _run_turns(batch),
-        _pruned(batch),
+        _pruned(batch, batch.unit.pruned),
+        _pruned(batch, batch.unit.pruned_runs),
     )
 
 
@@ -65,9 +66,10 @@ def _run_turns(batch: Batch) -> list[int | NewRun]:
     return turns
 
 
-def _pruned(batch: Batch) -> dict[str, list[int]]:
-    entries = {entry.seq: entry.subject.partition(":")[2] for entry in batch.unit.entries}
-    return {entries[entry]: numbers for entry, numbers in batch.unit.pruned.items()}
+def _pruned(batch: Batch, pruned: dict[int, list[int]]) -> dict[str, list[int]]:
+    """By the name of a kind or workflow, `retention:KIND` or `retention:workflow:NAME`, what was pruned."""
+    names = {entry.seq: "".join(entry.subject.split(":")[1:][-1:]) for entry in batch.unit.entries}
+    return {names[entry]: numbers for entry, numbers in pruned.items()}
 
 
 def seeds_of(batch: Batch) -> dict[int, int]:

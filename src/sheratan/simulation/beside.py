@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 from sheratan.contracts.principal import DEFAULT_TENANT
@@ -164,12 +165,14 @@ def _partition_paces(reader: Reader, model: Model) -> dict[Any, Fraction]:
 def retention_faults(reader: Reader, model: Model) -> Iterator[str]:
     """In what is kept, and what was pruned in the batch just committed, is not as the model says."""
     yield from model.faults
-    kept = {row.kind: row.keep_us for row in reader.retentions()}
-    if kept != model.kept:
-        yield f"jobs are kept for {kept}; the model says {model.kept}"
-    numbers = sorted(number for numbers in model.pruned_now.values() for number in numbers)
-    if numbers:
-        yield from _pruned(reader, model, numbers)
+    kept = {row.scope: row.keep_us for row in reader.retentions()}
+    said = model.kept | {f"workflow:{name}": keep_us for name, keep_us in model.kept_runs.items()}
+    if kept != said:
+        yield f"jobs and runs are kept for {kept}; the model says {said}"
+    if model.pruned_now:
+        yield from _pruned(reader, model, sorted(chain(*model.pruned_now.values())))
+    if model.pruned_runs_now:
+        yield from _pruned_runs(reader, model, sorted(chain(*model.pruned_runs_now.values())))
 
 
 def archive_faults(reader: Reader, model: Model, batch: Batch) -> Iterator[str]:
@@ -197,3 +200,18 @@ def _pruned(reader: Reader, model: Model, numbers: list[int]) -> Iterator[str]:
     )
     if any(stay) or reader.last_steps(numbers):
         yield f"of the jobs {numbers}, which were pruned, {stay} is left"
+
+
+def _pruned_runs(reader: Reader, model: Model, numbers: list[int]) -> Iterator[str]:
+    left = {one.number: (one.id, one.state, one.finished_us) for one in reader.run_remains(numbers)}
+    said = {n: (run.id, run.state, run.ended_us) for n in numbers for run in [model.runs[n]]}
+    if left != said:
+        yield f"of the runs that were pruned is left {left}; the model says {said}"
+    stay = (
+        reader.runs(numbers),
+        reader.run_results(numbers),
+        reader.nodes(numbers),
+        reader.node_jobs(numbers),
+    )
+    if any(stay):
+        yield f"of the runs {numbers}, which were pruned, {stay} is left"

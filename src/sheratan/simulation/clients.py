@@ -271,10 +271,16 @@ class Client:
         return draw.pick("limit.per_partition", (None, limits, limits))
 
     async def _keep(self) -> None:
-        """Say how long jobs are kept that have ended: those of a kind, or all others."""
-        kind = self._choices.pick("retention.kind", (None, None, *KINDS))
-        seconds = self._choices.pick("retention.seconds", (1, 1, 20, 120, None))
+        """Say how long jobs are kept that have ended, or runs: those of a kind or workflow, or all others."""
+        draw = self._choices
+        kind = draw.pick("retention.kind", (None, None, *KINDS))
+        seconds = draw.pick("retention.seconds", (1, 1, 20, 120, None))
         await self._ask(api.SetRetention(kind=kind, keep_seconds=seconds, reason="a test"))
+        if draw.between("retention.runs", 0, 2):
+            # Runs go after their jobs, so who sets something for runs does so for jobs, too.
+            workflow = draw.pick("retention.workflow", ("", "", "flow", "inner", "keyed", "beat"))
+            seconds = draw.pick("retention.run_seconds", (1, 1, 20, 120, None))
+            await self._ask(api.SetRetention(workflow=workflow, keep_seconds=seconds, reason="a test"))
 
     async def _archive(self) -> None:
         """Archive a segment or two, of all entries that may be archived or of the older ones."""

@@ -46,7 +46,8 @@ class Model(ModelLedger):
         self.answers.clear()
         self._actual, self._seeds = actual, drawn.seeds
         self.made, self._firing_ids, self.new_parts = drawn.made, drawn.firing_ids, drawn.node_jobs
-        self.run_turns, self.pruned_now = drawn.run_turns, drawn.pruned
+        self.run_turns = drawn.run_turns
+        self.pruned_now, self.pruned_runs_now = drawn.pruned, drawn.pruned_runs
 
     def decide(self, commands: Sequence[Pending], abandoned: set[int]) -> None:
         """Commands in order, then what time has brought, then who gets work; last the changes of the state."""

@@ -9,7 +9,7 @@ from sheratan.contracts.jobs import Receipt
 from sheratan.contracts.limits import Limits
 from sheratan.engine.commands import NewJob, Pending, SubmitGated
 from sheratan.simulation.model_jobs import Refused, copied
-from sheratan.simulation.model_retention import ModelRetention
+from sheratan.simulation.model_run_retention import ModelRunRetention
 from sheratan.simulation.model_state import ModelJob
 
 __all__ = ["ModelGates"]
@@ -27,7 +27,7 @@ class ModelGate(NamedTuple):
     jobs: int
 
 
-class ModelGates(ModelRetention):
+class ModelGates(ModelRunRetention):
     """Jobs that come in through gates, and those that do not."""
 
     def __init__(self, limits: Limits, hit: Callable[[str], None], *, short_windows: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from sheratan.contracts.limits import Limits
@@ -24,6 +24,8 @@ class ModelRetention(ModelScheduledRuns):
         super().__init__(limits, hit, short_windows=short_windows)
         self.kept: dict[str, int | None] = {}
         """How long jobs of a kind are kept; '' are all kinds that nothing is set for."""
+        self.kept_runs: dict[str, int | None] = {}
+        """How long runs of a workflow are kept; '' are all workflows that nothing is set for."""
         self.pruned_now: dict[str, list[int]] = {}
         """What the engine has pruned in the batch, by what is set."""
         self.faults: list[str] = []
@@ -31,9 +33,12 @@ class ModelRetention(ModelScheduledRuns):
         """Jobs that may be pruned and are not, each with the monotonic instant at which that was first so."""
 
     def _KeepJobs(self, pending: Pending, command: KeepJobs) -> Any:  # noqa: N802 - the command's name
-        if command.kind not in self.kept and len(self.kept) >= self.limits.queues_max:
+        return self._set_kept(pending, self.kept, command.kind, command.keep_us)
+
+    def _set_kept(self, pending: Pending, kept: dict[str, int | None], name: str, keep_us: int | None) -> Any:
+        if name not in kept and len(self.kept) + len(self.kept_runs) >= self.limits.queues_max:
             raise Refused("limit_reached")
-        self.kept[command.kind] = command.keep_us
+        kept[name] = keep_us
         self.noted["retention.set"] += 1
         entry = self._actual_value(pending)
         if not isinstance(entry, int):
@@ -59,24 +64,29 @@ class ModelRetention(ModelScheduledRuns):
 
     def find_unpruned(self, wall_us: int, monotonic_us: int) -> str | None:
         """What should have been pruned by now; the engine looks once in a while."""
-        old = self._unpruned(wall_us)
-        self._old_since = {number: self._old_since.get(number, monotonic_us) for number in old}
-        shortest_us = min((keep for keep in self.kept.values() if keep is not None), default=0)
-        latest_us = monotonic_us - max(_REST_US, shortest_us) - _REST_US
-        for number, since_us in self._old_since.items():
-            if since_us < latest_us:
-                return f"job {number} has been old enough for long, and is not pruned"
-        return None
+        number = self.find_long_since(self._old_since, self._unpruned(wall_us), self.kept, monotonic_us)
+        return None if number is None else f"job {number} has been old enough for long, and is not pruned"
 
-    def _unpruned(self, now_us: int) -> list[int]:
+    def find_long_since(
+        self, since: dict[int, int], old: Iterable[int], kept: dict[str, int | None], monotonic_us: int
+    ) -> int | None:
+        """One that has been old enough for longer than the engine rests; notes in `since` from when on each was."""
+        known = {number: since.get(number, monotonic_us) for number in old}
+        since.clear()
+        since.update(known)
+        shortest_us = min((keep for keep in kept.values() if keep is not None), default=0)
+        latest_us = monotonic_us - max(_REST_US, shortest_us) - _REST_US
+        return next((number for number, since_us in known.items() if since_us < latest_us), None)
+
+    def _unpruned(self, now_us: int) -> set[int]:
         """The jobs that may be pruned and are not."""
         if not self.keeps_up or not self.kept:
-            return []
+            return set()
         old = {number for number, job in self.jobs.items() if not job.is_pruned and self._is_old(job, now_us)}
         needed = self._needed() if old else set[int]()
         if old & needed:
             self.hit("retention.needed")
-        return sorted(old - needed)
+        return old - needed
 
     def _policy(self, job: ModelJob) -> str:
         return job.wanted.kind if job.wanted.kind in self.kept else ""

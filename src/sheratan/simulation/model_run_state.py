@@ -80,6 +80,8 @@ class ModelRun:
     undo: list[str] = field(default_factory=list)
     name: str = ""
     parent: ModelRun | None = None
+    ended_us: int = 0
+    is_pruned: bool = False
 
     @property
     def workflow(self) -> dict[str, Any]:

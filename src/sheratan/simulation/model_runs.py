@@ -175,6 +175,8 @@ class ModelRuns(ModelSchedules):
             self._end_run(run, run.ending)
         elif run.state == "compensating":
             self._undo(run)
+        if not run.is_open:
+            run.ended_us = self.at_us
         return before != run.stands
 
     def _hear(self, run: ModelRun) -> None:

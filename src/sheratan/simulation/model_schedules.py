@@ -142,8 +142,11 @@ class ModelSchedules(ModelDead):
 
     def _admit_all(self, known: ModelSchedule, missing: list[int]) -> None:
         new = _job(known.definition, "", 0)
-        self.check_takes_in()
-        if not self._has_lane(new) or self._depth(new.queue) + len(missing) > self.limits.queue_jobs_max:
+        is_full = not self._has_lane(new)
+        if not is_full:
+            self.check_takes_in()
+            is_full = self._depth(new.queue) + len(missing) > self.limits.queue_jobs_max
+        if is_full:
             self.hit("schedule.backfill_refused")
             raise Refused("limit_reached")
 

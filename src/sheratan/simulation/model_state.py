@@ -57,6 +57,8 @@ class Drawn(NamedTuple):
     """In which order runs came to advance, by number, and began for nodes: any order will do."""
     pruned: dict[str, list[int]]
     """The jobs that were pruned, by the kind that is set for."""
+    pruned_runs: dict[str, list[int]]
+    """The runs that were pruned, by the workflow that is set for."""
 
 
 class ModelWait(NamedTuple):

@@ -84,6 +84,7 @@ _FOCUSES: Final[dict[str, tuple[str, ...]]] = {
     "runs": ("workflow",),
     "schedules": ("schedule", "tend"),
     "waits": ("submit", "signal", "approve", "unblock"),
+    "retention": ("workflow", "keep"),
     "dead letters": ("submit", "deal", "mass", "retry"),
 }
 """What some worlds are all about: only what is done again and again with the same thing shows certain mistakes."""
@@ -174,6 +175,7 @@ def draw_limits(choices: Choices) -> Limits:
         bulk_open_max=choices.pick("limits.bulk_open", (8, 1)),
         workflow_runs_max=choices.pick("limits.workflow_runs", (10_000, 10_000, 6, 3)),
         schedules_max=choices.pick("limits.schedules", (100_000, 2)),
+        prune_runs_max=choices.pick("limits.prune_runs", (25, 1)),
         accounts_max=choices.pick("limits.accounts", (1_000_000, 1_000_000, 5)),
         approvals_open_max=choices.pick("limits.approvals_open", (10_000, 10_000, 2)),
         segment_bytes_max=choices.pick("limits.segment_bytes", (67_108_864, 1, 20_000)),

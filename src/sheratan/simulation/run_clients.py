@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from sheratan.contracts import api
-from sheratan.contracts.errors import Conflict, TimedOut
+from sheratan.contracts.errors import Conflict, Pruned, TimedOut
 from sheratan.contracts.workflows import Workflow
 from sheratan.simulation.choices import Choices
 from sheratan.simulation.coverage import Coverage
@@ -87,7 +87,7 @@ class RunClient:
         """Continue a run once it has ended, or when that takes too long: then it is refused, unless it is stopped."""
         draw, changes = self._choices, dict[str, Any]()
         for keeps in (None, None, True, None):
-            with suppress(TimedOut):
+            with suppress(TimedOut, Pruned):
                 await self._ask(
                     api.WaitForRun(id=run, timeout_seconds=draw.pick("client.fork_after", (4.0, 0.1)))
                 )

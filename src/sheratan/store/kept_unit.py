@@ -9,11 +9,13 @@ __all__ = ["KeptChanges"]
 
 
 class KeptChanges:
-    """How long jobs are kept, which are pruned, and what leaves the journal."""
+    """How long jobs and runs are kept, which are pruned, and what leaves the journal."""
 
     def __init__(self) -> None:
         self.retentions: dict[tuple[str, str], RetentionRow] = {}
         self.pruned: dict[int, list[int]] = {}
         """The jobs that each of these entries prunes."""
+        self.pruned_runs: dict[int, list[int]] = {}
+        """The runs that each of these entries prunes."""
         self.segment: tuple[SegmentFact, bytes] | None = None
         """The segment that is archived, and the state of the fold after it."""

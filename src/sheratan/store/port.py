@@ -258,7 +258,7 @@ class Reader(
         ...
 
     def last_run(self) -> int:
-        """The highest number of a run, 0 before the first one."""
+        """The highest number that a run has had, 0 before the first one."""
         ...
 
     def open_runs(self) -> list[RunOpen]:

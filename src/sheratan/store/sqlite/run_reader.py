@@ -19,7 +19,7 @@ class SqliteRuns(SqliteSearch):
     """The part of the store port that knows runs."""
 
     def last_run(self) -> int:
-        """The highest number of a run, 0 before the first one."""
+        """The highest number that a run has had, 0 before the first one."""
         number: int = self._one("select_last_run", ())[0]
         return number
 

@@ -24,7 +24,7 @@ from sheratan.store.sqlite.log import LOG_PAGES, checkpoint_at, lay_out_log, lea
 from sheratan.store.sqlite.migrate import apply_migrations
 from sheratan.store.sqlite.pages import PageWriter
 from sheratan.store.sqlite.proposals import write_proposals
-from sheratan.store.sqlite.prune import prune_jobs
+from sheratan.store.sqlite.prune import prune_jobs, prune_runs
 from sheratan.store.sqlite.reader import SqliteReader
 from sheratan.store.sqlite.statements import delete_rows, insert_rows, sql
 from sheratan.store.unit import Unit
@@ -204,6 +204,7 @@ class SqliteStore(SqliteReader):
                 self._write_rows(unit)
                 self._write_runs(unit)
                 prune_jobs(connection, unit.pruned)
+                prune_runs(connection, unit.pruned_runs)
                 if unit.segment is not None:
                     take_out(connection, *unit.segment)
                 if not unit.ledger.is_empty:

@@ -1,0 +1,1 @@
+DELETE FROM node WHERE run IN (SELECT value FROM json_each(?))

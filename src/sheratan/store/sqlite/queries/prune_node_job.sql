@@ -1,0 +1,1 @@
+DELETE FROM node_job WHERE run IN (SELECT value FROM json_each(?))
