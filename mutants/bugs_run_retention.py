@@ -74,13 +74,6 @@ BUGS: Final = (
         ),
     ),
     Bug(
-        "taken-over-from-a-pruned-run",
-        "a run takes a node over again which came from a run that was pruned",
-        "safety",
-        "R1",
-        (Change("engine/run_fork.py", "return row.source in gone_runs or (", "return ("),),
-    ),
-    Bug(
         "runs-are-never-looked-through",
         "what is set for runs does nothing",
         "liveness",

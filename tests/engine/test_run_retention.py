@@ -429,5 +429,6 @@ def test_there_are_only_so_many_kinds_and_workflows_with_something_set() -> None
     keep(world, 60, "a")
     keep_runs(world, 60, "a")
     keep_runs(world, 70, "a")
-    with pytest.raises(LimitReached, match=r"2 kinds and workflows \(limits\.queues_max\)"):
+    with pytest.raises(LimitReached, match=r"2 kinds and workflows \(limits\.queues_max\)") as refused:
         keep_runs(world, 60)
+    assert refused.value.field == "workflow"

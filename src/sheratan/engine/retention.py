@@ -25,6 +25,7 @@ from sheratan.kernel.retention import (
     PRUNE_RUNS,
     decide_prune,
     decide_prune_runs,
+    is_of_runs,
     ranges_of,
     scope_of_run,
     subject_of,
@@ -180,9 +181,8 @@ def _keep(batch: Batch, scope: str, command: KeepJobs | KeepRuns, by: Principal)
     rows, most = batch.state.retention.rows, batch.state.limits.queues_max
     known = rows.get((by.tenant, scope))
     if known is None and len(rows) >= most:
-        raise LimitReached(
-            f"how long they are kept was set for {most} kinds and workflows (limits.queues_max)", field="kind"
-        )
+        text = f"how long they are kept was set for {most} kinds and workflows (limits.queues_max)"
+        raise LimitReached(text, field="workflow" if is_of_runs(scope) else "kind")
     data: dict[str, Any] = {"keep_us": command.keep_us} | (
         {"reason": command.reason} if command.reason else {}
     )

@@ -281,6 +281,7 @@ class Client:
             workflow = draw.pick("retention.workflow", ("", "", "flow", "inner", "keyed", "beat"))
             seconds = draw.pick("retention.run_seconds", (1, 1, 20, 120, None))
             await self._ask(api.SetRetention(workflow=workflow, keep_seconds=seconds, reason="a test"))
+            await self._runs.run_keyed()
 
     async def _archive(self) -> None:
         """Archive a segment or two, of all entries that may be archived or of the older ones."""

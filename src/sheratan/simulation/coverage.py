@@ -202,7 +202,6 @@ SOMETIMES: Final[dict[str, str]] = {
     "retention.run_needed": "a run is old enough and stays, since it is still needed",
     "retention.run_asked_for": "somebody asks to continue or to cancel a run that was pruned",
     "retention.run_key_outlives": "a key finds a run that was pruned",
-    "retention.source_pruned": "what a run had taken over is not taken over again: where it came from was pruned",
     "archive.segment": "a segment of the journal is archived",
     "archive.nothing": "nothing is left to archive but what something open needs",
     "archive.leftover": "a segment is archived again whose file an earlier try has left",

@@ -46,10 +46,7 @@ class ModelRunRetention(ModelRetention):
         return found
 
     def _is_gone(self, node: ModelNode) -> bool:
-        if node.source is not None and self.runs[node.source].is_pruned:
-            self.hit("retention.source_pruned")
-            return True
-        return super()._is_gone(node)
+        return (node.source is not None and self.runs[node.source].is_pruned) or super()._is_gone(node)
 
     def prune(self) -> None:
         """What the engine has pruned was old enough, and nobody needs it: no run goes with its jobs."""

@@ -41,7 +41,7 @@ class RunClient:
         if self._runs and what in (3, 4, 5, 6):
             return await self._fork()
         if what == 2:
-            return await self._run_keyed()
+            return await self.run_keyed()
         workflow, value = draw_workflow(self._choices, self._queues)
         return await self._start(api.RunWorkflow(workflow=workflow, input=value))
 
@@ -63,7 +63,7 @@ class RunClient:
             await self._ask(api.CancelJob(id=job))
         return str(record.id)
 
-    async def _run_keyed(self) -> str:
+    async def run_keyed(self) -> str:
         """Clients that use a key mean the same run by it; sometimes one uses it for something else."""
         key = self._choices.pick("client.run_key", ("a", "b", "c", "d"))
         value = {"n": self._choices.pick("client.keyed_input", (1, 1, 2))}
