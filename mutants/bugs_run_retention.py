@@ -27,13 +27,6 @@ BUGS: Final = (
         (Change(_NEEDED, "JOIN run AS parent ON parent.number = run.parent", "JOIN run AS parent ON 0"),),
     ),
     Bug(
-        "sources-of-open-runs-pruned",
-        "a run is pruned of which an open one has taken over a node",
-        "safety",
-        "R1",
-        (Change(_NEEDED, "JOIN run_open ON run_open.number = node.run", "JOIN run_open ON 0"),),
-    ),
-    Bug(
         "last-runs-of-schedules-pruned",
         "the last run of a schedule is pruned",
         "safety",
