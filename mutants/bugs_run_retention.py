@@ -8,7 +8,6 @@ from mutants.bug import Bug, Change
 
 __all__ = ["BUGS"]
 
-_RETENTION = "engine/retention.py"
 _NEEDED = "store/sqlite/queries/select_runs_still_needed.sql"
 
 BUGS: Final = (
@@ -25,13 +24,6 @@ BUGS: Final = (
         "safety",
         "R1",
         (Change(_NEEDED, "JOIN run AS parent ON parent.number = run.parent", "JOIN run AS parent ON 0"),),
-    ),
-    Bug(
-        "last-runs-of-schedules-pruned",
-        "the last run of a schedule is pruned",
-        "safety",
-        "R1",
-        (Change(_NEEDED, "WHERE last_run = wanted.value", "WHERE 0"),),
     ),
     Bug(
         "nodes-outlive-their-run",
@@ -65,13 +57,6 @@ BUGS: Final = (
                 "return self.rows.get((row.tenant, OTHER_RUNS)) or own",
             ),
         ),
-    ),
-    Bug(
-        "runs-are-never-looked-through",
-        "what is set for runs does nothing",
-        "liveness",
-        "R1",
-        (Change(_RETENTION, "    if state.retention.runs in due:\n        _prune_runs(batch)\n", ""),),
     ),
     Bug(
         "key-of-a-pruned-run",
