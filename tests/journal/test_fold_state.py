@@ -20,7 +20,18 @@ from tests.journal.tamper import reader_of
 from tests.journal.world import World, new
 from tests.journal.world_archive import archive_of
 
-FILES = ["eventful_file", "runs_file", "archived_file", "gates_file", "pruned_runs_file", "alike_file"]
+FILES = [
+    "eventful_file",
+    "runs_file",
+    "archived_file",
+    "kept_file",
+    "gates_file",
+    "proposals_file",
+    "pruned_runs_file",
+    "ledger_file",
+    "system_file",
+    "alike_file",
+]
 STEP = 3
 """So many entries lie between two states that are gone on from: from each of them, it takes a minute."""
 

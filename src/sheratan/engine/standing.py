@@ -117,7 +117,7 @@ def _compare_trees(reader: Reader, fold: Fold, problems: Problems) -> None:
     }
     problems.differ("proposal_member", members, {row[:1]: row[1:] for row in reader.all_tree_members()})
     made = {
-        (root, like): (number,)
+        (root, bytes.fromhex(like)): (number,)
         for root, tree in fold.trees.items()
         for like, (number, _) in tree.made.items()
     }

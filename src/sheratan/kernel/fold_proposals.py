@@ -37,8 +37,8 @@ class TreeBook(msgspec.Struct):
     budget: tuple[int, ...]
     jobs: int = 0
     members: int = 1
-    made: dict[bytes, tuple[int, str]] = {}
-    """By kind and input, the number and id of the job."""
+    made: dict[str, tuple[int, str]] = {}
+    """By what is alike in kind and input, in hex since a state has only text for keys: the number and id of the job."""
 
 
 class Coming(NamedTuple):
@@ -112,7 +112,7 @@ class ProposalFold(StepFold):
                 f"entry {entry.cause} has not accepted it as the next job of {entry.data['by_job']}",
             )
             return 0
-        self.trees[self.members[by_job].root].made[likeness(*key)] = (number, entry.subject)
+        self.trees[self.members[by_job].root].made[likeness(*key).hex()] = (number, entry.subject)
         self.coming = coming._replace(jobs=coming.jobs[1:]) if len(coming.jobs) > 1 else None
         return 1
 
@@ -154,7 +154,7 @@ class ProposalFold(StepFold):
         if ("runs" in given) != (tree.run is not None):
             self.say(entry, "P1", "whether it counts for a run is not as the decision was told")
         for one in given["proposals"]:
-            known = tree.made.get(likeness(one["kind"], one["input"])) if "input" in one else None
+            known = tree.made.get(likeness(one["kind"], one["input"]).hex()) if "input" in one else None
             made = None if known is None else known[1]
             if one.get("made") != made:
                 text = f"{made} was made of the same; the decision was told {one.get('made')}"
