@@ -12,6 +12,7 @@ _ARCHIVE = "engine/archive.py"
 _FILES = "store/archive.py"
 _NEEDED = "store/sqlite/queries/select_oldest_needed.sql"
 _STATE = "kernel/fold_state.py"
+_UPKEEP = "gateway/archiving.py"
 
 BUGS: Final = (
     Bug(
@@ -80,5 +81,68 @@ BUGS: Final = (
         "safety",
         "R2",
         (Change(_ARCHIVE, "digest(state), -1", "digest(name.encode()), -1"),),
+    ),
+    Bug(
+        "archived-before-it-is-due",
+        "what the engine archives by itself ends with the newest entry, not with the last that is due",
+        "safety",
+        "R2",
+        (Change(_ARCHIVE, "ArchiveJournal(before_entry=end), limits)", "ArchiveJournal(), limits)"),),
+    ),
+    Bug(
+        "due-by-its-first-entry",
+        "what is due is taken to be as old as the first of it",
+        "safety",
+        "R2",
+        (Change(_ARCHIVE, "read_entry(reader, end - 1).at", "read_entry(reader, last.end).at"),),
+    ),
+    Bug(
+        "archived-while-paused",
+        "the engine archives by itself whatever the system's state says",
+        "safety",
+        "H1",
+        (
+            Change(_ARCHIVE, 'if batch.state.allowed.upkeep != "allow":', "if False:"),
+            Change(_UPKEEP, 'engine.state.allowed.upkeep == "allow" and', "True and"),
+        ),
+    ),
+    Bug(
+        "archived-in-crumbs",
+        "the engine archives by itself what is due, however little that is",
+        "safety",
+        "R2",
+        (
+            Change(
+                "kernel/archiving.py",
+                'if until_us - given["since_us"] < least_us(keep_us):',
+                "if least_us(keep_us) < 0:",
+            ),
+        ),
+    ),
+    Bug(
+        "time-to-keep-forgotten",
+        "the engine goes on by what was set before, until it starts again",
+        "safety",
+        "R2",
+        (
+            Change(
+                _ARCHIVE,
+                "batch.state.journal_kept = batch.unit.journal_kept = ",
+                "batch.unit.journal_kept = ",
+            ),
+        ),
+    ),
+    Bug(
+        "told-beside-its-story",
+        "an entry about the journal does not name the one before it",
+        "explanation",
+        "previous",
+        (
+            Change(
+                "kernel/fold_archive.py",
+                "archived = None if last is None else last.entry",
+                "archived = None",
+            ),
+        ),
     ),
 )

@@ -81,7 +81,7 @@ BUGS: Final = (
         "after the first walk nothing is pruned any more",
         "liveness",
         "R1",
-        (Change(_STATE, "monotonic_us + rest_us", "monotonic_us + rest_us * 1_000_000"),),
+        (Change(_STATE, "monotonic_us + rest_us(", "monotonic_us + 1_000_000 * rest_us("),),
     ),
     Bug(
         "late-report-about-a-pruned-job",

@@ -12,6 +12,8 @@ from tests.cli.conftest import KINDS
 from tests.support import Server, running_server
 
 SUM = '{"left": 1, "right": 2}'
+_LOOKS_MAX = 50
+"""The server archives beside whoever asks; each look takes longer than that."""
 
 
 @pytest.fixture
@@ -80,6 +82,40 @@ def test_a_file_of_another_journal_is_in_the_way(own: Server, tmp_path: Path) ->
     refused = own.cli("journal", "archive", "--before-entry", "3", "-o", "json")
     assert (refused.returncode, json.loads(refused.stderr)["code"]) == (5, "conflict")
     assert own.cli("journal", "verify").returncode == 0
+
+
+def test_what_is_kept_is_set_shown_and_told(own: Server, tmp_path: Path) -> None:
+    assert own.cli("journal", "keep").stdout == "entries are kept for ever\n"
+    done = own.cli("journal", "keep", "90d", "--reason", "a disk is small")
+    assert done.stdout.startswith("entries are kept 90d (entry ")
+    shown = json.loads(own.cli("journal", "keep", "-o", "json").stdout)
+    assert shown["keep_seconds"] == 90 * 86_400
+    assert own.cli("journal", "segments").stdout.splitlines()[-1] == done.stdout.strip()
+    assert ": a disk is small." in own.cli("why", "journal").stdout
+    assert own.cli("journal", "keep", "forever").stdout.startswith("entries are kept for ever (entry ")
+    assert own.cli("journal", "verify").returncode == 0
+
+
+def test_what_is_due_is_archived_by_the_server_and_what_keeps_it_from_that_is_told(
+    own: Server, tmp_path: Path
+) -> None:
+    archive = tmp_path / "data" / "archive"
+    archive.write_text("no folder")
+    own.cli("job", "submit", "add", "--input", SUM, "--delay", "1100ms", "--wait")
+    own.cli("journal", "keep", "1s")
+    assert any("due could not be archived: " in own.cli("doctor").stdout for _ in range(_LOOKS_MAX))
+    assert str(archive) in own.cli("status").stdout
+    assert own.cli("doctor").returncode == 0
+    archive.unlink()
+    own.cli("journal", "keep", "1s")
+    assert any(json.loads(own.cli("journal", "segments", "-o", "json").stdout) for _ in range(_LOOKS_MAX))
+    assert any("could not be archived" not in own.cli("doctor").stdout for _ in range(_LOOKS_MAX))
+    assert own.cli("journal", "verify", "--archive", str(archive)).returncode == 0
+
+
+@pytest.mark.parametrize("time", ["soon", "0s", "1.5s", "never"])
+def test_a_time_that_is_none_is_refused(own: Server, time: str) -> None:
+    assert own.cli("journal", "keep", time).returncode == 2
 
 
 @pytest.mark.parametrize("options", [(), ("--older-than", "soon"), ("--before-entry", "-1")])

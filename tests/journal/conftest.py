@@ -12,6 +12,7 @@ from tests.journal.tamper import copied
 from tests.journal.world import World, eventful, with_runs
 from tests.journal.world_archive import archived_jobs
 from tests.journal.world_gates import jobs_through_gates
+from tests.journal.world_kept import kept_journal
 from tests.journal.world_ledger import booked
 from tests.journal.world_proposals import jobs_that_propose
 from tests.journal.world_retention import pruned_jobs
@@ -62,6 +63,19 @@ def archived_data(archived_file: Path, tmp_path: Path) -> Path:
     """A data file of one's own, of whose journal three segments were archived, with their files beside it."""
     shutil.copytree(archived_file.parent / "archive", tmp_path / "archive")
     return copied(archived_file, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def kept_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _file_of(tmp_path_factory, "kept", kept_journal)
+
+
+@pytest.fixture
+def kept_data(kept_file: Path, tmp_path: Path) -> Path:
+    """A data file of one's own, of whose journal the engine has archived what was due, with the files beside it."""
+    folder = tmp_path / "kept"
+    shutil.copytree(kept_file.parent / "archive", folder / "archive")
+    return copied(kept_file, folder)
 
 
 @pytest.fixture(scope="session")

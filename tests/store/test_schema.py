@@ -210,6 +210,7 @@ def test_a_database_of_the_first_schema_keeps_its_pages_and_goes_on(tmp_path: Pa
         "proposal_member",
         "proposal_made",
         "fold_state",
+        "journal_kept",
         "ledger_account",
         "ledger_balance",
         "ledger_transfer",
@@ -225,6 +226,7 @@ def test_a_database_of_the_first_schema_keeps_its_pages_and_goes_on(tmp_path: Pa
     connection.execute("DROP TABLE segment")
     for table in ("job", "result"):
         connection.execute(f"DROP INDEX {table}_by_payload")
+    connection.execute("DROP INDEX job_by_partition")
     connection.execute("ALTER TABLE job DROP COLUMN cost")
     connection.execute(_FIRST_QUEUE_TABLE)
     connection.execute(

@@ -1,4 +1,4 @@
-"""`sheratan journal archive` and `segments`: the journal's oldest entries, moved into files."""
+"""`sheratan journal archive`, `keep` and `segments`: the journal's oldest entries, moved into files."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import click
 from sheratan.cli.output import draw_table, emit, line
 from sheratan.cli.reach import ask, request
 from sheratan.cli.session import Session, command_options
-from sheratan.cli.text import instant
-from sheratan.cli.values import DURATION
+from sheratan.cli.text import instant, kept
+from sheratan.cli.values import DURATION, whole
 from sheratan.contracts import api
-from sheratan.contracts.archive import ArchivePreview, SegmentRecord
+from sheratan.contracts.archive import ArchivePreview, JournalRetention, SegmentRecord
 from sheratan.sdk.archive_calls import archive_all
 
-__all__ = ["archive_journal", "list_segments"]
+__all__ = ["archive_journal", "keep_journal", "list_segments"]
 
+_FOR_EVER = "forever"
 _HEADERS = ("ENTRIES", "UNTIL", "FILE", "BYTES", "ENTRY")
 
 
@@ -50,14 +51,52 @@ def archive_journal(
     emit(session, found, lambda: _draw(found) if found else line("nothing to archive"))
 
 
+@click.command("keep")
+@click.argument("time", required=False)
+@click.option("--reason", default="", help="Why; it goes into the journal.")
+@command_options
+def keep_journal(session: Session, time: str | None, reason: str) -> None:
+    """Keep entries in the journal for TIME, such as 90d or 12h, or `forever`; without TIME, say what is set.
+
+    The server itself archives what is older, now and from then on, as `sheratan journal archive` does.
+    """
+    if time is None:
+        found = ask(session, _retention, offline=True)
+        emit(session, found, lambda: line(_tell_kept(found)))
+        return
+    seconds = None if time == _FOR_EVER else whole(DURATION.convert(time, None, None))
+    asked = request(api.KeepJournal, keep_seconds=seconds, reason=reason)
+    entry: int = ask(session, lambda transport: transport.call(asked))
+    done = JournalRetention(keep_seconds=asked.keep_seconds, entry=entry)
+    emit(session, done, lambda: line(_tell_kept(done)))
+
+
 @click.command("segments")
 @command_options
 def list_segments(session: Session) -> None:
-    """List the segments of the journal that were archived."""
-    found: list[SegmentRecord] = ask(
-        session, lambda transport: transport.call(request(api.ListSegments)), offline=True
-    )
-    emit(session, found, lambda: _draw(found))
+    """List the segments of the journal that were archived, and say how long entries are kept."""
+
+    async def look(transport: api.Transport) -> tuple[list[SegmentRecord], JournalRetention]:
+        return await transport.call(request(api.ListSegments)), await _retention(transport)
+
+    found, retention = ask(session, look, offline=True)
+
+    def draw() -> None:
+        _draw(found)
+        line()
+        line(_tell_kept(retention))
+
+    emit(session, found, draw)
+
+
+async def _retention(transport: api.Transport) -> JournalRetention:
+    found: JournalRetention = await transport.call(request(api.GetJournalRetention))
+    return found
+
+
+def _tell_kept(found: JournalRetention) -> str:
+    entry = "" if found.entry is None else f" (entry {found.entry})"
+    return f"entries are kept {kept(found.keep_seconds)}{entry}"
 
 
 def _tell(preview: ArchivePreview) -> str:

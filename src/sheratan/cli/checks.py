@@ -58,7 +58,7 @@ def examine(session: Session) -> list[Finding]:
     findings += _directory(data)
     findings.append(_guarded("owner", lambda: _owner(session)))
     findings += _database(session)
-    findings.append(_guarded("socket", lambda: _socket(session)))
+    findings += _server(session)
     return findings
 
 
@@ -208,17 +208,27 @@ def _tail(reader: Reader) -> Finding:
     return _ok("journal", f"{shard.head.seq} entries; the newest {len(lines)} hang together")
 
 
-def _socket(session: Session) -> Finding:
-    if session.program.read_holder(session.data) is None:
-        return _ok("socket", "no server runs, so none is asked")
+def _server(session: Session) -> Iterator[Finding]:
+    """What a running server says of itself."""
     try:
+        if session.program.read_holder(session.data) is None:
+            yield _ok("socket", "no server runs, so none is asked")
+            return
         found = asyncio.run(_status(session))
     except TimeoutError:
-        return _fail(
+        yield _fail(
             "socket", f"no answer within {_ANSWER_SECONDS:g} s", "look at the server's stderr; restart it"
         )
-    except SheratanError as error:
-        return _fail("socket", str(error), "wait for the server to start or stop, or look at its stderr")
+    except (SheratanError, OSError) as error:
+        yield _fail("socket", str(error), "wait for the server to start or stop, or look at its stderr")
+    else:
+        yield _socket(found)
+        if found.archive_problem is not None:
+            detail = f"entries that are due could not be archived: {found.archive_problem}"
+            yield _warn("archive", detail, "mend what it names; the server tries again within the hour")
+
+
+def _socket(found: EngineStatus) -> Finding:
     if not found.ready:
         return _warn(
             "socket", f"the server answers but is not ready: {'; '.join(found.problems)}", "sheratan status"

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from sheratan.cli.archive import archive_journal, list_segments
+from sheratan.cli.archive import archive_journal, keep_journal, list_segments
 from sheratan.cli.output import draw_pairs, draw_table, emit, line, talk
 from sheratan.cli.session import Session, command_options
 from sheratan.contracts.errors import InvalidInput
@@ -123,6 +123,7 @@ def export_journal(session: Session, target: str | None, folder: str | None) -> 
 
 
 journal.add_command(archive_journal)
+journal.add_command(keep_journal)
 journal.add_command(list_segments)
 
 

@@ -9,7 +9,8 @@ import click
 from sheratan.cli.output import draw_table, emit, line
 from sheratan.cli.reach import ask, request
 from sheratan.cli.session import Session, command_options
-from sheratan.cli.values import DURATION
+from sheratan.cli.text import kept
+from sheratan.cli.values import DURATION, whole
 from sheratan.contracts import api
 from sheratan.contracts.retention import RetentionPreview, RetentionRecord
 from sheratan.kernel.words import count
@@ -61,14 +62,14 @@ def set_retention(session: Session, kind: str | None, **options: Any) -> None:
     wanted: dict[str, Any] = {
         "kind": kind,
         "workflow": "" if options["workflows"] else workflow,
-        "keep_seconds": keep if keep is None or keep % 1 else int(keep),
+        "keep_seconds": whole(keep),
     }
     if options["dry_run"]:
         _preview(session, wanted)
         return
     asked = request(api.SetRetention, **wanted, reason=options["reason"])
     entry: int = ask(session, lambda transport: transport.call(asked))
-    told = f"{_whose(kind, wanted['workflow'])}: kept {_kept(wanted['keep_seconds'])} (entry {entry})"
+    told = f"{_whose(kind, wanted['workflow'])}: kept {kept(wanted['keep_seconds'])} (entry {entry})"
     emit(session, wanted | {"entry": entry}, lambda: line(told))
 
 
@@ -89,13 +90,4 @@ def _whose(kind: str | None, workflow: str | None) -> str:
 
 def _row(one: RetentionRecord) -> tuple[object, ...]:
     whose = (one.kind or _OTHERS, "-") if one.workflow is None else ("-", one.workflow or _OTHERS)
-    return *whose, _kept(one.keep_seconds), one.pruned
-
-
-def _kept(seconds: int | None) -> str:
-    if seconds is None:
-        return "for ever"
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds % size == 0:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
+    return *whose, kept(one.keep_seconds), one.pruned

@@ -68,6 +68,7 @@ def _draw(found: EngineStatus) -> None:
             ("approvals", f"{found.approvals} open"),
             ("workers", ", ".join(found.workers) or "none"),
             ("journal", f"{found.entries} entries, head {found.entries}:{found.head}"),
+            *([("archive", found.archive_problem)] if found.archive_problem else []),
         ]
     )
 

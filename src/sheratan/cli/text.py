@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-__all__ = ["clean", "instant"]
+__all__ = ["clean", "instant", "kept"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CONTROL: Final = {
@@ -16,6 +16,16 @@ _CONTROL: Final = {
 def clean(text: str) -> str:
     """Text without control characters: an error message of a job must not be able to steer a terminal."""
     return text.translate(_CONTROL).encode("utf-8", "backslashreplace").decode()
+
+
+def kept(seconds: int | None) -> str:
+    """How long something is kept: in the largest unit of which it is a whole number."""
+    if seconds is None:
+        return "for ever"
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
 
 
 def instant(microseconds: int | None) -> str:

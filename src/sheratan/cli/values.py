@@ -13,7 +13,7 @@ import click
 from sheratan.contracts.errors import InvalidInput
 from sheratan.kernel.canonical import canonical, parse_strict
 
-__all__ = ["COUNT_IN_TIME", "DURATION", "INSTANT", "read_instant", "read_json"]
+__all__ = ["COUNT_IN_TIME", "DURATION", "INSTANT", "read_instant", "read_json", "whole"]
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h|d)?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -81,6 +81,11 @@ DURATION = _Duration()
 
 COUNT_IN_TIME = _CountInTime()
 """`100/60s`: a count, and a duration."""
+
+
+def whole(seconds: float | None) -> float | None:
+    """Whole seconds as an integer; whoever takes no others says so of the rest."""
+    return seconds if seconds is None or seconds % 1 else int(seconds)
 
 
 def read_json(text: str, field: str) -> Any:

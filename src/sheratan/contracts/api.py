@@ -15,7 +15,13 @@ from sheratan.contracts.approvals import (
     GetApproval,
     ListApprovals,
 )
-from sheratan.contracts.archive import ArchiveJournal, ListSegments, PreviewArchive
+from sheratan.contracts.archive import (
+    ArchiveJournal,
+    GetJournalRetention,
+    KeepJournal,
+    ListSegments,
+    PreviewArchive,
+)
 from sheratan.contracts.bulk import GetBulk, PreviewBulk, StartBulk
 from sheratan.contracts.code import UnblockJob
 from sheratan.contracts.dead_letters import (
@@ -112,6 +118,7 @@ __all__ = [
     "GetDeadLetter",
     "GetEntries",
     "GetJob",
+    "GetJournalRetention",
     "GetResults",
     "GetRun",
     "GetSchedule",
@@ -121,6 +128,7 @@ __all__ = [
     "HeartbeatWorker",
     "JobPage",
     "JobResult",
+    "KeepJournal",
     "LeaseJobs",
     "LimitKind",
     "LimitQueue",
@@ -316,6 +324,8 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
     schedules: int = 0
     schedules_lag_us: int = 0
     """How long the longest overdue firing has been due; 0 when none is."""
+    archive_problem: str | None = None
+    """Why entries that are due by what is set could not be archived when the server last tried to."""
 
 
 class GetEntries(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):

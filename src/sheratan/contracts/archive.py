@@ -7,8 +7,18 @@ from typing import Annotated
 import msgspec
 
 from sheratan.contracts.request import Reason, Request
+from sheratan.contracts.retention import KeepSeconds
 
-__all__ = ["ArchiveJournal", "ArchivePreview", "ListSegments", "PreviewArchive", "SegmentRecord"]
+__all__ = [
+    "ArchiveJournal",
+    "ArchivePreview",
+    "GetJournalRetention",
+    "JournalRetention",
+    "KeepJournal",
+    "ListSegments",
+    "PreviewArchive",
+    "SegmentRecord",
+]
 
 _Bound = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 
@@ -26,6 +36,27 @@ class ArchiveJournal(Request, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 class PreviewArchive(ArchiveJournal, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What would be archived, in all segments together; nothing is changed or recorded."""
+
+
+class KeepJournal(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Keep entries in the journal for so long, or for ever (None); answered with the entry that says so.
+
+    What is older is archived by the server itself, from now on and segment by segment.
+    """
+
+    keep_seconds: KeepSeconds | None = None
+    reason: Reason = ""
+
+
+class GetJournalRetention(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How long entries are kept in the journal."""
+
+
+class JournalRetention(msgspec.Struct, frozen=True, kw_only=True):
+    """How long entries are kept in the journal, None for ever; `entry` says so, None when nothing was ever set."""
+
+    keep_seconds: int | None
+    entry: int | None
 
 
 class ListSegments(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):

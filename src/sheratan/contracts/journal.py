@@ -79,6 +79,7 @@ EntryType = Literal[
     "retention.set",
     "retention.pruned",
     "retention.runs_pruned",
+    "journal.kept",
     "journal.archived",
     "ledger.account_opened",
     "ledger.transferred",

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sheratan.contracts import api
 from sheratan.contracts.approvals import ApprovalRecord
-from sheratan.contracts.archive import ArchivePreview, SegmentRecord
+from sheratan.contracts.archive import ArchivePreview, JournalRetention, SegmentRecord
 from sheratan.contracts.bulk import BulkPreview, BulkRecord
 from sheratan.contracts.dead_letters import DeadLetter, DeadLetterPage
 from sheratan.contracts.flow import FlowRecord
@@ -92,6 +92,8 @@ METHODS: Final[dict[str, tuple[type[Request], Any]]] = {
     "journal.archive": (api.ArchiveJournal, SegmentRecord | None),
     "journal.preview_archive": (api.PreviewArchive, ArchivePreview),
     "journal.segments": (api.ListSegments, list[SegmentRecord]),
+    "journal.keep": (api.KeepJournal, int),
+    "journal.retention": (api.GetJournalRetention, JournalRetention),
     "worker.register": (api.RegisterWorker, api.WorkerSession),
     "worker.lease": (api.LeaseJobs, list[Assignment]),
     "worker.settle": (api.SettleJobs, list[bool]),

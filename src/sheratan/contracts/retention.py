@@ -10,7 +10,14 @@ from sheratan.contracts.jobs import Name
 from sheratan.contracts.limits import NAME_LENGTH_MAX
 from sheratan.contracts.request import Reason, Request
 
-__all__ = ["ListRetention", "PreviewRetention", "RetentionPreview", "RetentionRecord", "SetRetention"]
+__all__ = [
+    "KeepSeconds",
+    "ListRetention",
+    "PreviewRetention",
+    "RetentionPreview",
+    "RetentionRecord",
+    "SetRetention",
+]
 
 KeepSeconds = Annotated[int, msgspec.Meta(ge=1, le=3_153_600_000)]
 """A hundred years at most."""

@@ -17,7 +17,7 @@ from sheratan.contracts.principal import Principal
 from sheratan.contracts.proposals import Rejection
 from sheratan.contracts.worker import Outcome, Registration, Wait
 from sheratan.engine.approval_commands import Ask, Delegate, Vote
-from sheratan.engine.archive_commands import ArchiveSegment
+from sheratan.engine.archive_commands import ArchiveSegment, KeepEntries
 from sheratan.engine.gate_commands import NewGate
 from sheratan.engine.ledger_commands import ApplyTransfers, OpenAccount
 from sheratan.engine.retention_commands import KeepJobs, KeepRuns
@@ -49,6 +49,7 @@ __all__ = [
     "Ending",
     "ForkRun",
     "Heartbeat",
+    "KeepEntries",
     "KeepJobs",
     "KeepRuns",
     "LeaseJobs",
@@ -331,6 +332,7 @@ Command = (
     | DeleteSchedule
     | KeepJobs
     | KeepRuns
+    | KeepEntries
     | ArchiveSegment
     | OpenAccount
     | ApplyTransfers

@@ -43,8 +43,10 @@ def read_state(reader: Reader, problems: Problems) -> tuple[SegmentFact, bytes]:
 
 
 def compare_segments(reader: Reader, fold: Fold, problems: Problems) -> None:
-    """Each segment was archived by an entry, which says the same of it; and its pages are not there any more."""
+    """How long entries are kept is what was said; each segment is what its entry says, and its pages are gone."""
     stands = {row[:1]: row[1:] for row in reader.segments()}
+    kept, said = reader.journal_kept(), fold.journal_kept
+    problems.differ_in("journal_kept", said.entry or 0, kept._fields, said, kept)
     problems.differ("segment", {fact[:1]: fact[1:] for fact in fold.segments}, stands)
     if fold.segments:
         first = next(iter(reader.pages(damaged=True)), None)

@@ -24,6 +24,7 @@ from sheratan.engine.schedule_views import schedule_state
 from sheratan.engine.system_views import newest_of_system
 from sheratan.engine.views import find_bulk, find_view, job_record, newest_entry
 from sheratan.kernel.chain import decode_entry
+from sheratan.kernel.fold_archive import newest_of_journal
 from sheratan.kernel.story import tell
 from sheratan.kernel.words import count, seconds
 from sheratan.store.port import Reader
@@ -143,9 +144,6 @@ def _newest_entry(reader: Reader, subject: str) -> tuple[int | None, str]:
     shard = reader.shard()
     if subject == "engine" and shard.engine_entry is not None:
         return shard.engine_entry, "stopped" if shard.clean else "running"
-    segments = reader.segments() if subject == "journal" else ()
-    if segments:
-        return segments[-1].entry, f"archived up to entry {segments[-1].end - 1}"
     newest = _NEWEST.get(subject.partition(":")[0])
     if newest is not None:
         return newest(reader, subject)
@@ -155,6 +153,16 @@ def _newest_entry(reader: Reader, subject: str) -> tuple[int | None, str]:
         " retention:KIND, retention:workflow:NAME, journal, system and engine",
         field="id",
     )
+
+
+def _newest_of_journal(reader: Reader, subject: str) -> tuple[int, str]:
+    last, kept = next(reversed(reader.segments()), None), reader.journal_kept()
+    newest = newest_of_journal(last, kept)
+    if newest is None:
+        raise NotFound(f"nothing was archived, and nothing was ever set for the {subject}", field="id")
+    state = "whole" if last is None else f"archived up to entry {last.end - 1}"
+    time = "for ever" if kept.keep_us is None else f"for {seconds(kept.keep_us)}"
+    return newest, f"{state}, kept {time}"
 
 
 def _newest_of_bulk(reader: Reader, subject: str) -> tuple[int, str]:
@@ -260,6 +268,7 @@ _NEWEST: Final[dict[str, Callable[[Reader, str], tuple[int | None, str]]]] = {
     "bulk": _newest_of_bulk,
     "approval": _newest_of_approval,
     "retention": _newest_of_retention,
+    "journal": _newest_of_journal,
     "system": newest_of_system,
 }
 """By what a subject's id begins with: the newest entry about it, and how it stands."""

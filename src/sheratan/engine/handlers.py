@@ -30,7 +30,7 @@ from sheratan.engine import (
     waits,
     workers,
 )
-from sheratan.engine.archive import archive_segment
+from sheratan.engine.archive import archive_segment, keep_entries
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import (
     ApplyTransfers,
@@ -48,6 +48,7 @@ from sheratan.engine.commands import (
     EndSession,
     ForkRun,
     Heartbeat,
+    KeepEntries,
     KeepJobs,
     KeepRuns,
     LeaseJobs,
@@ -130,6 +131,7 @@ _HANDLERS: Final[dict[type[Command], _Handler]] = {
     DeleteSchedule: schedules.delete,
     KeepJobs: retention.keep_jobs,
     KeepRuns: retention.keep_runs,
+    KeepEntries: keep_entries,
     ArchiveSegment: archive_segment,
     OpenAccount: ledger.open_account,
     ApplyTransfers: ledger.apply_transfers,

@@ -10,7 +10,7 @@ from sheratan.contracts.jobs import JobRecord
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.retention import RetentionPreview
 from sheratan.contracts.system import SystemState
-from sheratan.engine.archive import list_segments, preview_archive
+from sheratan.engine.archive import journal_retention, list_segments, preview_archive
 from sheratan.engine.blockers import Blockers, flow_records
 from sheratan.engine.entries import archived, segment_of
 from sheratan.engine.explain import story
@@ -92,6 +92,7 @@ READS: Final[dict[type[api.Request], Callable[[Look, Any], Any]]] = {
     api.ListRetention: lambda look, _: list_retention(look.reader),
     api.PreviewRetention: _preview_retention,
     api.ListSegments: lambda look, _: list_segments(look.reader),
+    api.GetJournalRetention: lambda look, _: journal_retention(look.reader),
     api.PreviewArchive: lambda look, request: preview_archive(look.reader, request),
     api.GetAccount: lambda look, request: account_record(look.reader, look.tenant, request),
     api.ListAccounts: lambda look, request: list_accounts(look.reader, look.tenant, request, look.limits),

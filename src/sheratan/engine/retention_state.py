@@ -9,7 +9,7 @@ from sheratan.kernel.retention import OTHER_RUNS, is_of_runs, scope_of_run
 from sheratan.store.retention_rows import EndedRow, EndedRunRow, RetentionRow
 from sheratan.store.rows import Lane
 
-__all__ = ["RetentionState", "Walk", "is_old"]
+__all__ = ["RetentionState", "Walk", "is_old", "rest_us"]
 
 _REST_US_MIN: Final = 60_000_000
 _REST_US_MAX: Final = 3_600_000_000
@@ -21,6 +21,11 @@ Policies = dict[tuple[str, str], RetentionRow]
 def is_old(row: EndedRow | EndedRunRow, keep_us: int | None, now_us: int) -> bool:
     """Whether a job or run was kept for long enough, by what is set for it; None is for ever."""
     return keep_us is not None and row.finished_us + keep_us <= now_us
+
+
+def rest_us(kept_us: int) -> int:
+    """How long it takes until what is kept for so long is looked through again."""
+    return min(max(kept_us, _REST_US_MIN), _REST_US_MAX)
 
 
 class Walk:
@@ -56,8 +61,7 @@ class Walk:
 
     def rest(self, monotonic_us: int) -> None:
         """This walk is over."""
-        rest_us = min(max(self.shortest_us or 0, _REST_US_MIN), _REST_US_MAX)
-        self.looked, self.rests_until_us = 0, monotonic_us + rest_us
+        self.looked, self.rests_until_us = 0, monotonic_us + rest_us(self.shortest_us or 0)
 
     def _shortest_us(self) -> int | None:
         kept = (row.keep_us for row in self._policies.values() if is_of_runs(row.scope) == self._of_runs)

@@ -185,7 +185,7 @@ class State:
         self.runs = Runs(store)
         self.trees = store.tree_count()
         """How many trees of jobs that have proposed others have open jobs."""
-        self.retention = RetentionState(store.retentions())
+        self.retention, self.journal_kept = RetentionState(store.retentions()), store.journal_kept()
         self.ledger = LedgerState(store)
         self.blocked, self.schedule_count = store.blocked_count(), store.schedule_count()
         self.next_due_us, self.next_firing_us = store.next_due_us(), store.next_firing_us()

@@ -37,6 +37,7 @@ class Facts(NamedTuple):
     halted: str | None = None
     unstored_state: SystemState | None = None
     now_us: int | None = None
+    archive_problem: str | None = None
 
 
 def status(reader: Reader, facts: Facts) -> EngineStatus:
@@ -69,6 +70,7 @@ def status(reader: Reader, facts: Facts) -> EngineStatus:
         limits=facts.limits,
         schedules=reader.schedule_count(),
         schedules_lag_us=schedules_lag_us(reader, shard.head.at if facts.now_us is None else facts.now_us),
+        archive_problem=facts.archive_problem,
     )
 
 

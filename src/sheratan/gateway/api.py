@@ -104,6 +104,7 @@ class Api:
             api.EndWorker: self._end,
             api.AskApproval: self._ask_approval,
             api.ArchiveJournal: self._archive,
+            api.KeepJournal: self._keep_journal,
         }
 
     def handle(self, request: api.Request, by: Principal, sessions: Sequence[int] = ()) -> Awaitable[Any]:
@@ -282,6 +283,7 @@ class Api:
             engine.halted,
             engine.unstored_state,
             engine.now_us(),
+            None if self._archiving is None else self._archiving.problem,
         )
         return await self._read(lambda: status(self._reader, facts))
 
@@ -341,9 +343,15 @@ class Api:
         return await self._engine.ask(command, self._worker(request.session))
 
     async def _archive(self, request: api.ArchiveJournal, by: Principal) -> Any:
+        return await self._archiving_here().archive(request, by)
+
+    async def _keep_journal(self, request: api.KeepJournal, by: Principal) -> int:
+        return await self._archiving_here().keep(request, by)
+
+    def _archiving_here(self) -> Archiving:
         if self._archiving is None:
             raise Unavailable("there is no archive here: the journal is in memory")
-        return await self._archiving.archive(request, by)
+        return self._archiving
 
     async def _stops(self, request: api.WaitForStops, by: Principal) -> Any:
         return await self._engine.wait_stops(request.session)

@@ -231,6 +231,7 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
     "retention.set": RetentionFold.retention_set,
     "retention.pruned": RetentionFold.retention_pruned,
     "retention.runs_pruned": RetentionFold.retention_runs_pruned,
+    "journal.kept": ArchiveFold.entries_kept,
     "journal.archived": ArchiveFold.archived,
     "ledger.account_opened": lambda fold, entry: fold.ledger.account_opened(entry),
     "ledger.transferred": lambda fold, entry: fold.ledger.transfers_applied(entry, fold.new),

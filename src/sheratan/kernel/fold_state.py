@@ -24,7 +24,7 @@ from sheratan.kernel.facts import (
     Violation,
 )
 from sheratan.kernel.fold import Fold
-from sheratan.kernel.fold_archive import SegmentFact
+from sheratan.kernel.fold_archive import KEPT_FOR_EVER, KeptFact, SegmentFact
 from sheratan.kernel.fold_proposals import Coming, MemberBook, TreeBook
 from sheratan.kernel.fold_system import SystemFact
 from sheratan.kernel.ledger_book import FrozenBook
@@ -92,6 +92,7 @@ class _State(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defa
     members: _Table[int, MemberBook]
     coming: Coming | None
     segments: list[SegmentFact]
+    journal_kept: KeptFact = KEPT_FOR_EVER
     ledger: FrozenBook
     counts: _Table[str, int]
     policy: int | None

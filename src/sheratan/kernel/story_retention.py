@@ -40,6 +40,12 @@ def _taken_out(entry: Entry, what: str) -> str:
     return f"The rows of {count(number, what)} were taken out; the entries stay."
 
 
+def _kept(entry: Entry) -> str:
+    keep_us, reason = entry.data["keep_us"], entry.data.get("reason")
+    text = "for ever" if keep_us is None else f"for {seconds(keep_us)}, and what is older archived"
+    return f"{who(entry)} had entries kept in the journal {text}{f': {reason}' if reason else ''}."
+
+
 def _archived(entry: Entry) -> str:
     data, reason = entry.data, entry.data.get("reason")
     text = f"{who(entry)} had entries {data['first']} to {data['last']} archived in {data['file']}"
@@ -50,6 +56,7 @@ RETENTION_TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     "retention.set": _set,
     "retention.pruned": _pruned,
     "retention.runs_pruned": _runs_pruned,
+    "journal.kept": _kept,
     "journal.archived": _archived,
 }
 """The sentence of each of these types of entries."""

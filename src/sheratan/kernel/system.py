@@ -123,6 +123,7 @@ _DONE: Final[dict[Action, tuple[str, ...]]] = {
         "retention.set",
         "ledger.account_opened",
         "ledger.transferred",
+        "journal.kept",
         "journal.archived",
     ),
     "upkeep": ("retention.pruned", "retention.runs_pruned"),

@@ -8,6 +8,9 @@ from sheratan.contracts.api import Transport
 from sheratan.contracts.archive import (
     ArchiveJournal,
     ArchivePreview,
+    GetJournalRetention,
+    JournalRetention,
+    KeepJournal,
     ListSegments,
     PreviewArchive,
     SegmentRecord,
@@ -34,7 +37,7 @@ async def archive_all(transport: Transport, request: ArchiveJournal) -> list[Seg
 
 
 class ArchiveCalls:
-    """The part of a client that moves the journal's oldest entries into files."""
+    """The part of a client that moves the journal's oldest entries into files, or says when the server does it."""
 
     _transport: Transport
 
@@ -56,6 +59,21 @@ class ArchiveCalls:
         request = convert(_wanted(before_us, before_entry), PreviewArchive)
         preview: ArchivePreview = await self._transport.call(request)
         return preview
+
+    async def keep_journal(self, *, keep_seconds: int | None, reason: str = "") -> int:
+        """Keep entries in the journal for so long, None for ever; what is older the server archives by itself.
+
+        What is open keeps its story. Returns the journal entry that records it; Unavailable where the journal is in
+        memory.
+        """
+        wanted = {"keep_seconds": keep_seconds, "reason": reason}
+        entry: int = await self._transport.call(convert(wanted, KeepJournal))
+        return entry
+
+    async def journal_retention(self) -> JournalRetention:
+        """How long entries are kept in the journal."""
+        found: JournalRetention = await self._transport.call(GetJournalRetention())
+        return found
 
     async def archived_segments(self) -> list[SegmentRecord]:
         """The segments that were archived, oldest first."""

@@ -176,7 +176,13 @@ def retention_faults(reader: Reader, model: Model) -> Iterator[str]:
 
 
 def archive_faults(reader: Reader, model: Model, batch: Batch) -> Iterator[str]:
-    """What is open has its whole story in the journal, where a segment was archived in the batch just committed."""
+    """What is open has its whole story in the journal, where a segment was archived in the batch just committed.
+
+    And how long entries are kept is what was said.
+    """
+    kept_us = reader.journal_kept().keep_us
+    if kept_us != model.journal_kept:
+        yield f"entries are kept for {kept_us}; the model says {model.journal_kept}"
     if batch.unit.segment is None:
         return
     begun = {job.id: "job.submitted" for job in model.jobs.values() if job.state not in TERMINAL}

@@ -296,6 +296,11 @@ class Client:
                 self._coverage.hit("archive.nothing")
 
     async def _schedule(self) -> None:
+    async def _keep_journal(self) -> None:
+        """Say how long entries are kept in the journal."""
+        seconds = self._choices.pick("journal.seconds", (1, 1, 10, 60, None))
+        await self._ask(api.KeepJournal(keep_seconds=seconds, reason="a test"))
+
         draw = self._choices
         schedule = draw_schedule(draw, self._submission(), round(self._network.loop.now_us / 1_000_000))
         answer = await self._ask(

@@ -59,6 +59,7 @@ def _kept_and_read(mine: State, fresh: State) -> list[tuple[str, Any, Any]]:
         ("how far partitions have used rates up", _unpaid(mine), _unpaid(fresh)),
         ("the system's state", (mine.system, mine.allowed), (fresh.system, fresh.allowed)),
         ("how long jobs are kept", mine.retention.rows, fresh.retention.rows),
+        ("how long entries are kept", mine.journal_kept, fresh.journal_kept),
         ("the number of trees", mine.trees, fresh.trees),
         ("the next number of a run", mine.runs.next_number, fresh.runs.next_number),
         ("the open runs", _runs(mine), _runs(fresh)),

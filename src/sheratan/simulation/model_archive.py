@@ -7,7 +7,8 @@ from typing import Any
 
 from sheratan.contracts.archive import SegmentRecord
 from sheratan.contracts.limits import Limits
-from sheratan.engine.commands import ArchiveSegment, Pending
+from sheratan.contracts.principal import ENGINE
+from sheratan.engine.commands import ArchiveSegment, KeepEntries, Pending
 from sheratan.kernel.fold_archive import SegmentFact
 from sheratan.simulation.model_jobs import Refused
 from sheratan.simulation.model_proposals import ModelProposals
@@ -17,23 +18,37 @@ __all__ = ["ModelArchive"]
 
 
 class ModelArchive(ModelProposals):
-    """How far the journal was archived."""
+    """How far the journal was archived, and how long entries are kept."""
 
     def __init__(self, limits: Limits, hit: Callable[[str], None], *, short_windows: bool) -> None:
         super().__init__(limits, hit, short_windows=short_windows)
         self.archived = 0
         """The first entry that was not."""
+        self.archived_us = 0
+        """The instant of the last entry that was; 0 when none was."""
+        self.journal_kept: int | None = None
+        """How long entries are kept; None is for ever."""
+
+    def _KeepEntries(self, pending: Pending, command: KeepEntries) -> int:  # noqa: N802 - the command's name
+        self.journal_kept = command.keep_us
+        self.noted["journal.kept"] += 1
+        entry = self._actual_value(pending)
+        if not isinstance(entry, int):
+            raise Refused("the number of an entry")
+        return entry
 
     def _ArchiveSegment(self, pending: Pending, command: ArchiveSegment) -> Any:  # noqa: N802 - the command's name
         segment = command.segment
         if segment.first != self.archived:
             raise Refused("conflict")
+        if pending.by == ENGINE:
+            self._check_due(command)
         record = self._actual_value(pending)
         if not isinstance(record, SegmentRecord):
             raise Refused("a segment")
         self.hit("archive.segment")
         self.noted["journal.archived"] += 1
-        self.archived = segment.end
+        self.archived, self.archived_us = segment.end, segment.until_us
         self.faults += [f"{one} needs entries that were archived" for one in self._needing(segment)]
         return SegmentRecord(
             first=segment.first,
@@ -44,6 +59,19 @@ class ModelArchive(ModelProposals):
             digest=segment.digest,
             entry=record.entry,
         )
+
+    def _check_due(self, command: ArchiveSegment) -> None:
+        """By itself the engine archives what is old enough, a tenth of the time that it is kept at once."""
+        if not self.keeps_up:
+            raise Refused("state_refuses")
+        kept_us, due_us = self.journal_kept, command.due_us
+        if kept_us is None or due_us is None or self.at_us - due_us < kept_us:
+            raise Refused("conflict")
+        if due_us - self.archived_us < kept_us // 10:
+            raise Refused("conflict")
+        self.hit("archive.due")
+        if command.segment.until_us > due_us:
+            self.faults.append(f"entries up to {command.segment.until_us} were archived, due is {due_us}")
 
     def _needing(self, segment: SegmentFact) -> list[str]:
         """What is open and began within a segment, and what open jobs descend from."""

@@ -73,6 +73,7 @@ _WEIGHTS: Final[dict[str, int]] = {
     "keep": 2,
     "gated": 8,
     "archive": 4,
+    "keep_journal": 3,
     "book": 12,
     "state": 2,
 }

@@ -25,7 +25,7 @@ _NOTED: Final = frozenset((
     "queue.paused", "queue.resumed", "kind.paused", "kind.resumed",
     "tenant.paused", "tenant.resumed", "flow.limited",
     "schedule.created", "schedule.changed", "schedule.missed", "schedule.fired", "schedule.skipped",
-    "retention.set", "retention.pruned", "retention.runs_pruned", "journal.archived", "system.changed",
+    "retention.set", "retention.pruned", "retention.runs_pruned", "journal.kept", "journal.archived", "system.changed",
     "ledger.account_opened", "ledger.transferred", "ledger.refused", "ledger.expired",
     "schedule.postponed", "schedule.backfilled", "schedule.paused", "schedule.resumed", "schedule.deleted",
 ))  # fmt: skip
@@ -48,6 +48,7 @@ _CHOSEN: Final[dict[str, tuple[str, ...]]] = {
     "approval.expired": ("expired",),
     "retention.pruned": ("prune",),
     "retention.runs_pruned": ("prune",),
+    "journal.archived": ("archive",),
     "system.changed": ("change",),
 }
 """What must have been chosen where an entry of this type says what was done."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Final
 
 from sheratan.ambient.randomness import SeededRandomness
@@ -17,7 +18,7 @@ from sheratan.gateway.archiving import Archiving
 from sheratan.simulation.auditor import Auditor
 from sheratan.simulation.clock import SimulatedClock
 from sheratan.simulation.observed import observed
-from sheratan.simulation.store import SimulatedStorage, SimulatedStore
+from sheratan.simulation.store import UPKEEP, SimulatedStorage, SimulatedStore
 from sheratan.simulation.story import Story
 
 __all__ = ["Server"]
@@ -34,6 +35,7 @@ class Server:
         self.node = f"server{number}"
         self.api: Api | None = None
         self.engine: Engine | None = None
+        self.archiving: Archiving | None = None
         self.is_over = False
         self.was_killed = False
         self._number = number
@@ -69,8 +71,11 @@ class Server:
         engine._driver.on_commit = self._looking(engine, engine._driver.on_commit)
         self._story.tell(f"starts, epoch {reader.shard().epoch + 1}")
         await engine.start()
-        archiving = Archiving(engine, reader, self._storage.archive_of(self._die))
-        self.engine, self.api = engine, Api(engine, reader, "simulated", archiving)
+        self.archiving = Archiving(engine, reader, self._storage.archive_of(self._die))
+        context = copy_context()
+        context.run(UPKEEP.set, True)
+        context.run(self.archiving.start)
+        self.engine, self.api = engine, Api(engine, reader, "simulated", self.archiving)
 
     def _looking(self, engine: Engine, tell: Callable[[Batch], None]) -> Callable[[Batch], None]:
         """Tell of a commit as the engine does, and look whether everybody has been told who had to be."""
@@ -96,6 +101,12 @@ class Server:
         waits = any(not isinstance(pending.command, LeaseJobs) for pending in inbox)
         return waits or bool(inbox and self.engine.state.busy_lanes)
 
+    @property
+    def upkeep_bug(self) -> str | None:
+        """What has gone wrong that nobody would see, as it is tried again."""
+        problem = None if self.archiving is None else self.archiving.problem
+        return problem if problem is not None and problem.startswith("a bug") else None
+
     async def stop(self) -> None:
         """Drain and stop, as on SIGTERM. Runs on the server's node."""
         engine = self.engine
@@ -118,6 +129,8 @@ class Server:
 
     def close(self) -> None:
         """Give the database back, as the last step of a stop; SQLite moves its log into the database then."""
+        if self.archiving is not None:
+            self.archiving.close()
         if self._store is not None:
             self._storage.close_in_order(self._store)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import apsw
 
@@ -23,9 +24,13 @@ from sheratan.store.sqlite.reader import SqliteReader
 from sheratan.store.sqlite.store import DATABASE_NAME, SqliteStore, connect_owner
 from sheratan.store.unit import Unit
 
-__all__ = ["Killed", "SimulatedStorage", "SimulatedStore"]
+__all__ = ["UPKEEP", "Killed", "SimulatedStorage", "SimulatedStore"]
 
 _SLOW_US = (2_000, 20_000, 500_000)
+
+
+UPKEEP: Final[ContextVar[bool]] = ContextVar("UPKEEP", default=False)
+"""Whether what runs is what a server does by itself, and not for anybody who asks."""
 
 
 class Killed(BaseException):
@@ -164,7 +169,7 @@ class SimulatedStorage:
 
     def _may_die(self, kill: Callable[[], None]) -> None:
         if self.choices.chance("crash.archiving", self.options.rate("crash.inside_commit")):
-            self.coverage.hit("crash.archiving")
+            self.coverage.hit("crash.archiving_due" if UPKEEP.get() else "crash.archiving")
             kill()
             raise Killed
 

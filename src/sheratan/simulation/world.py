@@ -327,3 +327,5 @@ class _World:
                 self.story.blame(found)
             if server.has_forgotten_commands:
                 self.story.blame("a command waits although nobody is at work")
+            if server.upkeep_bug is not None:
+                self.story.blame(server.upkeep_bug)

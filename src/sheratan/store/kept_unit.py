@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from sheratan.kernel.fold_archive import SegmentFact
+from sheratan.kernel.fold_archive import KeptFact, SegmentFact
 from sheratan.store.retention_rows import RetentionRow
 
 __all__ = ["KeptChanges"]
 
 
 class KeptChanges:
-    """How long jobs and runs are kept, which are pruned, and what leaves the journal."""
+    """How long jobs, runs and entries are kept, which jobs and runs are pruned, and what leaves the journal."""
 
     def __init__(self) -> None:
         self.retentions: dict[tuple[str, str], RetentionRow] = {}
@@ -19,3 +19,5 @@ class KeptChanges:
         """The runs that each of these entries prunes."""
         self.segment: tuple[SegmentFact, bytes] | None = None
         """The segment that is archived, and the state of the fold after it."""
+        self.journal_kept: KeptFact | None = None
+        """How long entries are kept from now on, where that is set."""

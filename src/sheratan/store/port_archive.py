@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from sheratan.kernel.fold_archive import SegmentFact
+from sheratan.kernel.fold_archive import KeptFact, SegmentFact
 
 __all__ = ["ArchiveReader", "Needed"]
 
@@ -18,6 +18,10 @@ class Needed(NamedTuple):
 
 class ArchiveReader(Protocol):
     """Reads of segments that were archived, and of what may not be archived yet."""
+
+    def journal_kept(self) -> KeptFact:
+        """How long entries are kept in the journal."""
+        ...
 
     def segments(self) -> list[SegmentFact]:
         """The segments, oldest first."""

@@ -53,8 +53,8 @@ class Server:
         decider = Decider(self._store, clock, SystemRandomness(), limits)
         self.engine = Engine(decider, self._readers[0], version=version())
         kept = Archive(HostFolder(archive or data / "archive"))
-        archiving = Archiving(self.engine, self._readers[2], kept)
-        self.api = Api(self.engine, self._readers[1], str(data), archiving)
+        self._archiving = Archiving(self.engine, self._readers[2], kept)
+        self.api = Api(self.engine, self._readers[1], str(data), self._archiving)
         self._socket = SocketServer(self.api, data, limits)
         self._workers: list[Worker] = []
         self._by = Principal(actor=f"local:{_user()}", auth="embedded", on_behalf_of=f"local:{_user()}")
@@ -68,6 +68,7 @@ class Server:
         for kind in kinds:
             self.api.checks[versioned(kind.name, kind.version)] = kind.check_input
         await self.engine.start()
+        self._archiving.start()
         await self._socket.start()
         settings = self._worker_settings
         worker = Worker(

@@ -9,7 +9,7 @@ import apsw
 import zstandard
 
 from sheratan.contracts.errors import CorruptData
-from sheratan.kernel.fold_archive import SegmentFact
+from sheratan.kernel.fold_archive import KEPT_FOR_EVER, KeptFact, SegmentFact
 from sheratan.store.port_archive import Needed
 from sheratan.store.sqlite.scans import SqliteScans
 from sheratan.store.sqlite.statements import insert_rows, sql
@@ -23,6 +23,10 @@ _STATE_BYTES_MAX: Final = 1 << 34
 
 class SqliteArchive(SqliteScans):
     """Reads of segments that were archived, and of what may not be archived yet."""
+
+    def journal_kept(self) -> KeptFact:
+        """How long entries are kept in the journal."""
+        return next(starmap(KeptFact, self._rows("select_journal_kept")), KEPT_FOR_EVER)
 
     def segments(self) -> list[SegmentFact]:
         """The segments, oldest first."""

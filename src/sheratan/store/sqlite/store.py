@@ -285,6 +285,8 @@ class SqliteStore(SqliteReader):
         delete_rows(connection, "delete_alarm", unit.alarms_rung)
         if unit.system is not None:
             connection.execute(sql("replace_system"), unit.system)
+        if unit.journal_kept is not None:
+            connection.execute(sql("replace_journal_kept"), unit.journal_kept)
 
     def _write_runs(self, unit: Unit) -> None:
         if not (unit.run_moves or unit.node_jobs or unit.run_mentions):

@@ -1,0 +1,1 @@
+INSERT OR REPLACE INTO journal_kept VALUES (1, ?, ?)

@@ -1,0 +1,1 @@
+SELECT keep_us, entry FROM journal_kept
