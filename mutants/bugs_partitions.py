@@ -174,4 +174,44 @@ BUGS = (
             ),
         ),
     ),
+    Bug(
+        "all-items-of-the-first-one",
+        "the jobs of all items of a fan-out have the partition of the first item",
+        "safety",
+        "F1",
+        (
+            Change(
+                "engine/feed.py",
+                "values.job_partition(name, item))",
+                "values.job_partition(name, item and Item(value=values.items(name)[0], index=0)))",
+            ),
+        ),
+    ),
+    Bug(
+        "partition-looked-up-too-late",
+        "a node is started whose partition can be nobody",
+        "liveness",
+        "E9",
+        (Change("engine/advance.py", "        values.job_partition(name, None)\n", ""),),
+    ),
+    Bug(
+        "undone-for-nobody",
+        "the job that compensates a node has no partition",
+        "safety",
+        "F1",
+        (Change("engine/feed.py", "values.undo_partition(name)", "None"),),
+    ),
+    Bug(
+        "search-in-all-partitions",
+        "a bulk operation on the jobs of a partition is for all jobs",
+        "safety",
+        "E6",
+        (
+            Change(
+                "store/sqlite/search.py",
+                "            yield self._in_partition(wanted.partition)\n",
+                "            assert self._in_partition(wanted.partition).leads\n",
+            ),
+        ),
+    ),
 )

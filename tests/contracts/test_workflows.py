@@ -85,7 +85,7 @@ def test_what_does_not_fit_is_refused_by_field(changed: dict[str, Any], field: s
 
 
 def test_options_of_a_job_are_those_of_its_node() -> None:
-    node = Node(name="a", kind="k", queue="slow", priority=1, run_timeout_seconds=9.0)
+    node = Node(name="a", kind="k", queue="slow", priority=1, run_timeout_seconds=9.0, partition="${input}")
     assert run_options(node) == Options(queue="slow", priority=1, run_timeout_seconds=9.0)
     assert run_options(Compensation(kind="u", attempts_max=7)) == Options(attempts_max=7)
 

@@ -32,7 +32,7 @@ TEXTS = (
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     """Jobs in every state, of two kinds and three queues, with tags, keys and errors."""
-    made, draw = World(), random.Random(5)
+    made, draw, partitions = World(), random.Random(5), random.Random(6)
     session = made.register(slots=1_000)
     for turn in range(300):
         made.clock.advance(draw.randrange(SECOND))
@@ -40,6 +40,7 @@ def world() -> Iterator[World]:
             "queue": draw.choice(("default", "side", "late")),
             "tags": tuple(draw.sample(("eu", "us", "nightly"), draw.randrange(3))),
             "attempts_max": 1,
+            "partition": partitions.choice((None, "ada", "bob", "eve")),
         }
         if draw.random() < 0.1:
             options["key"] = f"key-{turn}"
@@ -50,7 +51,7 @@ def world() -> Iterator[World]:
         if what == "cancel":
             made.cancel(job)
         elif what == "block":
-            made.submit(after=(job,))
+            made.submit(after=(job,), partition="ada", attempts_max=1)
         elif what != "leave" and (given := made.lease(session)):
             end(made, draw, given[0], what)
     made.lease(session, 5)
@@ -86,6 +87,7 @@ def is_meant(job: JobRecord, wanted: JobFilter, keys: dict[str, str]) -> bool:
         wanted.state in (None, job.state)
         and wanted.kind in (None, job.kind)
         and wanted.queue in (None, job.queue)
+        and wanted.partition in (None, job.partition)
         and (wanted.tag is None or wanted.tag in job.tags)
         and (wanted.created_from_us or 0) <= job.created_us < until
         and (
@@ -131,6 +133,7 @@ def test_a_filter_finds_the_jobs_that_are_all_of_it(world: World, seed: int) -> 
         "state": draw.choice(get_args(JobState)),
         "kind": draw.choice(("work", "other", "none")),
         "queue": draw.choice(("default", "side", "late", "none")),
+        "partition": draw.choice(("ada", "bob", "eve", "none")),
         "tag": draw.choice(("eu", "us", "nightly", "none")),
         "error_class": draw.choice(CLASSES),
         "created_from_us": instants[0],
@@ -160,6 +163,19 @@ def test_a_filter_finds_the_jobs_that_are_all_of_it(world: World, seed: int) -> 
     within = sorted(number for number in meant if first < number < last)
     window = Search(wanted, 1_000, above=first, below=last, is_oldest_first=True, is_window=True)
     assert world.store.find_jobs(window) == within
+
+
+@pytest.mark.parametrize("state", [None, "queued", "blocked", "waiting", "failed", "succeeded"])
+def test_an_index_leads_to_the_jobs_of_a_partition(world: World, state: JobState | None) -> None:
+    ran: list[tuple[str, Any]] = []
+    connection = world.store._connection
+    connection.exec_trace = lambda _, text, values: ran.append((text, values)) or True
+    assert world.store.find_jobs(Search(JobFilter(partition="ada", state=state), 1_000))
+    connection.exec_trace = None
+    text, values = ran[-1]
+    plan = connection.execute(f"EXPLAIN QUERY PLAN {text}", values).fetchall()
+    assert "INDEX job_by_partition (<expr>=?" in plan[0][3]
+    assert not any("SCAN" in row[3] or "TEMP B-TREE" in row[3] for row in plan)
 
 
 @pytest.mark.parametrize("standing", get_args(Standing))

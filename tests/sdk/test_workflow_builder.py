@@ -52,7 +52,8 @@ nodes:
         - {value: "${basket.output.cents}", is: greater_than, other: 0}
         - is: not
           of: {value: "${basket.output.tags[0]}", is: in, other: [free, "${input.free}"]}
-    compensate: {kind: shop.refund, input: "${pay.output}", attempts_max: 9}
+    compensate:
+      {kind: shop.refund, input: "${pay.output}", attempts_max: 9, partition: "c-${input.customer}"}
   - name: send
     kind: shop.send
     input: 'no ${index} of US$$${basket.output["net price"]}: ${item.name}'
@@ -60,6 +61,7 @@ nodes:
     at_once_max: 4
     after: [pay]
     on_parent_failure: skip
+    partition: ${item.name}
   - name: report
     workflow: reports
     input: ["${send.output}", "${pay.state}", "$${plain}"]
@@ -103,7 +105,7 @@ def build() -> Workflow:
             cents.greater_than(0), not_(basket.output["tags"][0].is_in(["free", flow.input["free"]]))
         ),
     )
-    pay.compensate(refund, pay.output, attempts_max=9)
+    pay.compensate(refund, pay.output, attempts_max=9, partition=f"c-{flow.input['customer']}")
     send = flow.job(
         "send",
         "shop.send",
@@ -112,6 +114,7 @@ def build() -> Workflow:
         at_once_max=4,
         after=[pay],
         on_parent_failure="skip",
+        partition=flow.item["name"],
     )
     reports = WorkflowBuilder("reports")
     reports.job("write", "write", reports.input[0])

@@ -31,6 +31,7 @@ def filter_options(function: Command) -> Command:
     options = [
         click.option("--queue", help="Only jobs of this queue."),
         click.option("--kind", help="Only jobs of this kind."),
+        click.option("--partition", help="Only jobs of this partition."),
         click.option("--tag", help="Only jobs with this tag."),
         click.option(
             "--error-class", type=click.Choice(get_args(ErrorClass)), help="Only jobs that failed so."
@@ -56,8 +57,8 @@ def bulk_options(function: Command) -> Command:
         click.argument("job_id", metavar="[ID]", required=False),
         click.option(
             "--filter", "filters", multiple=True, metavar="NAME=VALUE",
-            help="All jobs that are so, instead of one (repeatable): state, kind, queue, tag, error-class, text,"
-            " created-from, created-until, finished-from, finished-until.",
+            help="All jobs that are so, instead of one (repeatable): state, kind, queue, partition, tag, error-class,"
+            " text, created-from, created-until, finished-from, finished-until.",
         ),
         click.option("--all", "everything", is_flag=True, help="All jobs that it can be done to."),
         click.option("--limit", type=int, help="With --filter or --all: at most so many, oldest first."),

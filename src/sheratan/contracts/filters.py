@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from sheratan.contracts.jobs import ErrorClass, JobState, Name
+from sheratan.contracts.jobs import ErrorClass, JobState, Name, Partition
 
 __all__ = ["EVERY_JOB", "JobFilter"]
 
@@ -25,6 +25,7 @@ class JobFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     state: JobState | None = None
     kind: Name | None = None
     queue: Name | None = None
+    partition: Partition | None = None
     tag: Name | None = None
     error_class: ErrorClass | None = None
     created_from_us: Instant | None = None

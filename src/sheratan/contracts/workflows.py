@@ -52,6 +52,9 @@ WORKFLOW_FORMAT = "sheratan.workflow/1"
 NODES_MAX = 1_000
 """A larger graph is no longer read by anyone; work that grows with the data is a fan-out, or a sub-workflow."""
 
+PARTITION_TEXT_MAX = 1_024
+"""Characters of a node's `partition` as declared; with its references filled in it is a name, which is shorter."""
+
 WORKFLOWS_MAX = 100
 """Workflows that one brings along; more belong into several, which jobs may start."""
 
@@ -169,6 +172,12 @@ class RunOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     tags: tuple[Name, ...] = ()
     cost: Annotated[int, Meta(ge=1, le=1_000)] = 1
     version: Annotated[Version | None, Meta(description="The version of the kind.")] = None
+    partition: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=PARTITION_TEXT_MAX)] | None,
+        Meta(
+            description="Whose or what its jobs are, of many alike: a text, with references as in `input` if need be."
+        ),
+    ] = None
 
 
 class Compensation(RunOptions, frozen=True):
@@ -309,5 +318,6 @@ def _defaults(struct: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def run_options(node: Node | Compensation) -> Options:
-    """The options of a job of a node or of its compensation."""
-    return Options(**{name: getattr(node, name) for name in RunOptions.__struct_fields__})
+    """The options of a job of a node or of its compensation, but for the partition, which each job may have another."""
+    names = (name for name in RunOptions.__struct_fields__ if name != "partition")
+    return Options(**{name: getattr(node, name) for name in names})

@@ -71,15 +71,12 @@ def _free(run: OpenRun, name: str) -> int:
 def _submit(batch: Batch, run: OpenRun, values: RunValues, name: str, place: int) -> bool:
     node = run.nodes[name]
     is_list = node.items != ITEM_ONLY
-    if place < len(node.inputs):
-        data = node.inputs[place]
-    else:
-        item = Item(value=values.items(name)[place], index=place) if is_list else None
-        data = values.job_input(name, item)
+    item = Item(value=values.items(name)[place], index=place) if is_list else None
+    data = node.inputs[place] if place < len(node.inputs) else values.job_input(name, item)
     item_place = place if is_list else ITEM_ONLY
     if run.plan.nodes[name].workflow is not None:
         return begin_sub_run(batch, run, name, item_place, data)
-    new = _new_job(run.plan.jobs_as.jobs[name], data)
+    new = _new_job(run.plan.jobs_as.jobs[name], data, values.job_partition(name, item))
     return submit_node_job(batch, new, NodeJob(run, name, item_place), run.by)
 
 
@@ -87,17 +84,18 @@ def _feed_undo(batch: Batch, run: OpenRun) -> bool:
     """Submit the compensation that comes next; False when there is no room for it."""
     waiting = (name for name in run.undo_order() if run.nodes[name].undo is None)
     for name in islice(waiting, 0 if run.running else 1):
+        values = RunValues(batch, run)
         try:
-            data = RunValues(batch, run).undo_input(name)
+            data, partition = values.undo_input(name), values.undo_partition(name)
         except Missing as missing:
             give_up(batch, run, name, str(missing))
             return True
-        job = NodeJob(run, name, ITEM_UNDO)
-        return submit_node_job(batch, _new_job(run.plan.jobs_as.undo[name], data), job, run.by)
+        new = _new_job(run.plan.jobs_as.undo[name], data, partition)
+        return submit_node_job(batch, new, NodeJob(run, name, ITEM_UNDO), run.by)
     return True
 
 
-def _new_job(plan: JobPlan, data: bytes) -> NewJob:
+def _new_job(plan: JobPlan, data: bytes, partition: str | None) -> NewJob:
     return NewJob(
         kind=plan.kind,
         queue=plan.queue,
@@ -115,5 +113,6 @@ def _new_job(plan: JobPlan, data: bytes) -> NewJob:
         after_failure="cancel",
         tags=plan.tags,
         cost=plan.cost,
+        partition=partition,
         version=plan.version,
     )

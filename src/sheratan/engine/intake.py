@@ -115,7 +115,13 @@ def check_room(batch: Batch, jobs: Sequence[NewJob], by: Principal) -> None:
         _check_queue_count(batch, jobs, by)
     for new in jobs:
         if new.partition:
-            _check_partition_count(batch, jobs, by)
+            if not _has_partition_room(batch, jobs, by):
+                queued, most = batch.state.partitions.queued, batch.state.limits.partitions_queued_max
+                raise LimitReached(
+                    f"{queued} partitions have queued jobs and at most {most} may"
+                    " (limits.partitions_queued_max)",
+                    field="partition",
+                )
             break
 
 
@@ -178,6 +184,8 @@ def submit_node_job(batch: Batch, new: NewJob, node: NodeJob, by: Principal) -> 
     is_new = (by.tenant, new.queue, new.kind, new.version) not in state.lanes
     if is_new and len(state.lanes) >= state.limits.queues_max:
         return False
+    if new.partition and not _has_partition_room(batch, (new,), by):
+        return False
     plan = _plan(batch, new, by, 0, Source(cause=_node_entry(node), told=_node_data(node)))
     if plan.verdict.chosen == "refuse":
         return False
@@ -199,19 +207,14 @@ def _check_queue_count(batch: Batch, jobs: Sequence[NewJob], by: Principal) -> N
         )
 
 
-def _check_partition_count(batch: Batch, jobs: Sequence[NewJob], by: Principal) -> None:
+def _has_partition_room(batch: Batch, jobs: Sequence[NewJob], by: Principal) -> bool:
     """However many jobs of a partition wait, it counts once; what comes later than at once is not counted here."""
     state = batch.state
     wanted = {(new.queue, new.kind, new.version, new.partition) for new in jobs if new.partition}
-    queued, most = state.partitions.queued, state.limits.partitions_queued_max
-    if queued + len(wanted) <= most:
-        return
-    new_ones = [one for one in wanted if not batch.is_queued((by.tenant, *one[:3]), one[3])]
-    if queued + len(new_ones) > most:
-        raise LimitReached(
-            f"{queued} partitions have queued jobs and at most {most} may (limits.partitions_queued_max)",
-            field="partition",
-        )
+    room = state.limits.partitions_queued_max - state.partitions.queued
+    if len(wanted) <= room:
+        return True
+    return sum(not batch.is_queued((by.tenant, *one[:3]), one[3]) for one in wanted) <= room
 
 
 def _plan(batch: Batch, new: NewJob, by: Principal, coming: int, source: Source) -> Plan:

@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 
 from sheratan.contracts.errors import InvalidInput, TooLarge
+from sheratan.contracts.jobs import Options
+from sheratan.contracts.values import convert
 from sheratan.contracts.workflows import Condition, NodeState
 from sheratan.engine.batch import Batch
 from sheratan.engine.runs import NodeMemory, OpenRun
@@ -61,6 +63,18 @@ class RunValues:
         place = self._run.plan.places[name]
         return self._fill(self._run.plan.nodes[name].input, f"nodes/{place}/input", item)
 
+    def job_partition(self, name: str, item: Item | None) -> str | None:
+        """The partition of a job of a node; None where it is to have none."""
+        place = self._run.plan.places[name]
+        return self._partition(self._run.plan.nodes[name].partition, f"nodes/{place}/partition", item)
+
+    def undo_partition(self, name: str) -> str | None:
+        """The partition of the job that compensates a node; None where it is to have none."""
+        undo = self._run.plan.nodes[name].compensate
+        assert undo is not None
+        place = self._run.plan.places[name]
+        return self._partition(undo.partition, f"nodes/{place}/compensate/partition", None)
+
     def undo_input(self, name: str) -> bytes:
         """The input of the job that compensates a node."""
         undo = self._run.plan.nodes[name].compensate
@@ -92,6 +106,18 @@ class RunValues:
                 raise Missing(f"{field}: it is {type_name(found)}, and must be a list")
             node.values = found
         return node.values
+
+    def _partition(self, declared: str | None, field: str, item: Item | None) -> str | None:
+        if declared is None:
+            return None
+        found = self._value(declared, field, item)
+        if not isinstance(found, str):
+            raise Missing(f"{field}: it is {type_name(found)}, and must be text")
+        try:
+            return convert({"partition": found}, Options).partition
+        except InvalidInput as error:
+            # It says what is wrong with the text, and quotes none of it.
+            raise Missing(f"{field}: {error.detail}") from error
 
     def _fill(self, declared: Any, field: str, item: Item | None) -> bytes:
         most = self._most

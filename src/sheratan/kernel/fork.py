@@ -19,7 +19,7 @@ __all__ = ["FORK", "changed_fields", "changed_values", "decide_fork", "declared_
 FORK: Final = "workflow.fork@1"
 
 _NAMED_MAX: Final = 5
-_FIELDS: Final = ("input", "for_each", "when")
+_FIELDS: Final = ("input", "for_each", "when", "partition")
 """What of a node is filled in before its jobs run."""
 
 _TAKEN: Final = ("succeeded", "skipped")

@@ -28,7 +28,7 @@ __all__ = [
     "workflow_digest",
 ]
 
-_RUN_FIELDS: Final = ("input", "for_each", "when")
+_RUN_FIELDS: Final = ("input", "for_each", "when", "partition")
 """The fields of a node whose references must lead to something before it runs."""
 
 

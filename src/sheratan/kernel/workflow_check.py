@@ -8,7 +8,9 @@ from operator import or_
 from typing import Any, Final
 
 from sheratan.contracts.errors import InvalidInput
+from sheratan.contracts.jobs import Options
 from sheratan.contracts.references import Reference, parse_template, sole_reference
+from sheratan.contracts.values import convert
 from sheratan.contracts.workflows import (
     RESERVED_NAMES,
     AllOf,
@@ -97,12 +99,14 @@ class _Check:
                 self._known(name, f"{at}/after/{place}")
             named.add(name)
         self.texts(node.input, f"{at}/input", with_item=node.for_each is not None)
+        self._partition(node, at, with_item=node.for_each is not None)
         self._fan_out(node, at)
         self.texts(node.when, f"{at}/when")
         if node.when is not None:
             self._exists(node.when, f"{at}/when")
         if node.compensate is not None:
             self.texts(node.compensate.input, f"{at}/compensate/input")
+            self._partition(node.compensate, f"{at}/compensate")
 
     def texts(self, value: Any, field: str, *, with_item: bool = False) -> None:
         """The templates in a value: each must be written well, and each reference must be able to lead somewhere."""
@@ -132,10 +136,13 @@ class _Check:
         for place, node in enumerate(self._workflow.nodes):
             if node.compensate is None:
                 continue
-            for field, part in references_in(node.compensate.input, f"nodes/{place}/compensate/input"):
-                if part.root in self._names and not ran[node.name] >> graph.order.index(part.root) & 1:
-                    way = f"refer to {node.name} or to what runs before it"
-                    self._say(field, f"{part}: node {part.root} need not have run before {node.name}; {way}")
+            for name in ("input", "partition"):
+                declared, at = getattr(node.compensate, name), f"nodes/{place}/compensate/{name}"
+                for field, part in references_in(declared, at):
+                    if part.root in self._names and not ran[node.name] >> graph.order.index(part.root) & 1:
+                        text = f"node {part.root} need not have run before {node.name}"
+                        way = f"refer to {node.name} or to what runs before it"
+                        self._say(field, f"{part}: {text}; {way}")
 
     def _say(self, field: str, detail: str) -> None:
         self.problems.append(Problem(field, detail))
@@ -153,6 +160,16 @@ class _Check:
             for name in RunOptions.__struct_fields__:
                 if name in as_declared(node):
                     self._say(f"{at}/{name}", "this is for jobs; say it in the nodes of the sub-workflow")
+
+    def _partition(self, work: RunOptions, at: str, *, with_item: bool = False) -> None:
+        """One without references is known by now, so it must be one."""
+        text, field = work.partition, f"{at}/partition"
+        self.texts(text, field, with_item=with_item)
+        if text is not None and not any(references_in(text, field)):
+            try:
+                convert({"partition": text}, Options)
+            except InvalidInput as error:
+                self._say(field, error.detail)
 
     def _fan_out(self, node: Node, at: str) -> None:
         if node.for_each is None:
@@ -184,7 +201,7 @@ class _Check:
                 field, f"{reference} is in a key, and only values are filled in; write $${{ for a plain ${{"
             )
         elif reference.root in ("item", "index") and not with_item:
-            self._say(field, f"{reference} has a meaning only in the `input` of a node with `for_each`")
+            self._say(field, f"{reference} has a meaning only in `input` and `partition`, with `for_each`")
         elif reference.root in RESERVED_NAMES or self._known(reference.root, field):
             forms = _forms(reference)
             if forms:

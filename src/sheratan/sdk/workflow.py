@@ -126,6 +126,7 @@ class JobOptions(TypedDict, total=False):
     tags: Sequence[str]
     cost: int
     version: int
+    partition: str | Value
 
 
 class NodeOptions(JobOptions, total=False):
@@ -160,9 +161,8 @@ class DeclaredNode:
     ) -> DeclaredNode:
         """Name the job that undoes the node when the workflow fails later or is cancelled."""
         kind = run.name if isinstance(run, Kind) else run
-        self.declared["compensate"] = convert(
-            {"kind": kind, "input": _input(run, input), **options}, Compensation
-        )
+        declared = {"kind": kind, "input": _input(run, input), **_plain(options)}
+        self.declared["compensate"] = convert(declared, Compensation)
         return self
 
 
@@ -244,8 +244,9 @@ class WorkflowBuilder:
             raise InvalidInput(f"there is a node {name!r} already", field="name")
         after = [node if isinstance(node, str) else node.name for node in options.get("after", ())]
         declared = {"name": name, **work, **options, "after": after}
-        if "for_each" in options:
-            declared["for_each"] = str(options["for_each"])
+        for field in ("for_each", "partition"):
+            if field in options:
+                declared[field] = str(options[field])
         convert(declared, Node)
         self._nodes[name] = DeclaredNode(name, declared)
         return self._nodes[name]

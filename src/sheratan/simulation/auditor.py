@@ -27,6 +27,7 @@ from sheratan.simulation.store import Killed
 from sheratan.simulation.store_checks import StoreChecks
 from sheratan.simulation.story import Story
 from sheratan.store.archive import Archive
+from sheratan.store.partition_rows import partition_of
 from sheratan.store.rows import Result, StepRow, wait_key
 from sheratan.store.sqlite.reader import SqliteReader
 
@@ -243,9 +244,20 @@ class Auditor:
             self.blame(f"jobs {sorted(moved)} were changed; the model says {sorted(self.model.moved)}")
         for number in sorted(moved):
             self._compare_job(number)
+        self._compare_partitions(batch)
         stops = sorted((one.number, one.fence, one.reason) for _, one in batch.stops)
         if stops != sorted(self.model.stops):
             self.blame(f"attempts are told to stop: {stops}; the model says {self.model.stops}")
+
+    def _compare_partitions(self, batch: Batch) -> None:
+        """Each new job has the partition that it was to have."""
+        assert self._reader is not None
+        numbers = {job.number: partition_of(job.lane) for job in batch.unit.jobs}
+        names = self._reader.partitions(set(numbers.values()) - {0})
+        for number, partition in numbers.items():
+            wanted = self.model.jobs[number].wanted.partition
+            if names.get(partition) != wanted:
+                self.blame(f"job {number} is of partition {names.get(partition)}; the model says {wanted}")
 
     def _compare_schedules(self) -> None:
         assert self._reader is not None

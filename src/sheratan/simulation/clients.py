@@ -206,6 +206,7 @@ class Client:
                 {},
                 {"tag": "eu"},
                 {"queue": "b"},
+                {"partition": "q"},
                 {"kind": "other", "tag": "us"},
                 {"error_class": "lost_lease"},
                 {"error_class": "timeout"},
@@ -295,12 +296,12 @@ class Client:
             if await self._ask(request) is None:
                 self._coverage.hit("archive.nothing")
 
-    async def _schedule(self) -> None:
     async def _keep_journal(self) -> None:
         """Say how long entries are kept in the journal."""
         seconds = self._choices.pick("journal.seconds", (1, 1, 10, 60, None))
         await self._ask(api.KeepJournal(keep_seconds=seconds, reason="a test"))
 
+    async def _schedule(self) -> None:
         draw = self._choices
         schedule = draw_schedule(draw, self._submission(), round(self._network.loop.now_us / 1_000_000))
         answer = await self._ask(

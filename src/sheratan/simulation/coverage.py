@@ -224,6 +224,8 @@ SOMETIMES: Final[dict[str, str]] = {
     "workflow.part_cancelled": "a job of a run is to be cancelled by itself",
     "workflow.blocked": "a run waits for a person",
     "workflow.node_blocked": "a reference leads to nothing",
+    "workflow.partition": "a node says whose its jobs are",
+    "workflow.partition_blocked": "what a node says of whose its jobs are can be nobody",
     "workflow.parent_fails": "a node fails because one before it has",
     "workflow.parent_skips": "a node is skipped because one before it has failed",
     "workflow.condition_fails": "a node is skipped because its condition does not hold",

@@ -219,6 +219,7 @@ def _is_as_asked(job: ModelJob, wanted: JobFilter) -> bool:
         (wanted.state, job.state),
         (wanted.kind, job.wanted.kind),
         (wanted.queue, job.wanted.queue),
+        (wanted.partition, job.wanted.partition),
         (wanted.error_class, job.error_class if job.state == "failed" else None),
     )
     if any(asked not in (None, fact) for asked, fact in facts):

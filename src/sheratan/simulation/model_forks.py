@@ -90,7 +90,7 @@ def _declared(run: ModelRun, name: str) -> tuple[Any, ...]:
 
 def _steps(declared: dict[str, Any]) -> list[str]:
     """The keys of the input that a node reads before it runs."""
-    texts = [declared.get("for_each"), *declared.get("input", {}).values()]
+    texts = [declared.get("for_each"), declared.get("partition"), *declared.get("input", {}).values()]
     texts += declared.get("when", {}).values()
     found = [REFERENCE.fullmatch(text) for text in texts if isinstance(text, str)]
     return [match[2] for match in found if match is not None and match[1] == "input"]

@@ -26,6 +26,9 @@ _UNDO: Final = -2
 REFERENCE: Final = re.compile(r"\$\{([a-z0-9]+)(?:\.([a-z]+))?\}")
 
 
+_NAME_MAX: Final = 128
+
+
 class _Nothing(Exception):
     """A reference leads to nothing."""
 
@@ -252,13 +255,15 @@ class ModelRuns(ModelSchedules):
             return "skipped", -1
         if "for_each" not in declared:
             self._value(run, declared.get("input"))
+            self._partition(run, declared)
             return "started", -1
         items = self._value(run, declared["for_each"])
         if not isinstance(items, list):
             # A run that continues another one may get something else in its place.
             raise _Nothing
-        if items:
-            self._value(run, declared.get("input"), 0)
+        for item in range(len(items)):
+            self._value(run, declared.get("input"), item)
+            self._partition(run, declared, item)
         return "started", len(items)
 
     def _come_to_rest(self, run: ModelRun) -> None:
@@ -343,8 +348,10 @@ class ModelRuns(ModelSchedules):
     def _take_part(self, run: ModelRun, name: str, item: int, public_id: str) -> None:
         declared = run.nodes[name].declared
         work = declared["compensate"] if item == _UNDO else declared
-        body = canonical(self._value(run, work.get("input"), item if item >= 0 else None))
+        place = item if item >= 0 else None
+        body = canonical(self._value(run, work.get("input"), place))
         options, self.whom = self._options(run, name, item), run.whom
+        options["partition"] = self._partition(run, work, place)
         wanted = NewJob(
             **options, key=None, digest=digest(body), input=body, after=(), after_failure="cancel"
         )
@@ -356,6 +363,17 @@ class ModelRuns(ModelSchedules):
         options: dict[str, Any] = run.work["undo" if item == _UNDO else "jobs"][name]
         return options | {"tags": tuple(options["tags"])}
 
+    def _partition(self, run: ModelRun, work: dict[str, Any], item: int | None = None) -> str | None:
+        """Whose a job is, by what is declared: a text that can be a name."""
+        if "partition" not in work:
+            return None
+        found = self._value(run, work["partition"], item)
+        if not isinstance(found, str) or len(found) > _NAME_MAX:
+            self.hit("workflow.partition_blocked")
+            raise _Nothing
+        self.hit("workflow.partition")
+        return found
+
     def _value(self, run: ModelRun, declared: Any, item: int | None = None) -> Any:
         """What a declared value stands for; simulated clients use references only as whole texts."""
         if isinstance(declared, dict):
@@ -366,6 +384,8 @@ class ModelRuns(ModelSchedules):
         root, step = found.groups()
         if root == "index":
             return item
+        if root == "item":
+            return self._value(run, "${input.list}")[item]
         if root == "input":
             if step not in run.input:
                 raise _Nothing

@@ -19,8 +19,8 @@ def draw_workflow(choices: Choices, queues: Sequence[str]) -> tuple[Workflow, di
     declared["workflows"] = [
         _draw_one(choices, queues, name, below[place + 1 :]) for place, name in enumerate(below)
     ]
-    items = list(range(choices.pick("workflow.list", (0, 1, 3))))
-    value = {"go": 1, "list": items, "there": "x" * 3_000}
+    items = ["p", "q", "r"][: choices.pick("workflow.list", (0, 1, 3))]
+    value = {"go": 1, "list": items, "there": "x" * 3_000, "who": "p"}
     return convert(declared, Workflow), value
 
 
@@ -49,8 +49,9 @@ def _run_another(choices: Choices, node: dict[str, Any], other: str, *, again: s
     """Let a node run a workflow in place of a job; one that runs itself does so on a condition, or for each item."""
     for name in ("kind", "queue", "attempts_max", "backoff_base_seconds", "run_timeout_seconds"):
         del node[name]
+    node.pop("partition", None)
     node["workflow"] = other
-    node["input"] = {step: f"${{input.{step}}}" for step in ("go", "list", "there")}
+    node["input"] = {step: f"${{input.{step}}}" for step in ("go", "list", "there", "who")}
     if "for_each" in node:
         node["input"]["go"] = "${index}"
     if other == again:
@@ -91,6 +92,9 @@ def _draw_node(choices: Choices, queues: Sequence[str], name: str, before: list[
     }
     if node["after"]:
         node["input"]["state"] = f"${{{node['after'][0]}.state}}"
+    partition = choices.pick("workflow.partition", (None, None, "q", "${input.who}", "${input.gone}"))
+    if partition is not None:
+        node["partition"] = partition
     policy = choices.pick("workflow.node_policy", (None, None, "fail", "skip", "continue"))
     if policy is not None:
         node["on_parent_failure"] = policy
@@ -105,7 +109,15 @@ def _draw_work(choices: Choices) -> dict[str, Any]:
     what = choices.pick("workflow.work", ("once", "each", "undo", "undo"))
     if what == "each":
         at_once = choices.pick("workflow.at_once", (None, 1, 2))
-        return {"for_each": "${input.list}", "at_once_max": at_once}
+        each: dict[str, Any] = {"for_each": "${input.list}", "at_once_max": at_once}
+        if choices.between("workflow.item_partition", 0, 1):
+            each["partition"] = "${item}"
+        return each
     if what == "undo":
-        return {"compensate": {"kind": "work", "input": {"value": 1}, "attempts_max": 1}}
+        partition = choices.pick("workflow.undo_partition", (None, "q"))
+        return {
+            "compensate": {
+                "kind": "work", "input": {"value": 1}, "attempts_max": 1, "partition": partition,
+            }
+        }  # fmt: skip
     return {}

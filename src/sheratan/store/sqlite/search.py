@@ -53,9 +53,9 @@ def _row_in(rank: int, table: str, condition: str, *values: Any) -> _Criterion:
 
 _STATES: Final[dict[str, _Criterion]] = {
     "running": _row_in(10, "lease", "1"),
-    "blocked": _row_in(11, "blocked", "1"),
-    "waiting": _row_in(12, "timer", "{0}.what = 3"),
-    "scheduled": _row_in(12, "timer", "{0}.what < 3"),
+    "blocked": _row_in(12, "blocked", "1"),
+    "waiting": _row_in(13, "timer", "{0}.what = 3"),
+    "scheduled": _row_in(13, "timer", "{0}.what < 3"),
     "failed": _row_in(20, "result", "{0}.state = 'failed' AND {0}.state <> 'succeeded'"),
     "cancelled": _row_in(20, "result", "{0}.state = 'cancelled' AND {0}.state <> 'succeeded'"),
     "succeeded": _row_in(45, "result", "{0}.state = 'succeeded'"),
@@ -112,6 +112,8 @@ class SqliteSearch(SqliteScans):
             yield _row_in(8, "tag", "{0}.tag = ?", wanted.tag)
         if wanted.error_class is not None:
             yield _row_in(6, "failed_job", "{0}.error_class = ?", wanted.error_class)
+        if wanted.partition is not None:
+            yield self._in_partition(wanted.partition)
         if wanted.kind is not None or wanted.queue is not None:
             yield _of_lanes(self._lanes_of(wanted))
         yield from _ended_within(wanted)
@@ -129,7 +131,7 @@ class SqliteSearch(SqliteScans):
             condition = "{0}.number = ? AND {0}.salt = ?"
             yield [_row_in(0, "job", condition, address.number, address.salt)]
         lanes = self._lanes()
-        for tenant in sorted({row[1] for row in lanes}):
+        for tenant in self._tenants():
             condition = "{0}.tenant = ? AND {0}.key = ?"
             # A key outlives its job.
             yield [_row_in(0, "idempotency", condition, tenant, text), _row_in(_NEVER, "job", "1")]
@@ -139,6 +141,19 @@ class SqliteSearch(SqliteScans):
         # The text is looked up first: a look per job would search all of it each time.
         inner = "(SELECT rowid AS number FROM failure_text WHERE failure_text MATCH ?)"
         yield [_Criterion(-2, f"{inner} AS at WHERE 1", f"at.number IN {inner}", (query,))] if query else []
+
+    def _in_partition(self, name: str) -> _Criterion:
+        """The jobs of a partition. What is not limited in number leads to fewer jobs, and is looked at for each."""
+        rows = [row for tenant in self._tenants() for row in self._rows("select_partition", (tenant, name))]
+        if not rows:
+            return _NOTHING
+        among = ",".join(str(row[0]) for row in rows)
+        # As the index has it; a job without a partition is not in that.
+        condition = f"{{0}}.lane >> {LANES_MAX.bit_length()} IN ({among}) AND {{0}}.lane > {LANES_MAX}"
+        return _row_in(11, "job", condition)
+
+    def _tenants(self) -> list[str]:
+        return sorted({row[1] for row in self._lanes()})
 
     def _lanes(self) -> list[tuple[int, str, str, str, int]]:
         return list(self._rows("select_lanes"))
