@@ -166,6 +166,11 @@ class Auditor:
         self._refused += len(decided.commands)
         self._offset_us = self._offset_before_us
 
+    def halted(self, decider: Decider, reason: str) -> None:
+        """An engine has halted. One that was deposed may trip over what its successor has written, to no effect."""
+        if decider is self._owner:
+            self.blame(f"an engine has halted without a cause: {reason}")
+
     def finish(self, reader: SqliteReader) -> None:
         """The world has come to rest: look at everything once more, from the beginning."""
         self._reader = reader

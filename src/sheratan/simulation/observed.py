@@ -44,7 +44,7 @@ def observed(auditor: Auditor, limits: Limits, reader: SqliteReader) -> type[Dec
 
         def halt(self, reason: str) -> Batch:
             """Say that the engine has halted: what is stored contradicts what it has in memory, or it has a bug."""
-            auditor.blame(f"an engine has halted without a cause: {reason}")
+            auditor.halted(self, reason)
             return super().halt(reason)
 
         def committed(self, batch: Batch) -> None:
