@@ -73,6 +73,17 @@ def test_nobody_gives_what_it_has_not(world: World) -> None:
     world.check()
 
 
+def test_an_id_that_stands_twice_in_a_chain_fails_it_and_exists_nowhere(world: World) -> None:
+    funded(world)
+    chain = move(1, 5, linked=True), move(2, 5, linked=True), move(1, 5, linked=True), move(3, 5)
+    told = [("chain_failed", None), ("chain_failed", None), ("id_reused", "id"), ("chain_failed", None)]
+    assert seen(world, *chain) == told
+    assert stands(world, PAYER) == (0, 0, 0, 1_000)
+    assert seen(world, move(1, 5)) == [("applied", 5)]
+    assert seen(world, *chain) == [("exists", 5), *[("chain_failed", None)] * 3]
+    world.check()
+
+
 def test_the_same_transfer_is_applied_once_and_another_one_under_its_id_is_refused_by_field(
     world: World,
 ) -> None:

@@ -85,14 +85,15 @@ class _Book:
         if all(transfer["id"] in self._known for transfer in chain):
             return [self._one(transfer) for transfer in chain]
         before = [account.copy() for account in self.accounts], self._known.copy(), _copied(self._pending)
-        outcomes: list[Outcome] = []
+        outcomes: dict[str, Outcome] = {}
         for transfer in chain:
-            outcomes.append(self._one(transfer))
-            if outcomes[-1][0] != "applied":
+            outcome = self._twice(transfer) if transfer["id"] in outcomes else self._one(transfer)
+            if outcome[0] != "applied":
                 self.accounts, self._known, self._pending = before
-                left = len(chain) - len(outcomes)
-                return [*[_CHAIN_FAILED] * (len(outcomes) - 1), outcomes[-1], *[_CHAIN_FAILED] * left]
-        return outcomes
+                left = len(chain) - len(outcomes) - 1
+                return [*[_CHAIN_FAILED] * len(outcomes), outcome, *[_CHAIN_FAILED] * left]
+            outcomes[transfer["id"]] = outcome
+        return list(outcomes.values())
 
     def tell(self, outcomes: list[Outcome]) -> str:
         """One sentence about all of them."""
@@ -116,6 +117,9 @@ class _Book:
         if outcome[0] == "applied":
             self._known[transfer["id"]] = self._described(transfer) | {"moved": outcome[1]}
         return outcome
+
+    def _twice(self, transfer: Given) -> Outcome:
+        return self._refuse(transfer, "id_reused", "id", "its id stands in its chain before")
 
     def _again(self, transfer: Given, known: Given) -> Outcome:
         """The id was used before: for the same, or for something else."""

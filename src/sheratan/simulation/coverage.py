@@ -88,6 +88,7 @@ SOMETIMES: Final[dict[str, str]] = {
     "ledger.opened_again": "a closed account is opened again",
     "ledger.chain": "a chain of transfers is applied",
     "ledger.chain_failed": "a chain of transfers fails as a whole",
+    "ledger.id_twice_in_chain": "an id stands twice in one chain of transfers",
     "ledger.chain_open": "a chain of transfers has no end",
     "ledger.too_many_accounts": "there are as many accounts as there may be",
     "after.blocked": "a job waits for others",

@@ -99,8 +99,8 @@ class ModelBook:
             return [self._again(one) for one in chain]
         before = deepcopy((self.accounts, self.transfers))
         outcomes: list[Outcome] = []
-        for one in chain:
-            outcomes.append(self._one(one))
+        for place, one in enumerate(chain):
+            outcomes.append(self._twice(chain[:place], one) or self._one(one))
             if outcomes[-1][0] != "applied":
                 self._hit("ledger.chain_failed")
                 self.accounts, self.transfers = before
@@ -109,6 +109,12 @@ class ModelBook:
                 return told
         self._hit("ledger.chain")
         return outcomes
+
+    def _twice(self, before: list[Transfer], transfer: Transfer) -> Outcome | None:
+        if all(one.id != transfer.id for one in before):
+            return None
+        self._hit("ledger.id_twice_in_chain")
+        return "id_reused", "id"
 
     def _again(self, transfer: Transfer) -> Outcome:
         known = self.transfers[transfer.id]
