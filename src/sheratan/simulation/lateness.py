@@ -82,4 +82,6 @@ def _could_work(model: Model, worker: ModelWorker, now_us: int) -> bool:
         return False
     # What a rate holds up may start by the engine's clock, which goes on at least as time does.
     late_us = model.at_us + now_us - model.monotonic_us - _LATE_US
-    return model.late(worker, late_us) is not None
+    # Who starts in the last batch was predicted. Before it a job may have been free to start that must now wait behind
+    # a more urgent one, whose partition has become free since and which costs more than a rate has left.
+    return late_us >= model.at_us and model.late(worker, late_us) is not None
