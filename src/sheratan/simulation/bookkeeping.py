@@ -63,6 +63,13 @@ class LedgerClient:
                 open_ones.append(found[-1].id)
         if not draw.chance("ledger.chain", 350):
             return [replace(one, linked=False) for one in found]
+        return self._chained(found)
+
+    def _chained(self, found: list[Transfer]) -> list[Transfer]:
+        """Transfers bound to each other, now and then without an end or with one id for two of them."""
+        draw = self._choices
+        if len(found) > 1 and draw.chance("ledger.twice_in_chain", 120):
+            found[1] = replace(found[1], id=found[0].id)
         last = len(found) - draw.pick("ledger.chain_end", (1, 1, 1, 1, 0))
         return [replace(one, linked=place < last) for place, one in enumerate(found)]
 
