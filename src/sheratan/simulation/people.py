@@ -21,6 +21,9 @@ from sheratan.simulation.story import Story
 __all__ = ["PEOPLE", "Person", "decide"]
 
 PEOPLE = ("person0", "person1", "person2")
+_ACTS_AS = {"person2": "client0"}
+"""Somebody who has jobs run, too, and may not decide about these alone."""
+
 _ANSWER_SECONDS = 5.0
 _OTHERS = (*PEOPLE, "client0", "somebody")
 
@@ -49,7 +52,7 @@ class Person:
         while True:
             await asyncio.sleep(self._choices.pick("people.rest", (20.0, 1.0, 4.0, 9.0)))
             try:
-                await self._look(Connection(self._network, self.name))
+                await self._look(Connection(self._network, _ACTS_AS.get(self.name, self.name)))
             except SheratanError as error:
                 self._story.tell(error.code)
 
