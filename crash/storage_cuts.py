@@ -29,8 +29,8 @@ Sabotage = Callable[[Workshop, PowerCutDisk], object]
 DATABASE = "sheratan.db"
 _CUTS_PER_DATABASE = 40
 _STEPS_PER_CUT = 60
-_OPERATIONS_MAX = (60, 200, 600)
-"""A start alone, and some commits, and more of them: the power goes somewhere in between."""
+_OPERATIONS_MAX = (60, 600, 1_500)
+"""A start on what is there, a first start with some commits, and more of them: the power goes somewhere before."""
 _LOG_PAGES = (4, 32, 1_000)
 """Small logs, so that many cuts hit a checkpoint; the last never makes one by itself."""
 _VIOLATIONS_MAX = 20
@@ -164,7 +164,7 @@ def forget_to_sync(shop: Workshop, disk: PowerCutDisk) -> None:
 
 
 def acknowledge_early(shop: Workshop, disk: PowerCutDisk) -> None:
-    """Callers hear of a batch before it is committed."""
+    """Callers hear of a batch, and of the journal's end after it, before it is committed."""
     driver = shop.engine._driver
     batch_of = driver._decider.decide
 
@@ -172,6 +172,8 @@ def acknowledge_early(shop: Workshop, disk: PowerCutDisk) -> None:
         batch = batch_of(given)
         for pending, value, error in batch.answers:
             pending.answer(value, error)
+        if batch.answers:
+            shop.notes.note_end(batch.unit.end.seq, batch.unit.end.hash)
         return batch
 
     driver._decider.decide = decide  # type: ignore[method-assign]

@@ -39,9 +39,10 @@ class Notes:
         return Head(self.seq, self.head) if self.seq else None
 
     def note_end(self, seq: int, head: str) -> None:
-        """Note the end of the journal that an answer stands on."""
-        self.seq, self.head = seq, head
-        self._write()
+        """Note the end of the journal that an answer stands on. What was once told stays told."""
+        if seq >= self.seq:
+            self.seq, self.head = seq, head
+            self._write()
 
     def begin(self, step: int) -> None:
         """Note that a step of the script begins."""

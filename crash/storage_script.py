@@ -189,6 +189,22 @@ async def _keep(shop: Workshop, number: int, draw: random.Random) -> None:
     await shop.ask(commands.KeepJobs(kind=SHORT, keep_us=_SECOND_US, reason=f"step {number}"))
 
 
+async def _keep_runs(shop: Workshop, number: int, draw: random.Random) -> None:
+    """A run that nobody asks for again has ended; those whose jobs are kept no longer are not, either."""
+    nodes = (Node(name="only", kind=SHORT, input="r" * draw.choice((0, 20, 4_000))),)
+    wanted = Workflow(format=WORKFLOW_FORMAT, name=SHORT, nodes=nodes)
+    run, _ = await shop.ask(prepare_run(wanted, None, shop.engine.kinds, shop.engine.limits, None))
+    await shop.ask(commands.CancelRun(id=run, reason="not wanted", keeps=False))
+    await shop.ask(commands.KeepRuns(workflow=SHORT, keep_us=_SECOND_US, reason=f"step {number}"))
+
+
+async def _keep_journal(shop: Workshop, number: int, draw: random.Random) -> None:
+    """Entries are kept for longer than the script takes, as its judge reads all of them."""
+    days = draw.choice((None, 90, 365))
+    kept_us = None if days is None else days * 86_400 * _SECOND_US
+    await shop.ask(commands.KeepEntries(keep_us=kept_us, reason=f"step {number}"))
+
+
 async def _submit_through_gate(shop: Workshop, number: int, draw: random.Random) -> None:
     """One of a burst: it takes the place of the one before it, or the one before it stands for it."""
     debounce = Debounce(key="pane", window_seconds=draw.randrange(1, 10), longest_seconds=30.0)
@@ -232,7 +248,7 @@ _STEPS = (
     _submit, _submit, _submit, _submit_for_later, _submit_with_limit, _submit_after,
     _work_off, _work_off, _work_off, _work_off, _report_again, _signal, _signal, _cancel, _pause,
     _resume, _limit, _bulk, _schedule, _run, _unblock, _submit_for_somebody, _keep,
-    _submit_through_gate, _book, _pause_everything,
+    _keep_runs, _keep_journal, _submit_through_gate, _book, _pause_everything,
 )  # fmt: skip
 
 
