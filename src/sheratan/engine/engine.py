@@ -18,10 +18,10 @@ from sheratan.engine.decider import Decider
 from sheratan.engine.driver import Driver
 from sheratan.engine.prepare import KindRegistry
 from sheratan.engine.state import State
+from sheratan.kernel.system import SystemFact
 from sheratan.store.port import Reader
 from sheratan.store.rows import JobRow, Result
 from sheratan.store.run_rows import RunOpen
-from sheratan.store.system_rows import SystemRow
 
 __all__ = ["Engine"]
 
@@ -291,7 +291,7 @@ class Engine:
             for entry in batch.unit.entries:
                 self._show(entry)
 
-    def _tell_of_halt(self, system: SystemRow | None) -> None:
+    def _tell_of_halt(self, system: SystemFact | None) -> None:
         """Nothing ends while the system is halted, so whoever waits need not."""
         if system is not None and system.state == "halted":
             self._give_up_waiting(f"the engine has halted: {system.reason}")

@@ -19,11 +19,10 @@ from sheratan.engine.runs import Runs
 from sheratan.engine.turns import Turns
 from sheratan.engine.window import Backlog, Window
 from sheratan.kernel.chain import Head
-from sheratan.kernel.system import ALLOWED, intake_word
+from sheratan.kernel.system import ALLOWED, SystemFact, intake_word
 from sheratan.store.partition_rows import lane_of
 from sheratan.store.port import Store
 from sheratan.store.rows import BulkRow, JobRow, Lane, Lease, Ready
-from sheratan.store.system_rows import SystemRow
 
 __all__ = ["CANCEL_GRACE_US", "Bulk", "Held", "Session", "State", "newest_leases"]
 
@@ -191,7 +190,7 @@ class State:
         self.next_due_us, self.next_firing_us = store.next_due_us(), store.next_firing_us()
         """When the next timer rings, and when the next schedule is to be looked at."""
 
-    def stand(self, row: SystemRow) -> None:
+    def stand(self, row: SystemFact) -> None:
         """From now on the system stands so, which says what it allows."""
         self.system, self.allowed = row, ALLOWED[row.current]
         self.intake = intake_word(row.current)

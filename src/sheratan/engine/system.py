@@ -17,8 +17,7 @@ from sheratan.engine.commands import (
 )
 from sheratan.engine.words import check_reason
 from sheratan.kernel.rules import decision
-from sheratan.kernel.system import CHANGE, WAYS_OUT, change_state
-from sheratan.store.system_rows import SystemRow
+from sheratan.kernel.system import CHANGE, WAYS_OUT, SystemFact, change_state
 
 __all__ = [
     "ask_for_change",
@@ -92,7 +91,9 @@ def _change(
     )
     _put(
         batch,
-        SystemRow(command.to, batch.at_us, command.reason, by.actor, entry, ",".join(command.affected), None),
+        SystemFact(
+            command.to, batch.at_us, command.reason, by.actor, entry, ",".join(command.affected), None
+        ),
     )
     # What has come due meanwhile, and whoever waits, is seen to at once.
     batch.more = True
@@ -145,6 +146,6 @@ def check_halted(batch: Batch, command: Command) -> None:
         raise StateRefuses(text, field="state", state="halted")
 
 
-def _put(batch: Batch, row: SystemRow) -> None:
+def _put(batch: Batch, row: SystemFact) -> None:
     batch.unit.system = row
     batch.state.stand(row)

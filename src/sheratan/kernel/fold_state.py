@@ -26,12 +26,12 @@ from sheratan.kernel.facts import (
 from sheratan.kernel.fold import Fold
 from sheratan.kernel.fold_archive import KEPT_FOR_EVER, KeptFact, SegmentFact
 from sheratan.kernel.fold_proposals import Coming, MemberBook, TreeBook
-from sheratan.kernel.fold_system import SystemFact
 from sheratan.kernel.ledger_book import FrozenBook
 from sheratan.kernel.new_facts import FactCount, RetentionFact
 from sheratan.kernel.outcomes import Outcomes
 from sheratan.kernel.rate import Pace
 from sheratan.kernel.run_facts import OpenRun
+from sheratan.kernel.system import SystemFact
 
 __all__ = ["freeze", "thaw"]
 

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import ENGINE
 from sheratan.kernel.facts import Violation
 from sheratan.kernel.fold_book import decision_of
 from sheratan.kernel.fold_groups import GroupFold
-from sheratan.kernel.system import ALLOWED, CHANGE, DERIVED_STATES, FORBIDDEN, SYSTEM_TRANSITIONS
+from sheratan.kernel.system import (
+    ALLOWED,
+    CHANGE,
+    DERIVED_STATES,
+    FORBIDDEN,
+    SYSTEM_TRANSITIONS,
+    UNCHANGED,
+    SystemFact,
+)
 
-__all__ = ["SystemFact", "SystemFold"]
-
-
-class SystemFact(NamedTuple):
-    """The state that outlasts a process: since when, why, by whom, by which entry; and the entry of a draining."""
-
-    state: str
-    since_us: int | None
-    reason: str
-    actor: str | None
-    entry: int | None
-    affected: str
-    draining: int | None
-
-    @property
-    def current(self) -> str:
-        """The state that decides what may happen now."""
-        return self.state if self.draining is None else "draining"
+__all__ = ["SystemFold"]
 
 
 class SystemFold(GroupFold):
@@ -36,7 +25,7 @@ class SystemFold(GroupFold):
 
     def __init__(self, violations: list[Violation]) -> None:
         super().__init__(violations)
-        self.system = SystemFact("operational", None, "", None, None, "", None)
+        self.system = UNCHANGED
         self.forbidden: frozenset[str] = frozenset()
         """The types of entries that the state does not allow."""
         self.ringing_us = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple, get_args
 
-from sheratan.contracts.system import Action, Answer
+from sheratan.contracts.system import Action, Answer, SystemState
 from sheratan.kernel.rules import Verdict, rule
 
 __all__ = [
@@ -13,8 +13,10 @@ __all__ = [
     "DERIVED_STATES",
     "FORBIDDEN",
     "SYSTEM_TRANSITIONS",
+    "UNCHANGED",
     "WAYS_OUT",
     "Allowed",
+    "SystemFact",
     "change_state",
     "intake_word",
 ]
@@ -55,6 +57,30 @@ SYSTEM_TRANSITIONS: Final[dict[str, dict[str, str]]] = {
 `starting` is before the first entry of an engine, which finds the state as the last one has left it, but for its
 draining.
 """
+
+
+class SystemFact(NamedTuple):
+    """The state that outlasts a process, and whether the engine at work drains."""
+
+    state: SystemState
+    since_us: int | None
+    reason: str
+    actor: str | None
+    entry: int | None
+    """The newest entry about it; None, with the instant and the actor, as long as nothing has changed it."""
+    affected: str
+    """The services that do not work, separated by commas."""
+    draining: int | None
+    """The entry by which the engine at work has begun to drain."""
+
+    @property
+    def current(self) -> SystemState:
+        """The state that decides what may happen now."""
+        return self.state if self.draining is None else "draining"
+
+
+UNCHANGED: Final = SystemFact("operational", None, "", None, None, "", None)
+"""The state of a system that nothing was ever said of."""
 
 
 class Allowed(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from sheratan.store.system_rows import SystemRow
+from sheratan.kernel.system import SystemFact
 
 __all__ = ["Latch", "SystemReader"]
 
@@ -19,7 +19,7 @@ class Latch(NamedTuple):
 class SystemReader(Protocol):
     """Reads of the system's state."""
 
-    def system(self) -> SystemRow:
+    def system(self) -> SystemFact:
         """How the system stands."""
         ...
 

@@ -13,6 +13,7 @@ from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import Principal
 from sheratan.kernel.chain import Head, encode_entry, entry_hash
 from sheratan.kernel.lifecycle import check_transition
+from sheratan.kernel.system import SystemFact
 from sheratan.store.approval_rows import ApprovalAct, ApprovalRow
 from sheratan.store.gate_rows import GateKey, GateRow
 from sheratan.store.kept_unit import KeptChanges
@@ -44,7 +45,6 @@ from sheratan.store.rows import (
     WaitRow,
 )
 from sheratan.store.run_unit import RunChanges
-from sheratan.store.system_rows import SystemRow
 
 __all__ = ["Unit", "state_of"]
 
@@ -117,7 +117,7 @@ class Unit(RunChanges, KeptChanges):
         self.gates: dict[GateKey, GateRow] = {}
         self.proposals = ProposalChanges()
         self.ledger = LedgerChanges()
-        self.system: SystemRow | None = None
+        self.system: SystemFact | None = None
         self.engine_entry: int | None = None
         self.clean = False
         self._seq, self._hash = head.seq, head.hash

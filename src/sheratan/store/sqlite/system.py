@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from itertools import starmap
 
+from sheratan.kernel.system import UNCHANGED, SystemFact
 from sheratan.store.port_system import Latch
 from sheratan.store.sqlite.latch import read_latch
 from sheratan.store.sqlite.scans import SqliteScans
-from sheratan.store.system_rows import UNCHANGED, SystemRow
 
 __all__ = ["SqliteSystem"]
 
@@ -15,9 +15,9 @@ __all__ = ["SqliteSystem"]
 class SqliteSystem(SqliteScans):
     """Reads of the state that outlasts a process."""
 
-    def system(self) -> SystemRow:
+    def system(self) -> SystemFact:
         """How the system stands."""
-        return next(starmap(SystemRow, self._rows("select_system")), UNCHANGED)
+        return next(starmap(SystemFact, self._rows("select_system")), UNCHANGED)
 
     def latch(self) -> Latch | None:
         """The halt that is kept beside the database until an engine has written it into the journal."""
