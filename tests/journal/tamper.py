@@ -64,7 +64,9 @@ def tables(problems: Iterable[Problem], invariant: str) -> set[str]:
 
 
 def copied(file: Path, folder: Path) -> Path:
-    """A copy of a data file, to be damaged."""
+    """A copy of a data file, to be damaged, and of the archive that lies beside it, if any."""
+    if (file.parent / "archive").exists():
+        shutil.copytree(file.parent / "archive", folder / "archive")
     return Path(shutil.copy(file, folder / file.name))
 
 

@@ -462,4 +462,4 @@ def _rows_of(found: Verification, invariant: str) -> set[str]:
 
 def test_a_plan_that_is_gone_is_noticed(runs_data: Path) -> None:
     changed(runs_data, "DELETE FROM payload WHERE digest = (SELECT plan FROM run WHERE number = 1)")
-    assert "run" in _rows_of(checked(runs_data), "J5")
+    assert "run 1" in _rows_of(checked(runs_data), "J5")

@@ -30,29 +30,16 @@ def tenant_data(tmp_path: Path) -> Path:
     return tmp_path / "tenant.db"
 
 
+JOURNALS = (
+    "eventful", "runs", "pruned_runs", "archived", "kept", "gates", "ledger", "proposals", "system",
+)  # fmt: skip
+
+
 def test_journals_with_every_type_of_entry_verify_and_count_them(
-    data: Path,
-    runs_data: Path,
-    archived_data: Path,
-    kept_data: Path,
-    gates_data: Path,
-    ledger_data: Path,
-    proposals_data: Path,
-    tenant_data: Path,
-    system_data: Path,
+    tenant_data: Path, request: pytest.FixtureRequest
 ) -> None:
     counted = set()
-    for path in (
-        data,
-        runs_data,
-        archived_data,
-        kept_data,
-        gates_data,
-        ledger_data,
-        proposals_data,
-        tenant_data,
-        system_data,
-    ):
+    for path in (tenant_data, *(request.getfixturevalue(f"{name}_data") for name in JOURNALS)):
         found = checked(path)
         assert found.problems == []
         assert found.ok

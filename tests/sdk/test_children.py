@@ -15,9 +15,7 @@ from sheratan.contracts.api import GetResults
 from sheratan.contracts.errors import NotFound
 from sheratan.contracts.jobs import JobRecord
 from sheratan.contracts.limits import Limits
-from sheratan.engine.replay import replay
-from sheratan.engine.verify import verify
-from sheratan.store.sqlite.store import DATABASE_NAME, open_reader
+from tests.sdk.journal import check_journal
 
 SECONDS_MAX = 60
 
@@ -55,10 +53,7 @@ def run(
             return await client.job(handle.id), [await client.job(one) for one in reversed(ids)]
 
     found = asyncio.run(main())
-    reader = open_reader(folder / "data" / DATABASE_NAME, clock=lambda: 0)
-    assert verify(reader).problems == []
-    assert replay(reader).ok
-    reader.close()
+    check_journal(folder / "data")
     return found
 
 

@@ -14,11 +14,9 @@ import sheratan
 from sheratan import Client, Context, JobHandle, Kind, Retryable, job
 from sheratan.contracts.errors import Conflict, UnknownKind
 from sheratan.contracts.jobs import JobRecord
-from sheratan.engine.replay import replay
-from sheratan.engine.verify import verify
 from sheratan.sdk import step_replay
 from sheratan.sdk.code import code_digest
-from sheratan.store.sqlite.store import DATABASE_NAME, open_reader
+from tests.sdk.journal import check_journal
 
 SECONDS_MAX = 60
 
@@ -59,10 +57,7 @@ def deploy(folder: Path, job_id: str, *handlers: Handler) -> JobRecord:
             return await client.job(record.id)
 
     record = asyncio.run(main())
-    reader = open_reader(folder / "data" / DATABASE_NAME, clock=lambda: 0)
-    assert verify(reader).problems == []
-    assert replay(reader).ok
-    reader.close()
+    check_journal(folder / "data")
     return record
 
 

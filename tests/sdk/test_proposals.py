@@ -12,9 +12,7 @@ import sheratan
 from sheratan import Context, Fatal, Kind, Proposal, ProposalBudget, Retryable, StepFailed, job
 from sheratan.contracts.jobs import JobRecord, Options
 from sheratan.contracts.limits import Limits
-from sheratan.engine.replay import replay
-from sheratan.engine.verify import verify
-from sheratan.store.sqlite.store import DATABASE_NAME, open_reader
+from tests.sdk.journal import check_journal
 
 SECONDS_MAX = 60
 
@@ -39,10 +37,7 @@ def run(
             return first, [await client.job(one) for one in reversed(ids)]
 
     found = asyncio.run(main())
-    reader = open_reader(folder / "data" / DATABASE_NAME, clock=lambda: 0)
-    assert verify(reader).problems == []
-    assert replay(reader).ok
-    reader.close()
+    check_journal(folder / "data")
     return found
 
 

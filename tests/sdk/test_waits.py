@@ -14,9 +14,7 @@ from sheratan import Client, Context, JobHandle, Kind, StepFailed, job
 from sheratan.contracts.api import ListJobs
 from sheratan.contracts.errors import AlreadyEnded
 from sheratan.contracts.jobs import JobRecord
-from sheratan.engine.replay import replay
-from sheratan.engine.verify import verify
-from sheratan.store.sqlite.store import DATABASE_NAME, open_reader
+from tests.sdk.journal import check_journal
 
 SECONDS_MAX = 60
 
@@ -36,10 +34,7 @@ def run(folder: Path, handler: Handler, scenario: Scenario, **options: Any) -> J
             return await client.job(handle.id)
 
     record = asyncio.run(main())
-    reader = open_reader(folder / "data" / DATABASE_NAME, clock=lambda: 0)
-    assert verify(reader).problems == []
-    assert replay(reader).ok
-    reader.close()
+    check_journal(folder / "data")
     return record
 
 
