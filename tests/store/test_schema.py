@@ -216,6 +216,8 @@ def test_a_database_of_the_first_schema_keeps_its_pages_and_goes_on(tmp_path: Pa
         "ledger_transfer",
         "ledger_pending",
         "ledger_resolved",
+        "price",
+        "charge",
         "system",
     ):
         connection.execute(f"DROP TABLE {table}")

@@ -8,7 +8,7 @@ import click
 
 from sheratan.cli.bulk import bulk_options, filter_options, is_bulk, run_bulk
 from sheratan.cli.gate_options import gate_given, gate_options
-from sheratan.cli.job_tables import draw_job, draw_page, draw_steps, write_pages
+from sheratan.cli.job_tables import draw_charges, draw_job, draw_page, draw_steps, write_pages
 from sheratan.cli.job_watch import watch_all, watch_job
 from sheratan.cli.output import emit, emit_page, line, talk
 from sheratan.cli.reach import ask, checked, request
@@ -17,6 +17,7 @@ from sheratan.cli.values import DURATION, read_json
 from sheratan.contracts import api
 from sheratan.contracts.errors import JobFailed
 from sheratan.contracts.jobs import AFTER_FAILURE, JobRecord, JobState, Options
+from sheratan.contracts.prices import Charge
 from sheratan.contracts.worker import StepRecord
 from sheratan.sdk.superseded import wait_through
 
@@ -125,6 +126,17 @@ def steps(session: Session, job_id: str) -> None:
 
     records: list[StepRecord] = ask(session, work, offline=True)
     emit(session, records, lambda: draw_steps(records))
+
+
+@job.command()
+@click.argument("job_id", metavar="ID")
+@command_options
+def charges(session: Session, job_id: str) -> None:
+    """Show what the attempts at a job were charged."""
+    found: list[Charge] = ask(
+        session, lambda transport: transport.call(request(api.ListCharges, id=job_id)), offline=True
+    )
+    emit(session, found, lambda: draw_charges(found))
 
 
 @job.command()

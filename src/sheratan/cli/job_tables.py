@@ -14,12 +14,15 @@ from sheratan.contracts.budgets import ProposalUse
 from sheratan.contracts.code import Difference, versioned
 from sheratan.contracts.flow import BlockedBy
 from sheratan.contracts.jobs import JobRecord
+from sheratan.contracts.prices import Charge
 from sheratan.contracts.worker import StepRecord
+from sheratan.kernel.accounts import format_amount
 
-__all__ = ["draw_job", "draw_page", "draw_steps", "tell_difference", "write_pages"]
+__all__ = ["draw_charges", "draw_job", "draw_page", "draw_steps", "tell_difference", "write_pages"]
 
 _HEADERS = ("ID", "KIND", "QUEUE", "STATE", "ATTEMPT", "CREATED", "WAITS FOR")
 _STEP_HEADERS = ("STEP", "NAME", "OCCURRENCE", "ENTRY", "OUTPUT")
+_CHARGE_HEADERS = ("FENCE", "RESERVED", "CHARGED", "UNIT", "TRANSFER")
 _OUTCOME_LENGTH_MAX = 80
 _encode = msgspec.json.Encoder().encode
 
@@ -112,6 +115,17 @@ def tell_difference(difference: Difference) -> str:
     if difference.what == "output":
         return f"{recorded}: its output is of another type ({asked})"
     return f"{recorded}; asked for {asked}" if asked else f"{recorded}; the handler ended"
+
+
+def draw_charges(found: Sequence[Charge]) -> None:
+    """Draw what the attempts at a job were charged."""
+    draw_table(_CHARGE_HEADERS, [_charge(one) for one in found])
+
+
+def _charge(one: Charge) -> tuple[str, ...]:
+    reserved = format_amount(one.reserved, one.scale)
+    amount = "(runs)" if one.amount is None else format_amount(one.amount, one.scale)
+    return str(one.fence), reserved, amount, one.unit, one.transfer
 
 
 def draw_steps(records: Sequence[StepRecord]) -> None:

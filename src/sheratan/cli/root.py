@@ -96,6 +96,12 @@ def _schedule() -> click.Command:
     return schedule
 
 
+def _price() -> click.Command:
+    from sheratan.cli.price import price
+
+    return price
+
+
 def _retention() -> click.Command:
     from sheratan.cli.retention import retention
 
@@ -180,6 +186,7 @@ _LOADERS: Mapping[str, Callable[[], click.Command]] = {
     "kind": _kind,
     "tenant": _tenant,
     "schedule": _schedule,
+    "price": _price,
     "retention": _retention,
     "ledger": _ledger,
     "state": _state,

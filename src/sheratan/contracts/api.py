@@ -56,6 +56,7 @@ from sheratan.contracts.ledger_requests import (
     OpenAccount,
 )
 from sheratan.contracts.limits import Limits
+from sheratan.contracts.prices import ListCharges, ListPrices, RemovePrice, SetPrice
 from sheratan.contracts.proposals import ProposalAnswer, ProposeJobs
 from sheratan.contracts.request import Reason, Request
 from sheratan.contracts.retention import ListRetention, PreviewRetention, SetRetention
@@ -135,10 +136,12 @@ __all__ = [
     "LimitTenant",
     "ListAccounts",
     "ListApprovals",
+    "ListCharges",
     "ListDeadLetters",
     "ListFlows",
     "ListJobs",
     "ListKinds",
+    "ListPrices",
     "ListQueues",
     "ListRetention",
     "ListRuns",
@@ -161,6 +164,7 @@ __all__ = [
     "Receipt",
     "RecordSteps",
     "RegisterWorker",
+    "RemovePrice",
     "ReplayJob",
     "Request",
     "ResumeKind",
@@ -173,6 +177,7 @@ __all__ = [
     "RunReceipt",
     "RunWorkflow",
     "SchedulePage",
+    "SetPrice",
     "SetRetention",
     "SettleJobs",
     "SignalJob",

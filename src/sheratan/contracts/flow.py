@@ -50,13 +50,13 @@ NO_LIMITS = FlowLimits()
 class BlockedBy(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What keeps a queued job from being started although a worker may be free.
 
-    `subject` is `queue:NAME`, `kind:NAME`, `tenant:NAME` or `system`; `partition` is set where a limit holds per
-    partition.
+    `subject` is `queue:NAME`, `kind:NAME`, `tenant:NAME`, `account:NAME/UNIT` or `system`; `partition` is set
+    where a limit holds per partition.
     Instants are microseconds since the epoch; `until_us` is None for what ends with a resumption, with the end of
     another job or with another worker on duty.
     """
 
-    what: Literal["pause", "concurrency", "rate", "worker", "state"]
+    what: Literal["pause", "concurrency", "rate", "worker", "state", "funds"]
     subject: str
     since_us: int
     until_us: int | None

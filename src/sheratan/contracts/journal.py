@@ -85,6 +85,7 @@ EntryType = Literal[
     "ledger.transferred",
     "ledger.refused",
     "ledger.expired",
+    "price.set",
 ]
 ENTRY_TYPES: tuple[str, ...] = get_args(EntryType)
 

@@ -13,6 +13,7 @@ from sheratan.contracts.flow import FlowRecord
 from sheratan.contracts.jobs import JobRecord, KindDescription, QueueRecord
 from sheratan.contracts.ledger import AccountRecord, TransferRecord, TransferResult
 from sheratan.contracts.ledger_requests import AccountPage, LedgerFinding, TransferPage
+from sheratan.contracts.prices import Charge, PriceRecord
 from sheratan.contracts.request import Request
 from sheratan.contracts.retention import RetentionPreview, RetentionRecord
 from sheratan.contracts.runs import RunRecord, RunState
@@ -82,6 +83,10 @@ METHODS: Final[dict[str, tuple[type[Request], Any]]] = {
     "ledger.transfer": (api.GetTransfer, TransferRecord),
     "ledger.transfers": (api.ListTransfers, TransferPage),
     "ledger.check": (api.CheckLedger, list[LedgerFinding]),
+    "price.set": (api.SetPrice, int),
+    "price.remove": (api.RemovePrice, int),
+    "price.list": (api.ListPrices, list[PriceRecord]),
+    "job.charges": (api.ListCharges, list[Charge]),
     "state.get": (api.GetState, SystemRecord),
     "state.change": (api.ChangeState, bool),
     "state.history": (api.ListStateChanges, list[StateChange]),

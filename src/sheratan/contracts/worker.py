@@ -8,6 +8,7 @@ import msgspec
 
 from sheratan.contracts.code import Difference
 from sheratan.contracts.jobs import JobError, KindDescription, Name
+from sheratan.contracts.ledger import AMOUNT_MAX
 
 __all__ = [
     "PATCH_PREFIX",
@@ -65,6 +66,8 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The version of its kind."""
     group: int = 0
     """Jobs of one lease call with the same number here run together, in one call of their handler; 0: by itself."""
+    charge_max: int | None = None
+    """What is reserved for the attempt, in minor units: the most that it can cost. None where it costs nothing."""
 
 
 class Wait(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):
@@ -99,6 +102,8 @@ class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     error: JobError | None = None
     waits: tuple[Wait, ...] = ()
     difference: Difference | None = None
+    charge: Annotated[int, msgspec.Meta(ge=0, le=AMOUNT_MAX)] | None = None
+    """What the attempt has cost by its own account, in minor units of the price of its kind, if that is metered."""
 
 
 class StepReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):

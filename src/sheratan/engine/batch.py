@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from sheratan.engine.state import Held, Session, State
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.dead_letters import POISON
 from sheratan.store.approval_rows import ApprovalAct, ApprovalRow
+from sheratan.store.billing_rows import OpenCharge
 from sheratan.store.partition_rows import PartitionRow, lane_in, partition_of
 from sheratan.store.rows import (
     TIMER_WAIT,
@@ -62,6 +64,16 @@ class Batch:
         """Changes of the system's state that are asked for: the place of the answer, what is asked, and by whom."""
         self.more = False
         """Whether there is more to do as soon as this batch is committed."""
+        self.started: list[OpenCharge] = []
+        """What attempts may cost that this batch starts, and has not reserved yet."""
+        self.spoken_for = Counter[tuple[str, str]]()
+        """How much that is, by tenant and unit."""
+        self.unsettled: list[OpenCharge] = []
+        """What was reserved for attempts that this batch ends, and is not settled yet."""
+        self.succeeded: set[int] = set()
+        """The jobs of those of them that have succeeded."""
+        self.reported: dict[int, int] = {}
+        """What attempts have said that they have cost, by job."""
         self.rang = False
         """Whether timers rang, so that the earliest one has to be looked up again."""
         self.fired = False
@@ -340,11 +352,22 @@ class Batch:
         elif type(before) is Lease:
             if type(after) is not Lease:
                 state.release(before.number)
+                if state.billing.open:
+                    self._end_charge(before.number, after)
                 session = state.sessions.get(before.session)
                 if session is not None:
                     session.held.discard(before.number)
         elif type(before) is Blocked:
             state.blocked -= 1
+
+    def _end_charge(self, number: int, after: Location) -> None:
+        """An attempt has ended: what was reserved for it is to be settled."""
+        charge = self.state.billing.open.pop(number, None)
+        if charge is None:
+            return
+        self.unsettled.append(charge)
+        if type(after) is Result and after.state == "succeeded":
+            self.succeeded.add(number)
 
     def _enter(self, job: JobRow, after: Location) -> None:
         state = self.state

@@ -7,11 +7,15 @@ from functools import cached_property
 
 from sheratan.contracts import flow
 from sheratan.contracts.flow import NO_LIMITS, BlockedBy, FlowLimits, FlowRecord, PartitionLimits
+from sheratan.engine.billing_state import reservable
 from sheratan.engine.entries import read_entry
 from sheratan.engine.flow_state import FlowKey, partition_rate_of, rate_of, subjects_of
 from sheratan.engine.system_views import blocked_by_state
+from sheratan.kernel.accounts import account_subject, format_amount
+from sheratan.kernel.billing import OPERATOR, payer_of
 from sheratan.kernel.rate import UNPACED, Pace, Rate, earliest_us
 from sheratan.kernel.words import count, seconds
+from sheratan.store.billing_rows import PriceRow
 from sheratan.store.partition_rows import PartitionKey, lane_of, partition_of
 from sheratan.store.port import Reader
 from sheratan.store.rows import FlowRow, JobRow, Lane, Lease
@@ -62,11 +66,38 @@ class Blockers:
             found.append(
                 BlockedBy(what="worker", subject=subject, since_us=since_us, until_us=None, text=text)
             )
+        price = self._prices.get((lane.tenant, lane.kind))
+        if price is not None and price.amount is not None:
+            found += self._of_funds(price, price.amount)
         for key in subjects_of(lane) if self.rows else ():
             row = self.rows.get(key)
             if row is not None:
                 found += self._of_row(row, job)
         return found
+
+    @cached_property
+    def _prices(self) -> dict[tuple[str, str], PriceRow]:
+        return {(row.tenant, row.kind): row for row in self._reader.prices()}
+
+    def _of_funds(self, price: PriceRow, amount: int) -> Iterator[BlockedBy]:
+        """The account that has to pay for an attempt."""
+        name = payer_of(price.tenant)
+        view = self._reader.ledger_account(price.tenant, name, price.unit)
+        operator = self._reader.ledger_account(price.tenant, OPERATOR, price.unit)
+        assert operator is not None, "it is opened with the price"
+        room = reservable(None if view is None else view.balance, operator.balance)
+        if room >= amount:
+            return
+        scale = operator.account.scale
+        needs, has = (f"{format_amount(one, scale)} {price.unit}" for one in (amount, room))
+        entry = price.entry if view is None else max(view.balance.entry, price.entry)
+        yield BlockedBy(
+            what="funds",
+            subject=account_subject(name, price.unit),
+            since_us=read_entry(self._reader, entry).at,
+            until_us=None,
+            text=f"{name} to have {needs} for an attempt; it has {has} to give",
+        )
 
     def _of_row(self, row: FlowRow, job: JobRow) -> Iterator[BlockedBy]:
         if row.paused:

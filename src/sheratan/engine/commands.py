@@ -18,6 +18,7 @@ from sheratan.contracts.proposals import Rejection
 from sheratan.contracts.worker import Outcome, Registration, Wait
 from sheratan.engine.approval_commands import Ask, Delegate, Vote
 from sheratan.engine.archive_commands import ArchiveSegment, KeepEntries
+from sheratan.engine.billing_commands import PriceKind
 from sheratan.engine.gate_commands import NewGate
 from sheratan.engine.ledger_commands import ApplyTransfers, OpenAccount
 from sheratan.engine.retention_commands import KeepJobs, KeepRuns
@@ -60,6 +61,7 @@ __all__ = [
     "Pause",
     "PauseSchedule",
     "Pending",
+    "PriceKind",
     "Propose",
     "RecordSteps",
     "RegisterWorker",
@@ -142,6 +144,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     error: JobError | None = None
     waits: tuple[Wait, ...] = ()
     difference: Difference | None = None
+    charge: int | None = None
 
 
 class Settle(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -333,6 +336,7 @@ Command = (
     | KeepJobs
     | KeepRuns
     | KeepEntries
+    | PriceKind
     | ArchiveSegment
     | OpenAccount
     | ApplyTransfers

@@ -80,6 +80,7 @@ class FinalRows:
         waiting.pruned_runs.extend(facts.pruned_runs)
         waiting.transfers.extend(facts.transfers)
         waiting.resolved.extend(facts.resolved)
+        waiting.charges.extend(facts.charges)
         self._read_to = read_to
         if max(map(len, (waiting.plain.numbers, *waiting[1:]))) >= _JOBS_AT_ONCE:
             self.flush()
@@ -122,6 +123,8 @@ class FinalRows:
             self._ledger.compare_transfers(transfers)
         for resolved in _chunks(waiting.resolved):
             self._ledger.compare_resolved(resolved)
+        for charges in _chunks(waiting.charges):
+            self._ledger.compare_charges(charges)
 
     def _compare_plain(self, facts: PlainJobs) -> None:
         with self._problems.reading("job"):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from sheratan.engine.problems import Problems
 from sheratan.kernel.fold import Fold
 from sheratan.kernel.ledger_facts import AccountFact, ResolvedFact, TransferFact, transfer_bytes
+from sheratan.kernel.new_facts import ChargeMade
 from sheratan.store.port import Reader
 
-__all__ = ["LedgerRows", "compare_ledger"]
+__all__ = ["LedgerRows", "compare_billing", "compare_ledger"]
 
 
 class LedgerRows:
@@ -31,6 +32,13 @@ class LedgerRows:
             said = {fact[:1]: tuple(fact[1:]) for fact in facts}
             self._problems.differ("ledger_resolved", said, {row[:1]: tuple(row[1:]) for row in rows})
 
+    def compare_charges(self, facts: list[ChargeMade]) -> None:
+        """Each attempt that costs something has its row."""
+        with self._problems.reading("charge"):
+            rows = self._reader.charge_rows([fact.transfer for fact in facts])
+            said = {fact[:2]: tuple(fact[2:]) for fact in facts}
+            self._problems.differ("charge", said, {row[:2]: tuple(row[2:]) for row in rows})
+
 
 def compare_ledger(reader: Reader, fold: Fold, overdue_us: int, problems: Problems) -> None:
     """Accounts and pending transfers as they stand; what should have expired before an instant is told of."""
@@ -44,6 +52,14 @@ def compare_ledger(reader: Reader, fold: Fold, overdue_us: int, problems: Proble
         if expires_us is not None and expires_us < overdue_us:
             text = f"it was to expire at {expires_us}, and is pending"
             problems.add("L9", text, row=f"ledger_pending {number[0]}")
+
+
+def compare_billing(reader: Reader, fold: Fold, problems: Problems) -> None:
+    """Prices as they stand; nothing is left to be reserved or settled."""
+    prices = {row[:2]: row[2:] for row in reader.prices()}
+    problems.differ("price", {key: tuple(fact) for key, fact in fold.prices.items()}, prices)
+    for text, owed in fold.owed.items():
+        problems.add("L14" if owed.succeeded is None else "L10", fold.told_owed(text), seq=owed.entry)
 
 
 def _account(fact: AccountFact) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ from sheratan.contracts.journal import EntryType
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import ENGINE
 from sheratan.engine import (
+    billing,
     bulk,
     code,
     firings,
@@ -100,6 +101,7 @@ class Decider:
         batch = self._begin()
         startup.start(batch, version, shard.epoch, self.limits)
         advance_runs(batch, follow(batch, 0))
+        billing.settle_charges(batch)
         batch.unit.engine_entry = self.state.engine_entry
         return batch
 
@@ -110,6 +112,7 @@ class Decider:
         for session in list(self.state.sessions.values()) if self.state.allowed.settle == "allow" else ():
             workers.lose_worker(batch, session, reason="the engine stopped")
         advance_runs(batch, follow(batch, 0))
+        billing.settle_charges(batch)
         system.lift_draining(batch)
         data = {"running": len(self.state.held)}
         self._note(batch.unit, "engine.stopped", data)
@@ -148,7 +151,9 @@ class Decider:
         done = follow(batch, done)
         firings.fire(batch)
         advance_runs(batch, follow(batch, done))
+        billing.settle_charges(batch)
         dispatch(batch)
+        billing.reserve(batch)
         retention.prune(batch)
         if batch.transitions:
             system.change_states(batch)

@@ -9,10 +9,12 @@ import msgspec
 from sheratan.contracts.principal import ENGINE
 from sheratan.contracts.worker import Assignment
 from sheratan.engine.batch import Batch
+from sheratan.engine.billing import start_charges
 from sheratan.engine.collecting import are_known, collected, grouped, in_groups
 from sheratan.engine.dispatch_ageing import are_ageing
 from sheratan.engine.dispatch_partitions import are_among, choose
 from sheratan.engine.flow_state import FlowKey
+from sheratan.engine.funds import add_funds
 from sheratan.engine.lease_input import (
     Usable,
     add_limits,
@@ -94,10 +96,11 @@ def _choose_alone(batch: Batch, usable: Usable, given: dict[str, Any], places: i
     heads, rows = heads_of(batch, usable, places)
     given["heads"] = heads
     keys = add_limits(batch, usable, given)
+    add_funds(batch, usable, given)
     if len(usable) > 1:
         add_shares(batch, usable, given)
         add_unread(batch, usable, given, places)
-    if keys or len(usable) > 1:
+    if "limits" in given or len(usable) > 1:
         picked = pick(given)
         _wake_for(batch, picked)
         given["heads"] = needed(heads, picked.chosen)
@@ -141,6 +144,8 @@ def _give(batch: Batch, session: Session, rows: dict[int, Ready], given: dict[st
     session.entry = fence
     session.waiting = None
     assignments = [_lease(batch, session, row, jobs[row.number], fence) for row in chosen]
+    if batch.state.billing.prices:
+        assignments = start_charges(batch, assignments)
     if "groups" in data:
         assignments = in_groups(assignments, data["groups"])
     batch.answers.append((pending, assignments, None))

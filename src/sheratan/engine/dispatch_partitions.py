@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from sheratan.engine.batch import Batch
 from sheratan.engine.dispatch_ageing import add_aged, add_aged_of_lanes, add_ageing, are_known, note_starts
 from sheratan.engine.flow_state import FlowKey
+from sheratan.engine.funds import add_funds
 from sheratan.engine.lease_input import (
     Usable,
     add_costs,
@@ -69,6 +70,7 @@ def choose(batch: Batch, usable: Usable, given: dict[str, Any], places: int) -> 
     for lane in lanes:
         rows.update(_add_members(batch, lane, given, places))
     partition_keys = _add_partition_limits(batch, lanes, given)
+    add_funds(batch, usable, given)
     picked = pick_partitions(given)
     _wake_for(batch, lanes, picked)
     _take_turns(batch, lanes, dict(usable), picked)

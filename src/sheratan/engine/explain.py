@@ -15,7 +15,7 @@ from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import DEFAULT_TENANT
 from sheratan.engine.blockers import Blockers
 from sheratan.engine.entries import LINES_MAX, archived, archived_line, read_entry, segment_of, story_line
-from sheratan.engine.explain_ledger import account_story, transfer_story
+from sheratan.engine.explain_ledger import account_story, line_about, transfer_story
 from sheratan.engine.ids import find_remains
 from sheratan.engine.quorum import find_approval
 from sheratan.engine.run_ids import find_run_remains
@@ -25,6 +25,7 @@ from sheratan.engine.system_views import newest_of_system
 from sheratan.engine.views import find_bulk, find_view, job_record, newest_entry
 from sheratan.kernel.chain import decode_entry
 from sheratan.kernel.fold_archive import newest_of_journal
+from sheratan.kernel.ledger_facts import transfer_text
 from sheratan.kernel.story import tell
 from sheratan.kernel.words import count, seconds
 from sheratan.store.port import Reader
@@ -123,6 +124,9 @@ def _job_story(reader: Reader, subject: str, offered: frozenset[str] | None) -> 
 def _job_lines(reader: Reader, newest: int, number: int) -> list[StoryLine]:
     lines = _walk(reader, newest, number)
     lines += _lines_of(reader, reader.mentions(number))
+    for charge in reader.charges_of(number):
+        entries = [charge.entry] if charge.settled is None else [charge.entry, charge.settled]
+        lines += [line_about(reader, seq, transfer_text(charge.transfer)) for seq in entries]
     return _in_order(lines)
 
 
@@ -140,6 +144,15 @@ def _newest_of_retention(reader: Reader, subject: str) -> tuple[int, str]:
     raise NotFound(f"nothing was ever set for {subject}", field="id")
 
 
+def _newest_of_price(reader: Reader, subject: str) -> tuple[int, str]:
+    kind = subject.partition(":")[2]
+    for row in reader.prices():
+        if (row.tenant, row.kind) == (DEFAULT_TENANT, kind):
+            cost = "nothing" if row.amount is None else f"{row.amount} minor units of {row.unit}"
+            return row.entry, f"the price of {kind}, {cost}"
+    raise NotFound(f"{kind} never had a price", field="id")
+
+
 def _newest_entry(reader: Reader, subject: str) -> tuple[int | None, str]:
     shard = reader.shard()
     if subject == "engine" and shard.engine_entry is not None:
@@ -149,8 +162,8 @@ def _newest_entry(reader: Reader, subject: str) -> tuple[int | None, str]:
         return newest(reader, subject)
     raise NotFound(
         f"nothing is recorded about {subject!r}; ids are job_…, workflow_…, queue:NAME, kind:NAME, tenant:NAME,"
-        " schedule:NAME, worker:NAME/N, bulk:N, approval:N, transfer_…, account:NAME/UNIT, retention,"
-        " retention:KIND, retention:workflow:NAME, journal, system and engine",
+        " schedule:NAME, worker:NAME/N, bulk:N, approval:N, transfer_…, account:NAME/UNIT, price:KIND,"
+        " retention, retention:KIND, retention:workflow:NAME, journal, system and engine",
         field="id",
     )
 
@@ -269,6 +282,7 @@ _NEWEST: Final[dict[str, Callable[[Reader, str], tuple[int | None, str]]]] = {
     "approval": _newest_of_approval,
     "retention": _newest_of_retention,
     "journal": _newest_of_journal,
+    "price": _newest_of_price,
     "system": newest_of_system,
 }
 """By what a subject's id begins with: the newest entry about it, and how it stands."""

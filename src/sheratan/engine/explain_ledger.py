@@ -14,7 +14,7 @@ from sheratan.kernel.story import tell
 from sheratan.kernel.story_ledger import transfers_about
 from sheratan.store.port import Reader
 
-__all__ = ["account_story", "transfer_story"]
+__all__ = ["account_story", "line_about", "transfer_story"]
 
 
 def transfer_story(reader: Reader, subject: str) -> Story:
@@ -26,7 +26,7 @@ def transfer_story(reader: Reader, subject: str) -> Story:
     record = transfer_record(reader, DEFAULT_TENANT, request)
     entries = [record.entry] if record.resolved_by is None else [record.entry, record.resolved_by]
     # A transfer may be resolved by the very request that has reserved it.
-    lines = [_line_at(reader, seq, subject) for seq in dict.fromkeys(entries)]
+    lines = [line_about(reader, seq, subject) for seq in dict.fromkeys(entries)]
     return Story(subject=subject, state=record.state, lines=lines)
 
 
@@ -54,7 +54,8 @@ def _previous(entry: Entry, name: str, unit: str) -> int | None:
     return next((seq for told, told_unit, seq in accounts if (told, told_unit) == (name, unit)), None)
 
 
-def _line_at(reader: Reader, seq: int, subject: str) -> StoryLine:
+def line_about(reader: Reader, seq: int, subject: str) -> StoryLine:
+    """What an entry says of an account or a transfer."""
     try:
         return _line(read_entry(reader, seq), subject)
     except Archived:

@@ -237,6 +237,11 @@ def _compare_ledger(reader: Reader, expected: FactCount, since: Looked, problems
         if count != expected.resolved:
             text = f"there are {count} rows; the journal tells of {expected.resolved}"
             problems.add("J5", text, row="ledger_resolved")
+        count = reader.charge_count()
+        if count != expected.charges:
+            problems.add(
+                "J5", f"there are {count} rows; the journal tells of {expected.charges}", row="charge"
+            )
         for check, about, text in reader.ledger_findings():
             problems.add("L11", f"{about}: {text}", row=f"ledger {check}")
 

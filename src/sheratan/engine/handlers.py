@@ -9,6 +9,7 @@ from sheratan.contracts.errors import SheratanError
 from sheratan.contracts.principal import Principal
 from sheratan.engine import (
     approvals,
+    billing,
     bulk,
     children,
     code,
@@ -57,6 +58,7 @@ from sheratan.engine.commands import (
     Pause,
     PauseSchedule,
     Pending,
+    PriceKind,
     Propose,
     RecordSteps,
     RegisterWorker,
@@ -132,6 +134,7 @@ _HANDLERS: Final[dict[type[Command], _Handler]] = {
     KeepJobs: retention.keep_jobs,
     KeepRuns: retention.keep_runs,
     KeepEntries: keep_entries,
+    PriceKind: billing.price_kind,
     ArchiveSegment: archive_segment,
     OpenAccount: ledger.open_account,
     ApplyTransfers: ledger.apply_transfers,

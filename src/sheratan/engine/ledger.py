@@ -16,6 +16,7 @@ from sheratan.engine.batch import Batch
 from sheratan.engine.ledger_commands import ApplyTransfers, OpenAccount
 from sheratan.engine.words import check_reason
 from sheratan.kernel.accounts import Account, account_subject
+from sheratan.kernel.billing import OPERATOR, payer_of
 from sheratan.kernel.ledger import TRANSFER, settle_transfers
 from sheratan.kernel.ledger_facts import AccountKey, transfer_bytes, transfer_text
 from sheratan.kernel.rules import decision
@@ -29,7 +30,7 @@ from sheratan.store.ledger_rows import (
     TransferView,
 )
 
-__all__ = ["apply_transfers", "expire", "open_account"]
+__all__ = ["apply_transfers", "expire", "open_account", "transfer"]
 
 _EXPIRED_AT_ONCE: Final = 128
 _RESOLVES: Final = {"post": "posted", "void": "voided"}
@@ -68,27 +69,48 @@ def _open(batch: Batch, key: AccountKey, scale: int, reason: str, by: Principal)
 
 
 def apply_transfers(batch: Batch, command: ApplyTransfers, by: Principal) -> list[TransferResult]:
-    """Apply transfers, or refuse them, and say so; what was applied before is only answered."""
+    """Apply what somebody asks for, or refuse it, and say so."""
     check_reason(command.reason)
-    request = _Request(batch, command.transfers, by.tenant)
+    for place, one in enumerate(command.transfers):
+        if one.closes is not None and one.unit is not None:
+            name = one.debit if one.closes == "debit" else one.credit
+            _check_unused(batch, by.tenant, f"{name}/{one.unit}", f"transfers[{place}].closes")
+    return transfer(batch, command.transfers, {"reason": command.reason} if command.reason else {}, by)
+
+
+def _check_unused(batch: Batch, tenant: str, account: str, field: str) -> None:
+    """Conflict where attempts run that this account pays for, or that pay it: they could not be settled."""
+    for charge in batch.state.billing.open.values():
+        names = (f"{name}/{charge.unit}" for name in (payer_of(charge.tenant), OPERATOR))
+        if charge.tenant == tenant and account in names:
+            text = (
+                f"{account} has something reserved for job number {charge.number}, which runs; close it later"
+            )
+            raise Conflict(text, field=field)
+
+
+def transfer(
+    batch: Batch, transfers: tuple[Transfer, ...], said: dict[str, Any], by: Principal
+) -> list[TransferResult]:
+    """Apply transfers, or refuse them, by one entry that says `said` about them, too.
+
+    What was applied before is only answered.
+    """
+    request = _Request(batch, transfers, by.tenant)
     verdict, accounts = settle_transfers(request.given)
     results = [result for result, _ in verdict.chosen]
     entry = None
     if results.count("exists") < len(results):
         is_applied = "applied" in results
         touched = request.touched(verdict.chosen) if is_applied else []
-        data: dict[str, Any] = {"accounts": request.stories(touched)} if is_applied else {}
-        if command.reason:
-            data["reason"] = command.reason
+        data: dict[str, Any] = ({"accounts": request.stories(touched)} if is_applied else {}) | said
         record = decision(TRANSFER, request.given, verdict)
         entry_type = "ledger.transferred" if is_applied else "ledger.refused"
         entry = batch.unit.record(entry_type, "ledger", data, by, decision=record)
         request.write(verdict.chosen, accounts, touched, entry)
     return [
-        _answer(
-            transfer.id, result, detail, request.told_before(transfer.id) if result == "exists" else entry
-        )
-        for transfer, (result, detail) in zip(command.transfers, verdict.chosen, strict=True)
+        _answer(one.id, result, detail, request.told_before(one.id) if result == "exists" else entry)
+        for one, (result, detail) in zip(transfers, verdict.chosen, strict=True)
     ]
 
 

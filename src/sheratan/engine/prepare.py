@@ -280,6 +280,7 @@ def _prepare_report(report: Report, limits: Limits) -> Ending:
             error=error,
             waits=report.waits,
             difference=report.difference,
+            charge=report.charge,
         )
     try:
         output = canonical(report.output, field="output")
@@ -288,8 +289,8 @@ def _prepare_report(report: Report, limits: Limits) -> Ending:
             raise TooLarge(f"{len(output)} bytes of canonical JSON; {most}", field="output")
     except InvalidInput as refusal:
         error = JobError(error_class="bug", type=type(refusal).__name__, message=str(refusal))
-        return Ending(number=number, fence=fence, outcome="failed", error=error)
-    return Ending(number=number, fence=fence, outcome="succeeded", output=output)
+        return Ending(number=number, fence=fence, outcome="failed", error=error, charge=report.charge)
+    return Ending(number=number, fence=fence, outcome="succeeded", output=output, charge=report.charge)
 
 
 def _check_waits(waits: tuple[Wait, ...], limits: Limits) -> None:

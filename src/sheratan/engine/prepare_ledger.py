@@ -9,6 +9,8 @@ from sheratan.contracts.ledger import Transfer
 from sheratan.contracts.ledger_requests import ApplyTransfers
 from sheratan.contracts.limits import Limits
 from sheratan.engine import ledger_commands as commands
+from sheratan.kernel.billing import is_of_attempt
+from sheratan.kernel.ledger_facts import transfer_bytes
 
 __all__ = ["prepare_transfers"]
 
@@ -32,6 +34,13 @@ def prepare_transfers(request: ApplyTransfers, limits: Limits) -> commands.Apply
 
 def _fault(transfer: Transfer, limits: Limits) -> tuple[str, str]:
     """The field that is wrong, and in which way; empty when none is."""
+    for name in ("id", "pending"):
+        text = getattr(transfer, name)
+        if text is not None and is_of_attempt(transfer_bytes(text)):
+            return (
+                name,
+                "transfers whose ids begin so are those of attempts at jobs, which make and resolve them",
+            )
     if transfer.phase in ("post", "void"):
         return _resolution_fault(transfer)
     if transfer.pending is not None:

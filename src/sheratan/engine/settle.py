@@ -48,23 +48,34 @@ def _settle_report(batch: Batch, report: Ending, by: Principal) -> bool:
     if held is None or verdict.chosen == "fenced_off":
         keep_evidence(batch, report, by)
         return False
+    if report.charge is not None:
+        batch.reported[report.number] = report.charge
     record = decision(SETTLE, given, verdict)
     if verdict.chosen == "succeeded":
         _succeed(batch, held, report.output, record, by)
-    elif verdict.chosen == "cancelled":
+    else:
+        _stop(batch, held, report, (verdict.chosen, record), by)
+    return True
+
+
+def _stop(
+    batch: Batch, held: Held, report: Ending, decided: tuple[str, dict[str, Any]], by: Principal
+) -> None:
+    """An attempt has not succeeded: what becomes of its job."""
+    chosen, record = decided
+    if chosen == "cancelled":
         end(batch, held, "cancelled", Said({"attempt": held.lease.attempt}, record, by))
-    elif verdict.chosen == "released":
+    elif chosen == "released":
         _hand_back(batch, held, record, by)
-    elif verdict.chosen == "waiting":
+    elif chosen == "waiting":
         park(batch, held, report.waits, record, by)
-    elif verdict.chosen == "code_changed":
+    elif chosen == "code_changed":
         block(batch, held, report, record, by)
     else:
         error = report.error or JobError(
             error_class="bug", type="UnknownError", message="the worker gave no error"
         )
         decide_again(batch, held, error, by)
-    return True
 
 
 def _given(report: Ending | NewStep, lease: Lease | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from sheratan.engine.compare_archive import compare_segments
-from sheratan.engine.compare_ledger import compare_ledger
+from sheratan.engine.compare_ledger import compare_billing, compare_ledger
 from sheratan.engine.compare_runs import compare_open_runs
 from sheratan.engine.problems import Problems, kept_digest
 from sheratan.kernel.approval import ApprovalFact
@@ -76,6 +76,7 @@ def compare_standing(reader: Reader, fold: Fold, problems: Problems) -> None:
         compare_segments(reader, fold, problems)
     with problems.reading("ledger"):
         compare_ledger(reader, fold, _overdue_us(reader.shard(), fold), problems)
+        compare_billing(reader, fold, problems)
     with problems.reading("run_open"):
         compare_open_runs(reader, fold, problems)
     with problems.reading("alarm"):

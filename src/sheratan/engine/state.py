@@ -9,6 +9,7 @@ import msgspec
 from sheratan.contracts.ids import JOB_NUMBER_MAX
 from sheratan.contracts.limits import LANES_MAX, Limits
 from sheratan.contracts.principal import Principal
+from sheratan.engine.billing_state import BillingState
 from sheratan.engine.commands import Pending, StartBulk
 from sheratan.engine.entries import read_entry
 from sheratan.engine.flow_state import FlowState
@@ -157,8 +158,7 @@ class State:
         self.dry: set[int] = set()
         """Lanes and partitions with ready jobs of which few are in memory, or maybe few."""
         self._open_windows(dict(store.ready_counts()))
-        self.sessions: dict[int, Session] = {}
-        self.held: dict[int, Held] = {}
+        self.sessions, self.held = dict[int, Session](), dict[int, Held]()
         self.fan_out: dict[int, int] = {}
         """How many jobs each running job has submitted in this attempt."""
         self.next_deadline_us: int | None = None
@@ -185,7 +185,8 @@ class State:
         self.trees = store.tree_count()
         """How many trees of jobs that have proposed others have open jobs."""
         self.retention, self.journal_kept = RetentionState(store.retentions()), store.journal_kept()
-        self.ledger = LedgerState(store)
+        self.ledger = ledger = LedgerState(store)
+        self.billing = BillingState(store, ledger)
         self.blocked, self.schedule_count = store.blocked_count(), store.schedule_count()
         self.next_due_us, self.next_firing_us = store.next_due_us(), store.next_firing_us()
         """When the next timer rings, and when the next schedule is to be looked at."""

@@ -20,6 +20,7 @@ from sheratan.engine.commands import (
     OpenAccount,
     Pause,
     PauseSchedule,
+    PriceKind,
     Resume,
     ResumeSchedule,
     Unblock,
@@ -52,6 +53,20 @@ def _open_account(request: api.OpenAccount) -> OpenAccount:
     return OpenAccount(account=request.account, unit=request.unit, scale=request.scale, reason=request.reason)
 
 
+def _price(request: api.SetPrice) -> PriceKind:
+    return PriceKind(
+        kind=request.kind,
+        unit=request.unit,
+        amount=request.amount,
+        metered=request.metered,
+        reason=request.reason,
+    )
+
+
+def _price_no_more(request: api.RemovePrice) -> PriceKind:
+    return PriceKind(kind=request.kind, unit=None, amount=None, metered=False, reason=request.reason)
+
+
 ORDERS: Final[dict[type[api.Request], Callable[[Any], Command]]] = {
     api.CancelJob: lambda request: Cancel(id=request.id, reason=request.reason),
     api.UnblockJob: lambda request: Unblock(id=request.id, reason=request.reason),
@@ -73,6 +88,8 @@ ORDERS: Final[dict[type[api.Request], Callable[[Any], Command]]] = {
     api.BackfillSchedule: _backfill,
     api.SetRetention: _keep,
     api.OpenAccount: _open_account,
+    api.SetPrice: _price,
+    api.RemovePrice: _price_no_more,
     api.ChangeState: lambda request: ChangeState(
         to=request.to, reason=request.reason, expected=request.expected
     ),

@@ -11,14 +11,14 @@ from sheratan.kernel.canonical import canonical, digest
 from sheratan.kernel.facts import Violation
 from sheratan.kernel.fold_approvals import ApprovalFold
 from sheratan.kernel.fold_archive import ArchiveFold
+from sheratan.kernel.fold_billing import BillingFold
 from sheratan.kernel.fold_book import decision_of
 from sheratan.kernel.fold_dead import DeadFold
 from sheratan.kernel.fold_flow import FlowFold
 from sheratan.kernel.fold_gates import GateFold
 from sheratan.kernel.fold_jobs import JobFold
-from sheratan.kernel.fold_ledger import LedgerFold
 from sheratan.kernel.fold_retention import RetentionFold
-from sheratan.kernel.fold_smooth import BROKEN_DATA, SmoothFold
+from sheratan.kernel.fold_smooth import BROKEN_DATA
 from sheratan.kernel.fold_system import SystemFold
 from sheratan.kernel.stencil import Run
 from sheratan.kernel.system import SYSTEM_TRANSITIONS
@@ -40,7 +40,6 @@ class Fold(ArchiveFold):
         self.engine_entry: int | None = None
         self.epoch = 0
         self.last_type = ""
-        self.ledger = LedgerFold(self.say)
         self._workers: dict[str, int] = {}
 
     def apply(self, entry: Entry) -> None:
@@ -138,6 +137,8 @@ class Fold(ArchiveFold):
         self.leased(entry)
         if self.flows:
             self.check_flows(entry)
+        if self.prices:
+            self.attempts_start(entry)
 
     def _worker_ended(self, entry: Entry) -> None:
         self.check_previous(entry, self._workers.pop(entry.subject, None))
@@ -188,15 +189,15 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
     "job.proposed": JobFold.proposed,
     "job.due": GateFold.due,
     "job.unblocked": JobFold.changed,
-    "job.succeeded": SmoothFold.succeeded,
-    "job.failed": DeadFold.changed,
+    "job.succeeded": BillingFold.succeeded,
+    "job.failed": BillingFold.changed,
     "job.timed_out": JobFold.changed,
-    "job.retried": JobFold.changed,
-    "job.requeued": JobFold.changed,
+    "job.retried": BillingFold.changed,
+    "job.requeued": BillingFold.changed,
     "job.cancel_requested": DeadFold.changed,
     "job.cancelled": GateFold.cancelled,
-    "job.waiting": JobFold.changed,
-    "job.blocked": JobFold.changed,
+    "job.waiting": BillingFold.changed,
+    "job.blocked": BillingFold.changed,
     "job.woken": JobFold.changed,
     "job.fenced_off": Fold._fenced_off,
     "job.replayed": DeadFold.replayed,
@@ -233,8 +234,9 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
     "retention.runs_pruned": RetentionFold.retention_runs_pruned,
     "journal.kept": ArchiveFold.entries_kept,
     "journal.archived": ArchiveFold.archived,
+    "price.set": BillingFold.price_set,
     "ledger.account_opened": lambda fold, entry: fold.ledger.account_opened(entry),
-    "ledger.transferred": lambda fold, entry: fold.ledger.transfers_applied(entry, fold.new),
+    "ledger.transferred": BillingFold.transferred,
     "ledger.refused": lambda fold, entry: fold.ledger.transfers_refused(entry),
     "ledger.expired": lambda fold, entry: fold.ledger.transfers_expired(entry, fold.new),
 }

@@ -7,8 +7,8 @@ from typing import Any
 from sheratan.contracts.journal import Entry
 from sheratan.kernel.collecting import still_collecting
 from sheratan.kernel.facts import FlowFact, OpenJob, Violation
+from sheratan.kernel.fold_billing import BillingFold
 from sheratan.kernel.fold_book import decision_of
-from sheratan.kernel.fold_dead import DeadFold
 from sheratan.kernel.rate import UNPACED, Pace, Rate, advance, earliest_us, refit
 
 __all__ = ["FlowFold", "limit_columns", "partition_columns"]
@@ -31,7 +31,7 @@ def partition_columns(told: dict[str, Any]) -> tuple[int, int, int, int]:
     return limit_columns(told.get("per_partition", {}))[:4]
 
 
-class FlowFold(DeadFold):
+class FlowFold(BillingFold):
     """What each entry about a queue, kind or tenant does, and whether leases keep to what is set."""
 
     def __init__(self, violations: list[Violation]) -> None:
@@ -156,7 +156,10 @@ class FlowFold(DeadFold):
 
     def _check_told(self, entry: Entry, limit: list[Any]) -> None:
         """What a decision was told of a limit is what is set."""
-        subject, _, most, _, rate, *partition = limit
+        subject, _, most, running, rate, *partition = limit
+        if running is None:
+            # It is what an account pays for, which is looked at where the attempts start.
+            return
         said = (most, *(rate[:3] if rate else (0, 0, 0)))
         facts = [self.flows.get((tenant, subject), _NOTHING) for tenant in self._tenants]
         if said not in [fact.per_partition if partition else fact.limits[:4] for fact in facts]:

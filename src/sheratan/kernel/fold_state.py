@@ -25,6 +25,7 @@ from sheratan.kernel.facts import (
 )
 from sheratan.kernel.fold import Fold
 from sheratan.kernel.fold_archive import KEPT_FOR_EVER, KeptFact, SegmentFact
+from sheratan.kernel.fold_billing import ChargeFact, Owed, PriceFact
 from sheratan.kernel.fold_proposals import Coming, MemberBook, TreeBook
 from sheratan.kernel.ledger_book import FrozenBook
 from sheratan.kernel.new_facts import FactCount, RetentionFact
@@ -94,6 +95,9 @@ class _State(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defa
     segments: list[SegmentFact]
     journal_kept: KeptFact = KEPT_FOR_EVER
     ledger: FrozenBook
+    prices: _Table[tuple[str, str], PriceFact] = []
+    charges: _Table[int, ChargeFact] = []
+    owed: _Table[str, Owed] = []
     counts: _Table[str, int]
     policy: int | None
     engine_entry: int | None

@@ -60,6 +60,15 @@ class LedgerBook:
         """The id of every transfer of a tenant."""
         return self._ids.setdefault(tenant, set())
 
+    def room(self, tenant: str, debit: str, credit: str, unit: str) -> int:
+        """How much can be reserved from one account for another one."""
+        giver, taker = self.accounts.get((tenant, debit, unit)), self.accounts.get((tenant, credit, unit))
+        if giver is None or taker is None or giver.closed_by is not None or taker.closed_by is not None:
+            return 0
+        debits = giver.debits_pending + giver.debits_posted
+        credits = taker.credits_pending + taker.credits_posted
+        return max(0, min(giver.credits_posted - debits, AMOUNT_MAX - debits, AMOUNT_MAX - credits))
+
     def next_to_expire(self, tenant: str) -> bytes | None:
         """The pending transfer whose time is over first."""
         heap = self._expiring.get(tenant, [])

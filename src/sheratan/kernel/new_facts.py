@@ -10,7 +10,7 @@ from sheratan.kernel.facts import Ended, FailedFact, FailureFact, StepFact
 from sheratan.kernel.ledger_facts import ResolvedFact, TransferFact
 from sheratan.kernel.run_facts import NodeFact, NodeJobFact, RunEnded
 
-__all__ = ["FactCount", "NewFacts", "PlainJobs", "PrunedFact", "RetentionFact", "no_facts"]
+__all__ = ["ChargeMade", "FactCount", "NewFacts", "PlainJobs", "PrunedFact", "RetentionFact", "no_facts"]
 
 
 class PlainJobs(NamedTuple):
@@ -75,6 +75,15 @@ class PrunedFact(NamedTuple):
     numbers: list[int]
 
 
+class ChargeMade(NamedTuple):
+    """An attempt that costs something, as its row must say it: what was reserved for it is a transfer's."""
+
+    number: int
+    fence: int
+    transfer: int
+    metered: int
+
+
 class NewFacts(NamedTuple):
     """What entries have said since it was last asked, and what no later entry can change."""
 
@@ -92,6 +101,7 @@ class NewFacts(NamedTuple):
     pruned_runs: list[PrunedFact]
     transfers: list[TransferFact]
     resolved: list[ResolvedFact]
+    charges: list[ChargeMade]
 
 
 class FactCount(NamedTuple):
@@ -108,6 +118,7 @@ class FactCount(NamedTuple):
     node_jobs: int = 0
     transfers: int = 0
     resolved: int = 0
+    charges: int = 0
 
     def plus(self, facts: NewFacts) -> FactCount:
         """As many, and those that these facts tell of."""
@@ -123,6 +134,7 @@ class FactCount(NamedTuple):
             self.node_jobs + len(facts.node_jobs),
             self.transfers + len(facts.transfers),
             self.resolved + len(facts.resolved),
+            self.charges + len(facts.charges),
         )
 
 

@@ -36,6 +36,7 @@ _PASSED_OVER: Final = {
     "tenant_paused": "tenant is paused",
     "not_offered": "the worker does not offer this kind",
     "collecting": "its jobs are being collected",
+    "no_funds": "its tenant cannot pay for an attempt",
 }
 """Why a lane in some state is passed over."""
 
@@ -80,9 +81,10 @@ def share_jobs(given: dict[str, Any]) -> Verdict:
     Input: worker, slots (free in the worker), room (free in the engine), lanes (each [queue, kind, depth, state])
     and heads (each [lane index, priority, number] and the cost unless it is 1; of every lane the first jobs in order,
     so that a job that is not listed comes after all listed ones of its lane). A lane's state is `open`, `paused`,
-    `kind_paused`, `tenant_paused` or `not_offered`. Where they are not nothing: limits (each [subject, lane indexes,
-    jobs that may run or 0, jobs that run, rate or null]; a rate is [count, period_us, burst, pace_us, pace_part], see
-    `kernel/rate.py`), at_us (now), shares (each [lane index, weight, tag], see `kernel/sharing.py`) and unread (lanes
+    `kind_paused`, `tenant_paused`, `no_funds` or `not_offered`. Where they are not nothing: limits (each [subject, lane
+    indexes, jobs that may run or 0, jobs that run, rate or null]; a rate is [count, period_us, burst, pace_us,
+    pace_part], see `kernel/rate.py`; of an account it is [subject, lane indexes, attempts that it can pay for, null,
+    null]), at_us (now), shares (each [lane index, weight, tag], see `kernel/sharing.py`) and unread (lanes
     of which more is about to be read). A job that a limit stops holds up its lane, and no other.
     """
     picked = pick(given)

@@ -49,7 +49,9 @@ class Limit:
         subject, _, most, running, rate, *partition = told
         self.subject: str = subject + "".join(f", partition {name}," for name in partition)
         self.most: int = most
-        self.running: int = running
+        self.running: int = running or 0
+        self.is_paid = running is None
+        """Whether an account bounds how many more may start, not a limit how many run."""
         self.rate = Rate(*rate[:3]) if rate else None
         self.pace = Pace(*rate[3:]) if rate else Pace()
         self.at_us = at_us
@@ -57,6 +59,8 @@ class Limit:
 
     def stop(self, cost: int) -> Stop | None:
         """Why a job of this cost may not start now, or None."""
+        if self.is_paid and self.running >= self.most:
+            return Stop(f"{self.subject} pays for {count(self.most, 'attempt')} now")
         if self.most and self.running >= self.most:
             return Stop(f"{self.subject} runs {self.running} of {count(self.most, 'job')}")
         if self.rate is None:

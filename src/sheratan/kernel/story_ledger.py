@@ -25,6 +25,10 @@ def _opened(entry: Entry) -> str:
 
 def _asked(entry: Entry) -> str:
     asked = "transfers"
+    if "attempts" in entry.data:
+        return (
+            f"{count(len(entry.data['attempts']), 'attempt')} at jobs had what they cost reserved or settled."
+        )
     if entry.decision is not None:
         asked = count(len(entry.decision["input"]["transfers"]), "transfer")
     return f"{who(entry)} asked for {asked}{_reason(entry)}."
@@ -87,10 +91,20 @@ def _sentence(
     return f"{key} moves {moved}{of}."
 
 
+def _priced(entry: Entry) -> str:
+    data, kind = entry.data, entry.subject.partition(":")[2]
+    if data["amount"] is None:
+        return f"{who(entry)} had attempts at jobs of {kind} cost nothing{_reason(entry)}."
+    most = "what their handler says, at most " if data["metered"] else ""
+    text = f"{most}{data['amount']} minor units of {data['unit']}"
+    return f"{who(entry)} had attempts at jobs of {kind} cost {text}{_reason(entry)}."
+
+
 LEDGER_TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     "ledger.account_opened": _opened,
     "ledger.transferred": _asked,
     "ledger.refused": _asked,
     "ledger.expired": _expired,
+    "price.set": _priced,
 }
 """The sentence of each type of entry about the ledger."""

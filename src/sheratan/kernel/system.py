@@ -150,6 +150,7 @@ _DONE: Final[dict[Action, tuple[str, ...]]] = {
         "ledger.account_opened",
         "ledger.transferred",
         "journal.kept",
+        "price.set",
         "journal.archived",
     ),
     "upkeep": ("retention.pruned", "retention.runs_pruned"),

@@ -22,6 +22,7 @@ from sheratan.contracts.worker import StepRecord
 from sheratan.contracts.workflows import Workflow
 from sheratan.sdk.approval_calls import ApprovalCalls
 from sheratan.sdk.archive_calls import ArchiveCalls
+from sheratan.sdk.billing_calls import BillingCalls
 from sheratan.sdk.flow_calls import FlowCalls
 from sheratan.sdk.kind import Kind
 from sheratan.sdk.ledger_calls import LedgerCalls
@@ -68,7 +69,16 @@ class JobHandle:
         return await self._client.cancel(self.id, reason)
 
 
-class Client(ApprovalCalls, ArchiveCalls, FlowCalls, LedgerCalls, RetentionCalls, ScheduleCalls, StateCalls):
+class Client(
+    ApprovalCalls,
+    ArchiveCalls,
+    BillingCalls,
+    FlowCalls,
+    LedgerCalls,
+    RetentionCalls,
+    ScheduleCalls,
+    StateCalls,
+):
     """An engine's client. Use it as an async context manager, or call `close`."""
 
     def __init__(self, transport: api.Transport) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from sheratan.contracts import api
 from sheratan.contracts.budgets import DEFAULT_BUDGET, ProposalBudget
-from sheratan.contracts.errors import Unavailable
+from sheratan.contracts.errors import TooLarge, Unavailable
 from sheratan.contracts.gates import Gate, SubmitGated
 from sheratan.contracts.jobs import Submission
 from sheratan.contracts.proposals import Proposal, Rejection
@@ -40,7 +40,7 @@ class Ended(NamedTuple):
 class Context:
     """One attempt at a job. Durations in seconds, instants in microseconds since the epoch."""
 
-    __slots__ = ("_assignment", "_budget", "_call", "_cancelled", "_steps")
+    __slots__ = ("_assignment", "_budget", "_call", "_cancelled", "_steps", "charged")
 
     def __init__(
         self,
@@ -55,6 +55,8 @@ class Context:
         self._cancelled = cancelled
         self._steps = steps
         self._budget = budget
+        self.charged: int | None = None
+        """What this attempt has said that it has cost; None when it has said nothing."""
 
     @property
     def job_id(self) -> str:
@@ -95,6 +97,30 @@ class Context:
     def cancelled(self) -> bool:
         """Whether this attempt is to stop. A handler in a thread looks now and then; an async one is cancelled."""
         return self._cancelled()
+
+    @property
+    def charge_max(self) -> int | None:
+        """The most that this attempt may cost, in minor units: so much is reserved. None where it costs nothing."""
+        return self._assignment.charge_max
+
+    def charge(self, amount: int) -> None:
+        """This attempt has cost so many minor units more. It counts where the price of its kind is metered.
+
+        In a handler with steps call it within the step that costs something: what stands between steps is done again
+        by each attempt, and a step only once. ValueError for an amount that is none, TooLarge for what is above
+        `charge_max` with all before it; so ask first, when it is not known beforehand what something costs.
+        """
+        if not isinstance(amount, int) or isinstance(amount, bool) or amount < 0:
+            raise ValueError(f"{amount!r} is no amount of minor units: an integer from 0 on")
+        if self._call is _no_engine:
+            raise Unavailable(
+                "a handler in a process of its own cannot say what it costs; use an async handler"
+            )
+        # What is spent is spent, whether it was foreseen or not.
+        self.charged = charged = (self.charged or 0) + amount
+        most = self.charge_max
+        if most is not None and charged > most:
+            raise TooLarge(f"{charged} minor units; {most} are reserved for this attempt", field="amount")
 
     def __reduce__(self) -> tuple[Any, ...]:
         """What goes to a process of its own: what the handler may know, without the way to the engine."""

@@ -10,6 +10,8 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any, Final
 
+import msgspec
+
 from sheratan.contracts import api
 from sheratan.contracts.errors import (
     CorruptData,
@@ -43,7 +45,7 @@ _GIVE_UP_SECONDS: Final = 3.0
 class _Attempt:
     """An attempt that runs here."""
 
-    __slots__ = ("assignment", "cancelled", "group", "report", "steps", "task")
+    __slots__ = ("assignment", "cancelled", "context", "group", "report", "steps", "task")
 
     def __init__(self, assignment: Assignment) -> None:
         self.assignment = assignment
@@ -54,6 +56,7 @@ class _Attempt:
         """Whether the engine still wants to hear how it ends."""
         self.task: asyncio.Task[None] | None = None
         self.steps: Steps | None = None
+        self.context: Context | None = None
 
 
 class Crew:
@@ -217,6 +220,8 @@ class Crew:
 
     def _end(self, attempt: _Attempt, report: Report) -> None:
         del self._attempts[report.number, report.fence]
+        if attempt.context is not None and attempt.context.charged is not None:
+            report = msgspec.structs.replace(report, charge=attempt.context.charged)
         if attempt.report:
             self._add_report(report)
         else:
@@ -277,7 +282,8 @@ class Crew:
         if kind.takes_context:
             call = self._transport.call
             budget = kind.description.proposals
-            arguments.append(Context(attempt.assignment, call, lambda: attempt.cancelled, steps, budget))
+            attempt.context = Context(attempt.assignment, call, lambda: attempt.cancelled, steps, budget)
+            arguments.append(attempt.context)
         if kind.takes_input:
             arguments.append(read_input(kind, attempt.assignment))
         return arguments

@@ -13,7 +13,7 @@ from sheratan.engine.blockers import limits_of
 from sheratan.engine.explain import story
 from sheratan.kernel.ledger_facts import transfer_text
 from sheratan.simulation.model import Model
-from sheratan.simulation.model_flow import bounds
+from sheratan.simulation.model_lanes import bounds
 from sheratan.simulation.model_state import TERMINAL
 from sheratan.store.ledger_rows import TransferView
 from sheratan.store.port import Reader
@@ -38,6 +38,7 @@ def faults_beside(reader: Reader, model: Model) -> Iterator[str]:
     yield from _gates(reader, model)
     yield from _trees(reader, model)
     yield from _ledger(reader, model)
+    yield from _charges(reader, model)
 
 
 def _gates(reader: Reader, model: Model) -> Iterator[str]:
@@ -90,6 +91,14 @@ def _ledger(reader: Reader, model: Model) -> Iterator[str]:
         yield f"the transfers are {stored}; the model says {meant}"
     if wrong := reader.ledger_findings():
         yield f"the ledger does not add up: {wrong}"
+
+
+def _charges(reader: Reader, model: Model) -> Iterator[str]:
+    """What attempts cost, and what they did cost."""
+    numbers = sorted({number for number, _ in model.charged})
+    charges = {(number, one.fence): one.amount for number in numbers for one in reader.charges_of(number)}
+    if charges != model.charged:
+        yield f"the charges are {charges}; the model says {model.charged}"
 
 
 def _end(view: TransferView) -> tuple[str, int | None]:

@@ -26,6 +26,7 @@ from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.network import Connection, Network
 from sheratan.simulation.options import Options
 from sheratan.simulation.people import decide
+from sheratan.simulation.pricing import PriceClient
 from sheratan.simulation.run_clients import RunClient
 from sheratan.simulation.scheduling import ScheduleClient, draw_schedule
 from sheratan.simulation.state_clients import StateClient
@@ -67,6 +68,7 @@ class Client:
         self._runs = RunClient(self._ask, choices, network.coverage, QUEUES)
         self._schedules = ScheduleClient(self._ask, self._submit, self._acknowledge, choices, network.loop)
         self._ledger = LedgerClient(name, self._ask, choices)
+        self._prices = PriceClient(name, self._ask, choices, KINDS)
         self._states = StateClient(self._ask, choices)
         self._keys = 0
         self._menu = [name for name, weight in options.weights.items() for _ in range(weight)]
@@ -311,6 +313,9 @@ class Client:
 
     async def _book(self) -> None:
         await self._ledger.act()
+
+    async def _price(self) -> None:
+        await self._prices.act()
 
     async def _tend(self) -> None:
         await self._schedules.tend()

@@ -74,6 +74,7 @@ class Model(ModelLedger):
         self.fire(firings)
         self.follow()
         self._advance_runs()
+        self.settle_charges()
         self._dispatch(abandoned)
         self.prune()
 
@@ -100,6 +101,7 @@ class Model(ModelLedger):
             self._lose(self.jobs[number])
         self.follow()
         self._advance_runs()
+        self.settle_charges()
 
     def stop(self) -> None:
         """The engine stops."""
@@ -107,6 +109,7 @@ class Model(ModelLedger):
             self._lose_worker(worker)
         self.follow()
         self._advance_runs()
+        self.settle_charges()
         self.draining = False
 
     def watch_anew(self, commands: Sequence[Pending], heard_us: int, monotonic_us: int) -> None:
@@ -276,6 +279,7 @@ class Model(ModelLedger):
             self._move(job, "running")
             job.worker, job.fence, job.began_us, job.asked_us = worker.session, fence, self.monotonic_us, None
             worker.held.add(job.number)
+        self.charge_starts(chosen)
         self.answers[id(worker.waiting)] = [
             (
                 job.number,
@@ -286,6 +290,7 @@ class Model(ModelLedger):
                 job.wanted.input,
                 len(job.steps),
                 job.wanted.version,
+                self.charge_max(job),
             )
             for job in chosen
         ]

@@ -14,14 +14,17 @@ from sheratan.contracts.flow import NO_LIMITS, FlowLimits, PartitionLimits, Rate
 from sheratan.contracts.jobs import KindDescription
 from sheratan.contracts.limits import Limits
 from sheratan.engine.commands import LimitStarts, Pause, Pending, Resume
-from sheratan.simulation.model_code import ModelCode, offered_as
+from sheratan.simulation.model_billing import ModelBilling
+from sheratan.simulation.model_code import offered_as
 from sheratan.simulation.model_lanes import (
     TENANT,
     Lane,
     Parts,
+    bounds,
     by_lane,
     by_partition,
     lane_of,
+    spacing,
     subjects,
     subjects_and_partitions,
     take,
@@ -29,7 +32,7 @@ from sheratan.simulation.model_lanes import (
 from sheratan.simulation.model_state import ModelJob, ModelWorker
 from sheratan.simulation.model_waits import Refused
 
-__all__ = ["ModelFlow", "bounds"]
+__all__ = ["ModelFlow"]
 
 _TURN: Final = 1_000_000
 """What a start adds to how far a lane of weight 1 is ahead."""
@@ -41,7 +44,7 @@ _Used = tuple[Counter[Any], dict[Any, Fraction]]
 """How many run of what, and when all that was started of it would be paid off; partitions by subject and name."""
 
 
-class ModelFlow(ModelCode):
+class ModelFlow(ModelBilling):
     """Pauses, limits and turns."""
 
     limits: Limits
@@ -139,7 +142,7 @@ class ModelFlow(ModelCode):
         if old is not None and rate is not None:
             self.hit("flow.rate_changed")
             # Nobody waits longer than if the whole burst had just started.
-            self.paid_off[subject] = min(Fraction(ceil(old)), self.at_us + rate.burst * _spacing(rate))
+            self.paid_off[subject] = min(Fraction(ceil(old)), self.at_us + rate.burst * spacing(rate))
 
     def _know(self, subject: str) -> None:
         if subject not in self.set_for and len(self.set_for) >= self.limits.queues_max:
@@ -155,6 +158,7 @@ class ModelFlow(ModelCode):
         offered = [job for job in jobs if offered_as(job) in worker.offers]
         found = [job for job in offered if self.paused.isdisjoint(subjects(lane_of(job)))]
         self._note_passed_over(worker, jobs, offered)
+        found = self.paid_for(found)
         found.sort(key=lambda job: (job.wanted.priority, job.number))
         return self._collected(worker, found, at_us) if worker.collects else found
 
@@ -205,6 +209,7 @@ class ModelFlow(ModelCode):
         lanes = {lane: by_partition(jobs) for lane, jobs in usable.items()}
         ahead, partition_ahead = dict(self._ahead), dict(self._partition_ahead)
         used = (self._running(), dict(self.paid_off))
+        left_to_pay = self.attempts_paid_for(lanes)
         gains = self._all_gains(lanes, used)
         chosen: list[ModelJob] = []
         while lanes and len(chosen) < most:
@@ -212,6 +217,9 @@ class ModelFlow(ModelCode):
             lane = min(lanes, key=lambda one: self._rank(one, heads[one], ahead, gains))
             job = heads[lane]
             if self._is_stopped(lanes, lane, job, used):
+                continue
+            if not self.pay_for(lane, left_to_pay):
+                del lanes[lane]
                 continue
             self._note_order(job, lanes[lane], heads.values(), gains)
             chosen.append(job)
@@ -368,7 +376,7 @@ class ModelFlow(ModelCode):
     def _pay_one(self, job: ModelJob, paid_off: dict[Any, Fraction], key: Any, rate: Rate | None) -> None:
         if rate is not None:
             since = max(paid_off.get(key, Fraction(0)), Fraction(self.at_us))
-            paid_off[key] = since + job.wanted.cost * _spacing(rate)
+            paid_off[key] = since + job.wanted.cost * spacing(rate)
 
 
 def _urgency(job: ModelJob, gains: Mapping[int, int]) -> int:
@@ -383,17 +391,7 @@ def _stop(
         return "full"
     rate = limits.rate
     if rate is not None:
-        slack = (rate.burst - min(job.wanted.cost, rate.burst)) * _spacing(rate)
+        slack = (rate.burst - min(job.wanted.cost, rate.burst)) * spacing(rate)
         if paid_off.get(key, Fraction(0)) - slack > at_us:
             return "paced"
     return None
-
-
-def bounds(limits: FlowLimits) -> PartitionLimits:
-    """What holds for each partition by itself."""
-    return limits.per_partition or PartitionLimits()
-
-
-def _spacing(rate: Rate) -> Fraction:
-    """Microseconds between two starts."""
-    return Fraction(round(rate.period_seconds * 1_000_000), rate.count)

@@ -253,6 +253,8 @@ class ModelJobs(ModelFlow):
             self.hit("settle.fenced_off")
             self.noted["job.fenced_off"] += 1
             return False
+        if report.charge is not None:
+            self.reported[job.number] = report.charge
         if report.outcome == "succeeded":
             if job.asked_us is not None:
                 self.hit("settle.success_beats_cancel")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any, Final
 
+from sheratan.contracts.flow import FlowLimits, PartitionLimits, Rate
 from sheratan.simulation.model_state import ModelJob
 
 __all__ = [
     "TENANT",
     "Lane",
     "Parts",
+    "bounds",
     "by_lane",
     "by_partition",
     "lane_of",
+    "spacing",
     "subjects",
     "subjects_and_partitions",
     "take",
@@ -67,3 +71,13 @@ def by_lane(jobs: list[ModelJob]) -> dict[Lane, list[ModelJob]]:
     for job in jobs:
         lanes.setdefault(lane_of(job), []).append(job)
     return lanes
+
+
+def bounds(limits: FlowLimits) -> PartitionLimits:
+    """What holds for each partition by itself."""
+    return limits.per_partition or PartitionLimits()
+
+
+def spacing(rate: Rate) -> Fraction:
+    """Microseconds between two starts."""
+    return Fraction(round(rate.period_seconds * 1_000_000), rate.count)

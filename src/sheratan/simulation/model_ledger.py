@@ -55,6 +55,8 @@ class ModelLedger(ModelArchive):
         return entry
 
     def _ApplyTransfers(self, pending: Pending, command: ApplyTransfers) -> Any:  # noqa: N802 - the command's name
+        for transfer in command.transfers:
+            self.check_closes(transfer)
         outcomes: list[Outcome] = []
         chain: list[Transfer] = []
         for transfer in command.transfers:

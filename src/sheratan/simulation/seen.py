@@ -45,6 +45,7 @@ def _listed(value: list[Any]) -> Any:
                 bytes(one.input),
                 one.steps,
                 one.version,
+                one.charge_max,
             )
             for one in value
         ]

@@ -234,7 +234,12 @@ class Worker:
                 error_class=error_class, type="Simulated", message="it failed", retry_after_seconds=asked
             )
         output = {"of": given.number, "attempt": given.attempt} if outcome == "succeeded" else None
-        return Report(number=given.number, fence=given.fence, outcome=outcome, output=output, error=error)
+        charge = None
+        if given.charge_max is not None:
+            charge = self._choices.pick("worker.charge", (None, 0, 3, given.charge_max, given.charge_max + 1))
+        return Report(
+            number=given.number, fence=given.fence, outcome=outcome, output=output, error=error, charge=charge
+        )
 
     async def _spawn_all(self, connection: Connection, given: Assignment, pause_us: int) -> None:
         for _ in range(self._choices.between("worker.spawn_calls", 1, 2)):

@@ -215,6 +215,7 @@ class _World:
         for subject in sorted(self.auditor.model.set_for):
             what, _, name = subject.partition(":")
             requests.append(_LIMITS[what](**{what: name}, limits=NO_LIMITS))
+        requests += [api.RemovePrice(kind=kind) for kind in self.auditor.model.prices]
         requests += [api.DeleteSchedule(name=name) for name in self.auditor.model.schedules]
         for request in requests:
             await self._insist(request)

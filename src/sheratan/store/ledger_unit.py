@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sheratan.store.billing_rows import ChargeRow, PriceRow
 from sheratan.store.ledger_rows import (
     AccountRow,
     BalanceRow,
@@ -25,11 +26,13 @@ class LedgerChanges:
         self.pending: dict[PendingRow, bool] = {}
         """Transfers that become pending (True), and that are so no more (False)."""
         self.resolved: dict[int, ResolvedRow] = {}
+        self.prices: dict[tuple[str, str], PriceRow] = {}
+        self.charges: list[ChargeRow] = []
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing changes."""
-        return not (self.accounts or self.balances)
+        return not (self.accounts or self.balances or self.prices)
 
     def resolve(self, row: TransferRow, resolved: ResolvedRow) -> None:
         """A pending transfer is resolved, once."""

@@ -11,6 +11,7 @@ from sheratan.contracts.ids import JOB_NUMBER_MAX
 from sheratan.kernel.chain import Head
 from sheratan.store.port_approvals import ApprovalReader
 from sheratan.store.port_archive import ArchiveReader
+from sheratan.store.port_billing import BillingReader
 from sheratan.store.port_gates import GateReader
 from sheratan.store.port_ledger import LedgerReader
 from sheratan.store.port_partitions import PartitionReader
@@ -100,6 +101,7 @@ class Reader(
     ProposalReader,
     ArchiveReader,
     LedgerReader,
+    BillingReader,
     SystemReader,
     Protocol,
 ):

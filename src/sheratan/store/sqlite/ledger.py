@@ -160,6 +160,8 @@ def write_ledger(connection: apsw.Connection, changes: LedgerChanges) -> None:
     if delete_rows(connection, "delete_ledger_pending", gone) != len(gone):
         raise CorruptData("a transfer was not pending, as the engine believed it to be")
     insert_rows(connection, "insert_ledger_resolved", list(changes.resolved.values()))
+    insert_rows(connection, "replace_price", list(changes.prices.values()))
+    insert_rows(connection, "insert_charge", changes.charges)
 
 
 def _account(row: tuple[Any, ...]) -> AccountView:

@@ -36,6 +36,7 @@ from sheratan.store.rows import (
 )
 from sheratan.store.sqlite.approvals import SqliteApprovals
 from sheratan.store.sqlite.archive import SqliteArchive
+from sheratan.store.sqlite.billing import SqliteBilling
 from sheratan.store.sqlite.gates import SqliteGates
 from sheratan.store.sqlite.ledger import SqliteLedger
 from sheratan.store.sqlite.pages import PageReader
@@ -67,6 +68,7 @@ class SqliteReader(
     SqliteProposals,
     SqliteArchive,
     SqliteLedger,
+    SqliteBilling,
     SqliteSystem,
 ):
     """The reads of the store port; the owner's store adds writing."""

@@ -1,0 +1,76 @@
+"""`sheratan price`: what attempts at jobs cost."""
+
+from __future__ import annotations
+
+import click
+
+from sheratan.cli.output import draw_table, emit, line
+from sheratan.cli.reach import ask, request
+from sheratan.cli.session import Session, command_options
+from sheratan.contracts import api
+from sheratan.contracts.api import Transport
+from sheratan.contracts.ledger import ISSUE, AccountRecord
+from sheratan.contracts.prices import PriceRecord
+from sheratan.kernel.accounts import format_amount, parse_amount
+
+__all__ = ["price"]
+
+_HEADERS = ("KIND", "COSTS", "UNIT", "METERED", "ENTRY")
+_reason = click.option("--reason", default="", help="Why; it goes into the journal.")
+
+
+@click.group()
+def price() -> None:
+    """Say what attempts at jobs cost."""
+
+
+@price.command("list")
+@command_options
+def list_prices(session: Session) -> None:
+    """List what attempts at jobs cost, by kind."""
+    found: list[PriceRecord] = ask(
+        session, lambda transport: transport.call(request(api.ListPrices)), offline=True
+    )
+    emit(session, found, lambda: draw_table(_HEADERS, [_row(one) for one in found]))
+
+
+@price.command("set")
+@click.argument("kind")
+@click.argument("amount")
+@click.option("--unit", required=True, metavar="UNIT", help="In what it is paid, such as credits or EUR.")
+@click.option("--metered", is_flag=True, help="The handler says what it has cost; AMOUNT is the most.")
+@_reason
+@command_options
+def set_price(session: Session, kind: str, amount: str, unit: str, metered: bool, reason: str) -> None:
+    """An attempt at a job of KIND that succeeds costs AMOUNT from now on, such as 0.50.
+
+    So much is reserved from the tenant's account before an attempt starts; where there is not enough, its jobs wait.
+    """
+
+    async def work(transport: Transport) -> int:
+        issue: AccountRecord = await transport.call(request(api.GetAccount, account=ISSUE, unit=unit))
+        minor = parse_amount(amount, issue.scale)
+        wanted = request(api.SetPrice, kind=kind, unit=unit, amount=minor, metered=metered, reason=reason)
+        entry: int = await transport.call(wanted)
+        return entry
+
+    entry = ask(session, work)
+    most = "at most " if metered else ""
+    told = f"{kind} costs {most}{amount} {unit} (entry {entry})"
+    emit(session, {"kind": kind, "entry": entry}, lambda: line(told))
+
+
+@price.command("remove")
+@click.argument("kind")
+@_reason
+@command_options
+def remove_price(session: Session, kind: str, reason: str) -> None:
+    """Attempts at jobs of KIND cost nothing from now on."""
+    wanted = request(api.RemovePrice, kind=kind, reason=reason)
+    entry: int = ask(session, lambda transport: transport.call(wanted))
+    emit(session, {"kind": kind, "entry": entry}, lambda: line(f"{kind} costs nothing (entry {entry})"))
+
+
+def _row(one: PriceRecord) -> tuple[object, ...]:
+    amount = format_amount(one.amount, one.scale)
+    return one.kind, amount, one.unit, "yes" if one.metered else "no", one.entry

@@ -1,0 +1,56 @@
+"""What the decider remembers of what attempts cost: prices, and what is reserved for the attempts that run."""
+
+from __future__ import annotations
+
+from sheratan.contracts.ledger import AMOUNT_MAX
+from sheratan.engine.ledger_state import LedgerState
+from sheratan.kernel.billing import OPERATOR, payer_of
+from sheratan.store.billing_rows import OpenCharge, PriceRow
+from sheratan.store.ledger_rows import BalanceRow
+from sheratan.store.port import Store
+from sheratan.store.rows import Lane
+
+__all__ = ["BillingState", "reservable"]
+
+
+class BillingState:
+    """Memory of billing. Where nothing has a price, an attempt costs a look into an empty dictionary."""
+
+    def __init__(self, store: Store, ledger: LedgerState) -> None:
+        self._ledger = ledger
+        self.rows: dict[tuple[str, str], PriceRow] = {(row.tenant, row.kind): row for row in store.prices()}
+        """What was ever set, by tenant and kind."""
+        self.prices: dict[tuple[str, str], PriceRow] = {}
+        """What is set and is not nothing."""
+        for row in self.rows.values():
+            self.put(row)
+        self.open: dict[int, OpenCharge] = {charge.number: charge for charge in store.open_charges()}
+        """What is reserved for attempts that run, by job."""
+
+    def put(self, row: PriceRow) -> None:
+        """A price is set, or removed."""
+        key = row.tenant, row.kind
+        self.rows[key] = row
+        if row.amount is None:
+            self.prices.pop(key, None)
+        else:
+            self.prices[key] = row
+
+    def price_of(self, lane: Lane) -> PriceRow | None:
+        """What an attempt at a job of a lane costs; None for nothing."""
+        return self.prices.get((lane.tenant, lane.kind))
+
+    def room(self, tenant: str, unit: str) -> int:
+        """How much can be reserved for attempts of a tenant: what it has, as far as the accounts can hold it."""
+        payer = self._ledger.find((tenant, payer_of(tenant), unit))
+        operator = self._ledger.find((tenant, OPERATOR, unit))
+        assert operator is not None, "it is opened with the price"
+        return reservable(None if payer is None else payer.balance, operator.balance)
+
+
+def reservable(payer: BalanceRow | None, taker: BalanceRow) -> int:
+    """How much can be reserved from one account for another one, as far as both can hold it."""
+    if payer is None or payer.closed_by is not None or taker.closed_by is not None:
+        return 0
+    debits, credits = payer.debits_pending + payer.debits_posted, taker.credits_pending + taker.credits_posted
+    return max(0, min(payer.credits_posted - debits, AMOUNT_MAX - debits, AMOUNT_MAX - credits))

@@ -1,0 +1,47 @@
+"""Prices and charges as people and programs see them."""
+
+from __future__ import annotations
+
+from sheratan.contracts.prices import Charge, PriceRecord
+from sheratan.engine.ids import find_remains
+from sheratan.engine.views import find_view
+from sheratan.kernel.ledger_facts import transfer_text
+from sheratan.store.billing_rows import ChargeView
+from sheratan.store.port import Reader
+
+__all__ = ["list_charges", "list_prices"]
+
+
+def list_prices(reader: Reader, tenant: str) -> list[PriceRecord]:
+    """What attempts at jobs cost, by kind."""
+    scales = {(row.tenant, row.unit): row.scale for row, _ in reader.all_ledger_accounts()}
+    return [
+        PriceRecord(
+            kind=row.kind,
+            unit=row.unit,
+            scale=scales[tenant, row.unit],
+            amount=row.amount,
+            metered=bool(row.metered),
+            entry=row.entry,
+        )
+        for row in reader.prices()
+        if row.tenant == tenant and row.amount is not None
+    ]
+
+
+def list_charges(reader: Reader, text: str) -> list[Charge]:
+    """What the attempts at a job were charged, in their order; NotFound when there is no such job."""
+    left = find_remains(reader, text)
+    number = left.number if left is not None else find_view(reader, text).job.number
+    return [_charge(view) for view in reader.charges_of(number)]
+
+
+def _charge(view: ChargeView) -> Charge:
+    return Charge(
+        fence=view.fence,
+        transfer=transfer_text(view.transfer),
+        unit=view.unit,
+        scale=view.scale,
+        reserved=view.reserved,
+        amount=view.amount,
+    )

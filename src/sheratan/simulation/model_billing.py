@@ -1,0 +1,203 @@
+"""The part of the model that knows what attempts cost: what is reserved for each that runs, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple
+
+from sheratan.contracts.ledger import AMOUNT_MAX, ISSUE, Transfer
+from sheratan.contracts.limits import Limits
+from sheratan.engine.commands import Pending, PriceKind
+from sheratan.simulation.model_book import ModelAccount, ModelBook
+from sheratan.simulation.model_code import ModelCode
+from sheratan.simulation.model_lanes import TENANT, Lane, lane_of
+from sheratan.simulation.model_state import ModelJob
+from sheratan.simulation.model_waits import Refused
+
+__all__ = ["ModelBilling", "Price"]
+
+_OPERATOR: Final = "operator"
+
+
+class Price(NamedTuple):
+    """What an attempt costs: by meter, or as much for each that succeeds."""
+
+    unit: str
+    amount: int
+    metered: bool
+
+
+class _Charge(NamedTuple):
+    """What is reserved for an attempt that runs."""
+
+    fence: int
+    price: Price
+
+
+class ModelBilling(ModelCode):
+    """Prices and charges."""
+
+    limits: Limits
+    jobs: dict[int, ModelJob]
+    hit: Callable[[str], None]
+    book: ModelBook
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.prices: dict[str, Price | None] = {}
+        """What was ever set, by kind; None: nothing any more."""
+        self.charged: dict[tuple[int, int], int | None] = {}
+        """By job and fence, what an attempt was charged; None while it runs."""
+        self.reported: dict[int, int] = {}
+        """By job, what its attempt has said in this batch that it has cost."""
+        self._open: dict[int, _Charge] = {}
+        self._is_reserving = False
+        """Whether something was reserved in this batch, which one entry tells of."""
+
+    def _PriceKind(self, pending: Pending, command: PriceKind) -> Any:  # noqa: N802 - the command's name
+        if command.amount is None:
+            if command.kind not in self.prices:
+                raise Refused("not_found")
+            self.prices[command.kind] = None
+        else:
+            self._open_operator(pending, command)
+            assert command.unit is not None
+            self.prices[command.kind] = Price(command.unit, command.amount, command.metered)
+        self.hit("price.set" if command.amount else "price.removed")
+        self.noted["price.set"] += 1
+        return self._entry_of_price(pending)
+
+    def _open_operator(self, pending: Pending, command: PriceKind) -> None:
+        if command.kind not in self.prices and len(self.prices) >= self.limits.queues_max:
+            raise Refused("limit_reached")
+        accounts, unit = self.book.accounts, command.unit or ""
+        if (ISSUE, unit) not in accounts:
+            self.hit("price.no_unit")
+            raise Refused("not_found")
+        if (_OPERATOR, unit) in accounts:
+            return
+        if len(accounts) >= self.limits.accounts_max:
+            raise Refused("limit_reached")
+        accounts[_OPERATOR, unit] = ModelAccount(
+            self._entry_of_price(pending) - 1, accounts[ISSUE, unit].scale
+        )
+        self.noted["ledger.account_opened"] += 1
+
+    def _entry_of_price(self, pending: Pending) -> int:
+        entry = self._actual_value(pending)
+        if not isinstance(entry, int):
+            raise Refused("the number of an entry")
+        return entry
+
+    def price_of(self, lane: Lane) -> Price | None:
+        """What an attempt at a job of a lane costs."""
+        return self.prices.get(lane[1])
+
+    def charge_max(self, job: ModelJob) -> int | None:
+        """What is reserved for an attempt that starts now."""
+        price = self.price_of(lane_of(job))
+        return None if price is None else price.amount
+
+    def can_pay(self, lane: Lane) -> bool:
+        """Whether one more attempt can be paid for."""
+        price = self.price_of(lane)
+        if price is None or self._room(price.unit) >= price.amount:
+            return True
+        self.hit("charge.no_funds")
+        return False
+
+    def paid_for(self, ready: list[ModelJob]) -> list[ModelJob]:
+        """Those of these jobs of which one can be paid for."""
+        if not self.prices:
+            return ready
+        lanes = {lane: self.can_pay(lane) for lane in set(map(lane_of, ready))}
+        return [job for job in ready if lanes[lane_of(job)]]
+
+    def pay_for(self, lane: Lane, left: dict[str, int]) -> bool:
+        """Take one attempt from those that can be paid for, by unit; False when there is none left."""
+        price = self.price_of(lane)
+        if price is None:
+            return True
+        if not left[price.unit]:
+            self.hit("charge.paid_for_no_more")
+            return False
+        left[price.unit] -= 1
+        return True
+
+    def attempts_paid_for(self, lanes: Iterable[Lane]) -> dict[str, int]:
+        """By unit, how many attempts at jobs of these lanes can be paid for, whichever they are."""
+        dearest: dict[str, int] = {}
+        for price in filter(None, map(self.price_of, lanes)):
+            dearest[price.unit] = max(price.amount, dearest.get(price.unit, 0))
+        return {unit: self._room(unit) // amount for unit, amount in dearest.items()}
+
+    def _room(self, unit: str) -> int:
+        payer, taker = self.book.accounts.get((TENANT, unit)), self.book.accounts[_OPERATOR, unit]
+        if payer is None or payer.closed_by or taker.closed_by:
+            return 0
+        spent, got = payer.given + payer.giving, taker.taken + taker.taking
+        return min(payer.left, AMOUNT_MAX - spent, AMOUNT_MAX - got)
+
+    def check_closes(self, transfer: Transfer) -> None:
+        """No account is closed while attempts run that it pays for, or that pay it."""
+        closed = transfer.debit if transfer.closes == "debit" else transfer.credit
+        if transfer.closes is None or closed not in (TENANT, _OPERATOR):
+            return
+        if any(charge.price.unit == transfer.unit for charge in self._open.values()):
+            self.hit("charge.keeps_open")
+            raise Refused("conflict")
+
+    def charge_starts(self, started: Iterable[ModelJob]) -> None:
+        """What the attempts may cost that have started is reserved."""
+        for job in started:
+            price = self.price_of(lane_of(job))
+            if price is None:
+                continue
+            self.hit("charge.reserved")
+            self._open[job.number] = _Charge(job.fence, price)
+            self.charged[job.number, job.fence] = None
+            asked = Transfer(
+                id=_id("fe", job.number, job.fence), phase="pending", debit=TENANT, credit=_OPERATOR,
+                unit=price.unit, amount=price.amount,
+            )  # fmt: skip
+            self._book(asked)
+            if not self._is_reserving:
+                self.noted["ledger.transferred"] += 1
+            self._is_reserving = True
+
+    def settle_charges(self) -> None:
+        """The attempts that have ended are charged, and what they did not cost is free again."""
+        self.book.at_us = self.at_us
+        self._is_reserving = False
+        if any(self.jobs[number].state != "running" for number in self._open):
+            self.noted["ledger.transferred"] += 1
+        for number, charge in list(self._open.items()):
+            job = self.jobs[number]
+            if job.state != "running":
+                del self._open[number]
+                self._settle_charge(job, charge)
+        self.reported.clear()
+
+    def _settle_charge(self, job: ModelJob, charge: _Charge) -> None:
+        price, number = charge.price, job.number
+        if price.metered:
+            due = min(self.reported.get(number, 0), price.amount)
+            self.hit("charge.metered" if due else "charge.nothing_said")
+        else:
+            due = price.amount if job.state == "succeeded" else 0
+            self.hit("charge.posted" if due else "charge.given_back")
+        self.charged[number, charge.fence] = due
+        asked = Transfer(
+            id=_id("ff", number, charge.fence), phase="post" if due else "void",
+            pending=_id("fe", number, charge.fence), amount=due or None,
+        )  # fmt: skip
+        self._book(asked)
+
+    def _book(self, asked: Transfer) -> None:
+        [(result, _)] = self.book.chain([asked])
+        if result != "applied":
+            raise Refused(f"a transfer for an attempt is {result}")
+
+
+def _id(what: str, number: int, fence: int) -> str:
+    return f"transfer_ffffff{what}{number:012x}{fence:012x}"

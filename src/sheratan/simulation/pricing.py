@@ -1,0 +1,70 @@
+"""What simulated clients do about prices: set them, change and remove them, and pay in what jobs need."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from sheratan.contracts import api
+from sheratan.contracts.ledger import ISSUE, Transfer, transfer_id
+from sheratan.simulation.choices import Choices
+
+__all__ = ["PAYER", "PriceClient"]
+
+PAYER: Final = "tenant:default"
+_UNITS: Final = ("credits", "credits", "credits", "tokens")
+
+
+class PriceClient:
+    """The part of a client that has jobs paid for."""
+
+    def __init__(
+        self,
+        name: str,
+        ask: Callable[[api.Request], Awaitable[Any]],
+        choices: Choices,
+        kinds: tuple[str, ...],
+    ) -> None:
+        self._name = name
+        self._ask = ask
+        self._choices = choices
+        self._kinds = kinds
+        self._made = 0
+
+    async def act(self) -> None:
+        """Set a price or remove one, pay something in, or close the account that pays for a while."""
+        draw = self._choices
+        unit, kind = draw.pick("price.unit", _UNITS), draw.pick("price.kind", self._kinds)
+        what = draw.pick("price.what", ("set", "set", "set", "pay", "pay", "pay", "close", "remove"))
+        if what == "remove":
+            await self._ask(api.RemovePrice(kind=kind, reason="a test"))
+            return
+        if what == "close":
+            await self._transfer(draw.pick("price.closed", (PAYER, "operator")), unit)
+            return
+        if what == "pay" or draw.chance("price.pays_first", 900):
+            await self._ask(api.OpenAccount(account=PAYER, unit=unit))
+            await self._transfer(None, unit)
+        if what == "set":
+            amount, metered = (
+                draw.pick("price.amount", (1, 10, 25)),
+                draw.pick("price.metered", (False, True)),
+            )
+            await self._ask(
+                api.SetPrice(kind=kind, unit=unit, amount=amount, metered=metered, reason="a test")
+            )
+
+    async def _transfer(self, closed: str | None, unit: str) -> None:
+        """Grant something to who pays for jobs, or keep an account closed for a moment."""
+        self._made += 1
+        key = transfer_id(f"{self._name}-price-{self._made}")
+        if closed is None:
+            amount = self._choices.pick("price.paid", (5, 30, 100))
+            asked = Transfer(id=key, debit=ISSUE, credit=PAYER, unit=unit, amount=amount)
+        else:
+            other = "operator" if closed == PAYER else PAYER
+            asked = Transfer(
+                id=key, phase="pending", debit=closed, credit=other, unit=unit, amount=0, closes="debit",
+                timeout_seconds=self._choices.pick("price.closed_for", (1, 3)),
+            )  # fmt: skip
+        await self._ask(api.ApplyTransfers(transfers=[asked], reason="a test"))

@@ -1,0 +1,51 @@
+"""Rows about what attempts at jobs cost."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["ChargeRow", "ChargeView", "OpenCharge", "PriceRow"]
+
+
+class PriceRow(NamedTuple):
+    """What an attempt at a job of a kind costs; `amount` None: nothing any more. `entry` says so."""
+
+    tenant: str
+    kind: str
+    unit: str
+    amount: int | None
+    metered: int
+    entry: int
+
+
+class ChargeRow(NamedTuple):
+    """An attempt at a job that costs something, and the transfer that has reserved it; it never changes."""
+
+    number: int
+    fence: int
+    transfer: int
+    metered: int
+
+
+class OpenCharge(NamedTuple):
+    """An attempt that runs, and what is reserved for it."""
+
+    number: int
+    fence: int
+    tenant: str
+    unit: str
+    amount: int
+    metered: int
+
+
+class ChargeView(NamedTuple):
+    """An attempt that was charged: what was reserved, by which entry, and what came of it; None while it runs."""
+
+    fence: int
+    transfer: bytes
+    unit: str
+    scale: int
+    reserved: int
+    entry: int
+    amount: int | None
+    settled: int | None

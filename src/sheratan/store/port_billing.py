@@ -1,0 +1,34 @@
+"""What the engine asks of a database about what attempts cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from sheratan.store.billing_rows import ChargeRow, ChargeView, OpenCharge, PriceRow
+
+__all__ = ["BillingReader"]
+
+
+class BillingReader(Protocol):
+    """Reads of prices and charges."""
+
+    def prices(self) -> list[PriceRow]:
+        """What was ever set, by tenant and kind."""
+        ...
+
+    def open_charges(self) -> list[OpenCharge]:
+        """What is reserved for attempts that run."""
+        ...
+
+    def charges_of(self, number: int) -> list[ChargeView]:
+        """What the attempts at a job were charged, by fence."""
+        ...
+
+    def charge_rows(self, numbers: Sequence[int]) -> list[ChargeRow]:
+        """The charges that these transfers have reserved, in no particular order."""
+        ...
+
+    def charge_count(self) -> int:
+        """How many attempts were charged."""
+        ...

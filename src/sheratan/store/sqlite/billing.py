@@ -1,0 +1,37 @@
+"""Reads of prices and charges."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import starmap
+
+from sheratan.store.billing_rows import ChargeRow, ChargeView, OpenCharge, PriceRow
+from sheratan.store.sqlite.scans import SqliteScans
+
+__all__ = ["SqliteBilling"]
+
+
+class SqliteBilling(SqliteScans):
+    """Reads of prices and charges."""
+
+    def prices(self) -> list[PriceRow]:
+        """What was ever set, by tenant and kind."""
+        return list(starmap(PriceRow, self._rows("select_prices")))
+
+    def open_charges(self) -> list[OpenCharge]:
+        """What is reserved for attempts that run."""
+        return list(starmap(OpenCharge, self._rows("select_open_charges")))
+
+    def charges_of(self, number: int) -> list[ChargeView]:
+        """What the attempts at a job were charged, by fence."""
+        return list(starmap(ChargeView, self._rows("select_charges_of", (number,))))
+
+    def charge_rows(self, numbers: Sequence[int]) -> list[ChargeRow]:
+        """The charges that these transfers have reserved, in no particular order."""
+        return list(starmap(ChargeRow, self._rows("select_charge_rows", (json.dumps(numbers),))))
+
+    def charge_count(self) -> int:
+        """How many attempts were charged."""
+        count: int = self._one("select_charge_count", ())[0]
+        return count

@@ -1,0 +1,1 @@
+INSERT INTO charge VALUES :rows

@@ -1,0 +1,3 @@
+SELECT charge.number, charge.fence, charge.transfer, charge.metered
+FROM json_each(?) AS wanted
+CROSS JOIN charge ON charge.transfer = wanted.value

@@ -1,0 +1,12 @@
+SELECT
+    lease.number,
+    lease.fence,
+    ledger_account.tenant,
+    ledger_account.unit,
+    ledger_transfer.amount,
+    charge.metered
+FROM lease
+CROSS JOIN charge ON charge.number = lease.number AND charge.fence = lease.fence
+CROSS JOIN ledger_transfer ON ledger_transfer.number = charge.transfer
+CROSS JOIN ledger_account ON ledger_account.number = ledger_transfer.debit
+ORDER BY lease.number

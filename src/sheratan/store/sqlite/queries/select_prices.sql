@@ -1,0 +1,1 @@
+SELECT tenant, kind, unit, amount, metered, entry FROM price ORDER BY tenant, kind
