@@ -12,6 +12,7 @@ from sheratan.store.sqlite.store import DATABASE_NAME
 from tests.journal.tamper import copied
 from tests.journal.world import World, eventful, with_runs
 from tests.journal.world_archive import archived_jobs
+from tests.journal.world_billing import priced_jobs
 from tests.journal.world_gates import jobs_through_gates
 from tests.journal.world_kept import kept_journal
 from tests.journal.world_ledger import booked
@@ -63,6 +64,9 @@ kept_file, kept_data = _journal("kept", kept_journal)
 
 ledger_file, ledger_data = _journal("ledger", booked)
 """Accounts, and transfers of every phase and in every state."""
+
+billing_file, billing_data = _journal("billing", priced_jobs)
+"""Jobs that cost something, in every state."""
 
 proposals_file, proposals_data = _journal("proposals", jobs_that_propose)
 """Jobs that have proposed others, and trees that go on."""

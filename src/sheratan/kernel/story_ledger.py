@@ -26,12 +26,20 @@ def _opened(entry: Entry) -> str:
 def _asked(entry: Entry) -> str:
     asked = "transfers"
     if "attempts" in entry.data:
-        return (
-            f"{count(len(entry.data['attempts']), 'attempt')} at jobs had what they cost reserved or settled."
-        )
+        return _of_attempts(entry)
     if entry.decision is not None:
         asked = count(len(entry.decision["input"]["transfers"]), "transfer")
     return f"{who(entry)} asked for {asked}{_reason(entry)}."
+
+
+def _of_attempts(entry: Entry) -> str:
+    attempts = count(len(entry.data["attempts"]), "attempt")
+    phases = (
+        {one.get("phase") for one in entry.decision["input"]["transfers"]} if entry.decision else set[str]()
+    )
+    if phases == {"pending"}:
+        return f"What {attempts} may cost was reserved."
+    return f"What {attempts} did cost was settled."
 
 
 def _expired(entry: Entry) -> str:

@@ -75,7 +75,7 @@ _WEIGHTS: Final[dict[str, int]] = {
     "archive": 4,
     "keep_journal": 3,
     "book": 12,
-    "price": 5,
+    "price": 6,
     "state": 2,
 }
 """What clients do, and the most weight that each thing may have against the others."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -32,15 +33,23 @@ class PriceClient:
         self._made = 0
 
     async def act(self) -> None:
+        """Do a few things about prices, one after the other."""
+        for _ in range(self._choices.between("price.acts", 1, 4)):
+            await self._do()
+            await asyncio.sleep(self._choices.pick("price.pause", (0.0, 0.0, 0.3)))
+
+    async def _do(self) -> None:
         """Set a price or remove one, pay something in, or close the account that pays for a while."""
         draw = self._choices
         unit, kind = draw.pick("price.unit", _UNITS), draw.pick("price.kind", self._kinds)
-        what = draw.pick("price.what", ("set", "set", "set", "pay", "pay", "pay", "close", "remove"))
+        what = draw.pick("price.what", ("set", "set", "set", "pay", "pay", "pay", "close", "close", "remove"))
         if what == "remove":
             await self._ask(api.RemovePrice(kind=kind, reason="a test"))
             return
         if what == "close":
-            await self._transfer(draw.pick("price.closed", (PAYER, "operator")), unit)
+            # Of a unit that jobs are paid in, so that it is refused at times.
+            units = [one.unit for one in await self._ask(api.ListPrices())] or [unit]
+            await self._transfer(draw.pick("price.closed", (PAYER, "operator")), units[0])
             return
         if what == "pay" or draw.chance("price.pays_first", 900):
             await self._ask(api.OpenAccount(account=PAYER, unit=unit))

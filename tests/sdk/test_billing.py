@@ -1,0 +1,155 @@
+"""What attempts cost, through the client and in handlers."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+import sheratan
+from sheratan import Context, Fatal, job
+from sheratan.contracts.errors import InvalidInput, NotFound
+from sheratan.sdk.client import Client
+
+SECONDS_MAX = 60
+PAYER = "tenant:default"
+
+
+@job
+async def fixed() -> str:
+    return "done"
+
+
+@job
+async def metered(ctx: Context, amounts: list[int]) -> int | None:
+    for amount in amounts:
+        ctx.charge(amount)
+    return ctx.charge_max
+
+
+@job(attempts_max=1)
+async def fails(ctx: Context) -> None:
+    ctx.charge(7)
+    raise Fatal("no")
+
+
+@job
+async def stepwise(ctx: Context) -> int:
+    spent = await ctx.step("spend", spend, ctx)
+    await ctx.sleep(0.01)
+    return spent
+
+
+async def spend(ctx: Context) -> int:
+    ctx.charge(9)
+    return 9
+
+
+@job
+def in_a_thread(ctx: Context) -> None:
+    ctx.charge(3)
+
+
+@job(cpu_bound=True, attempts_max=1)
+def in_a_process(ctx: Context) -> None:
+    ctx.charge(3)
+
+
+@job(attempts_max=1)
+async def charges_nonsense(ctx: Context, amount: float) -> None:
+    ctx.charge(amount)  # pyrefly: ignore
+
+
+KINDS = [fixed, metered, fails, stepwise, in_a_thread, in_a_process, charges_nonsense]
+
+
+async def priced(client: Client, has: int = 1_000) -> None:
+    """Every kind but the first is metered, and the tenant has something."""
+    await client.open_account(PAYER, "EUR", scale=2)
+    await client.grant(PAYER, has, "EUR", name="top-up")
+    await client.set_price("fixed", 50, "EUR", reason="what it costs")
+    for kind in KINDS[1:]:
+        await client.set_price(kind.name, 50, "EUR", metered=True)
+
+
+async def charged(client: Client, kind: str, value: object = None) -> list[tuple[int, int | None]]:
+    """Run a job, however it ends; what was reserved for each attempt and what it was charged."""
+    receipt = await client.submit(kind, value)
+    await client.wait(receipt.id)
+    return [(one.reserved, one.amount) for one in await client.charges(receipt.id)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("fixed", None, [(50, 50)]),
+        ("metered", [20, 5], [(50, 25)]),
+        ("metered", [], [(50, 0)]),
+        ("fails", None, [(50, 7)]),
+        ("stepwise", None, [(50, 9), (50, 0)]),
+        ("in_a_thread", None, [(50, 3)]),
+        ("in_a_process", None, [(50, 0)]),
+        ("charges_nonsense", 0.5, [(50, 0)]),
+        ("charges_nonsense", -1, [(50, 0)]),
+    ],
+)
+def test_an_attempt_is_charged_what_it_has_cost(
+    tmp_path: Path, kind: str, value: object, expected: list[tuple[int, int]]
+) -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(SECONDS_MAX), sheratan.open(tmp_path / "data", KINDS) as client:
+            await priced(client)
+            assert await charged(client, kind, value) == expected
+            paid = sum(amount for _, amount in expected)
+            assert (await client.account(PAYER, "EUR")).available == 1_000 - paid
+            assert await client.check_ledger() == []
+
+    asyncio.run(scenario())
+
+
+def test_more_than_is_reserved_fails_the_attempt_and_costs_all_of_it(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(SECONDS_MAX), sheratan.open(tmp_path / "data", KINDS) as client:
+            await priced(client)
+            receipt = await client.submit("metered", [30, 30], attempts_max=1)
+            record = await client.wait(receipt.id)
+            assert record.state == "failed"
+            assert record.error is not None
+            assert "50 are reserved for this attempt" in record.error.message
+            assert [one.amount for one in await client.charges(receipt.id)] == [50]
+
+    asyncio.run(scenario())
+
+
+def test_a_handler_is_told_how_much_it_may_cost(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(SECONDS_MAX), sheratan.open(tmp_path / "data", KINDS) as client:
+            assert await client.run("metered", []) is None
+            await priced(client)
+            assert await client.run("metered", []) == 50
+
+    asyncio.run(scenario())
+
+
+def test_prices_are_set_listed_removed_and_told(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(SECONDS_MAX), sheratan.open(tmp_path / "data", KINDS) as client:
+            with pytest.raises(NotFound) as refused:
+                await client.set_price("fixed", 50, "EUR")
+            assert refused.value.field == "unit"
+            for amount in (0, -1, 1 << 60):
+                with pytest.raises(InvalidInput) as wrong:
+                    await client.set_price("fixed", amount, "EUR")
+                assert wrong.value.field == "amount"
+            await client.open_account(PAYER, "EUR", scale=2)
+            entry = await client.set_price("fixed", 50, "EUR", reason="what it costs")
+            [price] = await client.prices()
+            assert (price.kind, price.amount, price.scale, price.entry) == ("fixed", 50, 2, entry)
+            await client.remove_price("fixed", reason="a gift")
+            assert await client.prices() == []
+            told = [line.text for line in (await client.why("price:fixed")).lines]
+            assert "cost 50 minor units of EUR: what it costs" in told[0]
+            assert "cost nothing: a gift" in told[1]
+
+    asyncio.run(scenario())
