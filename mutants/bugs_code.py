@@ -24,7 +24,7 @@ BUGS: Final = (
         "an attempt that finds its code changed counts as a failed one",
         "safety",
         "E4",
-        (Change(_SETTLE, '    elif verdict.chosen == "code_changed":\n', "    elif False:\n"),),
+        (Change(_SETTLE, '    elif chosen == "code_changed":\n', "    elif False:\n"),),
     ),
     Bug(
         "changed-code-costs-an-attempt",

@@ -16,7 +16,11 @@ BUGS = (
         "a queue or kind runs one job more than its limit",
         "safety",
         "F1",
-        (Change(_SHARING, "self.running >= self.most", "self.running > self.most"),),
+        (
+            Change(
+                _SHARING, "self.most and self.running >= self.most", "self.most and self.running > self.most"
+            ),
+        ),
     ),
     Bug(
         "limit-per-lease-call",

@@ -19,7 +19,11 @@ BUGS = (
         "F1",
         (
             Change(_PARTITIONS, ") >= row.partition_concurrency:", ") > row.partition_concurrency:"),
-            Change("kernel/sharing.py", "self.running >= self.most", "self.running > self.most"),
+            Change(
+                "kernel/sharing.py",
+                "self.most and self.running >= self.most",
+                "self.most and self.running > self.most",
+            ),
         ),
     ),
     Bug(

@@ -13,6 +13,7 @@ import pytest
 from sheratan.contracts.journal import GENESIS
 from sheratan.engine.verify import Verification, verify_lines
 from sheratan.kernel.canonical import canonical
+from sheratan.kernel.fold import Fold
 from sheratan.kernel.outcomes import Outcomes
 from tests.journal.tamper import Entry, lines_of, rechained
 from tests.journal.world import SECOND_US, World, new
@@ -279,3 +280,13 @@ def test_a_story_of_bytes_that_begin_nowhere_is_refused(data: Path) -> None:
     assert found.problems[0].invariant == "J1"
     forged = lines[0].replace(GENESIS.encode(), b"1" * 64)
     assert verify_lines([forged]).problems[0].invariant == "J2"
+
+
+def test_no_part_of_the_fold_replaces_what_another_one_has_for_itself() -> None:
+    """The parts are one object: a private name that two of them use is that of the last one alone."""
+    owners: dict[str, list[str]] = {}
+    for part in Fold.__mro__[:-1]:
+        for name in vars(part):
+            if name.startswith("_") and not name.startswith("__"):
+                owners.setdefault(name, []).append(part.__name__)
+    assert [f"{name} in {parts}" for name, parts in owners.items() if len(parts) > 1] == []

@@ -46,6 +46,7 @@ from sheratan.contracts.flow_requests import (
 )
 from sheratan.contracts.gates import SubmitGated
 from sheratan.contracts.jobs import JobError, JobRecord, Name, Receipt, Submission
+from sheratan.contracts.journal_requests import GetEntries, WatchedEntry, WatchEntries
 from sheratan.contracts.ledger_requests import (
     ApplyTransfers,
     CheckLedger,
@@ -331,29 +332,6 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How long the longest overdue firing has been due; 0 when none is."""
     archive_problem: str | None = None
     """Why entries that are due by what is set could not be archived when the server last tried to."""
-
-
-class GetEntries(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Journal entries from a number on, as their canonical bytes."""
-
-    first_seq: Annotated[int, msgspec.Meta(ge=0)] = 0
-    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
-
-
-class WatchEntries(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Entries as they are committed; with `subject`, only those about it."""
-
-    subject: str | None = None
-
-
-class WatchedEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry that has just been committed, told as a sentence."""
-
-    entry: int
-    at_us: int
-    type: str
-    subject: str
-    text: str
 
 
 class AfterResults(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -128,7 +128,7 @@ class BillingFold(DeadFold):
         if entry.actor != ENGINE.actor or set(results) != {"applied"}:
             self.say(entry, "L10", f"{entry.actor} has it applied for attempts, with {sorted(set(results))}")
         due = [
-            self._check_due(entry, told, asked)
+            self._check_transfer(entry, told, asked)
             for told, asked in zip(attempts, given["transfers"], strict=True)
         ]
         self.ledger.transfers_applied(entry, self.new)
@@ -165,7 +165,7 @@ class BillingFold(DeadFold):
                 if text is not None and is_of_attempt(transfer_bytes(text)):
                     self.say(entry, "L10", f"{text} is that of an attempt, which nobody may ask for")
 
-    def _check_due(self, entry: Entry, told: list[int], asked: dict[str, Any]) -> Owed | None:
+    def _check_transfer(self, entry: Entry, told: list[int], asked: dict[str, Any]) -> Owed | None:
         """A transfer for an attempt is the one that was necessary, in the same commit."""
         owed = self.owed.pop(asked["id"], None)
         if owed is None:

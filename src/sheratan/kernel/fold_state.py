@@ -105,11 +105,10 @@ class _State(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defa
     last_type: str
     ringing_us: int
     system: SystemFact
-    forbidden: frozenset[str]
     _workers: _Table[str, int]
 
 
-_DERIVED: Final = frozenset({"_violations", "new", "by_subject"})
+_DERIVED: Final = frozenset({"_violations", "new", "by_subject", "forbidden"})
 """Attributes that follow from the others, or that whoever goes on has of their own."""
 
 _NAMES: Final = frozenset(_State.__struct_fields__) - {"told"}
@@ -156,6 +155,7 @@ def thaw(body: bytes, violations: list[Violation]) -> tuple[Fold, FactCount]:
         if state.pruned_runs is not None:
             fold.pruned_runs = Outcomes.thaw(*state.pruned_runs)
         fold.ledger.thaw(state.ledger)
+        fold.stand(state.system)
         fold.by_subject = {job.subject: job for job in fold.open.values()}
         fold.runs = {one.run.subject: one.run for one in state.runs}
         for one in state.runs:

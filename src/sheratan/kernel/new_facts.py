@@ -146,5 +146,5 @@ def _size(entry: Entry, name: str) -> int:
 def no_facts() -> NewFacts:
     """Room for facts."""
     return NewFacts(
-        PlainJobs([], [], [], [], [], [], [], []), [], [], [], [], [], [], [], [], [], [], [], [], []
+        PlainJobs([], [], [], [], [], [], [], []), [], [], [], [], [], [], [], [], [], [], [], [], [], []
     )
