@@ -39,9 +39,11 @@ _SECONDS_MAX = 1.5
 _WITHOUT_EFFECT = re.compile(
     r"-migration [^(]*\((?P<known>.*), -?\d+\); \+migration [^(]*\((?P=known), -?\d+\)"
     r"|-alarm [^(]*\(-?\d+, (?P<job>\d+)\); \+alarm [^(]*\(-?\d+, (?P=job)\)"
+    r"|-gate [^;]*; \+gate [^;]*"
 ).fullmatch
 """When a migration was applied is read by nobody. An alarm that verifies at another instant is that of a job that was
-started: when it rings, it is dropped."""
+started: when it rings, it is dropped. A row of a gate that verifies as another one was over and is over: it means
+nothing, and waits to be taken out."""
 _NO_ANSWER = ("the verification fails", "the verification never ends")
 
 Verdict = Literal[

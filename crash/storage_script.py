@@ -234,6 +234,19 @@ async def _book(shop: Workshop, number: int, draw: random.Random) -> None:
     await shop.ask(commands.ApplyTransfers(transfers=transfers, reason=f"step {number}"))
 
 
+async def _price(shop: Workshop, number: int, draw: random.Random) -> None:
+    """Attempts cost something from now on, which is paid in; or they cost nothing any more."""
+    payer, unit = "tenant:default", "credits"
+    await shop.ask(commands.OpenAccount(account=payer, unit=unit, scale=None, reason="the battery"))
+    grant = Transfer(id=_transfer("pay", number), debit=ISSUE, credit=payer, unit=unit, amount=20)
+    await shop.ask(commands.ApplyTransfers(transfers=(grant,), reason=f"step {number}"))
+    amount, metered = draw.choice(((2, False), (3, True), (None, False)))
+    price = commands.PriceKind(
+        kind=KIND.name, unit=unit if amount else None, amount=amount, metered=metered, reason=f"step {number}"
+    )
+    await shop.ask(price)
+
+
 def _transfer(what: str, number: int) -> str:
     return transfer_id(f"{what} {number}")
 
@@ -248,7 +261,7 @@ _STEPS = (
     _submit, _submit, _submit, _submit_for_later, _submit_with_limit, _submit_after,
     _work_off, _work_off, _work_off, _work_off, _report_again, _signal, _signal, _cancel, _pause,
     _resume, _limit, _bulk, _schedule, _run, _unblock, _submit_for_somebody, _keep,
-    _keep_runs, _keep_journal, _submit_through_gate, _book, _pause_everything,
+    _keep_runs, _keep_journal, _submit_through_gate, _book, _price, _pause_everything,
 )  # fmt: skip
 
 

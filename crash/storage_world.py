@@ -117,7 +117,14 @@ class Workshop:
     async def settle(self, given: Assignment, output: Any, *, error: JobError | None = None) -> None:
         """Report the end of an attempt."""
         outcome = "failed" if error else "succeeded"
-        report = Report(number=given.number, fence=given.fence, outcome=outcome, output=output, error=error)
+        report = Report(
+            number=given.number,
+            fence=given.fence,
+            outcome=outcome,
+            output=output,
+            error=error,
+            charge=given.charge_max,
+        )
         reports = prepare_reports([report], self.engine.limits)
         told = {"number": given.number, "fence": given.fence, "outcome": outcome}
         self.settled = given
