@@ -7,13 +7,22 @@ from typing import Any
 
 import pytest
 
-from sheratan.contracts.errors import Conflict, InvalidInput, NotFound
+from sheratan.contracts.errors import Conflict, InvalidInput, LimitReached, NotFound
 from sheratan.contracts.flow import FlowLimits
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.ledger import AMOUNT_MAX
+from sheratan.contracts.limits import Limits
 from sheratan.contracts.worker import Assignment, Report, Wait
 from sheratan.engine.billing_views import list_charges, list_prices
-from sheratan.engine.commands import EndSession, LeaseJobs, LimitStarts, PriceKind, Settle
+from sheratan.engine.commands import (
+    ApplyTransfers,
+    ChangeState,
+    EndSession,
+    LeaseJobs,
+    LimitStarts,
+    PriceKind,
+    Settle,
+)
 from sheratan.engine.explain import story
 from sheratan.engine.prepare import prepare_reports
 from tests.engine.booking import apply, known, move, opened, seen, stands, void
@@ -74,7 +83,7 @@ def test_an_attempt_reserves_what_it_may_cost_and_is_charged_when_it_succeeds(wo
     assert has(world) == (950, 50)
 
 
-@pytest.mark.parametrize("end", ["failed", "cancelled", "released", "lost", "waiting"])
+@pytest.mark.parametrize("end", ["failed", "cancelled", "released", "lost", "waiting", "changed"])
 def test_an_attempt_that_does_not_succeed_gives_all_of_it_back(world: World, end: Any) -> None:
     priced(world)
     job, given = started(world, attempts_max=1)
@@ -82,6 +91,8 @@ def test_an_attempt_that_does_not_succeed_gives_all_of_it_back(world: World, end
         world.ask(EndSession(session=next(iter(world.state.sessions))))
     elif end == "waiting":
         world.park(given, Wait(name="sleep", occurrence=1, what="sleep", seconds=60))
+    elif end == "changed":
+        world.change(given)
     elif end == "failed":
         world.fail(given)
     else:
@@ -158,6 +169,16 @@ def test_no_more_start_than_can_be_paid_for_and_what_comes_back_starts_the_next(
         world.settle(given)
     assert [world.state_of(job) for job in jobs] == ["failed", *["succeeded"] * 3, "queued"]
     assert has(world) == (10, 90)
+
+
+def test_how_many_start_is_counted_by_the_dearest_of_them(world: World) -> None:
+    priced(world, amount=30, has=100)
+    price(world, 60, "other")
+    for kind in ("work", "other", "work"):
+        world.submit(kind)
+    session = world.register(slots=5)
+    assert [len(world.lease(session, 5)), len(world.lease(session, 5))] == [1, 1]
+    world.check()
 
 
 def test_two_workers_of_one_batch_do_not_spend_the_same(world: World) -> None:
@@ -246,6 +267,25 @@ def test_a_crash_gives_back_what_was_reserved_for_the_attempts_that_it_ends(tmp_
     assert has(world) == (950, 50)
 
 
+def test_an_engine_that_stops_gives_back_what_was_reserved_for_what_runs(tmp_path: Path) -> None:
+    world = World(tmp_path / "engine.db")
+    priced(world)
+    job, _ = started(world)
+    world.restart()
+    assert charged(world, job) == [(50, 0)]
+    assert has(world) == (1_000, 0)
+
+
+def test_attempts_that_a_halted_system_has_lost_are_settled_by_the_next_engine(tmp_path: Path) -> None:
+    world = World(tmp_path / "engine.db")
+    priced(world)
+    job, _ = started(world)
+    world.ask(ChangeState(to="halted", reason="a look"))
+    world.restart()
+    assert charged(world, job) == [(50, 0)]
+    assert has(world) == (1_000, 0)
+
+
 def test_a_commit_that_fails_has_reserved_and_charged_nothing(tmp_path: Path) -> None:
     world = World(tmp_path / "engine.db")
     priced(world)
@@ -277,14 +317,50 @@ def test_an_account_is_not_closed_while_attempts_run_that_it_pays_for(world: Wor
     priced(world)
     _, given = started(world)
     closing = move(1, 0, PAYER, "operator", phase="pending", closes="debit")
-    for transfer in (closing, move(2, 0, PAYER, "operator", phase="pending", closes="credit")):
-        with pytest.raises(Conflict, match="reserved for job number"):
-            apply(world, transfer)
+    with pytest.raises(Conflict, match="closes: tenant:default has something reserved for job number 1"):
+        apply(world, closing)
+    with pytest.raises(Conflict, match="closes: operator has something reserved for job number 1"):
+        apply(world, move(2, 0, PAYER, "operator", phase="pending", closes="credit"))
+    opened(world, PAYER, "operator", unit="tokens")
+    other = move(4, 0, PAYER, "operator", phase="pending", closes="debit", unit="tokens")
+    assert seen(world, other) == [("applied", 0)]
     world.settle(given)
     assert seen(world, closing) == [("applied", 0)]
     job = world.submit()
-    assert not world.ask_lease(world.register("v")).given
+    waiting = world.ask_lease(world.register("v"))
+    assert not waiting.given
     assert world.state_of(job) == "queued"
+    apply(world, void(3, 1))
+    assert len(waiting.value) == 1
+    assert seen(world, closing) == [("exists", 0)]
+    world.check()
+
+
+def test_an_account_is_not_closed_before_the_attempts_are_settled_that_end_in_the_same_batch(
+    world: World,
+) -> None:
+    priced(world)
+    job, given = started(world)
+    report = Report(number=given.number, fence=given.fence, outcome="succeeded", output=1)
+    closing = move(1, 0, PAYER, "operator", phase="pending", closes="debit")
+    _, closed = world.batch(
+        Settle(session=0, reports=prepare_reports([report], world.limits)),
+        ApplyTransfers(transfers=(closing,), reason="a test"),
+    )
+    with pytest.raises(Conflict, match="reserved for job number"):
+        _ = closed.value
+    assert charged(world, job) == [(50, 50)]
+    assert has(world) == (950, 50)
+
+
+def test_nothing_starts_while_who_is_paid_is_closed(world: World) -> None:
+    priced(world)
+    apply(world, move(1, 0, "operator", PAYER, phase="pending", closes="debit"))
+    world.submit()
+    waiting = world.ask_lease(world.register())
+    assert not waiting.given
+    apply(world, void(2, 1))
+    assert len(waiting.value) == 1
     world.check()
 
 
@@ -314,6 +390,31 @@ def test_prices_that_make_no_sense_are_refused(world: World) -> None:
     price(world, 5)
     assert [(one.kind, one.amount) for one in list_prices(world.store, "default")] == [("work", 5)]
     world.check()
+
+
+def test_no_more_kinds_have_prices_than_there_may_be_queues() -> None:
+    world = World(limits=Limits(queues_max=1))
+    opened(world, PAYER)
+    price(world, 5)
+    price(world, 6)
+    with pytest.raises(LimitReached, match=r"limits\.queues_max"):
+        price(world, 5, "other")
+    world.check()
+
+
+def test_one_entry_tells_of_so_many_attempts_at_most(world: World) -> None:
+    priced(world, amount=1)
+    for _ in range(502):
+        world.submit()
+    sessions = [world.register(f"w{number}", slots=256) for number in range(2)]
+    answers = world.batch(*(LeaseJobs(session=session, slots=256) for session in sessions))
+    assert has(world) == (498, 0)
+    given = [one for answer in answers for one in answer.value]
+    ended = [Report(number=one.number, fence=one.fence, outcome="succeeded", output=1) for one in given]
+    world.ask(Settle(session=0, reports=prepare_reports(ended, world.limits)))
+    told = [entry for entry in world.entries() if "attempts" in entry.data]
+    assert [len(entry.data["attempts"]) for entry in told] == [500, 2, 500, 2]
+    assert has(world) == (498, 502)
 
 
 def test_a_job_tells_what_it_cost_and_who_paid(world: World) -> None:

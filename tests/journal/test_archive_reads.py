@@ -10,7 +10,7 @@ import pytest
 from sheratan.contracts.dead_letters import GetDeadLetter
 from sheratan.contracts.errors import Archived, NotFound
 from sheratan.engine.blockers import Blockers
-from sheratan.engine.commands import Cancel, EndSession
+from sheratan.engine.commands import Cancel, EndSession, OpenAccount, PriceKind
 from sheratan.engine.explain import story
 from sheratan.engine.search import dead_letter
 from sheratan.engine.status import Facts, status
@@ -53,6 +53,16 @@ def test_a_dead_letter_does_without_the_name_of_its_worker(world: World) -> None
     letter = dead_letter(world.store, GetDeadLetter(id=job))
     assert letter.worker is None
     assert letter.last_error is not None
+
+
+def test_what_a_job_waits_for_does_without_the_entries_of_who_is_to_pay(world: World) -> None:
+    world.ask(OpenAccount(account="tenant:default", unit="credits", scale=0, reason=""))
+    world.ask(PriceKind(kind="count", unit="credits", amount=50, metered=False, reason=""))
+    archive_everything(world)
+    [job] = world.submit(new())
+    record = job_record(world.store, find_view(world.store, job), Blockers(world.store, None))
+    [blocked] = record.blocked_by
+    assert (blocked.what, blocked.since_us) == ("funds", record.created_us)
 
 
 def test_stories_end_at_the_cut_and_name_the_file(world: World) -> None:

@@ -29,6 +29,7 @@ FILES = [
     "proposals_file",
     "pruned_runs_file",
     "ledger_file",
+    "billing_file",
     "system_file",
     "alike_file",
 ]

@@ -10,8 +10,18 @@ from typing import Any
 import pytest
 
 from sheratan.engine.replay import replay
+from sheratan.engine.verify import verify_lines
 from sheratan.kernel.billing import reservation_id, settlement_id
-from tests.journal.tamper import changed, checked, forged, invariants, reader_of, tables
+from tests.journal.tamper import (
+    changed,
+    checked,
+    forged,
+    invariants,
+    lines_of,
+    reader_of,
+    rechained,
+    tables,
+)
 
 Entry = dict[str, Any]
 
@@ -72,6 +82,11 @@ def is_price(kind: str) -> Callable[[Entry], bool]:
     return lambda entry: bool(entry["subject"] == f"price:{kind}")
 
 
+def is_last_price(entry: Entry) -> bool:
+    """Whether nothing starts by this price any more."""
+    return bool(entry["data"].get("amount") == 90)
+
+
 def is_lease(entry: Entry) -> bool:
     return bool(entry["type"] == "worker.leased")
 
@@ -93,6 +108,10 @@ def moved(amount: int) -> Callable[[Entry], None]:
         entry["decision"]["chosen"][0][1] = amount
 
     return forge
+
+
+def found_again(entry: Entry) -> None:
+    entry["decision"]["chosen"][0][0] = "exists"
 
 
 def without_attempts(entry: Entry) -> None:
@@ -135,6 +154,7 @@ FORGERIES: list[tuple[Callable[[Entry], bool], Callable[[Entry], None], str]] = 
     (is_price("report"), said(metered=False), "L10"),
     (is_price("count"), said(unit="tokens"), "L14"),
     (is_price("count"), said(amount=None), "L10"),
+    (is_last_price, said(unit="tokens"), "L14"),
     (is_price("count"), lambda entry: entry.update(previous=1), "previous"),
     (reserves(1), moved(49), "L14"),
     (reserves(1), asked(id=reservation_id(77, 77)), "L14"),
@@ -143,6 +163,7 @@ FORGERIES: list[tuple[Callable[[Entry], bool], Callable[[Entry], None], str]] = 
     (reserves(1), reports, "L14"),
     (reserves(1), by_somebody, "L10"),
     (reserves(1), without_attempts, "L10"),
+    (reserves(1), found_again, "L10"),
     (settles(1), moved(49), "L10"),
     (settles(1), asked(id=settlement_id(77, 77)), "L10"),
     (settles(1), of_another, "L10"),
@@ -164,16 +185,27 @@ def test_a_forged_entry_is_caught(
     assert invariant in forged(billing_data, is_wanted, forge)
 
 
+def refused(entry: Entry) -> None:
+    """As if the transfers had never been made: something else stands in their place."""
+    entry |= {"type": "ledger.refused", "data": {}}
+
+
 @pytest.mark.parametrize(("is_wanted", "invariant"), [(reserves(4), "L14"), (settles(1), "L10")])
 def test_an_entry_that_is_made_another_one_is_missed(
     billing_data: Path, is_wanted: Callable[[Entry], bool], invariant: str
 ) -> None:
-    """As if the transfers had never been made: something else stands in their place."""
+    assert invariant in forged(billing_data, is_wanted, refused)
 
+
+def test_an_exported_journal_shows_by_the_next_start_that_something_was_not_reserved(
+    billing_data: Path,
+) -> None:
     def forge(entry: Entry) -> None:
-        entry |= {"type": "ledger.refused", "data": {}}
+        if about_attempts(entry) and entry["data"]["attempts"][0][0] == 1:
+            refused(entry)
 
-    assert invariant in forged(billing_data, is_wanted, forge)
+    found = verify_lines(rechained(lines_of(billing_data), forge))
+    assert any("was to be reserved for job 1 " in problem.text for problem in found.problems), found.problems
 
 
 def test_a_reservation_of_another_commit_is_caught(billing_data: Path) -> None:

@@ -163,6 +163,23 @@ def test_what_a_state_forbids_is_found(tmp_path: Path, state: str, forbidden: st
     assert f"the system is {state}, which allows no {forbidden}" in problems
 
 
+def test_no_other_entry_is_allowed_as_one_about_attempts(tmp_path: Path) -> None:
+    path = tmp_path / "allowed.db"
+    world = World(path)
+    world.ask(ChangeState(to="reflective", reason="a test"))
+    world.ask(Pause(subject="queue:default", reason=""))
+    world.close()
+
+    def for_attempts(entry: Entry) -> None:
+        entry["data"]["attempts"] = []
+
+    def to_a_halt(entry: Entry) -> None:
+        entry["data"]["to"] = entry["decision"]["input"]["to"] = "halted"
+
+    forged(path, lambda entry: bool(entry["type"] == "queue.paused"), for_attempts)
+    assert "H1" in forged(path, is_change("reflective"), to_a_halt)
+
+
 def test_a_draining_out_of_a_halt_is_found(system_data: Path) -> None:
     def to_a_halt(entry: Entry) -> None:
         entry["data"]["to"] = entry["decision"]["input"]["to"] = "halted"

@@ -10,6 +10,8 @@ import msgspec
 import pytest
 
 from sheratan.contracts.journal import Entry as JournalEntry
+from sheratan.contracts.ledger import ISSUE, Transfer
+from sheratan.engine.commands import ApplyTransfers, OpenAccount, PriceKind
 from sheratan.kernel.facts import Violation
 from sheratan.kernel.fold import Fold
 from sheratan.kernel.stencil import Run
@@ -130,6 +132,24 @@ def test_a_good_journal_goes_the_short_way_and_comes_to_the_same(
     one_page = [[line for page in eventful_pages for line in page]]
     for pages in (eventful_pages, one_page):
         assert short_way(pages)._replace(in_runs=0) == long_way(eventful_pages)
+
+
+def test_ends_of_attempts_that_are_charged_go_the_long_way() -> None:
+    world = World(seed=3)
+    world.ask(OpenAccount(account="tenant:default", unit="credits", scale=None, reason=""))
+    grant = Transfer(
+        id=f"transfer_{1:032x}", debit=ISSUE, credit="tenant:default", unit="credits", amount=JOBS
+    )
+    world.ask(ApplyTransfers(transfers=(grant,), reason=""))
+    session = world.worker(slots=256)
+    for round_number in range(4):
+        if round_number == 3:
+            world.ask(PriceKind(kind="count", unit="credits", amount=1, metered=False, reason=""))
+        world.submit(*(new() for _ in range(JOBS)))
+        world.settle_all(session, world.lease(session, JOBS))
+    found = short_way(pages_of(world))
+    assert found.violations == []
+    assert found.in_runs > 3 * JOBS
 
 
 def flip(line: bytes, places: random.Random) -> bytes:

@@ -31,7 +31,7 @@ def tenant_data(tmp_path: Path) -> Path:
 
 
 JOURNALS = (
-    "eventful", "runs", "pruned_runs", "archived", "kept", "gates", "ledger", "proposals", "system",
+    "eventful", "runs", "pruned_runs", "archived", "kept", "gates", "ledger", "billing", "proposals", "system",
 )  # fmt: skip
 
 

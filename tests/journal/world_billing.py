@@ -18,6 +18,7 @@ def priced_jobs(world: World) -> None:
     session = world.worker()
     world.submit(new(), new())
     good, bad = world.lease(session)
+    world.tick(1)
     world.settle(session, good)
     world.settle(session, bad, "failed", error="fatal")
     world.submit(new(kind="report"))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import sheratan
 from sheratan import Context, Fatal, job
 from sheratan.contracts.errors import InvalidInput, NotFound
+from sheratan.contracts.ledger import AMOUNT_MAX
 from sheratan.sdk.client import Client
 
 SECONDS_MAX = 60
@@ -57,11 +59,17 @@ def in_a_process(ctx: Context) -> None:
 
 
 @job(attempts_max=1)
-async def charges_nonsense(ctx: Context, amount: float) -> None:
-    ctx.charge(amount)  # pyrefly: ignore
+async def charges_nonsense(ctx: Context, amount: Any) -> None:
+    ctx.charge(amount)
 
 
-KINDS = [fixed, metered, fails, stepwise, in_a_thread, in_a_process, charges_nonsense]
+@job(attempts_max=1)
+async def charges_no_end(ctx: Context) -> int | None:
+    ctx.charge(1 << 60)
+    return ctx.charged
+
+
+KINDS = [fixed, metered, fails, stepwise, in_a_thread, in_a_process, charges_nonsense, charges_no_end]
 
 
 async def priced(client: Client, has: int = 1_000) -> None:
@@ -89,9 +97,6 @@ async def charged(client: Client, kind: str, value: object = None) -> list[tuple
         ("fails", None, [(50, 7)]),
         ("stepwise", None, [(50, 9), (50, 0)]),
         ("in_a_thread", None, [(50, 3)]),
-        ("in_a_process", None, [(50, 0)]),
-        ("charges_nonsense", 0.5, [(50, 0)]),
-        ("charges_nonsense", -1, [(50, 0)]),
     ],
 )
 def test_an_attempt_is_charged_what_it_has_cost(
@@ -108,6 +113,30 @@ def test_an_attempt_is_charged_what_it_has_cost(
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "message"),
+    [
+        ("in_a_process", None, "cannot say what it costs"),
+        ("charges_nonsense", 0.5, "0.5 is no amount of minor units"),
+        ("charges_nonsense", -1, "-1 is no amount of minor units"),
+        ("charges_nonsense", True, "True is no amount of minor units"),
+    ],
+)
+def test_an_attempt_fails_that_says_what_cannot_be_counted(
+    tmp_path: Path, kind: str, value: object, message: str
+) -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(SECONDS_MAX), sheratan.open(tmp_path / "data", KINDS) as client:
+            await priced(client)
+            receipt = await client.submit(kind, value)
+            record = await client.wait(receipt.id)
+            assert record.error is not None
+            assert message in record.error.message
+            assert [(one.reserved, one.amount) for one in await client.charges(receipt.id)] == [(50, 0)]
+
+    asyncio.run(scenario())
+
+
 def test_more_than_is_reserved_fails_the_attempt_and_costs_all_of_it(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with asyncio.timeout(SECONDS_MAX), sheratan.open(tmp_path / "data", KINDS) as client:
@@ -118,6 +147,17 @@ def test_more_than_is_reserved_fails_the_attempt_and_costs_all_of_it(tmp_path: P
             assert record.error is not None
             assert "50 are reserved for this attempt" in record.error.message
             assert [one.amount for one in await client.charges(receipt.id)] == [50]
+
+    asyncio.run(scenario())
+
+
+def test_more_than_any_account_holds_is_counted_as_that(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(SECONDS_MAX), sheratan.open(tmp_path / "data", KINDS) as client:
+            assert await client.run("charges_no_end", None) == AMOUNT_MAX
+            await priced(client)
+            assert await charged(client, "charges_no_end") == [(50, 50)]
+            assert await client.check_ledger() == []
 
     asyncio.run(scenario())
 

@@ -52,5 +52,5 @@ def reservable(payer: BalanceRow | None, taker: BalanceRow) -> int:
     """How much can be reserved from one account for another one, as far as both can hold it."""
     if payer is None or payer.closed_by is not None or taker.closed_by is not None:
         return 0
-    debits, credits = payer.debits_pending + payer.debits_posted, taker.credits_pending + taker.credits_posted
-    return max(0, min(payer.credits_posted - debits, AMOUNT_MAX - debits, AMOUNT_MAX - credits))
+    has = payer.credits_posted - payer.debits_pending - payer.debits_posted
+    return max(0, min(has, AMOUNT_MAX - taker.credits_pending - taker.credits_posted))

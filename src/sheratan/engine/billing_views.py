@@ -5,8 +5,9 @@ from __future__ import annotations
 from sheratan.contracts.prices import Charge, PriceRecord
 from sheratan.engine.ids import find_remains
 from sheratan.engine.views import find_view
+from sheratan.kernel.billing import OPERATOR
 from sheratan.kernel.ledger_facts import transfer_text
-from sheratan.store.billing_rows import ChargeView
+from sheratan.store.billing_rows import ChargeView, PriceRow
 from sheratan.store.port import Reader
 
 __all__ = ["list_charges", "list_prices"]
@@ -14,19 +15,20 @@ __all__ = ["list_charges", "list_prices"]
 
 def list_prices(reader: Reader, tenant: str) -> list[PriceRecord]:
     """What attempts at jobs cost, by kind."""
-    scales = {(row.tenant, row.unit): row.scale for row, _ in reader.all_ledger_accounts()}
-    return [
-        PriceRecord(
-            kind=row.kind,
-            unit=row.unit,
-            scale=scales[tenant, row.unit],
-            amount=row.amount,
-            metered=bool(row.metered),
-            entry=row.entry,
-        )
-        for row in reader.prices()
-        if row.tenant == tenant and row.amount is not None
-    ]
+    return [_price(reader, row, row.amount) for row in reader.prices() if row.tenant == tenant and row.amount]
+
+
+def _price(reader: Reader, row: PriceRow, amount: int) -> PriceRecord:
+    operator = reader.ledger_account(row.tenant, OPERATOR, row.unit)
+    assert operator is not None, "it is opened with the price"
+    return PriceRecord(
+        kind=row.kind,
+        unit=row.unit,
+        scale=operator.account.scale,
+        amount=amount,
+        metered=bool(row.metered),
+        entry=row.entry,
+    )
 
 
 def list_charges(reader: Reader, text: str) -> list[Charge]:

@@ -13,6 +13,7 @@ from sheratan.engine.flow_state import FlowKey, partition_rate_of, rate_of, subj
 from sheratan.engine.system_views import blocked_by_state
 from sheratan.kernel.accounts import account_subject, format_amount
 from sheratan.kernel.billing import OPERATOR, payer_of
+from sheratan.kernel.chain import decode_entry
 from sheratan.kernel.rate import UNPACED, Pace, Rate, earliest_us
 from sheratan.kernel.words import count, seconds
 from sheratan.store.billing_rows import PriceRow
@@ -68,7 +69,7 @@ class Blockers:
             )
         price = self._prices.get((lane.tenant, lane.kind))
         if price is not None and price.amount is not None:
-            found += self._of_funds(price, price.amount)
+            found += self._of_funds(price, price.amount, since_us)
         for key in subjects_of(lane) if self.rows else ():
             row = self.rows.get(key)
             if row is not None:
@@ -79,8 +80,8 @@ class Blockers:
     def _prices(self) -> dict[tuple[str, str], PriceRow]:
         return {(row.tenant, row.kind): row for row in self._reader.prices()}
 
-    def _of_funds(self, price: PriceRow, amount: int) -> Iterator[BlockedBy]:
-        """The account that has to pay for an attempt."""
+    def _of_funds(self, price: PriceRow, amount: int, since_us: int) -> Iterator[BlockedBy]:
+        """The account that has to pay for an attempt at a job that is queued since an instant."""
         name = payer_of(price.tenant)
         view = self._reader.ledger_account(price.tenant, name, price.unit)
         operator = self._reader.ledger_account(price.tenant, OPERATOR, price.unit)
@@ -90,11 +91,13 @@ class Blockers:
             return
         scale = operator.account.scale
         needs, has = (f"{format_amount(one, scale)} {price.unit}" for one in (amount, room))
-        entry = price.entry if view is None else max(view.balance.entry, price.entry)
+        line = self._reader.entry_line(price.entry if view is None else max(view.balance.entry, price.entry))
+        # What is archived was written before the job came, whose own entries are kept.
+        changed_us = 0 if line is None else decode_entry(line).at
         yield BlockedBy(
             what="funds",
             subject=account_subject(name, price.unit),
-            since_us=read_entry(self._reader, entry).at,
+            since_us=max(since_us, changed_us),
             until_us=None,
             text=f"{name} to have {needs} for an attempt; it has {has} to give",
         )

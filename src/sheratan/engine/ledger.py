@@ -5,6 +5,7 @@ A request's transfers are decided at once by a rule that is told how their accou
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -71,22 +72,7 @@ def _open(batch: Batch, key: AccountKey, scale: int, reason: str, by: Principal)
 def apply_transfers(batch: Batch, command: ApplyTransfers, by: Principal) -> list[TransferResult]:
     """Apply what somebody asks for, or refuse it, and say so."""
     check_reason(command.reason)
-    for place, one in enumerate(command.transfers):
-        if one.closes is not None and one.unit is not None:
-            name = one.debit if one.closes == "debit" else one.credit
-            _check_unused(batch, by.tenant, f"{name}/{one.unit}", f"transfers[{place}].closes")
     return transfer(batch, command.transfers, {"reason": command.reason} if command.reason else {}, by)
-
-
-def _check_unused(batch: Batch, tenant: str, account: str, field: str) -> None:
-    """Conflict where attempts run that this account pays for, or that pay it: they could not be settled."""
-    for charge in batch.state.billing.open.values():
-        names = (f"{name}/{charge.unit}" for name in (payer_of(charge.tenant), OPERATOR))
-        if charge.tenant == tenant and account in names:
-            text = (
-                f"{account} has something reserved for job number {charge.number}, which runs; close it later"
-            )
-            raise Conflict(text, field=field)
 
 
 def transfer(
@@ -97,6 +83,7 @@ def transfer(
     What was applied before is only answered.
     """
     request = _Request(batch, transfers, by.tenant)
+    request.check_closings()
     verdict, accounts = settle_transfers(request.given)
     results = [result for result, _ in verdict.chosen]
     entry = None
@@ -140,6 +127,30 @@ class _Request:
             "transfers": told,
             "known": known,
             "pending": {key: one for key, one in pending.items() if one is not None},
+        }
+
+    def check_closings(self) -> None:
+        """Conflict where an account is to be closed that attempts pay, or are paid by: they could not be settled."""
+        closings = [
+            (place, one.debit if one.closes == "debit" else one.credit, one.unit)
+            for place, one in enumerate(self._transfers)
+            if one.closes is not None and one.id not in self._found
+        ]
+        in_use = self._in_use() if closings else {}
+        for place, account, unit in closings:
+            number = in_use.get((account, unit))
+            if number is not None:
+                text = f"{account} has something reserved for job number {number}; close it later"
+                raise Conflict(text, field=f"transfers[{place}].closes")
+
+    def _in_use(self) -> dict[tuple[str | None, str | None], int]:
+        """The accounts, each with its unit, that attempts are to pay or be paid from; and the job of one of these."""
+        charges = chain(self._batch.state.billing.open.values(), self._batch.unsettled)
+        jobs = {charge.unit: charge.number for charge in charges if charge.tenant == self._tenant}
+        return {
+            (account, unit): number
+            for unit, number in jobs.items()
+            for account in (payer_of(self._tenant), OPERATOR)
         }
 
     def told_before(self, text: str) -> int:

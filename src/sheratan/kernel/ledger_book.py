@@ -65,9 +65,8 @@ class LedgerBook:
         giver, taker = self.accounts.get((tenant, debit, unit)), self.accounts.get((tenant, credit, unit))
         if giver is None or taker is None or giver.closed_by is not None or taker.closed_by is not None:
             return 0
-        debits = giver.debits_pending + giver.debits_posted
-        credits = taker.credits_pending + taker.credits_posted
-        return max(0, min(giver.credits_posted - debits, AMOUNT_MAX - debits, AMOUNT_MAX - credits))
+        has = giver.credits_posted - giver.debits_pending - giver.debits_posted
+        return max(0, min(has, AMOUNT_MAX - taker.credits_pending - taker.credits_posted))
 
     def next_to_expire(self, tenant: str) -> bytes | None:
         """The pending transfer whose time is over first."""

@@ -12,6 +12,7 @@ from sheratan.contracts.budgets import DEFAULT_BUDGET, ProposalBudget
 from sheratan.contracts.errors import TooLarge, Unavailable
 from sheratan.contracts.gates import Gate, SubmitGated
 from sheratan.contracts.jobs import Submission
+from sheratan.contracts.ledger import AMOUNT_MAX
 from sheratan.contracts.proposals import Proposal, Rejection
 from sheratan.contracts.worker import SPAWN_PREFIX, Assignment, What
 from sheratan.sdk.approval import Approval
@@ -56,7 +57,7 @@ class Context:
         self._steps = steps
         self._budget = budget
         self.charged: int | None = None
-        """What this attempt has said that it has cost; None when it has said nothing."""
+        """What this attempt has said that it has cost, in minor units; None when it has said nothing."""
 
     @property
     def job_id(self) -> str:
@@ -116,8 +117,8 @@ class Context:
             raise Unavailable(
                 "a handler in a process of its own cannot say what it costs; use an async handler"
             )
-        # What is spent is spent, whether it was foreseen or not.
-        self.charged = charged = (self.charged or 0) + amount
+        # What is spent is spent, whether it was foreseen or not, and a report can say so.
+        self.charged = charged = min((self.charged or 0) + amount, AMOUNT_MAX)
         most = self.charge_max
         if most is not None and charged > most:
             raise TooLarge(f"{charged} minor units; {most} are reserved for this attempt", field="amount")

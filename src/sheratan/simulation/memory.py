@@ -60,6 +60,12 @@ def _kept_and_read(mine: State, fresh: State) -> list[tuple[str, Any, Any]]:
         ("the system's state", (mine.system, mine.allowed), (fresh.system, fresh.allowed)),
         ("how long jobs are kept", mine.retention.rows, fresh.retention.rows),
         ("how long entries are kept", mine.journal_kept, fresh.journal_kept),
+        (
+            "what attempts cost",
+            (mine.billing.rows, mine.billing.prices),
+            (fresh.billing.rows, fresh.billing.prices),
+        ),
+        ("what is reserved for attempts", mine.billing.open, fresh.billing.open),
         ("the number of trees", mine.trees, fresh.trees),
         ("the next number of a run", mine.runs.next_number, fresh.runs.next_number),
         ("the open runs", _runs(mine), _runs(fresh)),

@@ -135,13 +135,12 @@ class ModelBilling(ModelCode):
         payer, taker = self.book.accounts.get((TENANT, unit)), self.book.accounts[_OPERATOR, unit]
         if payer is None or payer.closed_by or taker.closed_by:
             return 0
-        spent, got = payer.given + payer.giving, taker.taken + taker.taking
-        return min(payer.left, AMOUNT_MAX - spent, AMOUNT_MAX - got)
+        return min(payer.left, AMOUNT_MAX - taker.taken - taker.taking)
 
     def check_closes(self, transfer: Transfer) -> None:
-        """No account is closed while attempts run that it pays for, or that pay it."""
+        """No account is closed while it pays for attempts, or is paid by them, that are not settled."""
         closed = transfer.debit if transfer.closes == "debit" else transfer.credit
-        if transfer.closes is None or closed not in (TENANT, _OPERATOR):
+        if transfer.closes is None or closed not in (TENANT, _OPERATOR) or transfer.id in self.book.transfers:
             return
         if any(charge.price.unit == transfer.unit for charge in self._open.values()):
             self.hit("charge.keeps_open")

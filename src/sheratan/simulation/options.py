@@ -75,7 +75,7 @@ _WEIGHTS: Final[dict[str, int]] = {
     "archive": 4,
     "keep_journal": 3,
     "book": 12,
-    "price": 6,
+    "price": 10,
     "state": 2,
 }
 """What clients do, and the most weight that each thing may have against the others."""
@@ -83,7 +83,7 @@ _WEIGHTS: Final[dict[str, int]] = {
 _FOCUSES: Final[dict[str, tuple[str, ...]]] = {
     "gates": ("gated",),
     "ledger": ("book",),
-    "prices": ("submit", "price"),
+    "prices": ("submit", "bulk", "price"),
     "runs": ("workflow",),
     "schedules": ("schedule", "tend"),
     "waits": ("submit", "signal", "approve", "unblock"),

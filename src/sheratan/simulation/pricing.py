@@ -47,9 +47,9 @@ class PriceClient:
             await self._ask(api.RemovePrice(kind=kind, reason="a test"))
             return
         if what == "close":
-            # Of a unit that jobs are paid in, so that it is refused at times.
-            units = [one.unit for one in await self._ask(api.ListPrices())] or [unit]
-            await self._transfer(draw.pick("price.closed", (PAYER, "operator")), units[0])
+            await self._transfer(
+                draw.pick("price.closed", (PAYER, "operator")), await self._unit_in_use(unit)
+            )
             return
         if what == "pay" or draw.chance("price.pays_first", 900):
             await self._ask(api.OpenAccount(account=PAYER, unit=unit))
@@ -62,6 +62,13 @@ class PriceClient:
             await self._ask(
                 api.SetPrice(kind=kind, unit=unit, amount=amount, metered=metered, reason="a test")
             )
+
+    async def _unit_in_use(self, other: str) -> str:
+        """One in which attempts that run are paid for, or some are to be; `other` when there is none."""
+        units = {one.kind: one.unit for one in await self._ask(api.ListPrices())}
+        running = await self._ask(api.ListJobs(state="running", limit=10))
+        in_use = [units[job.kind] for job in running.items if job.kind in units]
+        return (*in_use, *units.values(), other)[0]
 
     async def _transfer(self, closed: str | None, unit: str) -> None:
         """Grant something to who pays for jobs, or keep an account closed for a moment."""
