@@ -139,7 +139,9 @@ def replay(path: Path, schema: Sequence[str], before: Iterable[Commit], timed: S
             connection.execute(f"PRAGMA {pragma}").fetchall()
         for statement in schema:
             connection.execute(statement)
-        connection.execute("INSERT INTO shard VALUES (0, 1, 0, ?, 0, 1, 0, NULL, 1, 0, 0, 0)", ("0" * 64,))
+        connection.execute(
+            "INSERT INTO shard VALUES (0, 1, 0, ?, 0, 1, 0, NULL, 1, 0, 0, 0, NULL)", ("0" * 64,)
+        )
         connection.wal_autocheckpoint(LOG_PAGES)
         lay_out_log(connection, path, LOG_PAGES)
         for commit in before:

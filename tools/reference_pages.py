@@ -86,20 +86,31 @@ def _settings() -> Iterable[str]:
     yield table(("Setting", "Type", "Default", "Environment", "Why"), rows)
 
 
+_BOUNDS = (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"))
+
+
 def _setting(name: str) -> tuple[str, str]:
     """The type and the default of a setting."""
     if name == "data":
         return "text", "`~/.local/share/sheratan`"
-    found: Any = Settings(data="")
-    owner: Any = found
-    for part in name.split("."):
-        owner, found = found, getattr(found, part)
-    field = next(one for one in msgspec.structs.fields(owner) if one.name == name.rpartition(".")[2])
+    field = _field(name)
     schema = msgspec.json.schema(field.type)
     if schema["type"] == "array":
-        return "names, separated by commas", "none"
-    bounds = [f"{sign} {schema[key]}" for key, sign in (("minimum", "≥"), ("maximum", "≤")) if key in schema]
-    return " ".join([{"string": "text"}.get(schema["type"], schema["type"]), *bounds]), f"`{found}`"
+        default = f"`{','.join(field.default)}`" if field.default else "none"
+        return "names, separated by commas", default
+    bounds = [f"{sign} {schema[key]}" for key, sign in _BOUNDS if key in schema]
+    default = "none: it has to be set" if field.required else f"`{field.default}`"
+    return " ".join([{"string": "text"}.get(schema["type"], schema["type"]), *bounds]), default
+
+
+def _field(name: str) -> Any:
+    """The field of a setting, whose table may be one of many."""
+    wanted: Any = Settings
+    *tables, last = name.replace(".NAME", "").split(".")
+    for table in tables:
+        wanted = msgspec.structs.fields(wanted)[wanted.__struct_fields__.index(table)].type
+        wanted = get_args(wanted)[-1] if get_args(wanted) else wanted
+    return msgspec.structs.fields(wanted)[wanted.__struct_fields__.index(last)]
 
 
 def _variable(name: str) -> str:

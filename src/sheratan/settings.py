@@ -6,15 +6,24 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 import msgspec
 
 from sheratan.contracts.errors import InvalidInput, UnknownSetting
+from sheratan.contracts.health import PROBE_REASONS, Dependency, DependencyName, ProbeSettings, check_names
 from sheratan.contracts.limits import LIMIT_REASONS, Limits
 from sheratan.contracts.values import misfit
 
-__all__ = ["SETTING_REASONS", "Origin", "Settings", "WorkerSettings", "load_settings", "setting_names"]
+__all__ = [
+    "SETTING_REASONS",
+    "Origin",
+    "Settings",
+    "WorkerSettings",
+    "general_name",
+    "load_settings",
+    "setting_names",
+]
 
 ENVIRONMENT_PREFIX = "SHERATAN_"
 FILE_NAME = "sheratan.toml"
@@ -38,6 +47,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     drain_seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 25.0
     worker: WorkerSettings = WorkerSettings()
     limits: Limits = Limits()
+    probes: ProbeSettings = ProbeSettings()
+    dependencies: dict[DependencyName, Dependency] = {}
+
+    def __post_init__(self) -> None:
+        wrong = check_names(self.dependencies)
+        if wrong is not None:
+            raise ValueError(wrong)
 
 
 SETTING_REASONS: dict[str, str] = {
@@ -50,7 +66,12 @@ SETTING_REASONS: dict[str, str] = {
     "worker.threads": "plain functions that it runs at once, each in a thread",
     "worker.processes": "CPU-bound functions that it runs at once, each in a process",
     **{f"limits.{name}": reason for name, reason in LIMIT_REASONS.items()},
+    **{f"probes.{name}": reason for name, reason in PROBE_REASONS.items()},
+    "dependencies.NAME.url": "where something is reached that jobs need: tcp://HOST:PORT, http://… or https://…",
+    "dependencies.NAME.critical": "whether nothing may start while it does not answer",
+    "dependencies.NAME.affects": "the services that do not work without it; itself when none is named",
 }
+"""By name; NAME stands for any name."""
 
 
 class Origin(NamedTuple):
@@ -80,28 +101,57 @@ def load_settings(
     known = set(setting_names())
     for origin, values in layers:
         for name, value in values.items():
-            if name not in known:
+            if general_name(name) not in known:
                 raise UnknownSetting(f"{origin} sets it, but there is no such setting", field=name)
             if name not in merged:
                 merged[name], origins[name] = value, origin
     merged.setdefault("data", str(_default_data(environment)))
     settings = _build(merged, origins)
     return settings, [
-        Origin(name, _value(settings, name), origins.get(name, "default")) for name in setting_names()
+        Origin(name, _value(settings, name), origins.get(name, "default")) for name in _names_in(settings)
     ]
 
 
 def setting_names() -> list[str]:
-    """Every setting by its dotted name."""
-    return list(_names(Settings, ""))
+    """Every setting by its dotted name, with NAME for what can have any name."""
+    return [name for name, _ in _FIELDS]
 
 
-def _names(struct: type[msgspec.Struct], prefix: str) -> Iterator[str]:
+def general_name(name: str) -> str:
+    """A setting's name as it stands in SETTING_REASONS."""
+    table, dot, rest = name.partition(".")
+    return f"{table}.NAME.{rest.partition('.')[2]}" if dot and table in _NAMED_TABLES else name
+
+
+def _fields(struct: type[msgspec.Struct], prefix: str) -> Iterator[tuple[str, Any]]:
+    """Every setting with its type."""
     for field in msgspec.structs.fields(struct):
-        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
-            yield from _names(field.type, f"{prefix}{field.name}.")
+        name = prefix + field.name
+        inner = get_args(field.type)[1] if get_origin(field.type) is dict else field.type
+        if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+            yield from _fields(inner, f"{name}." if inner is field.type else f"{name}.NAME.")
         else:
-            yield prefix + field.name
+            yield name, inner
+
+
+def _bare(wanted: Any) -> Any:
+    """A type without what is annotated to it."""
+    return get_args(wanted)[0] if get_origin(wanted) is Annotated else wanted
+
+
+_FIELDS = tuple(_fields(Settings, ""))
+_NAMED_TABLES = frozenset(name.partition(".NAME.")[0] for name, _ in _FIELDS if ".NAME." in name)
+_LISTS = frozenset(name for name, wanted in _FIELDS if get_origin(_bare(wanted)) is tuple)
+
+
+def _names_in(settings: Settings) -> Iterator[str]:
+    """Every setting, those of what has a name once for each."""
+    for name in setting_names():
+        table, named, rest = name.partition(".NAME.")
+        if named:
+            yield from (f"{table}.{one}.{rest}" for one in getattr(settings, table))
+        else:
+            yield name
 
 
 def _environment(environment: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
@@ -148,7 +198,7 @@ def _default_data(environment: Mapping[str, str]) -> Path:
 def _build(merged: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
     nested: dict[str, Any] = {}
     for name, value in merged.items():
-        if name == "kinds" and isinstance(value, str):
+        if general_name(name) in _LISTS and isinstance(value, str):
             value = [part for part in value.split(",") if part]
         table = nested
         *folders, last = name.split(".")
@@ -166,5 +216,5 @@ def _build(merged: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
 def _value(settings: Settings, name: str) -> Any:
     value: Any = settings
     for part in name.split("."):
-        value = getattr(value, part)
+        value = value[part] if isinstance(value, dict) else getattr(value, part)
     return value

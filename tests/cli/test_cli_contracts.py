@@ -21,7 +21,7 @@ def test_every_setting_is_shown_with_its_origin(tmp_path: Path) -> None:
         "config", "show", "--origin", "-o", "json", cwd=tmp_path, env={"SHERATAN_WORKER__SLOTS": "5"}
     )
     shown = {one["name"]: one for one in json.loads(done.stdout)}
-    assert list(shown) == setting_names()
+    assert list(shown) == [name for name in setting_names() if ".NAME." not in name]
     assert (shown["worker.slots"]["value"], shown["worker.slots"]["origin"]) == (
         5,
         "environment SHERATAN_WORKER__SLOTS",

@@ -13,6 +13,7 @@ from sheratan.contracts.system import ListStateChanges, SystemState
 from sheratan.engine.commands import (
     Cancel,
     ChangeState,
+    DeriveState,
     EndSession,
     Heartbeat,
     KeepJobs,
@@ -22,6 +23,7 @@ from sheratan.engine.commands import (
     StartDraining,
 )
 from sheratan.engine.explain import story
+from sheratan.engine.system_commands import Down
 from sheratan.engine.system_views import list_state_changes, system_record
 from sheratan.engine.verify import verify
 from tests.engine.runs import node, wf
@@ -38,6 +40,14 @@ def waits_for(world: World, job: str) -> str:
     told = world.record(job).waiting_for
     assert told is not None
     return told
+
+
+def found_down(*names: str) -> DeriveState:
+    """What probes have found: these are down, each critical."""
+    down = [
+        Down(name=name, critical=True, affects=(name,), since_us=0, failures=3, error="-") for name in names
+    ]
+    return DeriveState(down=tuple(down), unknown=0, dwell_us=60_000_000)
 
 
 NOTHING_STARTS: tuple[SystemState, ...] = ("paused", "recovery", "halted")
@@ -130,8 +140,7 @@ def test_a_reason_that_seems_to_hold_a_secret_is_refused(world: World) -> None:
 
 
 def test_what_is_affected_is_recorded_and_told(world: World) -> None:
-    command = ChangeState(to="degraded_critical", reason="probes fail", affected=("disk", "mail"))
-    assert world.ask(command, by=ENGINE)
+    assert world.ask(found_down("mail", "disk"), by=ENGINE)
     found = system_record(world.store)
     assert (found.severity, found.affected) == ("critical", ["disk", "mail"])
     assert "Affected: disk, mail." in story(world.store, "system").lines[0].text

@@ -16,10 +16,9 @@ from sheratan.cli.offline import OfflineTransport
 from sheratan.contracts.api import GetJob
 from sheratan.contracts.errors import TimedOut
 from sheratan.contracts.ids import look_up_job_id
-from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
 from sheratan.gateway.api import Api
-from sheratan.settings import Settings, WorkerSettings
+from sheratan.settings import Settings
 from sheratan.store.sqlite.reader import SqliteReader
 from sheratan.store.sqlite.scans import Value
 from sheratan.store.sqlite.store import DATABASE_NAME
@@ -54,7 +53,7 @@ def test_a_job_that_starts_while_it_is_read_is_found_where_it_was(tmp_path: Path
     kind: Kind[Any, Any] = job(kind="started", backoff_base_seconds=0.0)(handler)
 
     async def main() -> None:
-        server = Server(tmp_path, Limits(), WorkerSettings(), program="test")
+        server = Server(Settings(data=str(tmp_path)), program="test")
         loop, client = asyncio.get_running_loop(), server.client()
 
         async def start_it() -> None:
@@ -103,7 +102,7 @@ async def with_a_blocked_job(
     data: Path, look: Callable[[Server, SqliteReader, str], Awaitable[None]]
 ) -> None:
     """Look at a blocked job through a reader to which it vanishes from its table before that is read."""
-    server = Server(data, Limits(), WorkerSettings(), program="test")
+    server = Server(Settings(data=str(data)), program="test")
     vanishing = apsw.Connection(str(data / DATABASE_NAME))
 
     def vanish() -> None:

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from sheratan.contracts.principal import ENGINE
 from sheratan.engine.commands import Cancel, ChangeState, Pause
 from sheratan.engine.replay import replay
 from tests.journal.tamper import changed, checked, forged, reader_of, tables
 from tests.journal.world import World, new
+from tests.journal.world_system import derived
 
 Entry = dict[str, Any]
 
@@ -19,12 +21,13 @@ Entry = dict[str, Any]
 def test_a_journal_of_a_system_in_many_states_verifies_and_replays(system_data: Path) -> None:
     found = checked(system_data)
     assert found.problems == []
-    assert found.counts["system.changed"] == 7
+    assert found.counts["system.changed"] == 8
     reader = reader_of(system_data)
     assert reader.system().current == "draining"
-    derived = replay(reader)
-    assert derived.ok
-    assert derived.counts["system.transition@1"].decisions == 7
+    again = replay(reader)
+    assert again.ok
+    assert again.counts["system.transition@1"].decisions == 5
+    assert again.counts["system.derive@1"].decisions == 3
     reader.close()
 
 
@@ -127,6 +130,91 @@ def test_a_change_that_was_forged_is_found(
     system_data: Path, to: str, source: str | None, forge: Callable[[Entry], None], broken: str
 ) -> None:
     assert broken in forged(system_data, is_change(to, source), forge)
+
+
+def derived_from_nothing(entry: Entry) -> None:
+    entry["decision"]["input"]["down"] = []
+
+
+def derived_from_more(entry: Entry) -> None:
+    found = entry["decision"]["input"]["down"]
+    found.append(found[0] | {"name": "news", "affects": ["news"]})
+
+
+def derived_by_a_person(entry: Entry) -> None:
+    entry["actor"] = entry["on_behalf_of"] = "local:eve"
+
+
+def derived_otherwise(entry: Entry) -> None:
+    entry["decision"]["chosen"] = "keep"
+
+
+def derived_elsewhere(entry: Entry) -> None:
+    entry["decision"]["input"]["state"] = "degraded_minor"
+
+
+def held_for_longer(entry: Entry) -> None:
+    entry["decision"]["input"]["held_us"] += 1
+
+
+def with_a_longer_dwell(entry: Entry) -> None:
+    entry["decision"]["input"]["dwell_us"] *= 2
+
+
+def with_an_unknown_probe(entry: Entry) -> None:
+    entry["decision"]["input"]["unknown"] = 1
+
+
+def with_another_reason(entry: Entry) -> None:
+    entry["data"]["reason"] = "down: nothing that matters"
+
+
+def with_others_affected(entry: Entry) -> None:
+    entry["data"]["affected"] = ["news"]
+
+
+@pytest.mark.parametrize(
+    ("to", "source", "forge", "broken"),
+    [
+        ("degraded_minor", None, derived_from_nothing, "H4"),
+        ("degraded_minor", None, derived_from_more, "H4"),
+        ("degraded_critical", None, derived_by_a_person, "H2"),
+        ("degraded_critical", None, derived_otherwise, "H4"),
+        ("degraded_minor", None, derived_elsewhere, "H4"),
+        ("operational", "degraded_critical", held_for_longer, "H4"),
+        ("operational", "degraded_critical", with_a_longer_dwell, "H3"),
+        ("operational", "degraded_critical", with_an_unknown_probe, "H3"),
+        ("degraded_critical", None, with_another_reason, "H4"),
+        ("degraded_critical", None, with_others_affected, "H4"),
+    ],
+)
+def test_a_derived_change_that_was_forged_is_found(
+    system_data: Path, to: str, source: str | None, forge: Callable[[Entry], None], broken: str
+) -> None:
+    assert broken in forged(system_data, is_change(to, source), forge)
+
+
+def test_a_person_s_state_that_probes_end_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "derived.db"
+    world = World(path)
+    world.ask(derived("mail"), ENGINE)
+    world.tick(61)
+    world.ask(derived(), ENGINE)
+    world.close()
+
+    def to_a_pause(entry: Entry) -> None:
+        entry["data"]["to"] = "paused"
+
+    assert "H2" in forged(path, is_change("degraded_minor"), to_a_pause)
+
+
+def test_evidence_that_does_not_lead_where_it_is_said_to_is_found_by_replay(system_data: Path) -> None:
+    forged(system_data, is_change("degraded_minor"), derived_from_nothing)
+    reader = reader_of(system_data)
+    found = replay(reader)
+    reader.close()
+    assert not found.ok
+    assert found.counts["system.derive@1"].different == 1
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from sheratan.contracts.principal import ENGINE
-from sheratan.engine.commands import ChangeState, StartDraining
+from sheratan.engine.commands import ChangeState, DeriveState, StartDraining
+from sheratan.engine.system_commands import Down
 from tests.journal.world import World, new
 
-__all__ = ["system_changes"]
+__all__ = ["derived", "system_changes"]
+
+
+def derived(*names: str) -> DeriveState:
+    """What probes have found: these are down, of which only `disk` is critical."""
+    down = [
+        Down(name=name, critical=name == "disk", affects=(name,), since_us=1, failures=3, error="timeout")
+        for name in names
+    ]
+    return DeriveState(down=tuple(down), unknown=0, dwell_us=60_000_000)
 
 
 def system_changes(world: World) -> None:
@@ -14,9 +24,11 @@ def system_changes(world: World) -> None:
     session = world.worker()
     world.submit(new())
     world.settle_all(session, world.lease(session))
-    world.ask(ChangeState(to="degraded_minor", reason="a probe fails", affected=("mail",)), ENGINE)
+    world.ask(derived("mail"), ENGINE)
     world.tick(1)
-    world.ask(ChangeState(to="operational", reason="all is well"), ENGINE)
+    world.ask(derived("mail", "disk"), ENGINE)
+    world.tick(61)
+    world.ask(derived(), ENGINE)
     world.ask(ChangeState(to="paused", reason="maintenance", expected="operational"))
     world.submit(new())
     world.tick(1)

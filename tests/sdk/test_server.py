@@ -12,9 +12,9 @@ from types import ModuleType
 import pytest
 
 import sheratan
-from sheratan import Client, Limits, Worker, job
+from sheratan import Client, Worker, job
 from sheratan.contracts.errors import Unavailable
-from sheratan.settings import WorkerSettings
+from sheratan.settings import Settings
 from sheratan.wiring import open_offline
 from sheratan.wiring.server import Server, load_kinds
 from tests.sdk import sample_kinds
@@ -72,7 +72,7 @@ def test_a_server_that_stops_waits_for_a_job_in_another_worker(tmp_path: Path) -
             await may_end.wait()
             return "ended"
 
-        server = Server(tmp_path, Limits(), WorkerSettings(), program="a test")
+        server = Server(Settings(data=str(tmp_path)), program="a test")
         await server.start([])
         async with await Client.connect(tmp_path) as client:
             worker = Worker(client, [slow], name="elsewhere")
@@ -122,7 +122,7 @@ def test_an_output_that_is_too_long_for_the_socket_fails_its_attempt_and_no_othe
         return "x" * size
 
     async def scenario() -> None:
-        server = Server(tmp_path, Limits(), WorkerSettings(), program="a test")
+        server = Server(Settings(data=str(tmp_path)), program="a test")
         await server.start([])
         async with await Client.connect(tmp_path) as client, await Client.connect(tmp_path) as connection:
             worker = Worker(connection, [gives], name="elsewhere")

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from sheratan import Client, Context, Kind, Limits, Retryable, Worker, job
+from sheratan import Client, Context, Kind, Retryable, Worker, job
 from sheratan.contracts.jobs import JobRecord
-from sheratan.settings import WorkerSettings
+from sheratan.settings import Settings
 from sheratan.wiring.server import Server
 from tests.sdk.test_steps import SECONDS_MAX, names
 
@@ -23,7 +23,7 @@ def run(
     kind: Kind[Any, Any] = job(kind="durable", backoff_base_seconds=0.0, **options)(handler)
 
     async def scenario() -> tuple[JobRecord, list[str]]:
-        server = Server(folder, Limits(), WorkerSettings(), program="a test")
+        server = Server(Settings(data=str(folder)), program="a test")
         await server.start([])
         async with (
             asyncio.timeout(SECONDS_MAX),

@@ -182,7 +182,7 @@ def test_a_database_of_the_first_schema_keeps_its_pages_and_goes_on(tmp_path: Pa
         connection.execute("UPDATE page SET body = ? WHERE first_seq = ?", (body, first_seq))
     connection.execute("ALTER TABLE page DROP COLUMN codec")
     connection.execute("DROP INDEX result_without_success")
-    for column in ("succeeded", "failed", "cancelled"):
+    for column in ("succeeded", "failed", "cancelled", "pulse_us"):
         connection.execute(f"ALTER TABLE shard DROP COLUMN {column}")
     tables = ["step", "wait", "awaited", "signal", "tag", "failed_job", "dead_letter", "failure_text", "bulk"]
     for table in (

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from sheratan.contracts.errors import InvalidInput, UnknownSetting
+from sheratan.contracts.health import Address, Dependency, address_of
 from sheratan.contracts.limits import LIMIT_REASONS, Limits
 from sheratan.settings import SETTING_REASONS, Origin, Settings, load_settings, setting_names
 
@@ -60,7 +61,7 @@ def test_without_anything_set_the_defaults_hold_and_say_so(tmp_path: Path) -> No
     settings, origins = load(tmp_path)
     assert settings.data == str(tmp_path / "home" / ".local" / "share" / "sheratan")
     assert {origin.origin for origin in origins.values()} == {"default"}
-    assert list(origins) == setting_names()
+    assert list(origins) == [name for name in setting_names() if ".NAME." not in name]
 
 
 def test_a_flag_goes_before_the_environment_before_the_files(tmp_path: Path) -> None:
@@ -135,6 +136,79 @@ def test_a_value_of_the_wrong_type_is_refused_and_says_where_it_stands(
         load(tmp_path, environment={name: value})
     assert refused.value.field == name.removeprefix("SHERATAN_").lower().replace("__", ".")
     assert name in str(refused.value)
+
+
+def test_what_has_a_name_is_set_by_its_name_wherever_it_is_set(tmp_path: Path) -> None:
+    write(
+        tmp_path / "sheratan.toml",
+        '[dependencies.mail]\nurl = "tcp://h:25"\naffects = ["invoices", "news"]\n',
+    )
+    environment = {
+        "SHERATAN_DEPENDENCIES__MAIL__CRITICAL": "true",
+        "SHERATAN_DEPENDENCIES__MODEL__URL": "https://[::1]/healthz?x=1",
+        "SHERATAN_DEPENDENCIES__MODEL__AFFECTS": "drafts,reviews",
+        "SHERATAN_PROBES__CRITICAL": "commit,disk",
+    }
+    settings, origins = load(tmp_path, environment=environment)
+    assert settings.dependencies["mail"] == Dependency(
+        url="tcp://h:25", critical=True, affects=("invoices", "news")
+    )
+    assert settings.dependencies["model"].affects == ("drafts", "reviews")
+    assert settings.probes.critical == ("commit", "disk")
+    assert origins["dependencies.mail.critical"].origin == "environment SHERATAN_DEPENDENCIES__MAIL__CRITICAL"
+    assert origins["dependencies.mail.url"].origin == f"file {tmp_path / 'sheratan.toml'}"
+    assert origins["dependencies.model.critical"] == ("dependencies.model.critical", False, "default")
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ('[dependencies.mail]\nurl = "tcp://h:25"\nport = 25\n', "dependencies.mail.port"),
+        ('[dependencies.a.b]\nurl = "tcp://h:25"\n', "dependencies.a.b.url"),
+        ("dependencies = 3\n", "dependencies"),
+        ("[dependencies]\nmail = 3\n", "dependencies.mail"),
+        ("[probes.NAME]\nurl = 3\n", "probes.NAME.url"),
+    ],
+)
+def test_what_has_a_name_has_no_other_settings(tmp_path: Path, text: str, field: str) -> None:
+    write(tmp_path / "sheratan.toml", text)
+    with pytest.raises(UnknownSetting) as refused:
+        load(tmp_path)
+    assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "[dependencies.mail]\ncritical = true\n",
+        '[dependencies.mail]\nurl = "h:25"\n',
+        '[dependencies.mail]\nurl = "ftp://h:25"\n',
+        '[dependencies.mail]\nurl = "tcp://h"\n',
+        '[dependencies.mail]\nurl = "tcp://h:0"\n',
+        '[dependencies.mail]\nurl = "tcp://h:70000"\n',
+        '[dependencies.mail]\nurl = "https://ada:secret@h/"\n',
+        '[dependencies.mail]\nurl = "http://h/a b"\n',
+        '[dependencies.mail]\nurl = "http://h/\\r\\nX: y"\n',
+        '[dependencies.Mail]\nurl = "tcp://h:25"\n',
+        '[dependencies."mail,news"]\nurl = "tcp://h:25"\n',
+        '[dependencies.disk]\nurl = "tcp://h:25"\n',
+        '[dependencies.mail]\nurl = "tcp://h:25"\naffects = ["a,b"]\n',
+        '[dependencies.mail]\nurl = "tcp://h:25"\naffects = ["a", "b", "c", "d"]\n',
+        '[probes]\ncritical = ["mail"]\n',
+        "[probes]\ninterval_seconds = 0\n",
+        "".join(f'[dependencies.d{number}]\nurl = "tcp://h:25"\n' for number in range(129)),
+    ],
+)
+def test_a_dependency_that_cannot_be_is_refused(tmp_path: Path, table: str) -> None:
+    write(tmp_path / "sheratan.toml", table)
+    with pytest.raises(InvalidInput):
+        load(tmp_path)
+
+
+def test_an_address_has_the_port_that_its_scheme_has() -> None:
+    assert address_of("http://h") == Address("http", "h", 80, "/")
+    assert address_of("https://h/a?b=c") == Address("https", "h", 443, "/a?b=c")
+    assert address_of("tcp://[::1]:25") == Address("tcp", "::1", 25, "/")
 
 
 def test_a_file_that_is_not_toml_is_refused_by_name(tmp_path: Path) -> None:

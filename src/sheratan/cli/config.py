@@ -6,7 +6,7 @@ import click
 
 from sheratan.cli.output import draw_table, emit
 from sheratan.cli.session import Session, command_options
-from sheratan.settings import SETTING_REASONS
+from sheratan.settings import SETTING_REASONS, general_name
 
 __all__ = ["config"]
 
@@ -29,9 +29,10 @@ def show(session: Session, origin: bool) -> None:
     headers: tuple[str, ...] = ("SETTING", "VALUE")
     if origin:
         headers += ("ORIGIN", "REASON")
-        for one, value in zip(origins, values, strict=True):
-            value |= {"origin": one.origin, "reason": SETTING_REASONS[one.name]}
-        rows = [(*row, one.origin, SETTING_REASONS[one.name]) for row, one in zip(rows, origins, strict=True)]
+        reasons = [SETTING_REASONS[general_name(one.name)] for one in origins]
+        for one, value, reason in zip(origins, values, reasons, strict=True):
+            value |= {"origin": one.origin, "reason": reason}
+        rows = [(*row, one.origin, reason) for row, one, reason in zip(rows, origins, reasons, strict=True)]
     emit(session, values, lambda: draw_table(headers, rows))
 
 

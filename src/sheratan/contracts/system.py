@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from sheratan.contracts.health import ProbeRecord
 from sheratan.contracts.request import Request
 
 __all__ = [
@@ -81,8 +82,8 @@ class SystemRecord(msgspec.Struct, frozen=True, kw_only=True):
     """How the system stands: its state, how bad that is, since when, why, by whom, and what it allows.
 
     `entry` is the journal entry that says so; None, with `since_us` and `actor`, as long as nothing has changed it.
-    `affected` are the services that do not work. `returns_to` is the state after the next start of an engine that
-    drains.
+    `affected` are the services that did not work when it came to be so; `probes` say how things stand now, where an
+    engine is at work. `returns_to` is the state after the next start of an engine that drains.
     """
 
     state: SystemState
@@ -95,6 +96,7 @@ class SystemRecord(msgspec.Struct, frozen=True, kw_only=True):
     allows: dict[Action, Answer]
     way_out: str
     returns_to: SystemState | None = None
+    probes: list[ProbeRecord] = []
 
 
 class StateChange(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from sheratan.contracts.ids import JobId, look_up_job_id
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.principal import Principal
 from sheratan.contracts.worker import StopRequest
-from sheratan.engine.commands import ChangeState, Pending
+from sheratan.engine.commands import ChangeState, DeriveState, Pending
 from sheratan.engine.ids import Trace, absent, job_id
 from sheratan.engine.state import Held, Session, State
 from sheratan.kernel.canonical import digest
@@ -60,7 +60,7 @@ class Batch:
         self.parents_lost: set[int] = set()
         """Jobs that ended without success, and may have spawned others."""
         self.runs_ended: list[RunResult] = []
-        self.transitions: list[tuple[int, ChangeState, Principal]] = []
+        self.transitions: list[tuple[int, ChangeState | DeriveState, Principal]] = []
         """Changes of the system's state that are asked for: the place of the answer, what is asked, and by whom."""
         self.more = False
         """Whether there is more to do as soon as this batch is committed."""

@@ -30,7 +30,7 @@ from sheratan.engine.schedule_commands import (
     PauseSchedule,
     ResumeSchedule,
 )
-from sheratan.engine.system_commands import ChangeState
+from sheratan.engine.system_commands import ChangeState, DeriveState, Probe
 
 __all__ = [
     "ApplyTransfers",
@@ -45,6 +45,7 @@ __all__ = [
     "Declaration",
     "Delegate",
     "DeleteSchedule",
+    "DeriveState",
     "Discard",
     "EndSession",
     "Ending",
@@ -62,6 +63,7 @@ __all__ = [
     "PauseSchedule",
     "Pending",
     "PriceKind",
+    "Probe",
     "Propose",
     "RecordSteps",
     "RegisterWorker",
@@ -328,6 +330,8 @@ Command = (
     | LimitStarts
     | StartDraining
     | ChangeState
+    | DeriveState
+    | Probe
     | CreateSchedule
     | PauseSchedule
     | ResumeSchedule

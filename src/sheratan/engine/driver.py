@@ -51,6 +51,8 @@ class Driver:
         self._stopping = False
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="sheratan-writer")
         self._commit_us = 200
+        self.last_commit: tuple[int, int] | None = None
+        """When the last commit was made, on the monotonic clock, and how long it took; None before the first."""
         self._alarm: asyncio.TimerHandle | None = None
         self.halted: str | None = None
         self.on_commit: Callable[[Batch], None] = lambda batch: None
@@ -211,6 +213,7 @@ class Driver:
         self._store.commit(unit)
         # A slow commit counts at once, a quick one only by half: one stall is enough to leave the loop alone.
         took_us = self._clock.monotonic_us() - began_us
+        self.last_commit = began_us + took_us, took_us
         per_unit_us = took_us - len(unit.moves) * _MOVE_US
         self._commit_us = max(per_unit_us, self._commit_us // 2)
 

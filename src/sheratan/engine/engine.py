@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sheratan.contracts.errors import TimedOut, Unavailable
+from sheratan.contracts.health import ProbeRecord
 from sheratan.contracts.ids import JobAddress, look_up_job_id, number_of
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import ENGINE, Principal
@@ -72,6 +73,10 @@ class Engine:
         self.version = version
         self.kinds = KindRegistry(self._is_on_duty)
         self.ready = False
+        self.probes: list[ProbeRecord] = []
+        """The probes as they stand; empty where nobody looks."""
+        self.derived: SystemState | None = None
+        """The worse state that probes lead to while it is not written down yet."""
         # The store's connection belongs to whoever commits; lookups in between have one of their own.
         self._reader = reader
         self._decider = decider
@@ -112,7 +117,12 @@ class Engine:
         """The state that this process is in and cannot write down; None when what is stored says it."""
         if self.halted is not None:
             return "halted"
-        return None if self.outage is None else "degraded_critical"
+        return self.derived if self.outage is None else "degraded_critical"
+
+    @property
+    def last_commit(self) -> tuple[int, int] | None:
+        """When the last commit was made, on the monotonic clock, and how long it took; None before the first."""
+        return self._driver.last_commit
 
     def now_us(self) -> int:
         """The wall clock: microseconds since the epoch, UTC."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from sheratan.contracts import api
+from sheratan.contracts.health import ProbeRecord
 from sheratan.contracts.jobs import JobRecord
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.retention import RetentionPreview
@@ -47,6 +48,8 @@ class Look(NamedTuple):
     """Who asks; None when nobody can tell."""
     state: SystemState | None = None
     """What the engine at work knows of itself that is not stored."""
+    probes: Sequence[ProbeRecord] = ()
+    """What it has found where it looks."""
 
 
 def _job(look: Look, request: api.GetJob) -> JobRecord:
@@ -102,7 +105,7 @@ READS: Final[dict[type[api.Request], Callable[[Look, Any], Any]]] = {
     api.CheckLedger: lambda look, _: ledger_findings(look.reader),
     api.ListPrices: lambda look, _: list_prices(look.reader, look.tenant),
     api.ListCharges: lambda look, request: list_charges(look.reader, request.id),
-    api.GetState: lambda look, _: system_record(look.reader, look.state),
+    api.GetState: lambda look, _: system_record(look.reader, look.state, look.probes),
     api.ListStateChanges: lambda look, request: list_state_changes(look.reader, request),
     api.TellWhy: lambda look, request: story(look.reader, request.id, look.offered),
     api.GetEntries: _entry_lines,

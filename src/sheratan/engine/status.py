@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sheratan.contracts.api import EngineStatus
 from sheratan.contracts.errors import Archived
+from sheratan.contracts.health import ProbeRecord
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.system import SystemRecord, SystemState
@@ -38,13 +40,15 @@ class Facts(NamedTuple):
     unstored_state: SystemState | None = None
     now_us: int | None = None
     archive_problem: str | None = None
+    probes: Sequence[ProbeRecord] = ()
 
 
 def status(reader: Reader, facts: Facts) -> EngineStatus:
     """What am I doing, why, who asked, what was my last stable state, what would be the safe alternative."""
     shard, counts, dead = reader.shard(), reader.counts(), reader.dead_letter_count()
     changed = reader.code_changed_count()
-    system, approvals = system_record(reader, facts.unstored_state), reader.open_approvals()
+    system = system_record(reader, facts.unstored_state, facts.probes)
+    approvals = reader.open_approvals()
     state = system.state if facts.pid is not None else ("stopped" if shard.clean else "interrupted")
     return EngineStatus(
         ready=facts.ready and not facts.problems and system.allows["intake"] == "allow",

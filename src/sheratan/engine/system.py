@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
+
 from sheratan.contracts.errors import Conflict, SheratanError, StateRefuses
 from sheratan.contracts.principal import ENGINE, Principal
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import (
     ChangeState,
     Command,
+    DeriveState,
     Heartbeat,
     LeaseJobs,
+    Probe,
     RegisterWorker,
     StartDraining,
 )
 from sheratan.engine.words import check_reason
+from sheratan.kernel.health import DERIVE, affected_by_probes, derive_state, reason_of_probes
 from sheratan.kernel.rules import decision
 from sheratan.kernel.system import CHANGE, WAYS_OUT, SystemFact, change_state
 
@@ -24,9 +29,11 @@ __all__ = [
     "begin",
     "change_states",
     "check_halted",
+    "derivation",
     "drain",
     "halt",
     "lift_draining",
+    "probe",
     "refuse_intake",
 ]
 
@@ -36,15 +43,17 @@ _SINCE_A_HALT: Final[tuple[type[Command], ...]] = (
     ChangeState,
     Heartbeat,
     LeaseJobs,
+    Probe,
     RegisterWorker,
     StartDraining,
 )
 """What is heard while the system is halted: who is there, and the way out."""
 
 
-def ask_for_change(batch: Batch, command: ChangeState, by: Principal) -> None:
+def ask_for_change(batch: Batch, command: ChangeState | DeriveState, by: Principal) -> None:
     """Note that a change is asked for: it is decided once all else in the batch is, and holds from the next one on."""
-    check_reason(command.reason)
+    if type(command) is ChangeState:
+        check_reason(command.reason)
     batch.transitions.append((len(batch.answers), command, by))
 
 
@@ -53,7 +62,11 @@ def change_states(batch: Batch) -> None:
     for place, command, by in batch.transitions:
         pending, value, error = batch.answers[place]
         try:
-            value = _change(batch, command, by)
+            value = (
+                _derive(batch, command, by)
+                if isinstance(command, DeriveState)
+                else _change(batch, command, by)
+            )
         except SheratanError as refusal:
             error = refusal
         batch.answers[place] = pending, value, error
@@ -76,28 +89,55 @@ def _change(
         return False
     if verdict.chosen == "refuse":
         raise Conflict(f"{verdict.because} {WAYS_OUT.get(row.current, '')}".rstrip(), field="to")
-    data: dict[str, Any] = {"from": row.current, "to": command.to, "reason": command.reason}
-    if command.affected:
-        data["affected"] = list(command.affected)
+    data: dict[str, Any] = {"to": command.to, "reason": command.reason}
     if evidence:
         data["evidence"] = evidence
+    _record(batch, data, by, decision(CHANGE, given, verdict))
+    return True
+
+
+def derivation(row: SystemFact, at_us: int, command: DeriveState) -> dict[str, Any]:
+    """What the rule is told that derives the state from probes."""
+    return {
+        "state": row.current,
+        "held_us": 0 if row.since_us is None else at_us - row.since_us,
+        **msgspec.to_builtins(command),
+    }
+
+
+def _derive(batch: Batch, command: DeriveState, by: Principal) -> bool:
+    given = derivation(batch.state.system, batch.at_us, command)
+    verdict = derive_state(given)
+    if verdict.chosen == "keep":
+        return False
+    data: dict[str, Any] = {"to": verdict.chosen, "reason": reason_of_probes(given["down"])}
+    if given["down"]:
+        data["affected"] = affected_by_probes(given["down"])
+    _record(batch, data, by, decision(DERIVE, given, verdict))
+    return True
+
+
+def _record(batch: Batch, data: dict[str, Any], by: Principal, decided: dict[str, Any]) -> None:
+    """The system goes into another state."""
+    row = batch.state.system
     entry = batch.unit.record(
         "system.changed",
         "system",
-        data,
+        {"from": row.current, **data},
         by,
-        decision=decision(CHANGE, given, verdict),
+        decision=decided,
         previous=row.entry,
     )
-    _put(
-        batch,
-        SystemFact(
-            command.to, batch.at_us, command.reason, by.actor, entry, ",".join(command.affected), None
-        ),
-    )
+    affected = ",".join(data.get("affected", ()))
+    _put(batch, SystemFact(data["to"], batch.at_us, data["reason"], by.actor, entry, affected, None))
     # What has come due meanwhile, and whoever waits, is seen to at once.
     batch.more = True
-    return True
+
+
+def probe(batch: Batch, command: Probe, by: Principal) -> None:
+    """Answer; and have a commit made, unless the system has halted, which writes nothing that need not be."""
+    if command.commits and batch.state.allowed.settle == "allow":
+        batch.unit.pulse = True
 
 
 def begin(batch: Batch) -> None:

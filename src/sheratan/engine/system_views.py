@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import get_args
 
 from sheratan.contracts.errors import Archived, NotFound
 from sheratan.contracts.flow import BlockedBy
+from sheratan.contracts.health import ProbeRecord
 from sheratan.contracts.system import (
     ANY_SEVERITY,
     Action,
@@ -21,8 +23,10 @@ from sheratan.store.port import Reader
 __all__ = ["blocked_by_state", "list_state_changes", "newest_of_system", "system_record"]
 
 
-def system_record(reader: Reader, state: SystemState | None = None) -> SystemRecord:
-    """How the system stands; with `state`, that is what a running process says of itself."""
+def system_record(
+    reader: Reader, state: SystemState | None = None, probes: Sequence[ProbeRecord] = ()
+) -> SystemRecord:
+    """How the system stands; `state` and `probes` are what a running process says of itself."""
     row = reader.system()
     latch = reader.latch()
     if latch is not None:
@@ -46,6 +50,7 @@ def system_record(reader: Reader, state: SystemState | None = None) -> SystemRec
         allows=dict(zip(get_args(Action), ALLOWED[current], strict=True)),
         way_out=WAYS_OUT.get(current, ""),
         returns_to=None if row.draining is None else row.state,
+        probes=list(probes),
     )
 
 

@@ -169,7 +169,16 @@ class Api:
     async def _look(self, request: api.Request, by: Principal) -> Any:
         engine, read = self._engine, READS[type(request)]
         state = engine.unstored_state
-        look = Look(self._reader, engine.limits, by.tenant, engine.now_us(), engine.offered, by.actor, state)
+        look = Look(
+            self._reader,
+            engine.limits,
+            by.tenant,
+            engine.now_us(),
+            engine.offered,
+            by.actor,
+            state,
+            engine.probes,
+        )
         return await self._read(lambda: read(look, request))
 
     async def _order(self, request: api.Request, by: Principal) -> Any:
@@ -284,6 +293,7 @@ class Api:
             engine.unstored_state,
             engine.now_us(),
             None if self._archiving is None else self._archiving.problem,
+            engine.probes,
         )
         return await self._read(lambda: status(self._reader, facts))
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import ENGINE
 from sheratan.kernel.facts import Violation
 from sheratan.kernel.fold_book import decision_of
 from sheratan.kernel.fold_groups import GroupFold
+from sheratan.kernel.health import DERIVE, affected_by_probes, reason_of_probes, state_of_probes
 from sheratan.kernel.system import (
     ALLOWED,
     CHANGE,
@@ -71,12 +74,37 @@ class SystemFold(GroupFold):
 
     def _check_change(self, entry: Entry, target: str) -> None:
         decided = decision_of(entry)
+        if decided["rule"] == DERIVE:
+            self._check_derived(entry, decided, target)
+            return
         given, known = decided["input"], self.system.current
         if decided["rule"] != CHANGE or decided["chosen"] != "change":
             self.say(entry, "E14", f"{decided['chosen']} was chosen by {decided['rule']}, and it was changed")
         told = given["state"], given["to"], given["operator"], given.get("expected", known)
         if told != (known, target, entry.actor != ENGINE.actor, known):
             self.say(entry, "H4", f"the decision was told {told} of a change from {known} to {target}")
+
+    def _check_derived(self, entry: Entry, decided: dict[str, Any], target: str) -> None:
+        """A change that probes have led to: the evidence leads there, and a better state was waited for."""
+        given, down, known = decided["input"], decided["input"]["down"], self.system
+        if entry.actor != ENGINE.actor or not _is_derived(known.current, target):
+            self.say(
+                entry, "H2", f"probes lead nobody but the engine, and not from {known.current} to {target}"
+            )
+        leads_to = state_of_probes(down)
+        if not decided["chosen"] == target == leads_to:
+            self.say(entry, "H4", f"{decided['chosen']} was chosen, and what was down leads to {leads_to}")
+        held_us = 0 if known.since_us is None else entry.at - known.since_us
+        told = given["state"], given["held_us"], entry.data["reason"], entry.data.get("affected", [])
+        wanted = known.current, held_us, reason_of_probes(down), affected_by_probes(down)
+        if told != wanted:
+            self.say(entry, "H4", f"it tells of {told}, and it was {wanted}")
+        if _is_better(known.current, target) and (given["unknown"] or held_us < given["dwell_us"]):
+            self.say(entry, "H3", f"{known.current} has ended too soon")
+
+
+def _is_better(source: str, target: str) -> bool:
+    return _is_derived(source, target) and DERIVED_STATES.index(target) < DERIVED_STATES.index(source)
 
 
 def _is_derived(source: str, target: str) -> bool:

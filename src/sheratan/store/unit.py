@@ -74,8 +74,7 @@ class Unit(RunChanges, KeptChanges):
     def __init__(self, head: Head, *, now_us: int, policy: int, next_number: int) -> None:
         super().__init__()
         self.first_seq, self.head = head.seq, head
-        self.policy = policy
-        self.next_number = next_number
+        self.policy, self.next_number = policy, next_number
         # Recorded time never runs backwards against seq, whatever the wall clock does.
         self.at_us = max(head.at, now_us)
         self.lines: list[bytes] = []
@@ -118,6 +117,8 @@ class Unit(RunChanges, KeptChanges):
         self.proposals = ProposalChanges()
         self.ledger = LedgerChanges()
         self.system: SystemFact | None = None
+        self.pulse = False
+        """Whether it is committed even if it changes nothing, to see that the store can."""
         self.engine_entry: int | None = None
         self.clean = False
         self._seq, self._hash = head.seq, head.hash
@@ -130,7 +131,7 @@ class Unit(RunChanges, KeptChanges):
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to commit."""
-        return not (self.lines or self.alarms_rung or self.moves or self.lanes)
+        return not (self.lines or self.alarms_rung or self.moves or self.lanes or self.pulse)
 
     @property
     def end(self) -> Head:

@@ -16,11 +16,14 @@ from sheratan.ambient.clock import SystemClock
 from sheratan.ambient.collector import spare_collector
 from sheratan.ambient.folder import HostFolder
 from sheratan.ambient.randomness import SystemRandomness
+from sheratan.ambient.sensors import HostSensors
 from sheratan.contracts.code import versioned
+from sheratan.contracts.health import HealthSettings
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
 from sheratan.engine.decider import Decider
 from sheratan.engine.engine import Engine
+from sheratan.engine.probing import Probing
 from sheratan.gateway.api import Api
 from sheratan.gateway.archiving import Archiving
 from sheratan.gateway.local import LocalTransport
@@ -40,19 +43,19 @@ __all__ = ["Server", "load_kinds", "open_engine", "settings_server"]
 class Server:
     """An engine on a data directory, with its doors and its own worker."""
 
-    def __init__(
-        self, data: Path, limits: Limits, worker: WorkerSettings, *, program: str, archive: Path | None = None
-    ) -> None:
-        clock = SystemClock()
-        self.data = data
-        self._worker_settings = worker
+    def __init__(self, settings: Settings, *, program: str) -> None:
+        clock, randomness, limits = SystemClock(), SystemRandomness(), settings.limits
+        self.data = data = Path(settings.data)
+        self._worker_settings = settings.worker
         self._lock = OwnerLock(data, Holder(pid=os.getpid(), program=program, since_us=clock.now_us()))
         path = data / DATABASE_NAME
         self._store = open_store(path, clock.now_us(), is_laid_out=True)
         self._readers = [open_offline(data), open_offline(data), open_offline(data)]
-        decider = Decider(self._store, clock, SystemRandomness(), limits)
+        decider = Decider(self._store, clock, randomness, limits)
         self.engine = Engine(decider, self._readers[0], version=version())
-        kept = Archive(HostFolder(archive or data / "archive"))
+        health = HealthSettings(settings.probes, settings.dependencies)
+        self._probing = Probing(self.engine, HostSensors(data), clock, randomness, health)
+        kept = Archive(HostFolder(Path(settings.archive) if settings.archive else data / "archive"))
         self._archiving = Archiving(self.engine, self._readers[2], kept)
         self.api = Api(self.engine, self._readers[1], str(data), self._archiving)
         self._socket = SocketServer(self.api, data, limits)
@@ -68,6 +71,7 @@ class Server:
         for kind in kinds:
             self.api.checks[versioned(kind.name, kind.version)] = kind.check_input
         await self.engine.start()
+        self._probing.start()
         self._archiving.start()
         await self._socket.start()
         settings = self._worker_settings
@@ -106,6 +110,7 @@ class Server:
                 steps.callback(reader.close)
             steps.callback(self.api.close)
             steps.push_async_callback(self.engine.stop)
+            steps.callback(self._probing.close)
             steps.push_async_callback(self._socket.stop)
             for worker in self._workers:
                 steps.push_async_callback(worker.stop)
@@ -154,9 +159,8 @@ async def open_engine(
     for item in kinds:
         found.extend(find_kinds(item) if isinstance(item, ModuleType) else [item])
     program = Path(sys.argv[0]).name or "python"
-    server = Server(
-        Path(data), limits or Limits(), WorkerSettings(name="embedded", slots=slots), program=program
-    )
+    worker = WorkerSettings(name="embedded", slots=slots)
+    server = Server(Settings(data=str(data), limits=limits or Limits(), worker=worker), program=program)
     try:
         await server.start(found)
         yield server.client()
@@ -173,7 +177,4 @@ def _user() -> str:
 
 def settings_server(settings: Settings) -> Server:
     """A server as the settings say."""
-    archive = Path(settings.archive) if settings.archive else None
-    return Server(
-        Path(settings.data), settings.limits, settings.worker, program="sheratan up", archive=archive
-    )
+    return Server(settings, program="sheratan up")

@@ -283,6 +283,8 @@ class SqliteStore(SqliteReader):
             insert_rows(connection, "replace_pace", [row for row in unit.paces.values() if row is not None])
             delete_rows(connection, "delete_pace", [key for key, row in unit.paces.items() if row is None])
         delete_rows(connection, "delete_alarm", unit.alarms_rung)
+        if unit.pulse:
+            connection.execute(sql("update_pulse"), (unit.at_us,))
         if unit.system is not None:
             connection.execute(sql("replace_system"), unit.system)
         if unit.journal_kept is not None:

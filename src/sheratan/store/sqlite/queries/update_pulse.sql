@@ -1,0 +1,1 @@
+UPDATE shard SET pulse_us = ? WHERE shard = 0
