@@ -80,8 +80,8 @@ BUGS: Final = (
         (
             Change(
                 _SYSTEM,
-                '    Heartbeat,\n    LeaseJobs,\n    RegisterWorker,\n    StartDraining,\n)\n"""',
-                '    RegisterWorker,\n    StartDraining,\n)\n"""',
+                '    Heartbeat,\n    LeaseJobs,\n    Probe,\n    RegisterWorker,\n    StartDraining,\n)\n"""',
+                '    Probe,\n    RegisterWorker,\n    StartDraining,\n)\n"""',
             ),
         ),
     ),

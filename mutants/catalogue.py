@@ -16,6 +16,7 @@ from mutants import (
     bugs_forks,
     bugs_gates,
     bugs_groups,
+    bugs_health,
     bugs_intake,
     bugs_kernel,
     bugs_ledger,
@@ -67,6 +68,7 @@ BUGS: dict[str, Bug] = {
         bugs_forks,
         bugs_sub_runs,
         bugs_system,
+        bugs_health,
         bugs_time,
         bugs_driver,
     )

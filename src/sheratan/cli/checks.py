@@ -19,6 +19,7 @@ from sheratan.cli.session import Session
 from sheratan.cli.text import instant
 from sheratan.contracts.api import EngineStatus, GetStatus
 from sheratan.contracts.errors import NotFound, SheratanError
+from sheratan.contracts.health import ProbeSettings
 from sheratan.contracts.journal import GENESIS
 from sheratan.engine.system_views import system_record
 from sheratan.kernel.chain import decode_entry, entry_hash
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["Finding", "examine"]
 
 _FREE_BYTES_WARN: Final = 1 << 30
-_FREE_BYTES_FAIL: Final = 64 << 20
-"""Below this the write-ahead log of a busy hour may not fit."""
+_FREE_BYTES_FAIL: Final = ProbeSettings().disk_free_bytes_min
+"""What the disk's own probe goes by, unless that is set otherwise."""
 
 _TAIL_ENTRIES: Final = 1_000
 _ANSWER_SECONDS: Final = 5.0
@@ -223,6 +224,7 @@ def _server(session: Session) -> Iterator[Finding]:
         yield _fail("socket", str(error), "wait for the server to start or stop, or look at its stderr")
     else:
         yield _socket(found)
+        yield _probes(found)
         if found.archive_problem is not None:
             detail = f"entries that are due could not be archived: {found.archive_problem}"
             yield _warn("archive", detail, "mend what it names; the server tries again within the hour")
@@ -234,6 +236,15 @@ def _socket(found: EngineStatus) -> Finding:
             "socket", f"the server answers but is not ready: {'; '.join(found.problems)}", "sheratan status"
         )
     return _ok("socket", f"the server answers and is ready, version {found.version}")
+
+
+def _probes(found: EngineStatus) -> Finding:
+    down = [one for one in found.system.probes if one.health == "down"]
+    if not down:
+        return _ok("probes", f"none of {len(found.system.probes)} is down")
+    detail = "; ".join(f"{one.name} is down: {one.error or 'it fails too often'}" for one in down)
+    make = _fail if any(one.critical for one in down) else _warn
+    return make("probes", detail, "mend what it names; `sheratan state show` tells more")
 
 
 async def _status(session: Session) -> EngineStatus:

@@ -12,6 +12,7 @@ from sheratan.cli.reach import ask, request
 from sheratan.cli.session import Session, command_options
 from sheratan.cli.text import instant
 from sheratan.contracts import api
+from sheratan.contracts.health import ProbeRecord
 from sheratan.contracts.system import StateChange, SystemRecord, SystemState, TargetState
 
 __all__ = ["state"]
@@ -27,7 +28,7 @@ def state() -> None:
 def show(session: Session) -> None:
     """Tell the state: since when, why, by whom, what it allows and how it ends."""
     found: SystemRecord = ask(session, lambda transport: transport.call(request(api.GetState)), offline=True)
-    emit(session, found, lambda: draw_pairs(list(_pairs(found))))
+    emit(session, found, lambda: _draw(found))
 
 
 @state.command()
@@ -65,6 +66,26 @@ _add_change("resume", "operational", "Let everything go on.")
 _add_change("reflect", "reflective", "Let work go on, and keep its traces: no bulk operation, no pruning.")
 _add_change("halt", "halted", "Stop everything at once: nothing comes in, starts or counts until `recover`.")
 _add_change("recover", "recovery", "Leave a halt: what ran may end, people may put things right.")
+
+
+def _draw(found: SystemRecord) -> None:
+    draw_pairs(list(_pairs(found)))
+    if found.probes:
+        line()
+        headers = ("PROBE", "HEALTH", "CRITICAL", "SINCE", "LATENCY", "FAILING", "LAST ERROR")
+        draw_table(headers, [_probe_row(one) for one in found.probes])
+
+
+def _probe_row(one: ProbeRecord) -> tuple[object, ...]:
+    return (
+        one.name,
+        f"{one.health}, overridden" if one.overridden else one.health,
+        "yes" if one.critical else "no",
+        "" if one.since_us is None else instant(one.since_us),
+        f"{one.latency_us / 1_000:.1f} ms",
+        f"{one.failing_permille / 10:.1f} %",
+        one.error or "",
+    )
 
 
 def _pairs(found: SystemRecord) -> Iterator[tuple[str, object]]:

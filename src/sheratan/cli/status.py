@@ -61,6 +61,7 @@ def _draw(found: EngineStatus) -> None:
             *(("problem", problem) for problem in found.problems),
             ("state", f"{found.state}, {process}, version {found.version}"),
             *(("system", text) for text in _system(found)),
+            *(("probe", text) for text in _probes(found)),
             ("data", found.data),
             ("jobs", f"{counts} ({ended})"),
             ("dead letters", found.dead_letters),
@@ -80,6 +81,14 @@ def _system(found: EngineStatus) -> Iterator[str]:
         affected = f", affected: {', '.join(system.affected)}" if system.affected else ""
         since = instant(system.since_us)
         yield f"{system.state} since {since}, by {system.actor}: {system.reason}{affected}"
+
+
+def _probes(found: EngineStatus) -> Iterator[str]:
+    """What is down."""
+    for one in found.system.probes:
+        if one.health == "down":
+            overridden = " (overridden)" if one.overridden else ""
+            yield f"{one.name} is down{overridden}: {one.error or 'it fails too often'}"
 
 
 def _schedules(found: EngineStatus) -> str:

@@ -204,7 +204,7 @@ class Decider:
         if self.state.allowed.settle == "allow":
             if self._has_work_left:
                 return 0
-            waits += [instant_us - self._now() for instant_us in self._instants()]
+            waits += [instant_us - self.recorded_us() for instant_us in self._instants()]
             waits += [instant_us - self.clock.monotonic_us() for instant_us in self._limits_over()]
         return max(0, min(waits)) if waits else None
 
@@ -230,7 +230,7 @@ class Decider:
         if self.state.ledger.next_expiry_us is not None:
             yield self.state.ledger.next_expiry_us
         if self.state.next_firing_us is not None and self.state.allowed.dispatch == "allow":
-            yield min(self.state.next_firing_us, self._now() + self.look_us)
+            yield min(self.state.next_firing_us, self.recorded_us() + self.look_us)
 
     @property
     def _has_work_left(self) -> bool:
@@ -240,15 +240,15 @@ class Decider:
         goes_on = bool(self.state.bulks) or self.state.retention.is_walking
         return goes_on and self.state.allowed.upkeep == "allow" and self.outage is None
 
-    def _now(self) -> int:
-        """The wall clock; when that was set back, the last instant plus the time passed since."""
+    def recorded_us(self) -> int:
+        """The instant of a batch that begins now: the wall clock's; when that was set back, the last one's and on."""
         passed = self.clock.monotonic_us() - self._monotonic_us
         return max(self.clock.now_us(), self._at_us + passed)
 
     def _begin(self) -> Batch:
         state = self.state
         monotonic_us = self.clock.monotonic_us()
-        unit = Unit(state.head, now_us=self._now(), policy=state.policy, next_number=state.next_number)
+        unit = Unit(state.head, now_us=self.recorded_us(), policy=state.policy, next_number=state.next_number)
         batch = Batch(state, unit, self._randomness, monotonic_us)
         self._undo = _Undo(batch, self._offset_us, dict(state.sessions), dict(state.fan_out))
         self._at_us, self._monotonic_us = unit.at_us, monotonic_us

@@ -128,6 +128,10 @@ class Engine:
         """The wall clock: microseconds since the epoch, UTC."""
         return self._decider.clock.now_us()
 
+    def recorded_us(self) -> int:
+        """The instant that an entry would have now; never before the newest one's."""
+        return self._decider.recorded_us()
+
     async def start(self) -> None:
         """Take over the shard, record it, and begin to decide."""
         await self._driver.commit_start(self.version)

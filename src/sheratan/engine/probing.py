@@ -109,7 +109,7 @@ class Probing:
             return
         command = self._command(self._probes.all)
         row = self._engine.state.system
-        chosen = derive_state(derivation(row, self._clock.now_us(), command)).chosen
+        chosen = derive_state(derivation(row, self._engine.recorded_us(), command)).chosen
         if chosen != "keep":
             if DERIVED_STATES.index(chosen) > DERIVED_STATES.index(row.current):
                 self._engine.derived = chosen
@@ -140,6 +140,8 @@ class Probing:
             with suppress(SheratanError):
                 # Refused, it is told again after the next round.
                 await self._engine.ask(command, ENGINE)
+                # At once, so that a person who ends the new state is seen to.
+                self._see_overridden()
         finally:
             self._engine.derived = None
 

@@ -32,8 +32,9 @@ def faults_beside(reader: Reader, model: Model) -> Iterator[str]:
     if codes != said:
         yield f"jobs are blocked by the code {codes}; the model says {said}"
     system = reader.system()
-    if (system.state, system.draining is not None) != (model.system, model.draining):
-        yield f"the system stands as {system}; the model says {model.system}, draining: {model.draining}"
+    wanted = model.system, ",".join(model.affected), model.draining
+    if (system.state, system.affected, system.draining is not None) != wanted:
+        yield f"the system stands as {system}; the model says {wanted}"
     yield from _approvals(reader, model)
     yield from _gates(reader, model)
     yield from _trees(reader, model)

@@ -41,5 +41,11 @@ class SimulatedClock:
         self._offset_us += self._drifted_us()
         self._drift_ppm, self._drifts_since_us = parts_per_million, self._loop.now_us
 
+    def is_steady_for(self, microseconds: int) -> bool:
+        """Whether the wall clock has gone on as time does for so long."""
+        return not self._drift_ppm and self._loop.now_us - microseconds > max(
+            self.set_at_us, self._drifts_since_us
+        )
+
     def _drifted_us(self) -> int:
         return (self._loop.now_us - self._drifts_since_us) * self._drift_ppm // 1_000_000

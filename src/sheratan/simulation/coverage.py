@@ -43,6 +43,8 @@ FAULTS: Final[dict[str, str]] = {
     "clock.stepped_forward": "the wall clock is set forward",
     "clock.stepped_back": "the wall clock is set back",
     "clock.drifts": "the wall clock runs at another speed than time",
+    "dependency.refuses": "something that jobs need takes no connection for a while",
+    "dependency.silent": "something that jobs need says nothing for a while",
     "policy.changed": "the limits change with a restart while jobs run",
     "client.repeats_key": "a job is submitted again under its key",
     "client.cancels_running": "a job is cancelled while it runs",
@@ -299,6 +301,11 @@ SOMETIMES: Final[dict[str, str]] = {
     "state.expected_another": "the system is in another state than whoever asks has seen",
     "state.no_way": "no way leads from the system's state to the one that is asked for",
     "state.refused": "the system is halted and refuses what it is asked for",
+    "state.degraded_minor": "what probes have found makes the system degraded_minor",
+    "state.degraded_critical": "what probes have found makes the system degraded_critical",
+    "state.better": "the state gets better by itself",
+    "state.resumed": "a person ends a degraded state",
+    "state.pulse": "an idle engine commits to see that it can",
     "state.outlasts": "an engine starts in a state that a person had brought the system into",
 }
 """Branches that a good campaign reaches; one that it never reaches is a test that does not exist."""

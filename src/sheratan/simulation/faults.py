@@ -86,6 +86,7 @@ class Hosts:
             await self._maybe_stand_still()
             self._maybe_set_clock()
             self._maybe_fill_disk()
+            self._storage.outside.maybe_change()
             self._maybe_read_long()
             await asyncio.sleep(_TURN_SECONDS)
 
@@ -110,6 +111,7 @@ class Hosts:
         """Nothing goes wrong with hosts any more."""
         self._end_deposed()
         self._clock.drift(0)
+        self._storage.outside.calm_down()
         if self._storage.disk is not None:
             self._storage.disk.is_full = False
 

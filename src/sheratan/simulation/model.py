@@ -14,6 +14,7 @@ from sheratan.contracts.limits import Limits
 from sheratan.contracts.worker import Assignment
 from sheratan.engine.commands import (
     ChangeState,
+    DeriveState,
     EndSession,
     Heartbeat,
     LeaseJobs,
@@ -51,8 +52,8 @@ class Model(ModelLedger):
 
     def decide(self, commands: Sequence[Pending], abandoned: set[int]) -> None:
         """Commands in order, then what time has brought, then who gets work; last the changes of the state."""
-        changes = [pending for pending in commands if isinstance(pending.command, ChangeState)]
-        others = [pending for pending in commands if not isinstance(pending.command, ChangeState)]
+        changes = [pending for pending in commands if isinstance(pending.command, ChangeState | DeriveState)]
+        others = [pending for pending in commands if pending not in changes]
         if self.is_halted:
             self._answer_all(others)
         else:

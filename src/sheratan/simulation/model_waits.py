@@ -31,6 +31,7 @@ class ModelWaits:
     """What jobs wait for."""
 
     at_us: int
+    monotonic_us: int
     jobs: dict[int, ModelJob]
     by_id: dict[str, ModelJob]
     ended: list[int]

@@ -43,6 +43,7 @@ _RATES: Final[dict[str, tuple[int, ...]]] = {
     "clock.step": (0, 0, 20, 100),
     "clock.drift": (0, 0, 50),
     "policy.change": (0, 500),
+    "dependency.down": (0, 10, 50),
 }
 """How often each fault may happen, in a thousand occasions: one of these, the first of them never."""
 
@@ -117,6 +118,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How many steps a durable job may have; 0: no job has any."""
     code_permille: int
     """How often a worker's code is not that of its jobs; 0: nobody ever deploys anything."""
+    probe_seconds: int
+    """How often a server looks at what it stands on; 0: never. What wakes it may hide that it was not woken."""
+    dwell_seconds: int
+    down_after: int
     rates: dict[str, int]
     weights: dict[str, int]
 
@@ -157,6 +162,9 @@ def draw_options(choices: Choices) -> Options:
         limits_permille=choices.pick("options.limits", (0, 0, 300)),
         steps=choices.pick("options.steps", (0, 2, 6)),
         code_permille=choices.pick("options.code", (0, 500, 500)),
+        probe_seconds=choices.pick("options.probes", (0, 0, 5, 20)),
+        dwell_seconds=choices.pick("options.dwell", (60, 10)),
+        down_after=choices.pick("options.down_after", (3, 1)),
         rates=rates,
         weights=weights | {"submit": weights["submit"] + 1},
     )

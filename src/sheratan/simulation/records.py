@@ -49,7 +49,7 @@ _CHOSEN: Final[dict[str, tuple[str, ...]]] = {
     "retention.pruned": ("prune",),
     "retention.runs_pruned": ("prune",),
     "journal.archived": ("archive",),
-    "system.changed": ("change",),
+    "system.changed": ("change", "operational", "degraded_minor", "degraded_critical"),
 }
 """What must have been chosen where an entry of this type says what was done."""
 

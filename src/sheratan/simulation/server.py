@@ -7,12 +7,13 @@ from collections.abc import Callable
 from contextvars import copy_context
 from typing import Final
 
-from sheratan.ambient.randomness import SeededRandomness
+from sheratan.ambient.randomness import Randomness, SeededRandomness
 from sheratan.contracts.errors import SheratanError
 from sheratan.contracts.limits import Limits
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import LeaseJobs
 from sheratan.engine.engine import Engine
+from sheratan.engine.probing import Probing
 from sheratan.gateway.api import Api
 from sheratan.gateway.archiving import Archiving
 from sheratan.simulation.auditor import Auditor
@@ -36,6 +37,7 @@ class Server:
         self.api: Api | None = None
         self.engine: Engine | None = None
         self.archiving: Archiving | None = None
+        self.probing: Probing | None = None
         self.is_over = False
         self.was_killed = False
         self._number = number
@@ -75,7 +77,14 @@ class Server:
         context = copy_context()
         context.run(UPKEEP.set, True)
         context.run(self.archiving.start)
+        self._start_probing(engine, randomness)
         self.engine, self.api = engine, Api(engine, reader, "simulated", self.archiving)
+
+    def _start_probing(self, engine: Engine, randomness: Randomness) -> None:
+        outside = self._storage.outside
+        if outside.settings is not None:
+            self.probing = Probing(engine, outside, self._clock, randomness, outside.settings)
+            self.probing.start()
 
     def _looking(self, engine: Engine, tell: Callable[[Batch], None]) -> Callable[[Batch], None]:
         """Tell of a commit as the engine does, and look whether everybody has been told who had to be."""
@@ -116,6 +125,8 @@ class Server:
             await engine.drain("a person asked for it")
             await engine.wait_idle(DRAIN_SECONDS)
             self.api = None
+            if self.probing is not None:
+                self.probing.close()
             await engine.stop()
         except SheratanError as error:
             self._story.tell(f"could not stop in order: {error}")

@@ -19,6 +19,7 @@ from sheratan.simulation.folder import SimulatedFolder
 from sheratan.simulation.kept_reads import Changes, KeptReader
 from sheratan.simulation.loop import SimulatedLoop
 from sheratan.simulation.options import Options
+from sheratan.simulation.outside import SimulatedOutside
 from sheratan.store.archive import Archive
 from sheratan.store.sqlite.reader import SqliteReader
 from sheratan.store.sqlite.store import DATABASE_NAME, SqliteStore, connect_owner
@@ -46,6 +47,7 @@ class SimulatedStorage:
         self.coverage = coverage
         self.options = options
         self.disk = SimulatedDisk(choices, coverage) if options.storage == "disk" else None
+        self.outside = SimulatedOutside(loop, choices, coverage, options, self.disk)
         self.changes = Changes()
         self.folder = SimulatedFolder(choices, coverage)
         self.archive = Archive(self.folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, Final
 
@@ -23,12 +23,14 @@ from sheratan.simulation.clients import KINDS, QUEUES, Acknowledged, Client
 from sheratan.simulation.clock import SimulatedClock
 from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.faults import Hosts
+from sheratan.simulation.healthiness import HealthLookout
 from sheratan.simulation.lateness import Lookout
 from sheratan.simulation.loop import Deadlock, SimulatedLoop, TooManySteps
 from sheratan.simulation.model_state import TERMINAL
 from sheratan.simulation.network import Connection, Network
 from sheratan.simulation.options import Options, draw_options
 from sheratan.simulation.people import PEOPLE, Person
+from sheratan.simulation.server import Server
 from sheratan.simulation.store import Killed, SimulatedStorage
 from sheratan.simulation.story import Story, Violation
 from sheratan.simulation.witness import Code, Witness
@@ -117,6 +119,7 @@ class _World:
             short_windows=options.small_windows,
         )
         self.lookout = Lookout(self.clock)
+        self.health = HealthLookout(self.clock, self.storage.outside)
         self.network = Network(self.loop, choices, self.coverage, options)
         self.hosts = Hosts(self.network, self.storage, self.clock, self.auditor, self.story)
         self.hosts.on_restart = self._check_acknowledged
@@ -188,6 +191,7 @@ class _World:
             self._end_worker(node)
         self._is_deployed = True
         self._add_worker(healthy=True)
+        await self._recover()
         await self._let_all_go()
         until = self.loop.time() + REST_SECONDS
         while self._open_jobs():
@@ -203,6 +207,12 @@ class _World:
             return
         finally:
             self.storage.give_back(reader)
+
+    async def _recover(self) -> None:
+        """What probes have made of the system ends by itself: the lookout says when it should have."""
+        while self.storage.outside.settings and self.auditor.model.system.startswith("degraded"):
+            await asyncio.sleep(1.0)
+            await self.hosts.mend()
 
     async def _let_all_go(self) -> None:
         """Nothing is paused or scheduled any more, and nothing limited that would make the end wait."""
@@ -320,13 +330,16 @@ class _World:
     def _check_nothing_is_late(self, until_us: int) -> None:
         """The clock is about to jump, so nobody is at work: what could be done has been done."""
         server = self.hosts.server
-        if server is None or self.auditor.is_deciding or self.loop.is_still(server.node):
-            return
-        if server.serves:
-            found = self.lookout.find_late(self.auditor.model, self.auditor.batches)
-            if found is not None:
-                self.story.blame(found)
-            if server.has_forgotten_commands:
-                self.story.blame("a command waits although nobody is at work")
-            if server.upkeep_bug is not None:
-                self.story.blame(server.upkeep_bug)
+        if server is None or self.loop.is_still(server.node) or not server.serves:
+            self.health.disturb(until_us)
+        elif not self.auditor.is_deciding:
+            for fault in self._late(server):
+                if fault is not None:
+                    self.story.blame(fault)
+
+    def _late(self, server: Server) -> Iterator[str | None]:
+        """What could have been done on a server that serves, and was not."""
+        yield self.lookout.find_late(self.auditor.model, self.auditor.batches)
+        yield self.health.find_late(self.auditor.model, server)
+        yield "a command waits although nobody is at work" if server.has_forgotten_commands else None
+        yield server.upkeep_bug

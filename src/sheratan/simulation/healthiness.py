@@ -1,0 +1,94 @@
+"""Whether an engine sees how the world stands, and the state of the system follows, in time."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sheratan.simulation.clock import SimulatedClock
+from sheratan.simulation.model import Model
+from sheratan.simulation.outside import DEPENDENCIES, SimulatedOutside
+from sheratan.simulation.server import Server
+
+__all__ = ["HealthLookout"]
+
+_SLACK_US: Final = 10_000_000
+_SETTLE_US: Final = 60_000_000
+_BAD: Final = ("degraded_minor", "degraded_critical")
+
+
+class HealthLookout:
+    """Looks while nobody is at work: what is down for long enough must show, and what is well, too."""
+
+    def __init__(self, clock: SimulatedClock, outside: SimulatedOutside) -> None:
+        self._clock = clock
+        self._outside = outside
+        self._undisturbed_us = 0
+        self._server: Server | None = None
+
+    def disturb(self, until_us: int) -> None:
+        """Nobody can look before this instant."""
+        self._undisturbed_us = max(self._undisturbed_us, until_us)
+
+    def find_late(self, model: Model, server: Server) -> str | None:
+        """What has not been seen in time, in a sentence."""
+        settings, now_us = self._outside.settings, self._clock.monotonic_us()
+        if server is not self._server:
+            self._server, self._undisturbed_us = server, now_us
+        if settings is None or server.probing is None:
+            return None
+        probes = settings.probes
+        # A probe may begin just before what it looks at changes, and the next ones may time out.
+        rounds = max(probes.down_after, probes.up_after) + 2
+        seen_us = round(rounds * (probes.interval_seconds + probes.timeout_seconds) * 1_000_000) + _SLACK_US
+        better_us = seen_us + round(max(probes.dwell_seconds, probes.clock_settle_seconds) * 1_000_000)
+        quiet_us = now_us - max(self._undisturbed_us, model.system_changed_us)
+        return (
+            self._unseen(server, seen_us)
+            or self._too_good(model, quiet_us, seen_us)
+            or self._too_bad(model, quiet_us, better_us)
+            or self._overruled(model, seen_us)
+        )
+
+    def _lasts_us(self, name: str) -> int:
+        """For how long a dependency has been as it is while somebody looked."""
+        return self._clock.monotonic_us() - max(self._outside.changed_us[name], self._undisturbed_us)
+
+    def _unseen(self, server: Server, seen_us: int) -> str | None:
+        """A probe that does not show what has been so for long."""
+        assert server.engine is not None
+        shown = {one.name: one.health for one in server.engine.probes}
+        for name in DEPENDENCIES:
+            wanted = "down" if self._outside.is_down(name) else "up"
+            if self._lasts_us(name) > seen_us and shown.get(name) != wanted:
+                return f"{name} has been {wanted} for long, and its probe says {shown.get(name)}"
+        return None
+
+    def _too_good(self, model: Model, quiet_us: int, seen_us: int) -> str | None:
+        """Something went after the state last changed, long ago, and the state does not show it."""
+        for name, dependency in DEPENDENCIES.items():
+            went = self._outside.is_down(name) and seen_us < self._lasts_us(name) < quiet_us
+            may_be = _BAD[1:] if dependency.critical else _BAD
+            if went and model.system in ("operational", *_BAD) and model.system not in may_be:
+                return f"{name} is down, and the system is {model.system}"
+        return None
+
+    def _overruled(self, model: Model, seen_us: int) -> str | None:
+        """A person has let everything go on, knowing what was down, and the engine does not accept it."""
+        resumed_us = model.resumed_us
+        if resumed_us is None or model.system not in _BAD or self._undisturbed_us > resumed_us - seen_us:
+            return None
+        since_us = self._clock.monotonic_us() - resumed_us + seen_us
+        nothing_came = all(self._lasts_us(name) > since_us for name in DEPENDENCIES)
+        if nothing_came and self._clock.is_steady_for(since_us + _SETTLE_US):
+            return (
+                f"nothing has changed since a person let everything go on, and the system is {model.system}"
+            )
+        return None
+
+    def _too_bad(self, model: Model, quiet_us: int, better_us: int) -> str | None:
+        """Everything has been well for long, and the system is still degraded."""
+        lasts_us = min(quiet_us, *map(self._lasts_us, DEPENDENCIES))
+        is_well = not any(map(self._outside.is_down, DEPENDENCIES)) and self._clock.is_steady_for(better_us)
+        if is_well and model.system in _BAD and not model.draining and lasts_us > better_us:
+            return f"everything has been well for long, and the system is {model.system}"
+        return None

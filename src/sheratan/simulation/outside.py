@@ -1,0 +1,107 @@
+"""What a simulated engine looks at: a disk that may be full, and dependencies that come and go."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from sheratan.ambient.sensors import Room
+from sheratan.contracts.health import Address, Dependency, HealthSettings, ProbeSettings
+from sheratan.simulation.choices import Choices
+from sheratan.simulation.coverage import Coverage
+from sheratan.simulation.disk import SimulatedDisk
+from sheratan.simulation.loop import SimulatedLoop
+from sheratan.simulation.options import Options
+
+__all__ = ["DEPENDENCIES", "SimulatedOutside"]
+
+DEPENDENCIES: Final = {
+    "mail": Dependency(url="tcp://mail:25", affects=("invoices", "news")),
+    "model": Dependency(url="https://model/healthz", critical=True),
+}
+_DISK_BYTES: Final = 1 << 40
+
+
+class SimulatedOutside:
+    """The sensors of every server of a world, and what is to be found there."""
+
+    def __init__(
+        self,
+        loop: SimulatedLoop,
+        choices: Choices,
+        coverage: Coverage,
+        options: Options,
+        disk: SimulatedDisk | None,
+    ) -> None:
+        self.changed_us = dict.fromkeys(DEPENDENCIES, 0)
+        """When each dependency last came or went."""
+        self._how: dict[str, str] = {}
+        """How each one is down that is."""
+        self._loop = loop
+        self._choices = choices
+        self._coverage = coverage
+        self._options = options
+        self._disk = disk
+
+    @property
+    def settings(self) -> HealthSettings | None:
+        """What is set for the probes of this world; None where nobody looks."""
+        options = self._options
+        if not options.probe_seconds:
+            return None
+        probes = ProbeSettings(
+            interval_seconds=options.probe_seconds,
+            dwell_seconds=options.dwell_seconds,
+            idle_commit_seconds=2 * options.probe_seconds,
+            down_after=options.down_after,
+        )
+        return HealthSettings(probes, DEPENDENCIES)
+
+    def is_down(self, name: str) -> bool:
+        """Whether a dependency does not answer now."""
+        return name in self._how
+
+    def maybe_change(self) -> None:
+        """Some dependency goes, or comes back."""
+        if not self._options.probe_seconds:
+            return
+        for name in DEPENDENCIES:
+            if self.is_down(name):
+                if self._choices.pick("dependency.back", (True, False, False, False, False, False)):
+                    self._change(name, None)
+            elif self._choices.chance("dependency.down", self._options.rate("dependency.down")):
+                how = self._choices.pick("dependency.how", ("refuses", "silent"))
+                self._coverage.hit(f"dependency.{how}")
+                self._change(name, how)
+
+    def calm_down(self) -> None:
+        """Everything is there again."""
+        for name in list(self._how):
+            self._change(name, None)
+
+    def _change(self, name: str, how: str | None) -> None:
+        if how is None:
+            del self._how[name]
+        else:
+            self._how[name] = how
+        self.changed_us[name] = self._loop.now_us
+
+    # ------------------------------------------------------------------------------------------------------------------
+    # As `sheratan.ambient.sensors.Sensors`
+
+    async def room(self) -> Room:
+        """The disk, which may be full."""
+        is_full = self._disk is not None and self._disk.is_full
+        return Room(0 if is_full else _DISK_BYTES, _DISK_BYTES)
+
+    async def reach(self, address: Address) -> None:
+        """Somebody answers, refuses, or says nothing at all."""
+        await asyncio.sleep(0.001)
+        how = self._how.get(address.host)
+        if how == "silent":
+            await asyncio.Event().wait()
+        if how is not None:
+            raise OSError("Connection refused")
+
+    def close(self) -> None:
+        """Nothing is kept."""
