@@ -118,11 +118,4 @@ BUGS: Final = (
             ),
         ),
     ),
-    Bug(
-        "person-overruled",
-        "a degraded state that a person ends is back after the next round",
-        "safety",
-        "H2",
-        (Change(_LOOP, 'if state.health == "down"}', 'if state.health == "unknown"}'),),
-    ),
 )

@@ -11,8 +11,7 @@ from sheratan.simulation.server import Server
 
 __all__ = ["HealthLookout"]
 
-_SLACK_US: Final = 10_000_000
-_SETTLE_US: Final = 60_000_000
+_SLACK_US: Final = 5_000_000
 _BAD: Final = ("degraded_minor", "degraded_critical")
 
 
@@ -46,7 +45,6 @@ class HealthLookout:
             self._unseen(server, seen_us)
             or self._too_good(model, quiet_us, seen_us)
             or self._too_bad(model, quiet_us, better_us)
-            or self._overruled(model, seen_us)
         )
 
     def _lasts_us(self, name: str) -> int:
@@ -70,19 +68,6 @@ class HealthLookout:
             may_be = _BAD[1:] if dependency.critical else _BAD
             if went and model.system in ("operational", *_BAD) and model.system not in may_be:
                 return f"{name} is down, and the system is {model.system}"
-        return None
-
-    def _overruled(self, model: Model, seen_us: int) -> str | None:
-        """A person has let everything go on, knowing what was down, and the engine does not accept it."""
-        resumed_us = model.resumed_us
-        if resumed_us is None or model.system not in _BAD or self._undisturbed_us > resumed_us - seen_us:
-            return None
-        since_us = self._clock.monotonic_us() - resumed_us + seen_us
-        nothing_came = all(self._lasts_us(name) > since_us for name in DEPENDENCIES)
-        if nothing_came and self._clock.is_steady_for(since_us + _SETTLE_US):
-            return (
-                f"nothing has changed since a person let everything go on, and the system is {model.system}"
-            )
         return None
 
     def _too_bad(self, model: Model, quiet_us: int, better_us: int) -> str | None:

@@ -54,8 +54,6 @@ class ModelSystem(ModelWaits):
         self.draining = False
         self.system_since_us = self.system_changed_us = 0
         """Since when it is so, by the wall clock and by the monotonic one."""
-        self.resumed_us: int | None = None
-        """When, by the monotonic clock, a person ended a degraded state; None when something else came later."""
 
     @property
     def is_halted(self) -> bool:
@@ -104,10 +102,8 @@ class ModelSystem(ModelWaits):
             self.hit("state.no_way")
             raise Refused("conflict")
         self.hit(f"state.{command.to}")
-        self.resumed_us = None
         if state in _DERIVED[1:] and command.to == "operational":
             self.hit("state.resumed")
-            self.resumed_us = self.monotonic_us
         self._stand(command.to, [])
         return True
 

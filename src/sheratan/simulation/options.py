@@ -43,7 +43,7 @@ _RATES: Final[dict[str, tuple[int, ...]]] = {
     "clock.step": (0, 0, 20, 100),
     "clock.drift": (0, 0, 50),
     "policy.change": (0, 500),
-    "dependency.down": (0, 10, 50),
+    "dependency.down": (0, 20, 60),
 }
 """How often each fault may happen, in a thousand occasions: one of these, the first of them never."""
 
@@ -162,8 +162,8 @@ def draw_options(choices: Choices) -> Options:
         limits_permille=choices.pick("options.limits", (0, 0, 300)),
         steps=choices.pick("options.steps", (0, 2, 6)),
         code_permille=choices.pick("options.code", (0, 500, 500)),
-        probe_seconds=choices.pick("options.probes", (0, 0, 5, 20)),
-        dwell_seconds=choices.pick("options.dwell", (60, 10)),
+        probe_seconds=choices.pick("options.probes", (0, 0, 2, 10)),
+        dwell_seconds=choices.pick("options.dwell", (60, 60, 10)),
         down_after=choices.pick("options.down_after", (3, 1)),
         rates=rates,
         weights=weights | {"submit": weights["submit"] + 1},

@@ -37,6 +37,8 @@ class SimulatedOutside:
         """When each dependency last came or went."""
         self._how: dict[str, str] = {}
         """How each one is down that is."""
+        self._back_us: dict[str, int] = {}
+        """When it comes back."""
         self._loop = loop
         self._choices = choices
         self._coverage = coverage
@@ -67,11 +69,13 @@ class SimulatedOutside:
             return
         for name in DEPENDENCIES:
             if self.is_down(name):
-                if self._choices.pick("dependency.back", (True, False, False, False, False, False)):
+                if self._loop.now_us >= self._back_us[name]:
                     self._change(name, None)
             elif self._choices.chance("dependency.down", self._options.rate("dependency.down")):
                 how = self._choices.pick("dependency.how", ("refuses", "silent"))
                 self._coverage.hit(f"dependency.{how}")
+                seconds = self._choices.pick("dependency.seconds", (3, 15, 90))
+                self._back_us[name] = self._loop.now_us + seconds * 1_000_000
                 self._change(name, how)
 
     def calm_down(self) -> None:
