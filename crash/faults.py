@@ -37,9 +37,7 @@ def acknowledge_early() -> None:
         connection = self._connection
         if not connection.in_transaction:
             connection.execute("BEGIN IMMEDIATE")
-        self._advance(unit)
-        self._write_moves(unit)
-        self._write_rows(unit)
+        self._write(unit)
         written += 1
         if written % _UNITS_PER_COMMIT == 0:
             connection.execute("COMMIT")

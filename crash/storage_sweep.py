@@ -21,7 +21,6 @@ from crash.storage_notes import Notes
 from crash.storage_script import work
 from crash.storage_world import workshop
 from sheratan.store.sqlite.store import SqliteStore
-from sheratan.store.unit import Unit
 
 __all__ = ["DATABASE", "Found", "Order", "sweep_in_process"]
 
@@ -111,13 +110,7 @@ async def _work(path: Path, notes: Notes, order: Order, vfs: str | None) -> None
 
 def _commit_row_by_row() -> None:
     """Break the product: what belongs together is written statement by statement, each durable by itself."""
-
-    def commit(self: SqliteStore, unit: Unit) -> None:
-        self._advance(unit)
-        self._write_moves(unit)
-        self._write_rows(unit)
-
-    SqliteStore.commit = commit  # type: ignore[method-assign]
+    SqliteStore.commit = SqliteStore._write  # type: ignore[method-assign]
 
 
 def main() -> None:

@@ -49,10 +49,10 @@ BUGS = (
         (
             Change(
                 _STORE,
-                "                self._write_rows(unit)\n",
-                '                connection.execute("COMMIT")\n'
-                '                connection.execute("BEGIN IMMEDIATE")\n'
-                "                self._write_rows(unit)\n",
+                "        self._write_rows(unit)\n",
+                '        connection.execute("COMMIT")\n'
+                '        connection.execute("BEGIN IMMEDIATE")\n'
+                "        self._write_rows(unit)\n",
             ),
         ),
     ),

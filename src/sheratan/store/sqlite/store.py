@@ -199,21 +199,25 @@ class SqliteStore(SqliteReader):
         with self._writing():
             try:
                 connection.execute("BEGIN IMMEDIATE")
-                self._advance(unit)
-                self._write_moves(unit)
-                self._write_rows(unit)
-                self._write_runs(unit)
-                prune_jobs(connection, unit.pruned)
-                prune_runs(connection, unit.pruned_runs)
-                if unit.segment is not None:
-                    take_out(connection, *unit.segment)
-                if not unit.ledger.is_empty:
-                    write_ledger(connection, unit.ledger)
+                self._write(unit)
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+
+    def _write(self, unit: Unit) -> None:
+        connection = self._connection
+        self._advance(unit)
+        self._write_moves(unit)
+        self._write_rows(unit)
+        self._write_runs(unit)
+        prune_jobs(connection, unit.pruned)
+        prune_runs(connection, unit.pruned_runs)
+        if unit.segment is not None:
+            take_out(connection, *unit.segment)
+        if not unit.ledger.is_empty:
+            write_ledger(connection, unit.ledger)
 
     def _advance(self, unit: Unit) -> None:
         head = unit.end
