@@ -87,6 +87,10 @@ class ScheduleClient:
             if 0 < ahead_us < _PATIENCE_US:
                 await self._tend_when_due(name, known.due_us, ahead_us)
                 return
+            if ahead_us < -_AHEAD_US:
+                # Nothing fires at the moment, and will find this later.
+                await self._make_up(_firing(name, known.due_us))
+                return
         what = self._choices.pick(
             "schedule.tend", ("pause", "resume", "resume", "delete", "backfill", "backfill", "cancel")
         )
@@ -105,8 +109,7 @@ class ScheduleClient:
         await asyncio.sleep(ahead_us / 1_000_000)
         what = self._choices.pick("schedule.tend_due", ("backfill", "backfill", "delete", "pause"))
         if what == "backfill":
-            firing = api.BackfillSchedule(name=name, from_us=due_us, until_us=due_us, dry_run=False)
-            await asyncio.gather(self._submit(), self._make_up(firing))
+            await asyncio.gather(self._submit(), self._make_up(_firing(name, due_us)))
         else:
             await asyncio.gather(self._submit(), self._ask(_REQUESTS[what](name)))
 
@@ -126,6 +129,10 @@ class ScheduleClient:
         for one in await self._ask(request):
             if one.job is not None:
                 self._acknowledge(one.job)
+
+
+def _firing(name: str, due_us: int) -> api.BackfillSchedule:
+    return api.BackfillSchedule(name=name, from_us=due_us, until_us=due_us, dry_run=False)
 
 
 _REQUESTS: Final[dict[str, Callable[[str], api.Request]]] = {
