@@ -16,6 +16,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, Final
 
+from sheratan.contracts.errors import SheratanError
 from sheratan.simulation.choices import Choices
 
 __all__ = ["NODE", "Deadlock", "SimulatedLoop", "TooManySteps"]
@@ -212,14 +213,13 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
             events._set_running_loop(before)
 
     def bury(self) -> None:
-        """Close what was left unfinished, so that it is not complained about when it is collected."""
+        """Close what was left unfinished; an error of a task that nobody has asked for is an accident."""
         events._set_running_loop(self)
         try:
             for item in self._graveyard:
                 if isinstance(item, asyncio.Task):
                     item._log_destroy_pending = False  # type: ignore[attr-defined]
-                    if item.done() and not item.cancelled():
-                        item.exception()
+                    self._take_note(item)
                     coroutine = item.get_coro()
                     if (
                         inspect.iscoroutine(coroutine)
@@ -233,6 +233,16 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._graveyard.clear()
 
     # ------------------------------------------------------------------------------------------------------------------
+
+    def _take_note(self, task: asyncio.Task[Any]) -> None:
+        """Of an error that a task ended with and nobody has asked for.
+
+        The end of a process is none, and neither is a typed error: an answer, to somebody who was killed meanwhile.
+        """
+        if task._log_traceback:  # type: ignore[attr-defined]
+            error = task.exception()
+            if isinstance(error, Exception) and not isinstance(error, SheratanError):
+                self.accidents.append(f"{task.get_coro().__qualname__}: {error!r}")  # type: ignore[union-attr]
 
     def _enqueue(self, node: str, sequence: int, handle: asyncio.Handle) -> None:
         if node in self._dead:

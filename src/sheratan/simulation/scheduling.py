@@ -91,6 +91,9 @@ class ScheduleClient:
                 # Nothing fires at the moment, and will find this later.
                 await self._make_up(_firing(name, known.due_us))
                 return
+        await self._tend_now(name, known)
+
+    async def _tend_now(self, name: str, known: ScheduleRecord) -> None:
         what = self._choices.pick(
             "schedule.tend", ("pause", "resume", "resume", "delete", "backfill", "backfill", "cancel")
         )
