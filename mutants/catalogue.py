@@ -31,6 +31,7 @@ from mutants import (
     bugs_store,
     bugs_sub_runs,
     bugs_system,
+    bugs_telemetry,
     bugs_time,
     bugs_waits,
 )
@@ -69,6 +70,7 @@ BUGS: dict[str, Bug] = {
         bugs_sub_runs,
         bugs_system,
         bugs_health,
+        bugs_telemetry,
         bugs_time,
         bugs_driver,
     )

@@ -289,6 +289,7 @@ def _decide_halted(batch: Batch, commands: Sequence[Pending]) -> Batch:
             system.check_halted(batch, pending.command)
         except SheratanError as refusal:
             batch.answers.append((pending, None, refusal))
+            batch.refused.append((pending, refusal))
         else:
             decide_one(batch, pending)
     system.change_states(batch)

@@ -144,6 +144,7 @@ def _give(batch: Batch, session: Session, rows: dict[int, Ready], given: dict[st
     session.entry = fence
     session.waiting = None
     assignments = [_lease(batch, session, row, jobs[row.number], fence) for row in chosen]
+    batch.leased += chosen
     if batch.state.billing.prices:
         assignments = start_charges(batch, assignments)
     if "groups" in data:

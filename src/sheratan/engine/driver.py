@@ -18,9 +18,11 @@ from sheratan.contracts.errors import (
     SheratanError,
     Unavailable,
 )
+from sheratan.contracts.telemetry import CommitFailed, EngineHalted
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import LeaseJobs, Pending
 from sheratan.engine.decider import Decider
+from sheratan.engine.telemetry import Telemetry
 from sheratan.store.port_system import Latch
 from sheratan.store.unit import Unit
 
@@ -41,8 +43,9 @@ _AGAIN_SECONDS: Final = 0.1
 class Driver:
     """Runs batches until stopped."""
 
-    def __init__(self, decider: Decider) -> None:
+    def __init__(self, decider: Decider, telemetry: Telemetry) -> None:
         self._decider = decider
+        self._telemetry = telemetry
         self._store = decider.store
         self._clock = decider.clock
         self._limits = decider.limits
@@ -65,11 +68,17 @@ class Driver:
         if self._stopping:
             raise Unavailable("the engine has stopped")
         if len(self._inbox) >= self._limits.commands_waiting_max:
+            self._telemetry.refused(pending, LimitReached.code)
             raise LimitReached("too many commands wait for the engine (limits.commands_waiting_max)")
         self._inbox.append(pending)
         # A worker that asks for work when there is none changes nothing: it is seen to with the next command.
         if type(pending.command) is not LeaseJobs or self._decider.state.busy_lanes:
             self._wake.set()
+
+    @property
+    def waiting(self) -> int:
+        """How many commands wait."""
+        return len(self._inbox)
 
     def stop(self) -> None:
         """End the loop once the inbox is empty."""
@@ -178,6 +187,8 @@ class Driver:
             self._forget(commands, error)
             if isinstance(error, Unavailable):
                 self._decider.suffer(str(error), len(commands))
+                now_us = self._telemetry.now_us()
+                self._telemetry.emit(CommitFailed(at_us=now_us, reason=str(error), refused=len(commands)))
             raise
         return batch.more
 
@@ -200,15 +211,18 @@ class Driver:
         if not unit.is_empty:
             is_small = len(unit.moves) <= _INLINE_MOVES_MAX and unit.segment is None
             if is_small and self._commit_us < _INLINE_COMMIT_US_MAX:
-                self._write(unit)
+                batch.commit_us = self._write(unit)
             else:
-                await asyncio.get_running_loop().run_in_executor(self._writer, self._write, unit)
+                loop = asyncio.get_running_loop()
+                batch.commit_us = await loop.run_in_executor(self._writer, self._write, unit)
         self._decider.committed(batch)
         for pending, value, error in batch.answers:
             pending.answer(value, error)
         self.on_commit(batch)
+        self._telemetry.committed(batch)
 
-    def _write(self, unit: Unit) -> None:
+    def _write(self, unit: Unit) -> int:
+        """Commit a unit; returns how many microseconds that took."""
         began_us = self._clock.monotonic_us()
         self._store.commit(unit)
         # A slow commit counts at once, a quick one only by half: one stall is enough to leave the loop alone.
@@ -216,6 +230,7 @@ class Driver:
         self.last_commit = began_us + took_us, took_us
         per_unit_us = took_us - len(unit.moves) * _MOVE_US
         self._commit_us = max(per_unit_us, self._commit_us // 2)
+        return took_us
 
     def _answer_all(self, commands: Sequence[Pending], error: SheratanError) -> None:
         for pending in commands:
@@ -242,6 +257,7 @@ class Driver:
     def _give_up(self, reason: str) -> None:
         """Nothing is decided any more by this process."""
         self.halted = reason
+        self._telemetry.emit(EngineHalted(at_us=self._telemetry.now_us(), reason=reason))
         error = Unavailable(f"the engine has halted: {reason}")
         self._answer_all(list(self._inbox), error)
         self._inbox.clear()

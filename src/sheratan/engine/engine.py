@@ -17,8 +17,10 @@ from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Command, EndSession, Pending, StartDraining, Submit
 from sheratan.engine.decider import Decider
 from sheratan.engine.driver import Driver
+from sheratan.engine.meter import Meter
 from sheratan.engine.prepare import KindRegistry
 from sheratan.engine.state import State
+from sheratan.engine.telemetry import Telemetry
 from sheratan.kernel.system import SystemFact
 from sheratan.store.port import Reader
 from sheratan.store.rows import JobRow, Result
@@ -69,6 +71,8 @@ class Engine:
     """One shard's engine. Every method belongs to the loop it was started on."""
 
     def __init__(self, decider: Decider, reader: Reader, *, version: str) -> None:
+        self.telemetry, self.meter = Telemetry(decider.clock), Meter()
+        self.telemetry.listen("metrics", self.meter, "debug", entries=False)
         self.limits = decider.limits
         self.version = version
         self.kinds = KindRegistry(self._is_on_duty)
@@ -80,7 +84,7 @@ class Engine:
         # The store's connection belongs to whoever commits; lookups in between have one of their own.
         self._reader = reader
         self._decider = decider
-        self._driver = Driver(decider)
+        self._driver = Driver(decider, self.telemetry)
         self._driver.on_commit = self._on_commit
         self._driver.on_halt = self._give_up_waiting
         self._ends: Ends = {}
@@ -101,10 +105,30 @@ class Engine:
         return self._driver.halted
 
     @property
+    def commands_waiting(self) -> int:
+        """How many commands wait for the decider."""
+        return self._driver.waiting
+
+    @property
     def problems(self) -> list[str]:
         """What keeps the engine from being ready, apart from a halt."""
         outage = self.outage
         return [*self.kinds.problems, *([outage] if outage else [])]
+
+    @property
+    def has_started(self) -> bool:
+        """Whether it has taken over the shard."""
+        return self._loop_task is not None
+
+    @property
+    def checks(self) -> dict[str, bool]:
+        """What has to be so for it to be ready, and whether it is. From memory alone."""
+        return {
+            "engine": self.ready and self.halted is None,
+            "kinds": not self.kinds.problems,
+            "database": self._decider.outage is None,
+            "system": self.state.allowed.intake == "allow",
+        }
 
     @property
     def outage(self) -> str | None:
@@ -131,6 +155,10 @@ class Engine:
     def recorded_us(self) -> int:
         """The instant that an entry would have now; never before the newest one's."""
         return self._decider.recorded_us()
+
+    def monotonic_us(self) -> int:
+        """The monotonic clock, in microseconds."""
+        return self._decider.clock.monotonic_us()
 
     async def start(self) -> None:
         """Take over the shard, record it, and begin to decide."""

@@ -94,6 +94,7 @@ def decide_one(batch: Batch, pending: Pending) -> None:
         answer = _HANDLERS[type(command)](batch, command, pending.by)
     except SheratanError as error:
         batch.answers.append((pending, None, error))
+        batch.refused.append((pending, error))
     else:
         batch.answers.append((pending, answer, None))
 

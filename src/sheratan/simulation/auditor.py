@@ -64,7 +64,7 @@ class Auditor:
         self.batches = 0
         """How many batches it has followed."""
         self._clock = clock
-        self._coverage = coverage
+        self.coverage = coverage
         self._story = story
         self._changes = changes
         self._archive = archive
@@ -100,11 +100,11 @@ class Auditor:
         self._since_us, self._refused = None, 0
         self._owed = []
         if lost is not None and not lost.batch.unit.is_empty and found == lost.batch.unit.end != self.head:
-            self._coverage.hit("commit.unknown_but_durable")
+            self.coverage.hit("commit.unknown_but_durable")
             self._found = lost.batch
             self._apply(lost)
         elif lost is not None and lost.batch.unit.lines:
-            self._coverage.hit("commit.lost_with_crash")
+            self.coverage.hit("commit.lost_with_crash")
         if found != self.head:
             self.blame(f"the journal ends with {found}; {self.head} was the end of what was committed")
         self._last_at_us, self._last_monotonic_us = self.head.at, self._clock.monotonic_us()
@@ -157,7 +157,7 @@ class Auditor:
         decided = self._decided
         if decider is not self._owner or decided is None:
             return
-        self._coverage.hit("commit.failed")
+        self.coverage.hit("commit.failed")
         self._owed = waited
         # After a failed sync it is in doubt until the next engine finds it or does not; the one that failed halts.
         self._decided, self._doubted = None, decided
@@ -199,7 +199,7 @@ class Auditor:
         except Refused as refusal:
             self.blame(f"the engine gave an answer that no rule allows: {refusal.code} was to be expected")
         if decided.befallen.since_us is not None:
-            self._coverage.hit("engine.resumed")
+            self.coverage.hit("engine.resumed")
         if not batch.unit.is_empty:
             self.head = batch.unit.end
             self._tell(batch)

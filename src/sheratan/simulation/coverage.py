@@ -57,6 +57,8 @@ SOMETIMES: Final[dict[str, str]] = {
     "commit.in_a_thread": "a commit is handed to the writer's thread",
     "commit.failed": "a commit fails and everybody in it is told",
     "owner.deposed": "a deposed owner's commit is refused",
+    "listener.failed": "a listener of the telemetry fails, and nobody else notices",
+    "listener.commit_failed": "the telemetry tells of a batch that could not be written",
     "engine.resumed": "an engine says that nothing could be written for a while",
     "engine.halted": "an engine halts on an I/O error",
     "engine.halted_then_stopped": "an engine that has halted is stopped in order",

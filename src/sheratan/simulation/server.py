@@ -18,6 +18,7 @@ from sheratan.gateway.api import Api
 from sheratan.gateway.archiving import Archiving
 from sheratan.simulation.auditor import Auditor
 from sheratan.simulation.clock import SimulatedClock
+from sheratan.simulation.listening import Listening
 from sheratan.simulation.observed import observed
 from sheratan.simulation.store import UPKEEP, SimulatedStorage, SimulatedStore
 from sheratan.simulation.story import Story
@@ -70,7 +71,8 @@ class Server:
             self._store, self._clock, randomness, limits
         )
         engine = Engine(decider, reader, version="simulated")
-        engine._driver.on_commit = self._looking(engine, engine._driver.on_commit)
+        listening = Listening(engine.telemetry, self._auditor, self._auditor.coverage, self._story)
+        engine._driver.on_commit = self._looking(engine, engine._driver.on_commit, listening)
         self._story.tell(f"starts, epoch {reader.shard().epoch + 1}")
         await engine.start()
         self.archiving = Archiving(engine, reader, self._storage.archive_of(self._die))
@@ -86,12 +88,15 @@ class Server:
             self.probing = Probing(engine, outside, self._clock, randomness, outside.settings)
             self.probing.start()
 
-    def _looking(self, engine: Engine, tell: Callable[[Batch], None]) -> Callable[[Batch], None]:
+    def _looking(
+        self, engine: Engine, tell: Callable[[Batch], None], listening: Listening
+    ) -> Callable[[Batch], None]:
         """Tell of a commit as the engine does, and look whether everybody has been told who had to be."""
 
         def told(batch: Batch) -> None:
             waiting = [future for _, ended in batch.ended for future in engine._ends.get(ended.number, ())]
             tell(batch)
+            listening.committed(batch)
             if not all(future.done() for future in waiting):
                 self._story.blame("who waits for the end of a job was not told")
             for session, _ in batch.stops:

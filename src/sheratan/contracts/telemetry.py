@@ -1,0 +1,235 @@
+"""Telemetry: what is told of a running engine as it happens, to logs, metrics and whatever else listens.
+
+An event decides nothing and is stored nowhere: what counts is in the journal. What the journal says is told only
+once it is committed, and under the entry's own type; the events below are about the process itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final, Literal, get_args
+
+import msgspec
+
+from sheratan.contracts.journal import EntryType
+
+__all__ = [
+    "ENTRY_LEVELS",
+    "LEVELS",
+    "PROCESS_EVENTS",
+    "BatchCommitted",
+    "CommandRefused",
+    "CommitFailed",
+    "EngineHalted",
+    "EntryCommitted",
+    "Event",
+    "EventsDropped",
+    "Level",
+    "LinesLeftOut",
+    "event_name",
+]
+
+Level = Literal["debug", "info", "warning", "error"]
+LEVELS: Final[tuple[Level, ...]] = get_args(Level)
+"""From the least to the most urgent."""
+
+_LEVEL_TYPES: Final[dict[Level, tuple[EntryType, ...]]] = {
+    # What every job and every run brings with it.
+    "debug": (
+        "worker.leased",
+        "job.submitted",
+        "job.throttled",
+        "job.proposed",
+        "job.due",
+        "job.unblocked",
+        "job.succeeded",
+        "job.cancel_requested",
+        "job.cancelled",
+        "job.waiting",
+        "job.woken",
+        "signal.sent",
+        "schedule.fired",
+        "step.succeeded",
+        "workflow.started",
+        "workflow.forked",
+        "workflow.advanced",
+        "workflow.ended",
+        "retention.pruned",
+        "retention.runs_pruned",
+        "ledger.transferred",
+        "ledger.expired",
+    ),
+    # Starts, stops, what people do, and attempts that are made again.
+    "info": (
+        "engine.started",
+        "engine.draining",
+        "engine.stopped",
+        "policy.set",
+        "worker.registered",
+        "worker.ended",
+        "queue.paused",
+        "queue.resumed",
+        "kind.paused",
+        "kind.resumed",
+        "tenant.paused",
+        "tenant.resumed",
+        "flow.limited",
+        "job.retried",
+        "job.requeued",
+        "job.replayed",
+        "job.discarded",
+        "bulk.started",
+        "bulk.ended",
+        "schedule.created",
+        "schedule.changed",
+        "schedule.backfilled",
+        "schedule.paused",
+        "schedule.resumed",
+        "schedule.deleted",
+        "approval.asked",
+        "approval.voted",
+        "approval.delegated",
+        "approval.cancelled",
+        "step.failed",
+        "workflow.stopping",
+        "workflow.compensating",
+        "retention.set",
+        "journal.kept",
+        "journal.archived",
+        "ledger.account_opened",
+        "price.set",
+    ),
+    # What somebody may have to see to.
+    "warning": (
+        "engine.resumed",
+        "system.changed",
+        "clock.stepped",
+        "job.refused",
+        "job.failed",
+        "job.timed_out",
+        "job.fenced_off",
+        "job.blocked",
+        "schedule.missed",
+        "schedule.skipped",
+        "schedule.postponed",
+        "approval.expired",
+        "workflow.blocked",
+        "ledger.refused",
+    ),
+    "error": (),
+}
+ENTRY_LEVELS: Final[dict[EntryType, Level]] = {
+    entry_type: level for level, types in _LEVEL_TYPES.items() for entry_type in types
+}
+"""How urgent each type of entry is."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
+    """Something that has happened, at `at_us` in microseconds since the epoch."""
+
+    LEVEL: ClassVar[Level] = "info"
+    at_us: int
+
+    @property
+    def level(self) -> Level:
+        """How urgent it is."""
+        return self.LEVEL
+
+
+class EntryCommitted(Event, tag="entry", frozen=True, kw_only=True):
+    """An entry is durable. Its name is the entry's type; `text` is the sentence that `sheratan why` tells.
+
+    `kind` and `queue` are those of the job that it is about, where the engine has them at hand.
+    """
+
+    type: EntryType
+    entry: int
+    subject: str
+    tenant: str
+    actor: str
+    on_behalf_of: str
+    text: str
+    kind: str | None = None
+    queue: str | None = None
+
+    @property
+    def level(self) -> Level:
+        """How urgent its type is."""
+        return ENTRY_LEVELS[self.type]
+
+
+class BatchCommitted(Event, tag="batch.committed", frozen=True, kw_only=True):
+    """A batch is durable, in figures: for metrics, in place of its entries.
+
+    In microseconds, `batch_us` from its first command to its answers, `commit_us` of it in the database. `types` are
+    the types of its entries. By number of the lane: `submitted` jobs came in; `started` attempts, each with how long
+    its job was ready; `ended` jobs, each with its state and how long its attempt ran, None when none did.
+    """
+
+    LEVEL: ClassVar[Level] = "debug"
+    batch_us: int
+    commit_us: int
+    types: list[str]
+    submitted: list[int]
+    started: list[tuple[int, int]]
+    ended: list[tuple[int, str, int | None]]
+
+
+class CommitFailed(Event, tag="commit.failed", frozen=True, kw_only=True):
+    """A batch could not be written and nothing of it has happened; so many commands were `refused` for it."""
+
+    LEVEL: ClassVar[Level] = "error"
+    reason: str
+    refused: int
+
+
+class CommandRefused(Event, tag="command.refused", frozen=True, kw_only=True):
+    """The engine has refused a command, with the `code` of an error; a warning where a limit was reached."""
+
+    command: str
+    code: str
+    field: str | None
+
+    @property
+    def level(self) -> Level:
+        """How urgent it is."""
+        return "warning" if self.code == "limit_reached" else "info"
+
+
+class EngineHalted(Event, tag="engine.halted", frozen=True, kw_only=True):
+    """This process decides nothing any more."""
+
+    LEVEL: ClassVar[Level] = "error"
+    reason: str
+
+
+class EventsDropped(Event, tag="telemetry.dropped", frozen=True, kw_only=True):
+    """A listener did not keep up or failed; so many events were dropped for it, all told."""
+
+    LEVEL: ClassVar[Level] = "warning"
+    listener: str
+    count: int
+
+
+class LinesLeftOut(Event, tag="log.left_out", frozen=True, kw_only=True):
+    """The log has had no more lines of one name for the rest of a second: so many were left out."""
+
+    LEVEL: ClassVar[Level] = "warning"
+    name: str
+    count: int
+
+
+PROCESS_EVENTS: Final[tuple[type[Event], ...]] = (
+    BatchCommitted,
+    CommitFailed,
+    CommandRefused,
+    EngineHalted,
+    EventsDropped,
+    LinesLeftOut,
+)
+"""Every event that no entry tells of."""
+
+
+def event_name(event: Event | type[Event]) -> str:
+    """What an event is called."""
+    tag: Any = event.__struct_config__.tag
+    return event.type if isinstance(event, EntryCommitted) else str(tag)

@@ -1,0 +1,162 @@
+"""The one stream of events: what was committed, and what has befallen the process. Whatever listens hangs on it.
+
+It fails open: a listener that raises loses the event, which is counted, and nobody else notices.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+from sheratan.ambient.clock import Clock
+from sheratan.contracts.ids import look_up_job_id
+from sheratan.contracts.journal import Entry
+from sheratan.contracts.limits import LANES_MAX
+from sheratan.contracts.telemetry import (
+    ENTRY_LEVELS,
+    LEVELS,
+    BatchCommitted,
+    CommandRefused,
+    EntryCommitted,
+    Event,
+    Level,
+)
+from sheratan.engine.batch import Batch
+from sheratan.engine.commands import Pending
+from sheratan.kernel.story import tell
+from sheratan.store.rows import Lane, Lease
+
+__all__ = ["OWN", "Telemetry"]
+
+OWN: Final = "telemetry"
+"""The name under which it counts batches that it failed to tell of."""
+
+Listener = Callable[[Event], None]
+
+
+class _Listening(NamedTuple):
+    name: str
+    rank: int
+    unwanted: type[Event]
+    listener: Listener
+
+
+class Telemetry:
+    """Tells listeners of events, each of those from its level on. A listener must not block: see `listen`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.dropped = Counter[str]()
+        """Events that a listener has lost, by its name."""
+        self._counting = threading.Lock()
+        self._clock = clock
+        self._listeners: list[_Listening] = []
+        self._loud: frozenset[str] = frozenset()
+        """Types of entries of which somebody wants to hear one by one."""
+
+    def listen(self, name: str, listener: Listener, level: Level, *, entries: bool = True) -> None:
+        """Tell a listener of events from a level on: of what is committed either as entries or, else, in figures.
+
+        It is called on the loop: one that may have to wait queues them.
+        """
+        rank = LEVELS.index(level)
+        self._listeners.append(
+            _Listening(name, rank, BatchCommitted if entries else EntryCommitted, listener)
+        )
+        if entries:
+            self._loud |= {one for one, found in ENTRY_LEVELS.items() if LEVELS.index(found) >= rank}
+
+    def now_us(self) -> int:
+        """The wall clock: microseconds since the epoch, UTC."""
+        return self._clock.now_us()
+
+    def emit(self, event: Event) -> None:
+        """Tell everybody who wants to hear of it."""
+        rank = LEVELS.index(event.level)
+        for name, wanted, unwanted, listener in self._listeners:
+            if rank >= wanted and type(event) is not unwanted:
+                try:
+                    listener(event)
+                except Exception:
+                    # Whatever is wrong with who listens, what was committed stays so and the engine goes on.
+                    self.drop(name)
+
+    def drop(self, name: str) -> None:
+        """Count an event that a listener has lost. From any thread."""
+        with self._counting:
+            self.dropped[name] += 1
+
+    def refused(self, pending: Pending, code: str, field: str | None = None) -> None:
+        """Tell of a command that is not done."""
+        command = type(pending.command).__name__
+        self.emit(CommandRefused(at_us=self.now_us(), command=command, code=code, field=field))
+
+    def committed(self, batch: Batch) -> None:
+        """Tell of a batch, once it is committed, and of what it has refused."""
+        if not self._listeners:
+            return
+        try:
+            self._tell(batch)
+        except Exception:
+            # What cannot even be told is as good as dropped for everybody.
+            self.drop(OWN)
+
+    def _tell(self, batch: Batch) -> None:
+        for pending, error in batch.refused:
+            self.refused(pending, error.code, error.field)
+        if batch.unit.is_empty:
+            return
+        event = self._summary(batch)
+        self.emit(event)
+        if not self._loud.isdisjoint(event.types):
+            for told in self._entries(batch):
+                self.emit(told)
+
+    def _summary(self, batch: Batch) -> BatchCommitted:
+        """The batch in figures, from what it has at hand: lists, and for a start or an end of a job a small tuple."""
+        unit, at_us = batch.unit, batch.at_us
+        moves = unit.moves
+        ended = []
+        for job, result in batch.ended:
+            before = moves[job.number][0]
+            ran_us = at_us - before.leased_us if type(before) is Lease else None
+            ended.append((job.lane & LANES_MAX, result.state, ran_us))
+        return BatchCommitted(
+            at_us=at_us,
+            batch_us=self._clock.monotonic_us() - batch.monotonic_us,
+            commit_us=batch.commit_us,
+            types=[entry.type for entry in unit.entries],
+            submitted=[job.lane & LANES_MAX for job in unit.jobs],
+            started=[(row.lane & LANES_MAX, at_us - row.since_us) for row in batch.leased],
+            ended=ended,
+        )
+
+    def _entries(self, batch: Batch) -> Iterator[EntryCommitted]:
+        """The entries of which somebody wants to hear."""
+        lanes = batch.state.lane_by_number
+        ended = {job.number: lanes[job.lane & LANES_MAX] for job, _ in batch.ended}
+        for entry in batch.unit.entries:
+            if entry.type in self._loud:
+                lane = _lane(batch, ended, entry)
+                yield EntryCommitted(
+                    at_us=entry.at,
+                    type=entry.type,  # type: ignore[arg-type]
+                    entry=entry.seq,
+                    subject=entry.subject,
+                    tenant=entry.tenant,
+                    actor=entry.actor,
+                    on_behalf_of=entry.on_behalf_of,
+                    text=tell(entry),
+                    kind=entry.data.get("kind") if lane is None else lane.kind,
+                    queue=entry.data.get("queue") if lane is None else lane.queue,
+                )
+
+
+def _lane(batch: Batch, ended: dict[int, Lane], entry: Entry) -> Lane | None:
+    """The lane of the job that an entry is about, if the job is at hand."""
+    if not entry.subject.startswith("job_"):
+        return None
+    number = look_up_job_id(entry.subject).number
+    job = batch.state.cached.get(number)
+    return ended.get(number) if job is None else batch.state.lane_of(job)

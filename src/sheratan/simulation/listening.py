@@ -1,0 +1,78 @@
+"""Listens to an engine's telemetry and holds it against what was committed; beside a listener that fails."""
+
+from __future__ import annotations
+
+from sheratan.contracts.journal import Entry
+from sheratan.contracts.telemetry import BatchCommitted, CommitFailed, EntryCommitted, Event
+from sheratan.engine.batch import Batch
+from sheratan.engine.telemetry import OWN, Telemetry
+from sheratan.simulation.auditor import Auditor
+from sheratan.simulation.coverage import Coverage
+from sheratan.simulation.story import Story
+
+__all__ = ["Listening"]
+
+
+class Listening:
+    """What is told of one engine."""
+
+    def __init__(self, telemetry: Telemetry, auditor: Auditor, coverage: Coverage, story: Story) -> None:
+        self._telemetry = telemetry
+        self._auditor = auditor
+        self._coverage = coverage
+        self._story = story
+        self._batch: Batch | None = None
+        self._next: int | None = None
+        """The entry that is to be told next; None before the first one."""
+        telemetry.listen("failing", self._fail, "debug")
+        telemetry.listen("entries", self._hear_entry, "debug")
+        telemetry.listen("figures", self._hear_figures, "debug", entries=False)
+
+    def committed(self, batch: Batch) -> None:
+        """A batch is committed, and is told of next."""
+        if self._telemetry.dropped[OWN]:
+            self._story.blame("the telemetry failed to tell of a batch")
+        if self._next is not None and self._next != batch.unit.first_seq:
+            self._story.blame(f"the telemetry did not tell of entry {self._next}")
+        self._batch = batch
+
+    def _fail(self, event: Event) -> None:
+        self._coverage.hit("listener.failed")
+        raise RuntimeError("a listener fails")
+
+    def _hear_entry(self, event: Event) -> None:
+        if type(event) is CommitFailed:
+            self._coverage.hit("listener.commit_failed")
+        if type(event) is not EntryCommitted:
+            return
+        if event.entry >= self._auditor.head.seq:
+            self._story.blame(f"the telemetry told of entry {event.entry}, which is not committed")
+        if self._next not in (None, event.entry):
+            self._story.blame(f"the telemetry told of entry {event.entry} in the place of {self._next}")
+        self._next = event.entry + 1
+
+    def _hear_figures(self, event: Event) -> None:
+        """Hold the figures of a batch against its entries."""
+        if type(event) is not BatchCommitted or self._batch is None:
+            return
+        entries = self._batch.unit.entries
+        said = {
+            "types": event.types == [entry.type for entry in entries],
+            "submitted": len(event.submitted) == event.types.count("job.submitted"),
+            "started": len(event.started) == sum(len(entry.data["jobs"]) for entry in _leases(entries)),
+            "ended": [state for _, state, _ in event.ended].count("succeeded")
+            == event.types.count("job.succeeded"),
+            "durations": min(_durations(event)) >= 0,
+        }
+        for what, holds in said.items():
+            if not holds:
+                self._story.blame(f"the telemetry says other things of a batch than its entries: {what}")
+
+
+def _durations(event: BatchCommitted) -> list[int]:
+    ran = [ran_us for _, _, ran_us in event.ended if ran_us is not None]
+    return [event.commit_us, event.batch_us, *ran, *(waited_us for _, waited_us in event.started)]
+
+
+def _leases(entries: list[Entry]) -> list[Entry]:
+    return [entry for entry in entries if entry.type == "worker.leased"]
