@@ -18,7 +18,7 @@ from sheratan.engine.schedule_views import schedules_lag_us
 from sheratan.engine.system_views import system_record
 from sheratan.kernel.story import tell
 from sheratan.kernel.words import count
-from sheratan.store.port import Reader
+from sheratan.store.port import Reader, Shard
 
 __all__ = ["Facts", "status"]
 
@@ -56,7 +56,7 @@ def status(reader: Reader, facts: Facts) -> EngineStatus:
         doing=_doing(reader, counts, state, dead, changed) + _approvals(reader, approvals),
         why=_why(reader, shard.head.seq),
         who_asked=_who_asked(reader),
-        last_stable_state=_last_stable(reader, shard.engine_entry),
+        last_stable_state=_last_stable(reader, shard),
         safe_alternative=_alternative(facts, state, system, counts),
         version=facts.version,
         pid=facts.pid,
@@ -150,13 +150,14 @@ def _first_entry(reader: Reader, seq: int, number: int) -> Entry:
     return entry
 
 
-def _last_stable(reader: Reader, engine_entry: int | None) -> str:
-    seq = engine_entry
+def _last_stable(reader: Reader, shard: Shard) -> str:
+    seq = shard.engine_entry
     while seq is not None:
         try:
             entry = read_entry(reader, seq)
         except Archived as error:
-            return str(error)
+            # The row still knows whose time it is, though not when that began.
+            return f"owner number {shard.epoch} of the data directory has taken over; {error}"
         if entry.type in ("engine.started", "engine.stopped"):
             return f"{tell(entry)} (entry {seq})"
         seq = entry.previous
