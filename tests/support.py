@@ -129,7 +129,8 @@ class Server:
 
     def wait_started(self) -> None:
         """Wait until it has said how it stands: `ready` or `not ready`."""
-        self.wait_said(lambda line: line == "ready" or line.startswith("not ready"))
+        said = ("ready", '"text":"ready"}')
+        self.wait_said(lambda line: line == said[0] or line.endswith(said[1]) or line.startswith("not ready"))
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal, and return the exit code once it has ended."""

@@ -6,17 +6,20 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 import msgspec
 
 from sheratan.contracts.errors import InvalidInput, UnknownSetting
 from sheratan.contracts.health import PROBE_REASONS, Dependency, DependencyName, ProbeSettings, check_names
 from sheratan.contracts.limits import LIMIT_REASONS, Limits
+from sheratan.contracts.telemetry import Level
 from sheratan.contracts.values import misfit
 
 __all__ = [
     "SETTING_REASONS",
+    "LogSettings",
+    "MetricsSettings",
     "Origin",
     "Settings",
     "WorkerSettings",
@@ -38,6 +41,20 @@ class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     processes: Annotated[int, msgspec.Meta(ge=1, le=256)] = 2
 
 
+class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the server logs, and where."""
+
+    level: Level = "warning"
+    format: Literal["text", "json"] = "text"
+    file: str = ""
+
+
+class MetricsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the server can be asked how it is."""
+
+    listen: str = ""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything that can be set."""
 
@@ -46,6 +63,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     kinds: tuple[str, ...] = ()
     drain_seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 25.0
     worker: WorkerSettings = WorkerSettings()
+    log: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
     limits: Limits = Limits()
     probes: ProbeSettings = ProbeSettings()
     dependencies: dict[DependencyName, Dependency] = {}
@@ -65,6 +84,10 @@ SETTING_REASONS: dict[str, str] = {
     "worker.slots": "attempts that it runs at once",
     "worker.threads": "plain functions that it runs at once, each in a thread",
     "worker.processes": "CPU-bound functions that it runs at once, each in a process",
+    "log.level": "how urgent an event must be to be logged; `debug` tells of all that jobs do",
+    "log.format": "`json` makes every line on stderr one; `text` is for eyes, and scripts wait for the line `ready`",
+    "log.file": "the file that log lines are added to; stderr when empty",
+    "metrics.listen": "where HTTP serves metrics and health, as 127.0.0.1:9464; nowhere when empty: no port unasked",
     **{f"limits.{name}": reason for name, reason in LIMIT_REASONS.items()},
     **{f"probes.{name}": reason for name, reason in PROBE_REASONS.items()},
     "dependencies.NAME.url": "where something is reached that jobs need: tcp://HOST:PORT, http://… or https://…",

@@ -132,6 +132,12 @@ def _status() -> click.Command:
     return status
 
 
+def _metrics() -> click.Command:
+    from sheratan.cli.metrics import metrics
+
+    return metrics
+
+
 def _journal() -> click.Command:
     from sheratan.cli.journal import journal
 
@@ -178,6 +184,7 @@ _LOADERS: Mapping[str, Callable[[], click.Command]] = {
     "up": _up,
     "demo": _demo,
     "status": _status,
+    "metrics": _metrics,
     "job": _job,
     "approval": _approval,
     "dlq": _dlq,

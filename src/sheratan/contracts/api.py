@@ -121,6 +121,7 @@ __all__ = [
     "GetEntries",
     "GetJob",
     "GetJournalRetention",
+    "GetMetrics",
     "GetResults",
     "GetRun",
     "GetSchedule",
@@ -300,6 +301,10 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
 
 class GetStatus(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The five questions: what am I doing, why, who asked, my last stable state, the safe alternative."""
+
+
+class GetMetrics(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The metrics of the engine, as the text that Prometheus reads."""
 
 
 class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):

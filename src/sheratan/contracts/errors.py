@@ -14,7 +14,8 @@ SheratanError
 │   ├── LostLease           the fence is stale; the attempt belongs to somebody else
 │   ├── TransferRefused     a transfer was not applied; `result` says why
 │   │   └── InsufficientFunds  the account to debit has not enough to give
-│   └── DataDirectoryInUse  another process owns the data directory
+│   ├── DataDirectoryInUse  another process owns the data directory
+│   └── AddressInUse        another program listens on the address
 ├── NotAllowed              the caller is known, and may not do this
 ├── LimitReached            a bounded thing is full; try again later
 ├── Unavailable             the engine is starting, draining or gone
@@ -33,6 +34,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 __all__ = [
+    "AddressInUse",
     "AlreadyEnded",
     "Archived",
     "Conflict",
@@ -186,6 +188,12 @@ class NotAllowed(SheratanError):
     code = "not_allowed"
     status = 403
     exit_code = 4
+
+
+class AddressInUse(Conflict):
+    """Another program listens on the address; choose another one in the setting that the message names."""
+
+    code = "address_in_use"
 
 
 class LimitReached(SheratanError):

@@ -42,6 +42,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     commands_batch_max: Positive = 1_024
     connections_max: Positive = 256
     watchers_max: Positive = 256
+    metric_lanes_max: Positive = 200
     list_jobs_max: Positive = 500
     tags_max: Positive = 16
     bulk_jobs_max: Positive = 1_000
@@ -84,6 +85,7 @@ LIMIT_REASONS: dict[str, str] = {
     "commands_batch_max": "commands decided in one transaction; bounds the wait of the one that came first",
     "connections_max": "clients connected to the local socket",
     "watchers_max": "live event streams",
+    "metric_lanes_max": "combinations of kind and queue with metrics of their own, some 40 series each; others share",
     "list_jobs_max": "rows of one page of a listing",
     "tags_max": "tags of one job; each is a row of its own",
     "bulk_jobs_max": "jobs that a bulk operation changes in one commit; then other callers have their turn",

@@ -93,6 +93,7 @@ METHODS: Final[dict[str, tuple[type[Request], Any]]] = {
     "kind.list": (api.ListKinds, list[KindDescription]),
     "why": (api.TellWhy, api.Story),
     "status": (api.GetStatus, api.EngineStatus),
+    "metrics": (api.GetMetrics, str),
     "journal.entries": (api.GetEntries, list[str]),
     "journal.archive": (api.ArchiveJournal, SegmentRecord | None),
     "journal.preview_archive": (api.PreviewArchive, ArchivePreview),

@@ -23,6 +23,7 @@ from sheratan.engine import commands
 from sheratan.engine.definition import prepare_schedule
 from sheratan.engine.edits import prepare_edit
 from sheratan.engine.engine import Engine
+from sheratan.engine.measures import measure_engine, measure_store
 from sheratan.engine.prepare import (
     Check,
     prepare,
@@ -52,6 +53,7 @@ from sheratan.kernel.story import tell
 from sheratan.store.partition_rows import partition_of
 from sheratan.store.port import Reader
 from sheratan.store.rows import JobRow, Result
+from sheratan.telemetry.exposition import expose
 
 __all__ = ["Api"]
 
@@ -93,6 +95,7 @@ class Api:
             api.CreateSchedule: self._create_schedule,
             api.ListKinds: self._kinds,
             api.GetStatus: self._status,
+            api.GetMetrics: self._metrics,
             api.RegisterWorker: self._register,
             api.LeaseJobs: self._lease,
             api.SettleJobs: self._settle,
@@ -296,6 +299,14 @@ class Api:
             engine.probes,
         )
         return await self._read(lambda: status(self._reader, facts))
+
+    async def _metrics(self, request: api.GetMetrics, by: Principal) -> str:
+        asked_us = self._engine.monotonic_us()
+        await asyncio.sleep(0)
+        lag_us = self._engine.monotonic_us() - asked_us
+        known = measure_engine(self._engine)
+        known["sheratan_loop_lag_seconds"] = [((), lag_us / 1_000_000)]
+        return await self._read(lambda: expose(known | measure_store(self._reader)))
 
     async def _register(self, request: api.RegisterWorker, by: Principal) -> api.WorkerSession:
         for kind in request.registration.kinds:

@@ -303,6 +303,11 @@ class Client(
         status: api.EngineStatus = await self._transport.call(api.GetStatus())
         return status
 
+    async def metrics(self) -> str:
+        """The metrics of the engine, as the text that Prometheus reads."""
+        text: str = await self._transport.call(api.GetMetrics())
+        return text
+
     async def entries(self, first_seq: int = 0, limit: int = 100) -> list[str]:
         """Journal entries as canonical JSON."""
         lines: list[str] = await self._transport.call(api.GetEntries(first_seq=first_seq, limit=limit))

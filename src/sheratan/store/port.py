@@ -247,6 +247,10 @@ class Reader(
         """A payload that is kept apart from the hot rows."""
         ...
 
+    def database_bytes(self) -> int:
+        """The size of the database, without its log."""
+        ...
+
     def counts(self) -> dict[str, int]:
         """Rows per location: ready, timer, lease, blocked and result."""
         ...

@@ -24,17 +24,20 @@ from sheratan.contracts.principal import Principal
 from sheratan.engine.decider import Decider
 from sheratan.engine.engine import Engine
 from sheratan.engine.probing import Probing
+from sheratan.engine.telemetry import Telemetry
 from sheratan.gateway.api import Api
 from sheratan.gateway.archiving import Archiving
+from sheratan.gateway.health import HealthServer
 from sheratan.gateway.local import LocalTransport
 from sheratan.gateway.socket import SocketServer
 from sheratan.sdk.client import Client
 from sheratan.sdk.kind import Kind, find_kinds
 from sheratan.sdk.worker import SLOTS_DEFAULT, Worker
-from sheratan.settings import Settings, WorkerSettings
+from sheratan.settings import LogSettings, MetricsSettings, Settings, WorkerSettings
 from sheratan.store.archive import Archive
 from sheratan.store.sqlite.owner import Holder, OwnerLock
 from sheratan.store.sqlite.store import DATABASE_NAME, open_store
+from sheratan.telemetry.outlet import Outlet
 from sheratan.wiring.program import import_module, open_offline, version
 
 __all__ = ["Server", "load_kinds", "open_engine", "settings_server"]
@@ -59,8 +62,16 @@ class Server:
         self._archiving = Archiving(self.engine, self._readers[2], kept)
         self.api = Api(self.engine, self._readers[1], str(data), self._archiving)
         self._socket = SocketServer(self.api, data, limits)
+        self._health: HealthServer | None = None
+        self._outlet: Outlet | None = None
         self._workers: list[Worker] = []
         self._by = Principal(actor=f"local:{_user()}", auth="embedded", on_behalf_of=f"local:{_user()}")
+
+    def observe(self, log: LogSettings, metrics: MetricsSettings) -> None:
+        """Log what happens, and let it be asked over HTTP how it is, as the settings say."""
+        if metrics.listen:
+            self._health = HealthServer(self.api, self.engine, metrics.listen)
+        self._outlet = _start_log(self.engine.telemetry, log)
 
     def client(self) -> Client:
         """A client within the process."""
@@ -88,6 +99,9 @@ class Server:
 
     async def start_modules(self, modules: Sequence[str]) -> list[str]:
         """Start with the kinds of these modules and return their names; one that does not load: not ready."""
+        if self._health is not None:
+            # First, so that whoever probes hears that it is alive, and not started yet.
+            await self._health.start()
         kinds, problems = load_kinds(modules)
         self.engine.kinds.problems.extend(problems)
         await self.start(kinds)
@@ -108,7 +122,11 @@ class Server:
             steps.callback(self._store.close)
             for reader in self._readers:
                 steps.callback(reader.close)
+            if self._outlet is not None:
+                steps.callback(self._outlet.stop)
             steps.callback(self.api.close)
+            if self._health is not None:
+                steps.push_async_callback(self._health.stop)
             steps.push_async_callback(self.engine.stop)
             steps.callback(self._probing.close)
             steps.push_async_callback(self._socket.stop)
@@ -177,4 +195,16 @@ def _user() -> str:
 
 def settings_server(settings: Settings) -> Server:
     """A server as the settings say."""
-    return Server(settings, program="sheratan up")
+    server = Server(settings, program="sheratan up")
+    server.observe(settings.log, settings.metrics)
+    return server
+
+
+def _start_log(telemetry: Telemetry, settings: LogSettings) -> Outlet:
+    from sheratan.telemetry.logs import Log, open_file  # noqa: PLC0415 - what it needs takes a while to load
+
+    descriptor = open_file(settings.file) if settings.file else sys.stderr.fileno()
+    log = Log(descriptor, is_json=settings.format == "json")
+    outlet = Outlet(telemetry, "log", log)
+    telemetry.listen("log", outlet, settings.level)
+    return outlet

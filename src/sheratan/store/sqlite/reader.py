@@ -233,6 +233,10 @@ class SqliteReader(
         body: bytes = self._one("select_payload", (digest,))[0]
         return body
 
+    def database_bytes(self) -> int:
+        """The size of the database, without its log."""
+        return int(next(iter(self._rows("select_database_bytes")))[0])
+
     def counts(self) -> dict[str, int]:
         """Rows per location."""
         return dict(self._rows("select_counts"))

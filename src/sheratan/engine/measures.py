@@ -1,0 +1,137 @@
+"""Metrics as samples: what the engine has counted, and what it and the database hold at this moment."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Final, get_args
+
+from sheratan.contracts.metrics import OTHER, Sample, Samples
+from sheratan.contracts.system import SystemState
+from sheratan.engine.engine import Engine
+from sheratan.engine.meter import Durations, Meter
+from sheratan.engine.state import State
+from sheratan.store.port import Reader
+
+__all__ = ["measure_engine", "measure_store"]
+
+_LOCATIONS: Final = {
+    "ready": "queued",
+    "timer": "scheduled",
+    "waiting": "waiting",
+    "lease": "running",
+    "blocked": "blocked",
+}
+
+Name = tuple[str, ...]
+
+
+def measure_engine(engine: Engine) -> Samples:
+    """What is known in memory. Only between batches: that is, on the engine's loop."""
+    state, now_us = engine.state, engine.now_us()
+    current = engine.unstored_state or state.system.current
+    return {
+        "sheratan_info": [((engine.version,), 1)],
+        "sheratan_ready": _one(all(engine.checks.values())),
+        "sheratan_system_state": [((one,), one == current) for one in get_args(SystemState)],
+        **_measure_lanes(engine.meter, _lane_names(state, engine.limits.metric_lanes_max)),
+        **_measure_queues(state, now_us, engine.limits.metric_lanes_max),
+        "sheratan_runs_open": _one(len(state.runs.open)),
+        "sheratan_timer_lag_seconds": _one(_lag(now_us, state.next_due_us)),
+        "sheratan_schedule_lag_seconds": _one(_lag(now_us, state.next_firing_us)),
+        "sheratan_workers": _one(len(state.sessions)),
+        "sheratan_commands_waiting": _one(engine.commands_waiting),
+        **_measure_process(engine.meter),
+        "sheratan_journal_entries": _one(state.head.seq),
+        "sheratan_events_dropped_total": _by_name(engine.telemetry.dropped),
+    }
+
+
+def measure_store(reader: Reader) -> Samples:
+    """What has to be looked up in the database."""
+    counts = reader.counts()
+    return {
+        "sheratan_jobs": [((name,), counts.get(place, 0)) for place, name in _LOCATIONS.items()],
+        "sheratan_dead_letters": _one(reader.dead_letter_count()),
+        "sheratan_approvals_open": _one(len(reader.open_approvals())),
+        "sheratan_database_bytes": _one(reader.database_bytes()),
+    }
+
+
+def _measure_process(meter: Meter) -> Samples:
+    return {
+        "sheratan_commands_refused_total": _by_name(meter.refused),
+        "sheratan_batch_seconds": [((), meter.batches.spread("batch"))],
+        "sheratan_commit_seconds": [((), meter.batches.spread("commit"))],
+        "sheratan_commits_failed_total": _one(meter.commits_failed),
+        "sheratan_entries_total": _by_name(meter.entries),
+    }
+
+
+def _measure_lanes(meter: Meter, names: Callable[[int], Name]) -> Samples:
+    submitted, ended = Counter[Name](), Counter[Name]()
+    for lane, count in meter.submitted.items():
+        submitted[names(lane)] += count
+    for (lane, state), count in meter.ended.items():
+        ended[*names(lane), state] += count
+    return {
+        "sheratan_jobs_submitted_total": list(submitted.items()),
+        "sheratan_job_wait_seconds": _spreads(meter.waited, names),
+        "sheratan_jobs_ended_total": list(ended.items()),
+        "sheratan_job_run_seconds": _spreads(meter.ran, names),
+    }
+
+
+def _measure_queues(state: State, now_us: int, most: int) -> Samples:
+    """What is ready in each queue, named in the order in which the queues came up."""
+    places: dict[str, int] = {}
+    for lane in state.lanes.values():
+        places.setdefault(lane.queue, len(places))
+    depths, ages_us = Counter[str](), dict[str, int]()
+    for (_, queue), backlog in state.backlogs.items():
+        depths[queue if places[queue] < most else OTHER] += backlog.depth
+    for number, lane in state.busy_lanes.items():
+        first = state.windows[number].first
+        queue = lane.queue if places[lane.queue] < most else OTHER
+        if first is not None:
+            ages_us[queue] = max(ages_us.get(queue, 0), now_us - first.since_us)
+    return {
+        "sheratan_queue_jobs": _by_name(depths),
+        "sheratan_queue_head_age_seconds": [
+            ((queue,), ages_us.get(queue, 0) / 1_000_000) for queue in depths
+        ],
+    }
+
+
+def _lane_names(state: State, most: int) -> Callable[[int], Name]:
+    """By the number of a lane, its kind and queue; once there are so many of them, further ones are `other`.
+
+    Numbers are given in the order in which lanes come up, so a name stays what it is, over restarts, too.
+    """
+    known: dict[Name, None] = {}
+    names: dict[int, Name] = {}
+    for number, lane in sorted(state.lane_by_number.items()):
+        name = (lane.kind, lane.queue)
+        if name in known or len(known) < most:
+            known[name] = None
+            names[number] = name
+    return lambda number: names.get(number, (OTHER, OTHER))
+
+
+def _spreads(durations: Durations[int], names: Callable[[int], Name]) -> list[Sample]:
+    merged = Durations[Name]()
+    for lane, bits, sum_us in durations.items():
+        merged.merge(names(lane), bits, sum_us)
+    return [(name, merged.spread(name)) for name, _, _ in merged.items()]
+
+
+def _by_name(counts: Counter[str]) -> list[Sample]:
+    return [((name,), count) for name, count in counts.items()]
+
+
+def _one(value: float) -> list[Sample]:
+    return [((), value)]
+
+
+def _lag(now_us: int, due_us: int | None) -> float:
+    return 0.0 if due_us is None else max(0, now_us - due_us) / 1_000_000

@@ -1,0 +1,1 @@
+"""What listens to the telemetry: logs, and the text of the metrics."""
