@@ -51,10 +51,11 @@ def test_a_batch_is_told_in_figures_once_it_is_committed(tmp_path: Path) -> None
                 ["worker.leased"],
                 ["job.succeeded"],
             ]
-            assert [len(batch.submitted) for batch in told] == [1, 0, 0]
-            [(lane, waited_us)] = told[1].started
-            [(same, state, ran_us)] = told[2].ended
-            assert (lane, state) == (same, "succeeded")
+            assert [batch.submitted for batch in told] == [{1: 1}, {}, {}]
+            [(lane, [waited_us])] = told[1].started.items()
+            assert told[2].ended == {lane: ["succeeded"]}
+            [(same, [ran_us])] = told[2].ran.items()
+            assert same == lane
             assert waited_us == told[1].at_us - told[0].at_us
             assert ran_us == told[2].at_us - told[1].at_us
             assert all(0 < batch.commit_us <= batch.batch_us for batch in told)
@@ -234,11 +235,11 @@ def test_the_meter_counts_what_jobs_have_come_to(tmp_path: Path) -> None:
             for given in await running.lease(session, slots=3):
                 await running.settle(given)
             assert sum(meter.submitted.values()) == 5
-            assert list(meter.ended.values()) == [3]
-            [(lane, bits, _)] = meter.waited.items()
-            assert (lane, sum(bits.values())) == (1, 3)
-            assert meter.ran.spread(1).count == 3
+            assert meter.ended == {1: {"succeeded": 3}}
+            assert {lane: spread.count for lane, spread in meter.waited.spreads().items()} == {1: 3}
+            assert {lane: spread.count for lane, spread in meter.ran.spreads().items()} == {1: 3}
             assert meter.entries["job.succeeded"] == 3
-            assert meter.batches.spread("commit").count == meter.batches.spread("batch").count > 0
+            batches = meter.batches.spreads()
+            assert batches["commit"].count == batches["batch"].count > 0
 
     asyncio.run(scenario())

@@ -161,17 +161,18 @@ class BatchCommitted(Event, tag="batch.committed", frozen=True, kw_only=True):
     """A batch is durable, in figures: for metrics, in place of its entries.
 
     In microseconds, `batch_us` from its first command to its answers, `commit_us` of it in the database. `types` are
-    the types of its entries. By number of the lane: `submitted` jobs came in; `started` attempts, each with how long
-    its job was ready; `ended` jobs, each with its state and how long its attempt ran, None when none did.
+    the types of its entries. By number of the lane: how many jobs were `submitted`; how long those were ready of which
+    an attempt was `started`; the states in which jobs have `ended`, and how long the attempts `ran` that ended one.
     """
 
     LEVEL: ClassVar[Level] = "debug"
     batch_us: int
     commit_us: int
     types: list[str]
-    submitted: list[int]
-    started: list[tuple[int, int]]
-    ended: list[tuple[int, str, int | None]]
+    submitted: dict[int, int]
+    started: dict[int, list[int]]
+    ended: dict[int, list[str]]
+    ran: dict[int, list[int]]
 
 
 class CommitFailed(Event, tag="commit.failed", frozen=True, kw_only=True):

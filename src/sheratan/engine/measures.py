@@ -59,10 +59,11 @@ def measure_store(reader: Reader) -> Samples:
 
 
 def _measure_process(meter: Meter) -> Samples:
+    batches = meter.batches.spreads()
     return {
         "sheratan_commands_refused_total": _by_name(meter.refused),
-        "sheratan_batch_seconds": [((), meter.batches.spread("batch"))],
-        "sheratan_commit_seconds": [((), meter.batches.spread("commit"))],
+        "sheratan_batch_seconds": [((), batches["batch"])],
+        "sheratan_commit_seconds": [((), batches["commit"])],
         "sheratan_commits_failed_total": _one(meter.commits_failed),
         "sheratan_entries_total": _by_name(meter.entries),
     }
@@ -72,8 +73,9 @@ def _measure_lanes(meter: Meter, names: Callable[[int], Name]) -> Samples:
     submitted, ended = Counter[Name](), Counter[Name]()
     for lane, count in meter.submitted.items():
         submitted[names(lane)] += count
-    for (lane, state), count in meter.ended.items():
-        ended[*names(lane), state] += count
+    for lane, states in meter.ended.items():
+        for state, count in states.items():
+            ended[*names(lane), state] += count
     return {
         "sheratan_jobs_submitted_total": list(submitted.items()),
         "sheratan_job_wait_seconds": _spreads(meter.waited, names),
@@ -119,10 +121,7 @@ def _lane_names(state: State, most: int) -> Callable[[int], Name]:
 
 
 def _spreads(durations: Durations[int], names: Callable[[int], Name]) -> list[Sample]:
-    merged = Durations[Name]()
-    for lane, bits, sum_us in durations.items():
-        merged.merge(names(lane), bits, sum_us)
-    return [(name, merged.spread(name)) for name, _, _ in merged.items()]
+    return list(durations.renamed(names).spreads().items())
 
 
 def _by_name(counts: Counter[str]) -> list[Sample]:

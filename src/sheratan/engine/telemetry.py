@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from sheratan.ambient.clock import Clock
 from sheratan.contracts.ids import look_up_job_id
@@ -32,6 +32,8 @@ __all__ = ["OWN", "Telemetry"]
 
 OWN: Final = "telemetry"
 """The name under which it counts batches that it failed to tell of."""
+
+T = TypeVar("T")
 
 Listener = Callable[[Event], None]
 
@@ -114,22 +116,18 @@ class Telemetry:
                 self.emit(told)
 
     def _summary(self, batch: Batch) -> BatchCommitted:
-        """The batch in figures, from what it has at hand: lists, and for a start or an end of a job a small tuple."""
-        unit, at_us = batch.unit, batch.at_us
-        moves = unit.moves
-        ended = []
-        for job, result in batch.ended:
-            before = moves[job.number][0]
-            ran_us = at_us - before.leased_us if type(before) is Lease else None
-            ended.append((job.lane & LANES_MAX, result.state, ran_us))
+        """The batch in figures, from what it has at hand. What is done for each job here every job pays for."""
+        unit, at_us, leased, ended = batch.unit, batch.at_us, batch.leased, batch.ended
+        submitted = [job.lane for job in unit.jobs]
         return BatchCommitted(
             at_us=at_us,
             batch_us=self._clock.monotonic_us() - batch.monotonic_us,
             commit_us=batch.commit_us,
             types=[entry.type for entry in unit.entries],
-            submitted=[job.lane & LANES_MAX for job in unit.jobs],
-            started=[(row.lane & LANES_MAX, at_us - row.since_us) for row in batch.leased],
-            ended=ended,
+            submitted={lane: len(same) for lane, same in _by_lane(submitted, submitted).items()},
+            started=_by_lane([row.lane for row in leased], [at_us - row.since_us for row in leased]),
+            ended=_by_lane([job.lane for job, _ in ended], [result.state for _, result in ended]),
+            ran=_ran(batch),
         )
 
     def _entries(self, batch: Batch) -> Iterator[EntryCommitted]:
@@ -151,6 +149,26 @@ class Telemetry:
                     kind=entry.data.get("kind") if lane is None else lane.kind,
                     queue=entry.data.get("queue") if lane is None else lane.queue,
                 )
+
+
+def _by_lane(numbers: list[int], values: list[T]) -> dict[int, list[T]]:
+    """Values by their lane, of the numbers that stand in the rows of jobs. Most batches have one lane."""
+    if len(set(numbers)) == 1:
+        return {numbers[0] & LANES_MAX: values}
+    found: dict[int, list[T]] = {}
+    for number, value in zip(numbers, values, strict=True):
+        found.setdefault(number & LANES_MAX, []).append(value)
+    return found
+
+
+def _ran(batch: Batch) -> dict[int, list[int]]:
+    """How long the attempts ran that ended jobs; some have ended without one."""
+    ran = [
+        (job.lane, batch.at_us - before.leased_us)
+        for job, result in batch.ended
+        if type(before := batch.unit.moves[result.number][0]) is Lease
+    ]
+    return _by_lane([lane for lane, _ in ran], [ran_us for _, ran_us in ran])
 
 
 def _lane(batch: Batch, ended: dict[int, Lane], entry: Entry) -> Lane | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.telemetry import BatchCommitted, CommitFailed, EntryCommitted, Event
 from sheratan.engine.batch import Batch
@@ -11,6 +13,8 @@ from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.story import Story
 
 __all__ = ["Listening"]
+
+T = TypeVar("T")
 
 
 class Listening:
@@ -58,20 +62,18 @@ class Listening:
         entries = self._batch.unit.entries
         said = {
             "types": event.types == [entry.type for entry in entries],
-            "submitted": len(event.submitted) == event.types.count("job.submitted"),
-            "started": len(event.started) == sum(len(entry.data["jobs"]) for entry in _leases(entries)),
-            "ended": [state for _, state, _ in event.ended].count("succeeded")
-            == event.types.count("job.succeeded"),
-            "durations": min(_durations(event)) >= 0,
+            "submitted": sum(event.submitted.values()) == event.types.count("job.submitted"),
+            "started": len(_all(event.started)) == sum(len(entry.data["jobs"]) for entry in _leases(entries)),
+            "ended": _all(event.ended).count("succeeded") == event.types.count("job.succeeded"),
+            "durations": min(event.commit_us, event.batch_us, *_all(event.started), *_all(event.ran)) >= 0,
         }
         for what, holds in said.items():
             if not holds:
                 self._story.blame(f"the telemetry says other things of a batch than its entries: {what}")
 
 
-def _durations(event: BatchCommitted) -> list[int]:
-    ran = [ran_us for _, _, ran_us in event.ended if ran_us is not None]
-    return [event.commit_us, event.batch_us, *ran, *(waited_us for _, waited_us in event.started)]
+def _all(by_lane: dict[int, list[T]]) -> list[T]:
+    return [value for values in by_lane.values() for value in values]
 
 
 def _leases(entries: list[Entry]) -> list[Entry]:
