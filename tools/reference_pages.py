@@ -94,7 +94,7 @@ def _setting(name: str) -> tuple[str, str]:
     field = _field(name)
     schema = msgspec.json.schema(field.type)
     if "enum" in schema:
-        return f"one of {', '.join(sorted(schema['enum']))}", f"`{found}`"
+        return f"one of {', '.join(sorted(schema['enum']))}", f"`{field.default}`"
     if schema["type"] == "array":
         default = f"`{','.join(field.default)}`" if field.default else "none"
         return "names, separated by commas", default
@@ -107,8 +107,8 @@ def _field(name: str) -> Any:
     """The field of a setting, whose table may be one of many."""
     wanted: Any = Settings
     *tables, last = name.replace(".NAME", "").split(".")
-    for table in tables:
-        wanted = msgspec.structs.fields(wanted)[wanted.__struct_fields__.index(table)].type
+    for part in tables:
+        wanted = msgspec.structs.fields(wanted)[wanted.__struct_fields__.index(part)].type
         wanted = get_args(wanted)[-1] if get_args(wanted) else wanted
     return msgspec.structs.fields(wanted)[wanted.__struct_fields__.index(last)]
 

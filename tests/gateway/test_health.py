@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from sheratan import Limits
 from sheratan.contracts.errors import AddressInUse, InvalidInput
 from sheratan.contracts.system import ChangeState
 from sheratan.gateway import health
 from sheratan.gateway.health import HealthServer
-from sheratan.settings import WorkerSettings
+from sheratan.settings import Settings
 from sheratan.wiring.server import Server
 
 SECONDS_MAX = 60
@@ -24,7 +23,7 @@ SECONDS_MAX = 60
 @asynccontextmanager
 async def listening(folder: Path, *, started: bool = True) -> AsyncGenerator[tuple[Server, HealthServer]]:
     """A server and its listener, on a port that is free."""
-    server = Server(folder / "data", Limits(), WorkerSettings(), program="a test")
+    server = Server(Settings(data=str(folder / "data")), program="a test")
     listener = HealthServer(server.api, server.engine, "127.0.0.1:0")
     try:
         async with asyncio.timeout(SECONDS_MAX):

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from sheratan import Context, Fatal, Limits, Retryable, job
+from sheratan import Context, Fatal, Retryable, job
 from sheratan.contracts.errors import InvalidInput, JobFailed
 from sheratan.contracts.telemetry import (
     CommandRefused,
@@ -20,7 +20,7 @@ from sheratan.contracts.telemetry import (
     EngineHalted,
     EntryCommitted,
 )
-from sheratan.settings import LogSettings, MetricsSettings, WorkerSettings
+from sheratan.settings import LogSettings, MetricsSettings, Settings
 from sheratan.telemetry.logs import LINES_PER_SECOND_MAX, VALUE_LENGTH_MAX, Log, open_file
 from sheratan.wiring.server import Server
 
@@ -173,7 +173,7 @@ def test_no_input_output_error_or_step_is_in_any_line(tmp_path: Path) -> None:
     path = tmp_path / "log"
 
     async def scenario() -> None:
-        server = Server(tmp_path / "data", Limits(), WorkerSettings(), program="a test")
+        server = Server(Settings(data=str(tmp_path / "data")), program="a test")
         server.observe(LogSettings(level="debug", format="json", file=str(path)), MetricsSettings())
         try:
             await server.start([leaky])
