@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from sheratan.contracts.errors import AddressInUse, InvalidInput
+from sheratan.contracts.errors import AddressInUse, InvalidInput, Unavailable
 from sheratan.contracts.system import ChangeState
 from sheratan.gateway import health
 from sheratan.gateway.health import HealthServer
 from sheratan.settings import Settings
 from sheratan.wiring.server import Server
+from tests.engine.world import limit_pages
+from tests.sdk import sample_kinds as kinds
 
 SECONDS_MAX = 60
 
@@ -29,7 +31,7 @@ async def listening(folder: Path, *, started: bool = True) -> AsyncGenerator[tup
         async with asyncio.timeout(SECONDS_MAX):
             await listener.start()
             if started:
-                await server.start([])
+                await server.start([kinds.echo])
             yield server, listener
     finally:
         await listener.stop()
@@ -110,7 +112,9 @@ def test_it_is_not_ready_while_nothing_comes_in_and_does_not_say_why(tmp_path: P
 def test_it_is_not_ready_while_nothing_can_be_committed(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with listening(tmp_path) as (server, listener):
-            server.engine._decider.suffer("the disk is full", 1)
+            limit_pages(server._store, full=True)
+            with pytest.raises(Unavailable):
+                await server.client().submit(kinds.echo, "x" * 100_000)
             status, told = await get(listener, "/readyz?verbose")
             assert (status, "database: failed" in told) == (503, True)
 
