@@ -19,11 +19,12 @@ BUGS = (
             Change(
                 _DRIVER,
                 "        unit = batch.unit\n        if not unit.is_empty:\n",
-                "        unit = batch.unit\n        self._telemetry.committed(batch)\n        if not unit.is_empty:\n",
+                "        unit = batch.unit\n        self._telemetry.committed(batch, commit_us)\n"
+                "        if not unit.is_empty:\n",
             ),
             Change(
                 _DRIVER,
-                "        self.on_commit(batch)\n        self._telemetry.committed(batch)\n",
+                "        self.on_commit(batch)\n        self._telemetry.committed(batch, commit_us)\n",
                 "        self.on_commit(batch)\n",
             ),
         ),

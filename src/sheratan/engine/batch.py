@@ -59,8 +59,6 @@ class Batch:
         self.refused: list[tuple[Pending, SheratanError]] = []
         self.leased: list[Ready] = []
         """Jobs that attempts of this batch have taken, as they were before."""
-        self.commit_us = 0
-        """How long the database has taken to commit it."""
         self.ended: list[tuple[JobRow, Result]] = []
         self.parents_lost: set[int] = set()
         """Jobs that ended without success, and may have spawned others."""

@@ -207,19 +207,20 @@ class Driver:
                 pending.answer([], None)
 
     async def _commit(self, batch: Batch) -> None:
+        commit_us = 0
         unit = batch.unit
         if not unit.is_empty:
             is_small = len(unit.moves) <= _INLINE_MOVES_MAX and unit.segment is None
             if is_small and self._commit_us < _INLINE_COMMIT_US_MAX:
-                batch.commit_us = self._write(unit)
+                commit_us = self._write(unit)
             else:
                 loop = asyncio.get_running_loop()
-                batch.commit_us = await loop.run_in_executor(self._writer, self._write, unit)
+                commit_us = await loop.run_in_executor(self._writer, self._write, unit)
         self._decider.committed(batch)
         for pending, value, error in batch.answers:
             pending.answer(value, error)
         self.on_commit(batch)
-        self._telemetry.committed(batch)
+        self._telemetry.committed(batch, commit_us)
 
     def _write(self, unit: Unit) -> int:
         """Commit a unit; returns how many microseconds that took."""

@@ -94,35 +94,35 @@ class Telemetry:
         command = type(pending.command).__name__
         self.emit(CommandRefused(at_us=self.now_us(), command=command, code=code, field=field))
 
-    def committed(self, batch: Batch) -> None:
-        """Tell of a batch, once it is committed, and of what it has refused."""
+    def committed(self, batch: Batch, commit_us: int) -> None:
+        """Tell of a batch, once it is committed, which took the database so long, and of what it has refused."""
         if not self._listeners:
             return
         try:
-            self._tell(batch)
+            self._tell(batch, commit_us)
         except Exception:
             # What cannot even be told is as good as dropped for everybody.
             self.drop(OWN)
 
-    def _tell(self, batch: Batch) -> None:
+    def _tell(self, batch: Batch, commit_us: int) -> None:
         for pending, error in batch.refused:
             self.refused(pending, error.code, error.field)
         if batch.unit.is_empty:
             return
-        event = self._summary(batch)
+        event = self._summary(batch, commit_us)
         self.emit(event)
         if not self._loud.isdisjoint(event.types):
             for told in self._entries(batch):
                 self.emit(told)
 
-    def _summary(self, batch: Batch) -> BatchCommitted:
+    def _summary(self, batch: Batch, commit_us: int) -> BatchCommitted:
         """The batch in figures, from what it has at hand. What is done for each job here every job pays for."""
         unit, at_us, leased, ended = batch.unit, batch.at_us, batch.leased, batch.ended
         submitted = [job.lane for job in unit.jobs]
         return BatchCommitted(
             at_us=at_us,
             batch_us=self._clock.monotonic_us() - batch.monotonic_us,
-            commit_us=batch.commit_us,
+            commit_us=commit_us,
             types=[entry.type for entry in unit.entries],
             submitted={lane: len(same) for lane, same in _by_lane(submitted, submitted).items()},
             started=_by_lane([row.lane for row in leased], [at_us - row.since_us for row in leased]),
