@@ -245,6 +245,10 @@ async def _price(shop: Workshop, number: int, draw: random.Random) -> None:
         kind=KIND.name, unit=unit if amount else None, amount=amount, metered=metered, reason=f"step {number}"
     )
     await shop.ask(price)
+    budget = commands.LimitSpending(
+        subject=payer, unit=unit, per="day", amount=10 * number, reason=f"step {number}"
+    )
+    await shop.ask(budget)
 
 
 def _transfer(what: str, number: int) -> str:

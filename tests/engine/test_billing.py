@@ -20,31 +20,13 @@ from sheratan.engine.commands import (
     EndSession,
     LeaseJobs,
     LimitStarts,
-    PriceKind,
     Settle,
 )
 from sheratan.engine.explain import story
 from sheratan.engine.prepare import prepare_reports
 from tests.engine.booking import apply, known, move, opened, seen, stands, void
+from tests.engine.pricing import PAYER, price, priced
 from tests.engine.world import World
-
-PAYER = "tenant:default"
-
-
-def priced(world: World, amount: int = 50, has: int = 1_000, *, metered: bool = False) -> None:
-    """Jobs of `work` cost something, and the tenant has so much."""
-    opened(world, PAYER)
-    price(world, amount, metered=metered)
-    if has:
-        assert seen(world, move(0, has, "system:issue", PAYER)) == [("applied", has)]
-
-
-def price(world: World, amount: int | None, kind: str = "work", *, metered: bool = False) -> int:
-    """Set a price, or remove it."""
-    unit = None if amount is None else "credits"
-    command = PriceKind(kind=kind, unit=unit, amount=amount, metered=metered, reason="it is not free")
-    entry: int = world.ask(command)
-    return entry
 
 
 def charged(world: World, job: str) -> list[tuple[int, int | None]]:

@@ -13,6 +13,7 @@ from tests.journal.tamper import copied
 from tests.journal.world import World, eventful, with_runs
 from tests.journal.world_archive import archived_jobs
 from tests.journal.world_billing import priced_jobs
+from tests.journal.world_budgets import jobs_with_budgets
 from tests.journal.world_gates import jobs_through_gates
 from tests.journal.world_kept import kept_journal
 from tests.journal.world_ledger import booked
@@ -67,6 +68,9 @@ ledger_file, ledger_data = _journal("ledger", booked)
 
 billing_file, billing_data = _journal("billing", priced_jobs)
 """Jobs that cost something, in every state."""
+
+budgets_file, budgets_data = _journal("budgets", jobs_with_budgets)
+"""Budgets that are spent, freed, over in time and removed."""
 
 proposals_file, proposals_data = _journal("proposals", jobs_that_propose)
 """Jobs that have proposed others, and trees that go on."""

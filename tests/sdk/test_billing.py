@@ -193,3 +193,26 @@ def test_prices_are_set_listed_removed_and_told(tmp_path: Path) -> None:
             assert "cost nothing: a gift" in told[1]
 
     asyncio.run(scenario())
+
+
+def test_budgets_are_set_listed_and_removed(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(SECONDS_MAX), sheratan.open(tmp_path / "data", KINDS) as client:
+            await client.open_account(PAYER, "EUR", scale=2)
+            with pytest.raises(NotFound, match="no account in credits"):
+                await client.set_budget(PAYER, 100, "credits")
+            for subject, per in (("worker:w", None), (PAYER, "week")):
+                with pytest.raises(InvalidInput):
+                    await client.set_budget(subject, 100, "EUR", per=per)
+            entry = await client.set_budget("queue:default", 1_250, "EUR", per="month", reason="as agreed")
+            [one] = await client.budgets()
+            assert (one.subject, one.unit, one.scale, one.per) == ("queue:default", "EUR", 2, "month")
+            assert (one.amount, one.reserved, one.charged, one.entry) == (1_250, 0, 0, entry)
+            assert one.ends_us is not None
+            await client.remove_budget("queue:default", "EUR", reason="not needed")
+            assert await client.budgets() == []
+            lines = [line.text for line in (await client.why("budget:queue:default/EUR")).lines]
+            assert "spend at most 1250 minor units of EUR per month: as agreed" in lines[0]
+            assert "took the budget of queue:default in EUR away: not needed" in lines[1]
+
+    asyncio.run(scenario())

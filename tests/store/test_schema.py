@@ -218,6 +218,7 @@ def test_a_database_of_the_first_schema_keeps_its_pages_and_goes_on(tmp_path: Pa
         "ledger_resolved",
         "price",
         "charge",
+        "budget",
         "system",
     ):
         connection.execute(f"DROP TABLE {table}")

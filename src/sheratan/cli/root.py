@@ -102,6 +102,12 @@ def _price() -> click.Command:
     return price
 
 
+def _budget() -> click.Command:
+    from sheratan.cli.budget import budget
+
+    return budget
+
+
 def _retention() -> click.Command:
     from sheratan.cli.retention import retention
 
@@ -194,6 +200,7 @@ _LOADERS: Mapping[str, Callable[[], click.Command]] = {
     "tenant": _tenant,
     "schedule": _schedule,
     "price": _price,
+    "budget": _budget,
     "retention": _retention,
     "ledger": _ledger,
     "state": _state,

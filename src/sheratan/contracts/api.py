@@ -72,6 +72,7 @@ from sheratan.contracts.schedule_requests import (
     ResumeSchedule,
     SchedulePage,
 )
+from sheratan.contracts.spending import ListBudgets, RemoveBudget, SetBudget
 from sheratan.contracts.system import ChangeState, GetState, ListStateChanges, SystemRecord
 from sheratan.contracts.worker_calls import (
     EndWorker,
@@ -138,6 +139,7 @@ __all__ = [
     "LimitTenant",
     "ListAccounts",
     "ListApprovals",
+    "ListBudgets",
     "ListCharges",
     "ListDeadLetters",
     "ListFlows",
@@ -166,6 +168,7 @@ __all__ = [
     "Receipt",
     "RecordSteps",
     "RegisterWorker",
+    "RemoveBudget",
     "RemovePrice",
     "ReplayJob",
     "Request",
@@ -179,6 +182,7 @@ __all__ = [
     "RunReceipt",
     "RunWorkflow",
     "SchedulePage",
+    "SetBudget",
     "SetPrice",
     "SetRetention",
     "SettleJobs",

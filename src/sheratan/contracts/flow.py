@@ -56,7 +56,7 @@ class BlockedBy(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     another job or with another worker on duty.
     """
 
-    what: Literal["pause", "concurrency", "rate", "worker", "state", "funds"]
+    what: Literal["pause", "concurrency", "rate", "worker", "state", "funds", "budget"]
     subject: str
     since_us: int
     until_us: int | None

@@ -86,6 +86,7 @@ EntryType = Literal[
     "ledger.refused",
     "ledger.expired",
     "price.set",
+    "budget.set",
 ]
 ENTRY_TYPES: tuple[str, ...] = get_args(EntryType)
 

@@ -18,6 +18,7 @@ from sheratan.contracts.request import Request
 from sheratan.contracts.retention import RetentionPreview, RetentionRecord
 from sheratan.contracts.runs import RunRecord, RunState
 from sheratan.contracts.schedules import FiringRecord, ScheduleRecord
+from sheratan.contracts.spending import BudgetRecord
 from sheratan.contracts.system import StateChange, SystemRecord
 from sheratan.contracts.worker import Assignment, StepRecord, StopRequest
 
@@ -86,6 +87,9 @@ METHODS: Final[dict[str, tuple[type[Request], Any]]] = {
     "price.set": (api.SetPrice, int),
     "price.remove": (api.RemovePrice, int),
     "price.list": (api.ListPrices, list[PriceRecord]),
+    "budget.set": (api.SetBudget, int),
+    "budget.remove": (api.RemoveBudget, int),
+    "budget.list": (api.ListBudgets, list[BudgetRecord]),
     "job.charges": (api.ListCharges, list[Charge]),
     "state.get": (api.GetState, SystemRecord),
     "state.change": (api.ChangeState, bool),

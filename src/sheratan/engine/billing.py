@@ -18,6 +18,7 @@ from sheratan.contracts.principal import ENGINE, Principal
 from sheratan.contracts.worker import Assignment
 from sheratan.engine.batch import Batch
 from sheratan.engine.billing_commands import PriceKind
+from sheratan.engine.budgets import spend, spent
 from sheratan.engine.ledger import open_account, transfer
 from sheratan.engine.ledger_commands import OpenAccount
 from sheratan.engine.words import check_reason
@@ -71,12 +72,16 @@ def start_charges(batch: Batch, assignments: list[Assignment]) -> list[Assignmen
 
 def _start(batch: Batch, one: Assignment) -> Assignment:
     billing = batch.state.billing
-    price = billing.price_of(batch.state.lane_of(batch.state.held[one.number].job))
+    job = batch.state.held[one.number].job
+    price = billing.price_of(batch.state.lane_of(job))
     if price is None or price.amount is None:
         return one
-    charge = OpenCharge(one.number, one.fence, price.tenant, price.unit, price.amount, price.metered)
+    charge = OpenCharge(
+        one.number, one.fence, job.lane, price.tenant, price.unit, price.amount, price.metered
+    )
     billing.open[one.number] = charge
     batch.started.append(charge)
+    spend(batch, charge)
     batch.spoken_for[price.tenant, price.unit] += price.amount
     return replace(one, charge_max=price.amount)
 
@@ -100,7 +105,9 @@ def settle_charges(batch: Batch) -> None:
         for charge in ended:
             reported = batch.reported.get(charge.number) if charge.metered else None
             told.append([charge.number, charge.fence] + ([] if reported is None else [reported]))
-            transfers.append(_settlement(charge, reported, succeeded=charge.number in batch.succeeded))
+            settlement = _settlement(charge, reported, succeeded=charge.number in batch.succeeded)
+            transfers.append(settlement)
+            spent(batch, charge, settlement.amount or 0)
         _apply(batch, tenant, transfers, told)
 
 

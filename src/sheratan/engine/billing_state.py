@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from sheratan.contracts.ledger import AMOUNT_MAX
+from sheratan.engine.flow_state import subjects_of
 from sheratan.engine.ledger_state import LedgerState
 from sheratan.kernel.billing import OPERATOR, payer_of
-from sheratan.store.billing_rows import OpenCharge, PriceRow
+from sheratan.store.billing_rows import BudgetRow, OpenCharge, PriceRow
 from sheratan.store.ledger_rows import BalanceRow
 from sheratan.store.port import Store
 from sheratan.store.rows import Lane
 
-__all__ = ["BillingState", "reservable"]
+__all__ = ["BillingState", "is_over", "left_of", "reservable"]
 
 
 class BillingState:
@@ -24,6 +25,12 @@ class BillingState:
         """What is set and is not nothing."""
         for row in self.rows.values():
             self.put(row)
+        self.budget_rows: dict[tuple[str, str, str], BudgetRow] = {}
+        """What was ever set, by tenant, subject and unit."""
+        self.budgets: dict[tuple[str, str, str], BudgetRow] = {}
+        """What is set and was not removed."""
+        for budget in store.budgets():
+            self.put_budget(budget)
         self.open: dict[int, OpenCharge] = {charge.number: charge for charge in store.open_charges()}
         """What is reserved for attempts that run, by job."""
 
@@ -36,6 +43,22 @@ class BillingState:
         else:
             self.prices[key] = row
 
+    def put_budget(self, row: BudgetRow) -> None:
+        """A budget is set, removed or used."""
+        key = row[:3]
+        self.budget_rows[key] = row
+        if row.amount is None:
+            self.budgets.pop(key, None)
+        else:
+            self.budgets[key] = row
+
+    def budgets_of(self, lane: Lane, unit: str) -> list[BudgetRow]:
+        """The budgets that an attempt at a job of a lane uses when it is paid in a unit."""
+        if not self.budgets:
+            return []
+        found = [self.budgets.get((*key, unit)) for key in subjects_of(lane)]
+        return [row for row in found if row is not None]
+
     def price_of(self, lane: Lane) -> PriceRow | None:
         """What an attempt at a job of a lane costs; None for nothing."""
         return self.prices.get((lane.tenant, lane.kind))
@@ -46,6 +69,17 @@ class BillingState:
         operator = self._ledger.find((tenant, OPERATOR, unit))
         assert operator is not None, "it is opened with the price"
         return reservable(None if payer is None else payer.balance, operator.balance)
+
+
+def is_over(row: BudgetRow, at_us: int) -> bool:
+    """Whether what a budget has counted is of a window that is over."""
+    return row.ends_us is not None and row.ends_us <= at_us
+
+
+def left_of(row: BudgetRow, at_us: int) -> int:
+    """How much of a budget may be spent at an instant; one that was lowered may be used up by more than all of it."""
+    used = 0 if is_over(row, at_us) else row.reserved + row.charged
+    return max(0, (row.amount or 0) - used)
 
 
 def reservable(payer: BalanceRow | None, taker: BalanceRow) -> int:

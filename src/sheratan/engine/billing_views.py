@@ -1,16 +1,20 @@
-"""Prices and charges as people and programs see them."""
+"""Prices, budgets and charges as people and programs see them."""
 
 from __future__ import annotations
 
+from sheratan.contracts.ledger import ISSUE
 from sheratan.contracts.prices import Charge, PriceRecord
+from sheratan.contracts.spending import BudgetRecord
+from sheratan.engine.billing_state import is_over
 from sheratan.engine.ids import find_remains
 from sheratan.engine.views import find_view
 from sheratan.kernel.billing import OPERATOR
+from sheratan.kernel.budgets import window_end_us
 from sheratan.kernel.ledger_facts import transfer_text
-from sheratan.store.billing_rows import ChargeView, PriceRow
+from sheratan.store.billing_rows import BudgetRow, ChargeView, PriceRow
 from sheratan.store.port import Reader
 
-__all__ = ["list_charges", "list_prices"]
+__all__ = ["list_budgets", "list_charges", "list_prices"]
 
 
 def list_prices(reader: Reader, tenant: str) -> list[PriceRecord]:
@@ -27,6 +31,33 @@ def _price(reader: Reader, row: PriceRow, amount: int) -> PriceRecord:
         scale=operator.account.scale,
         amount=amount,
         metered=bool(row.metered),
+        entry=row.entry,
+    )
+
+
+def list_budgets(reader: Reader, tenant: str) -> list[BudgetRecord]:
+    """How much jobs may spend, and how much of it is used in windows that are not over."""
+    return [
+        _budget(reader, row, row.amount)
+        for row in reader.budgets()
+        if row.tenant == tenant and row.amount is not None
+    ]
+
+
+def _budget(reader: Reader, row: BudgetRow, amount: int) -> BudgetRecord:
+    issue, at_us = reader.ledger_account(row.tenant, ISSUE, row.unit), reader.shard().head.at
+    assert issue is not None, "a budget is set where there is its unit"
+    if is_over(row, at_us):
+        row = row._replace(ends_us=window_end_us(row.per, at_us), reserved=0, charged=0)
+    return BudgetRecord(
+        subject=row.subject,
+        unit=row.unit,
+        scale=issue.account.scale,
+        per=row.per,
+        amount=amount,
+        reserved=row.reserved,
+        charged=row.charged,
+        ends_us=row.ends_us,
         entry=row.entry,
     )
 

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from sheratan.contracts import flow
 from sheratan.contracts.flow import NO_LIMITS, BlockedBy, FlowLimits, FlowRecord, PartitionLimits
-from sheratan.engine.billing_state import reservable
+from sheratan.engine.billing_state import left_of, reservable
 from sheratan.engine.entries import read_entry
 from sheratan.engine.flow_state import FlowKey, partition_rate_of, rate_of, subjects_of
 from sheratan.engine.system_views import blocked_by_state
@@ -16,7 +16,7 @@ from sheratan.kernel.billing import OPERATOR, payer_of
 from sheratan.kernel.chain import decode_entry
 from sheratan.kernel.rate import UNPACED, Pace, Rate, earliest_us
 from sheratan.kernel.words import count, seconds
-from sheratan.store.billing_rows import PriceRow
+from sheratan.store.billing_rows import BudgetRow, PriceRow
 from sheratan.store.partition_rows import PartitionKey, lane_of, partition_of
 from sheratan.store.port import Reader
 from sheratan.store.rows import FlowRow, JobRow, Lane, Lease
@@ -70,6 +70,7 @@ class Blockers:
         price = self._prices.get((lane.tenant, lane.kind))
         if price is not None and price.amount is not None:
             found += self._of_funds(price, price.amount, since_us)
+            found += self._of_budgets(price, price.amount, lane, since_us)
         for key in subjects_of(lane) if self.rows else ():
             row = self.rows.get(key)
             if row is not None:
@@ -101,6 +102,30 @@ class Blockers:
             until_us=None,
             text=f"{name} to have {needs} for an attempt; it has {has} to give",
         )
+
+    @cached_property
+    def _budgets(self) -> dict[tuple[str, str, str], BudgetRow]:
+        return {row[:3]: row for row in self._reader.budgets() if row.amount is not None}
+
+    def _of_budgets(self, price: PriceRow, amount: int, lane: Lane, since_us: int) -> Iterator[BlockedBy]:
+        """The budgets of which too little is left for an attempt."""
+        for key in subjects_of(lane) if self._budgets else ():
+            row = self._budgets.get((*key, price.unit))
+            if row is None or left_of(row, self._now_us) >= amount:
+                continue
+            operator = self._reader.ledger_account(price.tenant, OPERATOR, price.unit)
+            assert operator is not None, "it is opened with the price"
+            told = [row.amount or 0, row.charged, row.reserved, amount]
+            of, charged, reserved, needs = (format_amount(one, operator.account.scale) for one in told)
+            per = f" per {row.per}" if row.per else ""
+            yield BlockedBy(
+                what="budget",
+                subject=row.subject,
+                since_us=since_us,
+                until_us=row.ends_us,
+                text=f"the budget of {row.subject}, {of} {row.unit}{per}, to have {needs} for an attempt;"
+                f" {charged} are spent and {reserved} reserved",
+            )
 
     def _of_row(self, row: FlowRow, job: JobRow) -> Iterator[BlockedBy]:
         if row.paused:

@@ -19,6 +19,7 @@ from sheratan.contracts.worker import Outcome, Registration, Wait
 from sheratan.engine.approval_commands import Ask, Delegate, Vote
 from sheratan.engine.archive_commands import ArchiveSegment, KeepEntries
 from sheratan.engine.billing_commands import PriceKind
+from sheratan.engine.budget_commands import LimitSpending
 from sheratan.engine.gate_commands import NewGate
 from sheratan.engine.ledger_commands import ApplyTransfers, OpenAccount
 from sheratan.engine.retention_commands import KeepJobs, KeepRuns
@@ -55,6 +56,7 @@ __all__ = [
     "KeepJobs",
     "KeepRuns",
     "LeaseJobs",
+    "LimitSpending",
     "LimitStarts",
     "NewJob",
     "NewStep",
@@ -341,6 +343,7 @@ Command = (
     | KeepRuns
     | KeepEntries
     | PriceKind
+    | LimitSpending
     | ArchiveSegment
     | OpenAccount
     | ApplyTransfers

@@ -55,9 +55,11 @@ def compare_ledger(reader: Reader, fold: Fold, overdue_us: int, problems: Proble
 
 
 def compare_billing(reader: Reader, fold: Fold, problems: Problems) -> None:
-    """Prices as they stand; nothing is left to be reserved or settled."""
+    """Prices and budgets as they stand; nothing is left to be reserved or settled."""
     prices = {row[:2]: row[2:] for row in reader.prices()}
     problems.differ("price", {key: tuple(fact) for key, fact in fold.prices.items()}, prices)
+    budgets = {row[:3]: row[3:] for row in reader.budgets()}
+    problems.differ("budget", {key: tuple(fact) for key, fact in fold.budgets.items()}, budgets)
     for text, owed in fold.owed.items():
         problems.add("L14" if owed.succeeded is None else "L10", fold.told_owed(text), seq=owed.entry)
 

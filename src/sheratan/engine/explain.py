@@ -23,6 +23,7 @@ from sheratan.engine.run_views import find_run, newest_run_entry
 from sheratan.engine.schedule_views import schedule_state
 from sheratan.engine.system_views import newest_of_system
 from sheratan.engine.views import find_bulk, find_view, job_record, newest_entry
+from sheratan.kernel.budgets import budget_subject
 from sheratan.kernel.chain import decode_entry
 from sheratan.kernel.fold_archive import newest_of_journal
 from sheratan.kernel.ledger_facts import transfer_text
@@ -153,6 +154,15 @@ def _newest_of_price(reader: Reader, subject: str) -> tuple[int, str]:
     raise NotFound(f"{kind} never had a price", field="id")
 
 
+def _newest_of_budget(reader: Reader, subject: str) -> tuple[int, str]:
+    for row in reader.budgets():
+        if (row.tenant, budget_subject(row.subject, row.unit)) == (DEFAULT_TENANT, subject):
+            per = f" per {row.per}" if row.per else ""
+            most = "as much as there is" if row.amount is None else f"{row.amount} minor units{per}"
+            return row.entry, f"the budget of {row.subject} in {row.unit}, {most}"
+    raise NotFound(f"nothing was ever set for {subject}", field="id")
+
+
 def _newest_entry(reader: Reader, subject: str) -> tuple[int | None, str]:
     shard = reader.shard()
     if subject == "engine" and shard.engine_entry is not None:
@@ -163,7 +173,7 @@ def _newest_entry(reader: Reader, subject: str) -> tuple[int | None, str]:
     raise NotFound(
         f"nothing is recorded about {subject!r}; ids are job_…, workflow_…, queue:NAME, kind:NAME, tenant:NAME,"
         " schedule:NAME, worker:NAME/N, bulk:N, approval:N, transfer_…, account:NAME/UNIT, price:KIND,"
-        " retention, retention:KIND, retention:workflow:NAME, journal, system and engine",
+        " budget:SUBJECT/UNIT, retention, retention:KIND, retention:workflow:NAME, journal, system and engine",
         field="id",
     )
 
@@ -283,6 +293,7 @@ _NEWEST: Final[dict[str, Callable[[Reader, str], tuple[int | None, str]]]] = {
     "retention": _newest_of_retention,
     "journal": _newest_of_journal,
     "price": _newest_of_price,
+    "budget": _newest_of_budget,
     "system": newest_of_system,
 }
 """By what a subject's id begins with: the newest entry about it, and how it stands."""

@@ -35,7 +35,7 @@ _RESUMED: Final[dict[str, EntryType]] = {
 def pause(batch: Batch, command: Pause, by: Principal) -> bool:
     """Start no more jobs of a queue, kind or tenant; False when it was paused already."""
     check_reason(command.reason)
-    _check_own(command.subject, by)
+    check_own(command.subject, by)
     row = _row(batch, command.subject, by)
     if row.paused:
         return False
@@ -46,7 +46,7 @@ def pause(batch: Batch, command: Pause, by: Principal) -> bool:
 
 def resume(batch: Batch, command: Resume, by: Principal) -> bool:
     """Start jobs of a queue, kind or tenant again; False when it was not paused."""
-    _check_own(command.subject, by)
+    check_own(command.subject, by)
     row = batch.state.flow.rows.get((by.tenant, command.subject))
     if row is None or not row.paused:
         return False
@@ -57,7 +57,7 @@ def resume(batch: Batch, command: Resume, by: Principal) -> bool:
 def limit(batch: Batch, command: LimitStarts, by: Principal) -> int:
     """Set the limits of a queue, kind or tenant, which hold from this batch on; returns the entry that says so."""
     check_reason(command.reason)
-    _check_own(command.subject, by)
+    check_own(command.subject, by)
     row = _row(batch, command.subject, by)
     return _limit(batch, row, command.limits, {"reason": command.reason}, by)
 
@@ -168,7 +168,7 @@ def _what(subject: str) -> str:
     return subject.partition(":")[0]
 
 
-def _check_own(subject: str, by: Principal) -> None:
+def check_own(subject: str, by: Principal) -> None:
     """NotFound when this is about a tenant that the caller does not act for: it learns nothing of others."""
     if _what(subject) == "tenant" and subject != f"tenant:{by.tenant}":
         raise NotFound(f"you act for no tenant {subject.partition(':')[2]}", field="tenant")

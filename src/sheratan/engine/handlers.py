@@ -10,6 +10,7 @@ from sheratan.contracts.principal import Principal
 from sheratan.engine import (
     approvals,
     billing,
+    budgets,
     bulk,
     children,
     code,
@@ -54,6 +55,7 @@ from sheratan.engine.commands import (
     KeepJobs,
     KeepRuns,
     LeaseJobs,
+    LimitSpending,
     LimitStarts,
     OpenAccount,
     Pause,
@@ -140,6 +142,7 @@ _HANDLERS: Final[dict[type[Command], _Handler]] = {
     KeepRuns: retention.keep_runs,
     KeepEntries: keep_entries,
     PriceKind: billing.price_kind,
+    LimitSpending: budgets.limit_spending,
     ArchiveSegment: archive_segment,
     OpenAccount: ledger.open_account,
     ApplyTransfers: ledger.apply_transfers,

@@ -6,7 +6,7 @@ from typing import Any
 
 from sheratan.engine.batch import Batch
 from sheratan.engine.flow_state import FlowKey
-from sheratan.engine.funds import can_pay
+from sheratan.engine.funds import shortage
 from sheratan.engine.state import Session
 from sheratan.store.rows import Lane, Ready
 
@@ -27,8 +27,8 @@ def lanes_for(batch: Batch, session: Session) -> tuple[list[list[Any]], Usable]:
     for lane in state.busy_lanes.values():
         depth = state.windows[lane.lane].depth + state.partitions.depth(lane.lane)
         status = state.flow.pause(lane) or ("open" if lane.offered_as in session.offers else "not_offered")
-        if status == "open" and state.billing.prices and not can_pay(batch, lane):
-            status = "no_funds"
+        if status == "open" and state.billing.prices:
+            status = shortage(batch, lane) or "open"
         if status == "open":
             usable.append((len(named), lane))
         elif len(named) >= _LANES_NAMED_MAX:

@@ -12,7 +12,7 @@ from sheratan.contracts.limits import Limits
 from sheratan.contracts.retention import RetentionPreview
 from sheratan.contracts.system import SystemState
 from sheratan.engine.archive import journal_retention, list_segments, preview_archive
-from sheratan.engine.billing_views import list_charges, list_prices
+from sheratan.engine.billing_views import list_budgets, list_charges, list_prices
 from sheratan.engine.blockers import Blockers, flow_records
 from sheratan.engine.entries import archived, segment_of
 from sheratan.engine.explain import story
@@ -104,6 +104,7 @@ READS: Final[dict[type[api.Request], Callable[[Look, Any], Any]]] = {
     api.ListTransfers: lambda look, request: list_transfers(look.reader, look.tenant, request, look.limits),
     api.CheckLedger: lambda look, _: ledger_findings(look.reader),
     api.ListPrices: lambda look, _: list_prices(look.reader, look.tenant),
+    api.ListBudgets: lambda look, _: list_budgets(look.reader, look.tenant),
     api.ListCharges: lambda look, request: list_charges(look.reader, request.id),
     api.GetState: lambda look, _: system_record(look.reader, look.state, look.probes),
     api.ListStateChanges: lambda look, request: list_state_changes(look.reader, request),

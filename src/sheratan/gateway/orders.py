@@ -16,6 +16,7 @@ from sheratan.engine.commands import (
     Discard,
     KeepJobs,
     KeepRuns,
+    LimitSpending,
     LimitStarts,
     OpenAccount,
     Pause,
@@ -67,6 +68,22 @@ def _price_no_more(request: api.RemovePrice) -> PriceKind:
     return PriceKind(kind=request.kind, unit=None, amount=None, metered=False, reason=request.reason)
 
 
+def _budget(request: api.SetBudget) -> LimitSpending:
+    return LimitSpending(
+        subject=request.subject,
+        unit=request.unit,
+        per=request.per,
+        amount=request.amount,
+        reason=request.reason,
+    )
+
+
+def _budget_no_more(request: api.RemoveBudget) -> LimitSpending:
+    return LimitSpending(
+        subject=request.subject, unit=request.unit, per=None, amount=None, reason=request.reason
+    )
+
+
 ORDERS: Final[dict[type[api.Request], Callable[[Any], Command]]] = {
     api.CancelJob: lambda request: Cancel(id=request.id, reason=request.reason),
     api.UnblockJob: lambda request: Unblock(id=request.id, reason=request.reason),
@@ -90,6 +107,8 @@ ORDERS: Final[dict[type[api.Request], Callable[[Any], Command]]] = {
     api.OpenAccount: _open_account,
     api.SetPrice: _price,
     api.RemovePrice: _price_no_more,
+    api.SetBudget: _budget,
+    api.RemoveBudget: _budget_no_more,
     api.ChangeState: lambda request: ChangeState(
         to=request.to, reason=request.reason, expected=request.expected
     ),

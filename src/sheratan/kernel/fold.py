@@ -235,6 +235,7 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
     "journal.kept": ArchiveFold.entries_kept,
     "journal.archived": ArchiveFold.archived,
     "price.set": BillingFold.price_set,
+    "budget.set": BillingFold.budget_set,
     "ledger.account_opened": lambda fold, entry: fold.ledger.account_opened(entry),
     "ledger.transferred": BillingFold.transferred,
     "ledger.refused": lambda fold, entry: fold.ledger.transfers_refused(entry),

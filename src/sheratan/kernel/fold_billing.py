@@ -17,35 +17,16 @@ from sheratan.kernel.billing import (
 )
 from sheratan.kernel.facts import OpenJob, Violation
 from sheratan.kernel.fold_book import decision_of
-from sheratan.kernel.fold_dead import DeadFold
+from sheratan.kernel.fold_budgets import BudgetFold, ChargeFact, PriceFact
 from sheratan.kernel.fold_ledger import LedgerFold
 from sheratan.kernel.ledger_facts import transfer_bytes
 from sheratan.kernel.new_facts import ChargeMade
 from sheratan.kernel.stencil import Run
 
-__all__ = ["BillingFold", "ChargeFact", "Owed", "PriceFact"]
+__all__ = ["BillingFold", "Owed"]
 
 _SUBJECT: Final = "price:"
-
-
-class PriceFact(NamedTuple):
-    """What an attempt at a job of a kind costs; `amount` None: nothing any more."""
-
-    unit: str
-    amount: int | None
-    metered: int
-    entry: int
-
-
-class ChargeFact(NamedTuple):
-    """An attempt that costs something: the job, the fence of its lease, and what is to be reserved."""
-
-    number: int
-    fence: int
-    tenant: str
-    unit: str
-    amount: int
-    metered: int
+_BUDGET: Final = "budget:"
 
 
 class Owed(NamedTuple):
@@ -60,14 +41,12 @@ class Owed(NamedTuple):
     succeeded: bool | None
 
 
-class BillingFold(DeadFold):
+class BillingFold(BudgetFold):
     """What each start and end of an attempt makes necessary, and what each of the transfers for it must fit."""
 
     def __init__(self, violations: list[Violation]) -> None:
         super().__init__(violations)
         self.ledger = LedgerFold(self.say)
-        self.prices: dict[tuple[str, str], PriceFact] = {}
-        """By tenant and kind."""
         self.charges: dict[int, ChargeFact] = {}
         """By job, the attempts that run and cost something."""
         self.owed: dict[str, Owed] = {}
@@ -95,8 +74,10 @@ class BillingFold(DeadFold):
             price = None if job is None else self.prices.get((job.tenant, job.kind))
             if job is None or price is None or price.amount is None:
                 continue
-            charge = ChargeFact(number, entry.seq, job.tenant, price.unit, price.amount, price.metered)
+            whose = job.tenant, job.queue, job.kind
+            charge = ChargeFact(number, entry.seq, *whose, price.unit, price.amount, price.metered)
             self.charges[number] = charge
+            self.spend(entry, charge)
             self.owed[reservation_id(number, entry.seq)] = Owed(entry.at, entry.seq, charge, None)
 
     def changed(self, entry: Entry) -> None:
@@ -178,6 +159,8 @@ class BillingFold(DeadFold):
         if stands != wanted or (reported and not (charge.metered and owed.succeeded is not None)):
             invariant = "L14" if owed.succeeded is None else "L10"
             self.say(entry, invariant, f"for an attempt is applied {stands}, and {wanted} was to be")
+        if owed.succeeded is not None:
+            self.spent(charge, due.get("amount", 0))
         return owed
 
     def _reservation(self, entry: Entry, charge: ChargeFact) -> dict[str, Any]:
@@ -197,29 +180,31 @@ class BillingFold(DeadFold):
             self.new.charges.append(ChargeMade(charge.number, charge.fence, made.number, charge.metered))
 
     def _check_funds(self, entry: Entry) -> None:
-        """What a decision was told that accounts can pay for is what they can."""
+        """What a decision was told that accounts can pay for, and that is left of budgets, is what they can."""
         given = decision_of(entry)["input"]
-        lanes = [(lane[1].partition("@")[0], lane[3]) for lane in given["lanes"]]
+        lanes = [(lane[0], lane[1].partition("@")[0], lane[3]) for lane in given["lanes"]]
         for subject, indexes, attempts, running, *_ in given.get("limits", ()):
             if running is None:
-                pay_for = self._pay_for({lanes[index][0] for index in indexes})
-                if (subject, attempts) not in pay_for:
-                    self.say(
-                        entry, "L14", f"{subject} was told to pay for {attempts}; it is one of {pay_for}"
-                    )
-        for kind, state in lanes:
+                self._check_bound(entry, subject, {lanes[index][1] for index in indexes}, attempts)
+        for queue, kind, state in lanes:
+            if state == "no_budget":
+                self.check_no_budget(entry, queue, kind)
             if state == "no_funds" and all(attempts for _, attempts in self._pay_for({kind})):
                 self.say(entry, "L14", f"{kind} was passed over for want of funds, which there are")
 
+    def _check_bound(self, entry: Entry, subject: str, kinds: set[str], attempts: int) -> None:
+        if subject.startswith(_BUDGET):
+            self.check_budget_told(entry, subject, kinds, attempts)
+            return
+        pay_for = self._pay_for(kinds)
+        if (subject, attempts) not in pay_for:
+            self.say(entry, "L14", f"{subject} was told to pay for {attempts}; it is one of {pay_for}")
+
     def _pay_for(self, kinds: set[str]) -> list[tuple[str, int]]:
         """Of each tenant with prices for these kinds the account, and how many attempts it can pay for."""
-        dearest: dict[tuple[str, str], int] = {}
-        for (tenant, kind), price in self.prices.items():
-            if kind in kinds and price.amount is not None:
-                dearest[tenant, price.unit] = max(price.amount, dearest.get((tenant, price.unit), 0))
         return [
             (account_subject(payer_of(tenant), unit), self._room(tenant, unit) // amount)
-            for (tenant, unit), amount in dearest.items()
+            for (tenant, unit), amount in self.dearest(kinds).items()
         ]
 
     def _room(self, tenant: str, unit: str) -> int:

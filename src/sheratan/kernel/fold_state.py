@@ -25,7 +25,8 @@ from sheratan.kernel.facts import (
 )
 from sheratan.kernel.fold import Fold
 from sheratan.kernel.fold_archive import KEPT_FOR_EVER, KeptFact, SegmentFact
-from sheratan.kernel.fold_billing import ChargeFact, Owed, PriceFact
+from sheratan.kernel.fold_billing import Owed
+from sheratan.kernel.fold_budgets import BudgetFact, ChargeFact, PriceFact
 from sheratan.kernel.fold_proposals import Coming, MemberBook, TreeBook
 from sheratan.kernel.ledger_book import FrozenBook
 from sheratan.kernel.new_facts import FactCount, RetentionFact
@@ -96,6 +97,7 @@ class _State(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defa
     journal_kept: KeptFact = KEPT_FOR_EVER
     ledger: FrozenBook
     prices: _Table[tuple[str, str], PriceFact] = []
+    budgets: _Table[tuple[str, str, str], BudgetFact] = []
     charges: _Table[int, ChargeFact] = []
     owed: _Table[str, Owed] = []
     counts: _Table[str, int]

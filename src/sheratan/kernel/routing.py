@@ -37,6 +37,7 @@ _PASSED_OVER: Final = {
     "not_offered": "the worker does not offer this kind",
     "collecting": "its jobs are being collected",
     "no_funds": "its tenant cannot pay for an attempt",
+    "no_budget": "an attempt would go over a budget",
 }
 """Why a lane in some state is passed over."""
 
@@ -81,11 +82,11 @@ def share_jobs(given: dict[str, Any]) -> Verdict:
     Input: worker, slots (free in the worker), room (free in the engine), lanes (each [queue, kind, depth, state])
     and heads (each [lane index, priority, number] and the cost unless it is 1; of every lane the first jobs in order,
     so that a job that is not listed comes after all listed ones of its lane). A lane's state is `open`, `paused`,
-    `kind_paused`, `tenant_paused`, `no_funds` or `not_offered`. Where they are not nothing: limits (each [subject, lane
-    indexes, jobs that may run or 0, jobs that run, rate or null]; a rate is [count, period_us, burst, pace_us,
-    pace_part], see `kernel/rate.py`; of an account it is [subject, lane indexes, attempts that it can pay for, null,
-    null]), at_us (now), shares (each [lane index, weight, tag], see `kernel/sharing.py`) and unread (lanes
-    of which more is about to be read). A job that a limit stops holds up its lane, and no other.
+    `kind_paused`, `tenant_paused`, `no_funds`, `no_budget` or `not_offered`. Where they are not nothing: limits (each
+    [subject, lane indexes, jobs that may run or 0, jobs that run, rate or null]; a rate is [count, period_us, burst,
+    pace_us, pace_part], see `kernel/rate.py`; of an account or a budget it is [subject, lane indexes, attempts that it
+    can pay for, null, null]), at_us (now), shares (each [lane index, weight, tag], see `kernel/sharing.py`) and unread
+    (lanes of which more is about to be read). A job that a limit stops holds up its lane, and no other.
     """
     picked = pick(given)
     chosen = [head[2] for head in picked.chosen]

@@ -108,11 +108,21 @@ def _priced(entry: Entry) -> str:
     return f"{who(entry)} had attempts at jobs of {kind} cost {text}{_reason(entry)}."
 
 
+def _budgeted(entry: Entry) -> str:
+    data, (subject, _, unit) = entry.data, entry.subject.partition(":")[2].rpartition("/")
+    if data["amount"] is None:
+        return f"{who(entry)} took the budget of {subject} in {unit} away{_reason(entry)}."
+    per = f" per {data['per']}" if "per" in data else " from then on"
+    most = f"at most {data['amount']} minor units of {unit}{per}"
+    return f"{who(entry)} had the jobs of {subject} spend {most}{_reason(entry)}."
+
+
 LEDGER_TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     "ledger.account_opened": _opened,
     "ledger.transferred": _asked,
     "ledger.refused": _asked,
     "ledger.expired": _expired,
     "price.set": _priced,
+    "budget.set": _budgeted,
 }
 """The sentence of each type of entry about the ledger."""

@@ -151,6 +151,7 @@ _DONE: Final[dict[Action, tuple[str, ...]]] = {
         "ledger.transferred",
         "journal.kept",
         "price.set",
+        "budget.set",
         "journal.archived",
     ),
     "upkeep": ("retention.pruned", "retention.runs_pruned"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sheratan.contracts.api import Transport
 from sheratan.contracts.prices import Charge, ListCharges, ListPrices, PriceRecord, RemovePrice, SetPrice
+from sheratan.contracts.spending import BudgetRecord, ListBudgets, RemoveBudget, SetBudget
 from sheratan.contracts.values import convert
 
 __all__ = ["BillingCalls"]
@@ -35,6 +36,29 @@ class BillingCalls:
     async def prices(self) -> list[PriceRecord]:
         """What attempts at jobs cost, by kind."""
         records: list[PriceRecord] = await self._transport.call(ListPrices())
+        return records
+
+    async def set_budget(
+        self, subject: str, amount: int, unit: str, *, per: str | None = None, reason: str = ""
+    ) -> int:
+        """Jobs of `tenant:NAME`, `queue:NAME` or `kind:NAME` may spend so many minor units of a unit from now on.
+
+        `per` is `minute`, `hour`, `day` or `month`, of the calendar in UTC; without it, the amount is for all that is
+        spent from now on. What would go over it waits. Returns the journal entry that says so.
+        """
+        wanted = {"subject": subject, "unit": unit, "amount": amount, "per": per, "reason": reason}
+        entry: int = await self._transport.call(convert(wanted, SetBudget))
+        return entry
+
+    async def remove_budget(self, subject: str, unit: str, *, reason: str = "") -> int:
+        """No budget bounds what these jobs spend from now on. Returns the journal entry that says so."""
+        wanted = {"subject": subject, "unit": unit, "reason": reason}
+        entry: int = await self._transport.call(convert(wanted, RemoveBudget))
+        return entry
+
+    async def budgets(self) -> list[BudgetRecord]:
+        """How much jobs may spend, and how much of it is used, by subject and unit."""
+        records: list[BudgetRecord] = await self._transport.call(ListBudgets())
         return records
 
     async def charges(self, job_id: str) -> list[Charge]:

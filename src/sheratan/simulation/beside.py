@@ -9,6 +9,7 @@ from typing import Any
 
 from sheratan.contracts.principal import DEFAULT_TENANT
 from sheratan.engine.batch import Batch
+from sheratan.engine.billing_state import left_of
 from sheratan.engine.blockers import limits_of
 from sheratan.engine.explain import story
 from sheratan.kernel.ledger_facts import transfer_text
@@ -40,6 +41,7 @@ def faults_beside(reader: Reader, model: Model) -> Iterator[str]:
     yield from _trees(reader, model)
     yield from _ledger(reader, model)
     yield from _charges(reader, model)
+    yield from _budgets(reader, model)
 
 
 def _gates(reader: Reader, model: Model) -> Iterator[str]:
@@ -100,6 +102,18 @@ def _charges(reader: Reader, model: Model) -> Iterator[str]:
     charges = {(number, one.fence): one.amount for number in numbers for one in reader.charges_of(number)}
     if charges != model.charged:
         yield f"the charges are {charges}; the model says {model.charged}"
+
+
+def _budgets(reader: Reader, model: Model) -> Iterator[str]:
+    """What may be spent, and how much of it is left."""
+    stored = {
+        (row.subject, row.unit): None
+        if row.amount is None
+        else (row.amount, row.per, left_of(row, model.at_us))
+        for row in reader.budgets()
+    }
+    if stored != model.budgets_at(model.at_us):
+        yield f"the budgets are {stored}; the model says {model.budgets_at(model.at_us)}"
 
 
 def _end(view: TransferView) -> tuple[str, int | None]:

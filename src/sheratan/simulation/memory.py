@@ -65,6 +65,11 @@ def _kept_and_read(mine: State, fresh: State) -> list[tuple[str, Any, Any]]:
             (mine.billing.rows, mine.billing.prices),
             (fresh.billing.rows, fresh.billing.prices),
         ),
+        (
+            "what may be spent",
+            (mine.billing.budget_rows, mine.billing.budgets),
+            (fresh.billing.budget_rows, fresh.billing.budgets),
+        ),
         ("what is reserved for attempts", mine.billing.open, fresh.billing.open),
         ("the number of trees", mine.trees, fresh.trees),
         ("the next number of a run", mine.runs.next_number, fresh.runs.next_number),

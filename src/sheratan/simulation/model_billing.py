@@ -9,7 +9,7 @@ from sheratan.contracts.ledger import AMOUNT_MAX, ISSUE, Transfer
 from sheratan.contracts.limits import Limits
 from sheratan.engine.commands import Pending, PriceKind
 from sheratan.simulation.model_book import ModelAccount, ModelBook
-from sheratan.simulation.model_code import ModelCode
+from sheratan.simulation.model_budgets import BudgetKey, ModelBudgets
 from sheratan.simulation.model_lanes import TENANT, Lane, lane_of
 from sheratan.simulation.model_state import ModelJob
 from sheratan.simulation.model_waits import Refused
@@ -34,7 +34,7 @@ class _Charge(NamedTuple):
     price: Price
 
 
-class ModelBilling(ModelCode):
+class ModelBilling(ModelBudgets):
     """Prices and charges."""
 
     limits: Limits
@@ -98,38 +98,54 @@ class ModelBilling(ModelCode):
         price = self.price_of(lane_of(job))
         return None if price is None else price.amount
 
-    def can_pay(self, lane: Lane) -> bool:
-        """Whether one more attempt can be paid for."""
-        price = self.price_of(lane)
-        if price is None or self._room(price.unit) >= price.amount:
-            return True
-        self.hit("charge.no_funds")
-        return False
-
-    def paid_for(self, ready: list[ModelJob]) -> list[ModelJob]:
-        """Those of these jobs of which one can be paid for."""
-        if not self.prices:
-            return ready
-        lanes = {lane: self.can_pay(lane) for lane in set(map(lane_of, ready))}
-        return [job for job in ready if lanes[lane_of(job)]]
-
-    def pay_for(self, lane: Lane, left: dict[str, int]) -> bool:
-        """Take one attempt from those that can be paid for, by unit; False when there is none left."""
+    def can_pay(self, lane: Lane, at_us: int) -> bool:
+        """Whether one more attempt can be paid for, and is within budget."""
         price = self.price_of(lane)
         if price is None:
             return True
+        if self._room(price.unit) < price.amount:
+            self.hit("charge.no_funds")
+            return False
+        if any(self.left_of(key, at_us) < price.amount for key in self.budgets_of(lane, price.unit)):
+            self.hit("budget.waits")
+            return False
+        return True
+
+    def paid_for(self, ready: list[ModelJob], at_us: int) -> list[ModelJob]:
+        """Those of these jobs of which one can be paid for."""
+        if not self.prices:
+            return ready
+        lanes = {lane: self.can_pay(lane, at_us) for lane in set(map(lane_of, ready))}
+        return [job for job in ready if lanes[lane_of(job)]]
+
+    def pay_for(self, lane: Lane, left: dict[str | BudgetKey, int]) -> bool:
+        """Take one attempt from those that can be paid for, by unit and budget; False when there is none left."""
+        price = self.price_of(lane)
+        if price is None:
+            return True
+        budgets = self.budgets_of(lane, price.unit)
         if not left[price.unit]:
             self.hit("charge.paid_for_no_more")
             return False
-        left[price.unit] -= 1
+        if not all(left[key] for key in budgets):
+            self.hit("budget.enough_for_some")
+            return False
+        for key in (price.unit, *budgets):
+            left[key] -= 1
         return True
 
-    def attempts_paid_for(self, lanes: Iterable[Lane]) -> dict[str, int]:
-        """By unit, how many attempts at jobs of these lanes can be paid for, whichever they are."""
-        dearest: dict[str, int] = {}
-        for price in filter(None, map(self.price_of, lanes)):
-            dearest[price.unit] = max(price.amount, dearest.get(price.unit, 0))
-        return {unit: self._room(unit) // amount for unit, amount in dearest.items()}
+    def attempts_paid_for(self, lanes: Iterable[Lane]) -> dict[str | BudgetKey, int]:
+        """By unit and by budget, how many attempts at jobs of these lanes can be paid for, whichever they are."""
+        dearest: dict[str | BudgetKey, int] = {}
+        for lane in lanes:
+            price = self.price_of(lane)
+            if price is not None:
+                for key in (price.unit, *self.budgets_of(lane, price.unit)):
+                    dearest[key] = max(price.amount, dearest.get(key, 0))
+        rooms = {
+            key: self._room(key) if isinstance(key, str) else self.left_of(key, self.at_us) for key in dearest
+        }
+        return {key: rooms[key] // amount for key, amount in dearest.items()}
 
     def _room(self, unit: str) -> int:
         payer, taker = self.book.accounts.get((TENANT, unit)), self.book.accounts[_OPERATOR, unit]
@@ -155,6 +171,7 @@ class ModelBilling(ModelCode):
             self.hit("charge.reserved")
             self._open[job.number] = _Charge(job.fence, price)
             self.charged[job.number, job.fence] = None
+            self.spend((job.number, job.fence), self.budgets_of(lane_of(job), price.unit), price.amount)
             asked = Transfer(
                 id=_id("fe", job.number, job.fence), phase="pending", debit=TENANT, credit=_OPERATOR,
                 unit=price.unit, amount=price.amount,
@@ -186,6 +203,7 @@ class ModelBilling(ModelCode):
             due = price.amount if job.state == "succeeded" else 0
             self.hit("charge.posted" if due else "charge.given_back")
         self.charged[number, charge.fence] = due
+        self.spent((number, charge.fence), due)
         asked = Transfer(
             id=_id("ff", number, charge.fence), phase="post" if due else "void",
             pending=_id("fe", number, charge.fence), amount=due or None,

@@ -158,7 +158,7 @@ class ModelFlow(ModelBilling):
         offered = [job for job in jobs if offered_as(job) in worker.offers]
         found = [job for job in offered if self.paused.isdisjoint(subjects(lane_of(job)))]
         self._note_passed_over(worker, jobs, offered)
-        found = self.paid_for(found)
+        found = self.paid_for(found, at_us)
         found.sort(key=lambda job: (job.wanted.priority, job.number))
         return self._collected(worker, found, at_us) if worker.collects else found
 

@@ -8,12 +8,17 @@ from typing import Any, Final
 
 from sheratan.contracts import api
 from sheratan.contracts.ledger import ISSUE, Transfer, transfer_id
+from sheratan.contracts.spending import Window
 from sheratan.simulation.choices import Choices
 
 __all__ = ["PAYER", "PriceClient"]
 
 PAYER: Final = "tenant:default"
 _UNITS: Final = ("credits", "credits", "credits", "tokens")
+_ACTS: Final = (
+    "set", "set", "set", "pay", "pay", "pay", "close", "close", "remove", "budget", "budget",
+)  # fmt: skip
+_WINDOWS: Final[tuple[Window | None, ...]] = (None, "minute", "minute", "minute", "hour", "day", "month")
 
 
 class PriceClient:
@@ -42,7 +47,10 @@ class PriceClient:
         """Set a price or remove one, pay something in, or close the account that pays for a while."""
         draw = self._choices
         unit, kind = draw.pick("price.unit", _UNITS), draw.pick("price.kind", self._kinds)
-        what = draw.pick("price.what", ("set", "set", "set", "pay", "pay", "pay", "close", "close", "remove"))
+        what = draw.pick("price.what", _ACTS)
+        if what == "budget":
+            await self._limit(unit, kind)
+            return
         if what == "remove":
             await self._ask(api.RemovePrice(kind=kind, reason="a test"))
             return
@@ -62,6 +70,17 @@ class PriceClient:
             await self._ask(
                 api.SetPrice(kind=kind, unit=unit, amount=amount, metered=metered, reason="a test")
             )
+
+    async def _limit(self, unit: str, kind: str) -> None:
+        """Say how much jobs may spend, or that nothing bounds it."""
+        draw = self._choices
+        subject = draw.pick("budget.subject", (f"kind:{kind}", "queue:default", PAYER, "tenant:other"))
+        if draw.chance("budget.removed", 150):
+            await self._ask(api.RemoveBudget(subject=subject, unit=unit, reason="a test"))
+            return
+        amount = draw.pick("budget.amount", (0, 25, 30, 60, 120))
+        per = draw.pick("budget.per", _WINDOWS)
+        await self._ask(api.SetBudget(subject=subject, unit=unit, amount=amount, per=per, reason="a test"))
 
     async def _unit_in_use(self, other: str) -> str:
         """One in which attempts that run are paid for, or some are to be; `other` when there is none."""

@@ -226,6 +226,9 @@ class _World:
             what, _, name = subject.partition(":")
             requests.append(_LIMITS[what](**{what: name}, limits=NO_LIMITS))
         requests += [api.RemovePrice(kind=kind) for kind in self.auditor.model.prices]
+        requests += [
+            api.RemoveBudget(subject=subject, unit=unit) for subject, unit in self.auditor.model.budgets
+        ]
         requests += [api.DeleteSchedule(name=name) for name in self.auditor.model.schedules]
         for request in requests:
             await self._insist(request)

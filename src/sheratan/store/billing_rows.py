@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["ChargeRow", "ChargeView", "OpenCharge", "PriceRow"]
+from sheratan.contracts.spending import Window
+
+__all__ = ["BudgetRow", "ChargeRow", "ChargeView", "OpenCharge", "PriceRow"]
 
 
 class PriceRow(NamedTuple):
@@ -16,6 +18,22 @@ class PriceRow(NamedTuple):
     amount: int | None
     metered: int
     entry: int
+
+
+class BudgetRow(NamedTuple):
+    """How much may be spent, `amount` None: as much as there is; and what is, by fences from the entry `since` on."""
+
+    tenant: str
+    subject: str
+    unit: str
+    per: Window | None
+    amount: int | None
+    entry: int
+    since: int
+    ends_us: int | None
+    """When the window ends in which this is spent; None: never."""
+    reserved: int
+    charged: int
 
 
 class ChargeRow(NamedTuple):
@@ -32,6 +50,7 @@ class OpenCharge(NamedTuple):
 
     number: int
     fence: int
+    lane: int
     tenant: str
     unit: str
     amount: int

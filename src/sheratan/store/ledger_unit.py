@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sheratan.store.billing_rows import ChargeRow, PriceRow
+from sheratan.store.billing_rows import BudgetRow, ChargeRow, PriceRow
 from sheratan.store.ledger_rows import (
     AccountRow,
     BalanceRow,
@@ -27,12 +27,13 @@ class LedgerChanges:
         """Transfers that become pending (True), and that are so no more (False)."""
         self.resolved: dict[int, ResolvedRow] = {}
         self.prices: dict[tuple[str, str], PriceRow] = {}
+        self.budgets: dict[tuple[str, str, str], BudgetRow] = {}
         self.charges: list[ChargeRow] = []
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing changes."""
-        return not (self.accounts or self.balances or self.prices)
+        return not (self.accounts or self.balances or self.prices or self.budgets)
 
     def resolve(self, row: TransferRow, resolved: ResolvedRow) -> None:
         """A pending transfer is resolved, once."""

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from sheratan.store.billing_rows import ChargeRow, ChargeView, OpenCharge, PriceRow
+from sheratan.store.billing_rows import BudgetRow, ChargeRow, ChargeView, OpenCharge, PriceRow
 
 __all__ = ["BillingReader"]
 
 
 class BillingReader(Protocol):
-    """Reads of prices and charges."""
+    """Reads of prices, budgets and charges."""
 
     def prices(self) -> list[PriceRow]:
         """What was ever set, by tenant and kind."""
+        ...
+
+    def budgets(self) -> list[BudgetRow]:
+        """What was ever set, by tenant, subject and unit."""
         ...
 
     def open_charges(self) -> list[OpenCharge]:

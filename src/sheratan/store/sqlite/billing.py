@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from itertools import starmap
 
-from sheratan.store.billing_rows import ChargeRow, ChargeView, OpenCharge, PriceRow
+from sheratan.store.billing_rows import BudgetRow, ChargeRow, ChargeView, OpenCharge, PriceRow
 from sheratan.store.sqlite.scans import SqliteScans
 
 __all__ = ["SqliteBilling"]
@@ -18,6 +18,10 @@ class SqliteBilling(SqliteScans):
     def prices(self) -> list[PriceRow]:
         """What was ever set, by tenant and kind."""
         return list(starmap(PriceRow, self._rows("select_prices")))
+
+    def budgets(self) -> list[BudgetRow]:
+        """What was ever set, by tenant, subject and unit."""
+        return list(starmap(BudgetRow, self._rows("select_budgets")))
 
     def open_charges(self) -> list[OpenCharge]:
         """What is reserved for attempts that run."""

@@ -161,6 +161,7 @@ def write_ledger(connection: apsw.Connection, changes: LedgerChanges) -> None:
         raise CorruptData("a transfer was not pending, as the engine believed it to be")
     insert_rows(connection, "insert_ledger_resolved", list(changes.resolved.values()))
     insert_rows(connection, "replace_price", list(changes.prices.values()))
+    insert_rows(connection, "replace_budget", list(changes.budgets.values()))
     insert_rows(connection, "insert_charge", changes.charges)
 
 

@@ -1,0 +1,106 @@
+"""`sheratan budget`: how much the jobs of a tenant, a queue or a kind may spend."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import click
+
+from sheratan.cli.output import draw_table, emit, line
+from sheratan.cli.reach import ask, request
+from sheratan.cli.session import Session, command_options
+from sheratan.cli.text import instant
+from sheratan.contracts import api
+from sheratan.contracts.api import Transport
+from sheratan.contracts.ledger import ISSUE, AccountRecord
+from sheratan.contracts.spending import BudgetRecord, Window
+from sheratan.kernel.accounts import format_amount, parse_amount
+
+__all__ = ["budget"]
+
+_HEADERS = ("BUDGET OF", "UNIT", "AMOUNT", "PER", "SPENT", "RESERVED", "LEFT", "UNTIL", "ENTRY")
+_reason = click.option("--reason", default="", help="Why; it goes into the journal.")
+_unit = click.option(
+    "--unit", required=True, metavar="UNIT", help="In what it is spent, such as credits or EUR."
+)
+
+
+@click.group()
+def budget() -> None:
+    """Say how much jobs may spend. SUBJECT is tenant:NAME, queue:NAME or kind:NAME."""
+
+
+@budget.command("list")
+@command_options
+def list_budgets(session: Session) -> None:
+    """List how much jobs may spend, and how much of it is used."""
+    _draw(session, None)
+
+
+@budget.command("show")
+@click.argument("subject")
+@command_options
+def show_budget(session: Session, subject: str) -> None:
+    """Show how much the jobs of SUBJECT may spend in each unit, and how much of it is used."""
+    _draw(session, subject)
+
+
+@budget.command("set")
+@click.argument("subject")
+@click.argument("amount")
+@_unit
+@click.option(
+    "--per",
+    type=click.Choice(get_args(Window)),
+    help="A part of the calendar in UTC, each of which has this budget; else it is for all that is spent from now on.",
+)
+@_reason
+@command_options
+def set_budget(
+    session: Session, subject: str, amount: str, unit: str, per: Window | None, reason: str
+) -> None:
+    """The jobs of SUBJECT spend at most AMOUNT from now on, such as 25.00.
+
+    What attempts that run may cost counts as spent until they end. An attempt that would go over waits.
+    """
+
+    async def work(transport: Transport) -> int:
+        issue: AccountRecord = await transport.call(request(api.GetAccount, account=ISSUE, unit=unit))
+        minor = parse_amount(amount, issue.scale)
+        wanted = request(api.SetBudget, subject=subject, unit=unit, amount=minor, per=per, reason=reason)
+        entry: int = await transport.call(wanted)
+        return entry
+
+    entry = ask(session, work)
+    window = f" per {per}" if per else ""
+    told = f"{subject} spends at most {amount} {unit}{window} (entry {entry})"
+    emit(session, {"subject": subject, "entry": entry}, lambda: line(told))
+
+
+@budget.command("remove")
+@click.argument("subject")
+@_unit
+@_reason
+@command_options
+def remove_budget(session: Session, subject: str, unit: str, reason: str) -> None:
+    """The jobs of SUBJECT spend as much as there is from now on."""
+    wanted = request(api.RemoveBudget, subject=subject, unit=unit, reason=reason)
+    entry: int = ask(session, lambda transport: transport.call(wanted))
+    told = f"{subject} has no budget in {unit} (entry {entry})"
+    emit(session, {"subject": subject, "entry": entry}, lambda: line(told))
+
+
+def _draw(session: Session, subject: str | None) -> None:
+    found: list[BudgetRecord] = ask(
+        session, lambda transport: transport.call(request(api.ListBudgets)), offline=True
+    )
+    found = [one for one in found if subject in (None, one.subject)]
+    emit(session, found, lambda: draw_table(_HEADERS, [_row(one) for one in found]))
+
+
+def _row(one: BudgetRecord) -> tuple[object, ...]:
+    left = max(0, one.amount - one.charged - one.reserved)
+    amounts = (one.charged, one.reserved, left)
+    told = [format_amount(amount, one.scale) for amount in amounts]
+    amount = format_amount(one.amount, one.scale)
+    return one.subject, one.unit, amount, one.per or "-", *told, instant(one.ends_us), one.entry

@@ -1,0 +1,64 @@
+"""Budgets of money: how much the jobs of a tenant, a queue or a kind may spend."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from sheratan.contracts.ledger import Amount, Unit
+from sheratan.contracts.request import Reason, Request
+
+__all__ = ["BudgetRecord", "BudgetSubject", "ListBudgets", "RemoveBudget", "SetBudget", "Window"]
+
+BudgetSubject = Annotated[
+    str, msgspec.Meta(pattern=r"^(?:tenant|queue|kind):[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}$(?!\n)")
+]
+"""`tenant:NAME`, `queue:NAME` or `kind:NAME`: whose jobs a budget holds for."""
+
+Window = Literal["minute", "hour", "day", "month"]
+"""A part of the calendar in UTC, in which a budget may be spent once."""
+
+
+class SetBudget(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Jobs may spend no more than this from now on; answered with the entry that says so.
+
+    `amount` is in minor units. It holds for each window `per` by itself or, without one, for all that is spent from now
+    on. What is reserved for attempts that run counts as spent until they are settled.
+    """
+
+    subject: BudgetSubject
+    unit: Unit
+    amount: Amount
+    per: Window | None = None
+    reason: Reason = ""
+
+
+class RemoveBudget(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Nothing but the account bounds what these jobs spend from now on; answered with the entry that says so."""
+
+    subject: BudgetSubject
+    unit: Unit
+    reason: Reason = ""
+
+
+class ListBudgets(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How much jobs may spend, and how much of it is used, by subject and unit."""
+
+
+class BudgetRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """How much jobs may spend, in minor units; `scale` of a unit's digits stand after the point.
+
+    `reserved` is spoken for by attempts that run, `charged` was paid for those that have ended. Both are of the window
+    that ends at `ends_us`, in microseconds since the epoch; None where it never ends.
+    """
+
+    subject: str
+    unit: str
+    scale: int
+    per: Window | None
+    amount: int
+    reserved: int
+    charged: int
+    ends_us: int | None
+    entry: int
