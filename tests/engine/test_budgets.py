@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sheratan.contracts.errors import LimitReached, NotFound
+from sheratan.contracts.errors import InvalidInput, LimitReached, NotFound
 from sheratan.contracts.ledger import AMOUNT_MAX
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.spending import BudgetRecord, Window
@@ -22,10 +22,11 @@ _DAY_US = 86_400_000_000
 
 
 def limit(
-    world: World, subject: str, amount: int | None, per: Window | None = None, unit: str = "credits"
-) -> int:
+    world: World, subject: str, amount: int | None, per: Window | None = None, unit: str = "credits",
+    reason: str = "not too much",
+) -> int:  # fmt: skip
     """Set a budget, or remove it."""
-    command = LimitSpending(subject=subject, unit=unit, per=per, amount=amount, reason="not too much")
+    command = LimitSpending(subject=subject, unit=unit, per=per, amount=amount, reason=reason)
     entry: int = world.ask(command)
     return entry
 
@@ -126,8 +127,9 @@ def test_the_end_of_a_window_lets_what_waits_start(world: World) -> None:
     world.settle(given)
     assert used(world) == (0, 50)
     waiting = world.ask_lease(session, 1)
-    wake_us = world.decider.next_wake_us()
-    assert wake_us is not None
+    ends_us, wake_us = budget(world).ends_us, world.decider.next_wake_us()
+    assert ends_us is not None
+    assert wake_us == ends_us - world.clock.now_us()
     world.tick(wake_us / 1_000_000)
     [given] = waiting.value
     assert given.id == jobs[1]
@@ -260,6 +262,8 @@ def test_a_budget_needs_a_unit_a_tenant_of_ones_own_and_a_place(tmp_path: Path) 
     priced(world)
     with pytest.raises(NotFound, match="you act for no tenant other"):
         limit(world, "tenant:other", 1)
+    with pytest.raises(InvalidInput, match="GitHub"):
+        limit(world, PAYER, 1, reason="ghp_" + "a1B2" * 9)
     limit(world, PAYER, AMOUNT_MAX)
     limit(world, "kind:work", 0)
     with pytest.raises(LimitReached, match="2 budgets"):

@@ -103,3 +103,17 @@ def test_a_forged_entry_is_caught(
     budgets_data: Path, is_wanted: Callable[[Entry], bool], forge: Callable[[Entry], None], invariant: str
 ) -> None:
     assert invariant in forged(budgets_data, is_wanted, forge)
+
+
+def test_a_start_that_goes_over_a_budget_is_caught_whatever_its_decision_was_told(budgets_data: Path) -> None:
+    def forge(entry: Entry) -> None:
+        if is_lease(entry):
+            given = entry["decision"]["input"]
+            given["limits"] = [limit for limit in given["limits"] if not limit[0].startswith("budget:")]
+        else:
+            entry["data"]["amount"] = 149
+
+    def is_wanted(entry: Entry) -> bool:
+        return is_lease(entry) or is_budget("tenant:default")(entry)
+
+    assert "L16" in forged(budgets_data, is_wanted, forge)
