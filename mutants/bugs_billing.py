@@ -102,7 +102,7 @@ BUGS: Final = (
         "how many attempts can be paid for is counted by the cheapest of them",
         "safety",
         "L2",
-        (Change(_FUNDS, "dearest = max(", "dearest = min("),),
+        (Change(_FUNDS, "max(amount for", "min(amount for"),),
     ),
     Bug(
         "account-that-pays-is-closed",
@@ -154,8 +154,8 @@ BUGS: Final = (
         (
             Change(
                 "engine/lease_input.py",
-                '            status = "no_funds"\n',
-                "            return [], []\n",
+                '            status = shortage(batch, lane) or "open"\n',
+                "            if shortage(batch, lane):\n                return [], []\n",
             ),
         ),
     ),
