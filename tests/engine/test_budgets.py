@@ -129,6 +129,7 @@ def test_the_end_of_a_window_lets_what_waits_start(world: World) -> None:
     waiting = world.ask_lease(session, 1)
     ends_us, wake_us = budget(world).ends_us, world.decider.next_wake_us()
     assert ends_us is not None
+    assert wake_us is not None
     assert wake_us == ends_us - world.clock.now_us()
     world.tick(wake_us / 1_000_000)
     [given] = waiting.value
