@@ -97,6 +97,7 @@ _LEVEL_TYPES: Final[dict[Level, tuple[EntryType, ...]]] = {
         "journal.archived",
         "ledger.account_opened",
         "price.set",
+        "budget.set",
     ),
     # What somebody may have to see to.
     "warning": (
