@@ -31,7 +31,8 @@ def tenant_data(tmp_path: Path) -> Path:
 
 
 JOURNALS = (
-    "eventful", "runs", "pruned_runs", "archived", "kept", "gates", "ledger", "billing", "proposals", "system",
+    "eventful", "runs", "pruned_runs", "archived", "kept", "gates", "ledger", "billing", "budgets",
+    "proposals", "system",
 )  # fmt: skip
 
 

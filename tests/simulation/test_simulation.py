@@ -119,7 +119,7 @@ def _faults_drawn(run: Outcome) -> int:
 @pytest.mark.usefixtures("no_fences")
 def test_a_planted_bug_is_found_told_and_shrunk() -> None:
     found = next(run for run in map(simulate, range(40)) if run.violation is not None)
-    shrunken = shrink(found, runs_max=80)
+    shrunken = shrink(found, runs_max=30)
     # It is seen by the entry that is missing, by the answer that a stale report gets, or by who starts in the place
     # that it has made under a limit.
     signs = ("job.fenced_off", "Settle: [True]", "should not be answered yet")

@@ -99,7 +99,8 @@ def test_a_hundred_that_say_nothing_take_no_longer_than_one(sensors: HostSensors
         await asyncio.gather(*(one() for _ in range(100)))
         return loop.time() - began
 
-    assert asyncio.run(scenario()) <= 2.2
+    # One after the other would take 200 s. How much more than one it is, is measured: here others are at work, too.
+    assert asyncio.run(scenario()) <= 3.0
 
 
 @pytest.mark.parametrize(
