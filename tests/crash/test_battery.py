@@ -16,6 +16,10 @@ from crash.case import Case, Run
 CASES = load_cases().values()
 
 
+# A slice does as much as it does, however busy the machine is; what it is to be quick at, it measures itself.
+pytestmark = pytest.mark.timeout(600)
+
+
 def slice_of(case: Case, folder: Path) -> Run:
     """A run of a case, if this machine can run it."""
     missing = case.needs()
