@@ -97,10 +97,10 @@ wheel-test: test-wheel  ## build the wheel and run the tests against it
 
 .PHONY: test-editable test-wheel
 test-editable: $(VENV)/.stamp-dev
-	@$(PY) -m pytest -q -n $(WORKERS) $(TESTS) $(ARGS)
+	@$(PY) -m pytest -q -n $(WORKERS) --dist worksteal $(TESTS) $(ARGS)
 
 test-wheel: $(VENV)/.stamp-dev
-	@$(PY) -m tools.wheel_test -q -n $(WORKERS) $(TESTS) $(ARGS)
+	@$(PY) -m tools.wheel_test -q -n $(WORKERS) --dist worksteal $(TESTS) $(ARGS)
 
 coverage: $(VENV)/.stamp-dev  ## run the tests in one process and show what they do not reach
 	@$(PY) -m coverage erase
