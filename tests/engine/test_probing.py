@@ -29,7 +29,10 @@ from tests.engine.running import Running
 
 SECOND = 1_000_000
 SECONDS_MAX = 20
-QUICK = ProbeSettings(timeout_seconds=0.05, stall_seconds=5)
+PATIENT = ProbeSettings(timeout_seconds=10, stall_seconds=5)
+"""For what answers, however slow the machine is."""
+QUICK = ProbeSettings(timeout_seconds=0.2, stall_seconds=5)
+"""For what does not."""
 DEPENDENCIES = {
     "mail": Dependency(url="tcp://mail:25", affects=("invoices",)),
     "model": Dependency(url="https://model/", critical=True),
@@ -104,7 +107,7 @@ class Probed(Running):
 @asynccontextmanager
 async def probed(
     folder: Path,
-    probes: ProbeSettings = QUICK,
+    probes: ProbeSettings = PATIENT,
     dependencies: dict[str, Dependency] | None = None,
     *,
     limits: Limits | None = None,
@@ -289,14 +292,14 @@ def test_what_says_nothing_is_given_its_time_and_holds_up_nobody(tmp_path: Path)
     many = {f"d{number}": Dependency(url=f"tcp://d{number}:1") for number in range(100)}
 
     async def scenario() -> None:
-        async with probed(tmp_path, dependencies=many) as engine:
+        async with probed(tmp_path, QUICK, many) as engine:
             engine.outside.down = dict.fromkeys(many)
             loop = asyncio.get_running_loop()
             began = loop.time()
             await engine.rounds()
             assert loop.time() - began < 20 * QUICK.timeout_seconds
             assert engine.outside.at_once_max == 100
-            assert engine.probe("d99").error == "no answer within 0.05 s"
+            assert engine.probe("d99").error == "no answer within 0.2 s"
 
     run(scenario)
 
@@ -433,7 +436,7 @@ async def hanging(engine: Probed) -> AsyncGenerator[asyncio.Task[str]]:
 
 def test_a_commit_that_hangs_shows_before_it_can_be_written_down(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with probed(tmp_path) as engine:
+        async with probed(tmp_path, QUICK) as engine:
             async with hanging(engine):
                 await engine.look(4)
                 assert engine.probe("lease").health == "unknown"
@@ -453,9 +456,22 @@ def test_a_commit_that_hangs_shows_before_it_can_be_written_down(tmp_path: Path)
     run(scenario)
 
 
+def test_who_looks_no_more_waits_for_no_answer(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with probed(tmp_path, QUICK) as engine, hanging(engine):
+            await engine.look(4)
+            trips = [task for _, task in engine.probing._probes._trips.values()]
+            assert trips
+            engine.probing.close()
+            await asyncio.wait(trips, timeout=SECONDS_MAX)
+            assert all(task.cancelled() for task in trips)
+
+    run(scenario)
+
+
 def test_an_engine_that_has_much_to_do_is_not_down(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with probed(tmp_path, limits=Limits(commands_waiting_max=1)) as engine:
+        async with probed(tmp_path, QUICK, limits=Limits(commands_waiting_max=1)) as engine:
             await engine.rounds(3)
             async with hanging(engine):
                 waiting = asyncio.create_task(engine.submit())
