@@ -6,13 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sheratan.contracts.budgets import ProposalBudget
-    from sheratan.contracts.errors import InsufficientFunds, JobFailed, SheratanError, TransferRefused
+    from sheratan.contracts.errors import (
+        DependencyUnavailable,
+        InsufficientFunds,
+        JobFailed,
+        SheratanError,
+        TransferRefused,
+    )
     from sheratan.contracts.flow import FlowLimits, PartitionLimits, Rate
     from sheratan.contracts.gates import Debounce, Throttle
     from sheratan.contracts.groups import Collect
+    from sheratan.contracts.guards import GuardSettings
     from sheratan.contracts.ledger import Transfer, transfer_id
     from sheratan.contracts.limits import Limits
     from sheratan.contracts.proposals import Proposal
+    from sheratan.guards.guards import Guards
     from sheratan.sdk.approval import Approval
     from sheratan.sdk.children import Child
     from sheratan.sdk.client import Client, JobHandle
@@ -49,9 +57,12 @@ __all__ = [
     "Collect",
     "Context",
     "Debounce",
+    "DependencyUnavailable",
     "Ended",
     "Fatal",
     "FlowLimits",
+    "GuardSettings",
+    "Guards",
     "InsufficientFunds",
     "JobFailed",
     "JobHandle",
@@ -95,7 +106,8 @@ def __getattr__(name: str) -> Any:
 
 
 def _sdk() -> tuple[Any, ...]:
-    from sheratan.sdk import (  # noqa: PLC0415 - see above
+    from sheratan.guards import guards  # noqa: PLC0415 - see above
+    from sheratan.sdk import (  # noqa: PLC0415
         approval,
         children,
         client,
@@ -109,7 +121,20 @@ def _sdk() -> tuple[Any, ...]:
         workflow,
     )
 
-    return approval, children, client, context, errors, kind, proposals, runs, step_retry, worker, workflow
+    return (
+        approval,
+        children,
+        client,
+        context,
+        errors,
+        guards,
+        kind,
+        proposals,
+        runs,
+        step_retry,
+        worker,
+        workflow,
+    )
 
 
 def _contracts() -> tuple[Any, ...]:
@@ -119,9 +144,10 @@ def _contracts() -> tuple[Any, ...]:
         flow,
         gates,
         groups,
+        guards,
         ledger,
         limits,
         proposals,
     )
 
-    return budgets, errors, flow, gates, groups, ledger, limits, proposals
+    return budgets, errors, flow, gates, groups, guards, ledger, limits, proposals

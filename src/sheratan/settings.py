@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 import msgspec
 
 from sheratan.contracts.errors import InvalidInput, UnknownSetting
+from sheratan.contracts.guards import GUARD_REASONS
 from sheratan.contracts.health import PROBE_REASONS, Dependency, DependencyName, ProbeSettings, check_names
 from sheratan.contracts.limits import LIMIT_REASONS, Limits
 from sheratan.contracts.telemetry import Level
@@ -90,9 +91,10 @@ SETTING_REASONS: dict[str, str] = {
     "metrics.listen": "where HTTP serves metrics and health, as 127.0.0.1:9464; nowhere when empty: no port unasked",
     **{f"limits.{name}": reason for name, reason in LIMIT_REASONS.items()},
     **{f"probes.{name}": reason for name, reason in PROBE_REASONS.items()},
-    "dependencies.NAME.url": "where something is reached that jobs need: tcp://HOST:PORT, http://… or https://…",
+    "dependencies.NAME.url": "where it is reached: tcp://HOST:PORT, http://… or https://…; not looked at when empty",
     "dependencies.NAME.critical": "whether nothing may start while it does not answer",
     "dependencies.NAME.affects": "the services that do not work without it; itself when none is named",
+    **{f"dependencies.NAME.guard.{name}": reason for name, reason in GUARD_REASONS.items()},
 }
 """By name; NAME stands for any name."""
 

@@ -29,6 +29,14 @@ async def fail_kind() -> None:
     raise Fatal("the disk\nis \x1b[31mred")
 
 
+@job(attempts_max=1)
+async def call_outside(ctx: Context, port: int) -> None:
+    """Connect to a port of this machine, through a guard."""
+    async with ctx.guard("mail"):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.close()
+
+
 @job(queue="slow")
 async def until_cancelled() -> None:
     """Run until told to stop."""

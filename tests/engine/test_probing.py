@@ -304,6 +304,16 @@ def test_what_says_nothing_is_given_its_time_and_holds_up_nobody(tmp_path: Path)
     run(scenario)
 
 
+def test_a_dependency_that_nobody_said_where_to_find_is_not_looked_at(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        dependencies = {"post": Dependency(), "mail": Dependency(url="tcp://mail:25")}
+        async with probed(tmp_path, dependencies=dependencies) as engine:
+            await engine.rounds()
+            assert [one.name for one in engine.engine.probes][4:] == ["mail"]
+
+    run(scenario)
+
+
 def test_no_more_are_under_way_at_once_than_may(tmp_path: Path) -> None:
     many = {f"d{number}": Dependency(url=f"tcp://d{number}:1") for number in range(30)}
 

@@ -182,6 +182,12 @@ class UnpicklableFatal(Fatal):
 
 
 @job(cpu_bound=True, attempts_max=1)
+def guards_in_a_process(ctx: Context) -> None:
+    with ctx.guard("stripe"):
+        raise AssertionError
+
+
+@job(cpu_bound=True, attempts_max=1)
 def raises_in_a_process(what: str) -> None:
     if what == "unpicklable":
         raise Unpicklable("this", "that")

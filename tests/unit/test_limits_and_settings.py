@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from sheratan.contracts.errors import InvalidInput, UnknownSetting
+from sheratan.contracts.guards import GuardSettings
 from sheratan.contracts.health import Address, Dependency, address_of
 from sheratan.contracts.limits import LIMIT_REASONS, Limits
 from sheratan.settings import SETTING_REASONS, Origin, Settings, load_settings, setting_names
@@ -160,11 +161,28 @@ def test_what_has_a_name_is_set_by_its_name_wherever_it_is_set(tmp_path: Path) -
     assert origins["dependencies.model.critical"] == ("dependencies.model.critical", False, "default")
 
 
+def test_calls_of_a_dependency_are_guarded_as_is_set_whether_it_is_looked_at_or_not(tmp_path: Path) -> None:
+    write(
+        tmp_path / "sheratan.toml",
+        '[dependencies.post.guard]\nconcurrency = 5\n[dependencies.mail]\nurl = "tcp://h:25"\n',
+    )
+    environment = {"SHERATAN_DEPENDENCIES__POST__GUARD__TIMEOUT_SECONDS": "2.5"}
+    settings, origins = load_settings({}, environment, tmp_path)
+    assert settings.dependencies["post"] == Dependency(
+        guard=GuardSettings(concurrency=5, timeout_seconds=2.5)
+    )
+    assert settings.dependencies["mail"].guard == GuardSettings()
+    shown = {one.name: (one.value, one.origin) for one in origins}
+    assert shown["dependencies.post.guard.concurrency"] == (5, f"file {tmp_path / 'sheratan.toml'}")
+    assert shown["dependencies.mail.guard.concurrency"] == (20, "default")
+
+
 @pytest.mark.parametrize(
     ("text", "field"),
     [
         ('[dependencies.mail]\nurl = "tcp://h:25"\nport = 25\n', "dependencies.mail.port"),
         ('[dependencies.a.b]\nurl = "tcp://h:25"\n', "dependencies.a.b.url"),
+        ("[dependencies.mail.guard]\nretries = 3\n", "dependencies.mail.guard.retries"),
         ("dependencies = 3\n", "dependencies"),
         ("[dependencies]\nmail = 3\n", "dependencies.mail"),
         ("[probes.NAME]\nurl = 3\n", "probes.NAME.url"),
@@ -181,6 +199,11 @@ def test_what_has_a_name_has_no_other_settings(tmp_path: Path, text: str, field:
     "table",
     [
         "[dependencies.mail]\ncritical = true\n",
+        '[dependencies.mail]\naffects = ["news"]\n',
+        "[dependencies.mail.guard]\nconcurrency = 0\n",
+        "[dependencies.mail.guard]\ntimeout_seconds = 0\n",
+        "[dependencies.mail.guard]\nfailing_permille = 0\n",
+        "[dependencies.mail.guard]\ntrials = 0\n",
         '[dependencies.mail]\nurl = "h:25"\n',
         '[dependencies.mail]\nurl = "ftp://h:25"\n',
         '[dependencies.mail]\nurl = "tcp://h"\n',

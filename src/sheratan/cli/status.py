@@ -11,6 +11,8 @@ from sheratan.cli.reach import ask, request
 from sheratan.cli.session import Session, command_options
 from sheratan.cli.text import instant
 from sheratan.contracts.api import EngineStatus, GetStatus
+from sheratan.contracts.guards import GuardRecord
+from sheratan.kernel.words import count
 
 __all__ = ["status"]
 
@@ -60,8 +62,7 @@ def _draw(found: EngineStatus) -> None:
             ("ready", "yes" if found.ready else "no"),
             *(("problem", problem) for problem in found.problems),
             ("state", f"{found.state}, {process}, version {found.version}"),
-            *(("system", text) for text in _system(found)),
-            *(("probe", text) for text in _probes(found)),
+            *_system(found),
             ("data", found.data),
             ("jobs", f"{counts} ({ended})"),
             ("dead letters", found.dead_letters),
@@ -74,21 +75,27 @@ def _draw(found: EngineStatus) -> None:
     )
 
 
-def _system(found: EngineStatus) -> Iterator[str]:
-    """What has brought the system into its state, where anything has."""
+def _system(found: EngineStatus) -> Iterator[tuple[str, str]]:
+    """What has brought the system into its state, where anything has, what is down, and what is not called for it."""
     system = found.system
     if system.since_us is not None:
         affected = f", affected: {', '.join(system.affected)}" if system.affected else ""
         since = instant(system.since_us)
-        yield f"{system.state} since {since}, by {system.actor}: {system.reason}{affected}"
-
-
-def _probes(found: EngineStatus) -> Iterator[str]:
-    """What is down."""
-    for one in found.system.probes:
+        yield "system", f"{system.state} since {since}, by {system.actor}: {system.reason}{affected}"
+    for one in system.probes:
         if one.health == "down":
             overridden = " (overridden)" if one.overridden else ""
-            yield f"{one.name} is down{overridden}: {one.error or 'it fails too often'}"
+            yield "probe", f"{one.name} is down{overridden}: {one.error or 'it fails too often'}"
+    yield from (("guard", text) for guard in found.guards for text in _guard(guard))
+
+
+def _guard(one: GuardRecord) -> Iterator[str]:
+    """Why a dependency is not called as often as it could be."""
+    if one.state != "closed":
+        until = f" until {instant(one.until_us)}" if one.until_us is not None else ""
+        yield f"the breaker of {one.dependency} is {one.state.replace('_', '-')}{until}: {one.because}"
+    if one.limit < one.concurrency:
+        yield f"{one.dependency} is slow: {count(one.limit, 'call')} at once, not {one.concurrency}"
 
 
 def _schedules(found: EngineStatus) -> str:

@@ -45,6 +45,7 @@ from sheratan.contracts.flow_requests import (
     ResumeTenant,
 )
 from sheratan.contracts.gates import SubmitGated
+from sheratan.contracts.guards import GuardRecord
 from sheratan.contracts.jobs import JobError, JobRecord, Name, Receipt, Submission
 from sheratan.contracts.journal_requests import GetEntries, WatchedEntry, WatchEntries
 from sheratan.contracts.ledger_requests import (
@@ -341,6 +342,8 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How long the longest overdue firing has been due; 0 when none is."""
     archive_problem: str | None = None
     """Why entries that are due by what is set could not be archived when the server last tried to."""
+    guards: list[GuardRecord] = []
+    """What the server's own worker calls, as far as that is guarded; empty where no server runs."""
 
 
 class AfterResults(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):

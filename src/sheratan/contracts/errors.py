@@ -20,7 +20,8 @@ SheratanError
 ├── LimitReached            a bounded thing is full; try again later
 ├── Unavailable             the engine is starting, draining or gone
 │   ├── Disconnected        the connection to the server has ended
-│   └── StateRefuses        the system's state does not let it happen
+│   ├── StateRefuses        the system's state does not let it happen
+│   └── DependencyUnavailable  a guard does not let a call of a dependency begin
 ├── TimedOut                the answer did not come in the time given
 ├── JobFailed               the job that was waited for did not succeed
 ├── UnsafeLibrary           a library below the version that keeps data safe
@@ -40,6 +41,7 @@ __all__ = [
     "Conflict",
     "CorruptData",
     "DataDirectoryInUse",
+    "DependencyUnavailable",
     "Disconnected",
     "DiskFailed",
     "IdempotencyConflict",
@@ -222,6 +224,20 @@ class StateRefuses(Unavailable):
     """The system's state does not let it happen; `sheratan state show` says since when, why and how that ends."""
 
     code = "state_refuses"
+
+
+class DependencyUnavailable(Unavailable):
+    """A guard has not let a call begin: the dependency fails, or has enough to do; try again when it says so.
+
+    `dependency` names it, and `reason` is `breaker`, `full` or `retries`.
+    """
+
+    code = "dependency_unavailable"
+
+    @property
+    def retry_after_seconds(self) -> float:
+        """How long to wait before the next try; drawn, so that not all who were refused come back at once."""
+        return int(self.extra.get("retry_after_us") or 0) / 1_000_000
 
 
 class TimedOut(SheratanError):

@@ -7,7 +7,10 @@ from typing import Annotated, Final, Literal, NamedTuple, get_args
 
 import msgspec
 
+from sheratan.contracts.guards import GuardSettings
+
 __all__ = [
+    "DEPENDENCY_NAME",
     "ERROR_LENGTH_MAX",
     "PROBE_REASONS",
     "Address",
@@ -35,7 +38,9 @@ ERROR_LENGTH_MAX: Final = 100
 
 DEPENDENCIES_MAX: Final = 128
 
-DependencyName = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9_-]{0,31}$")]
+DEPENDENCY_NAME: Final = "[a-z0-9][a-z0-9_-]{0,31}"
+
+DependencyName = Annotated[str, msgspec.Meta(pattern=f"^{DEPENDENCY_NAME}$")]
 """Name of a dependency or a service: small letters, digits, `_` and `-`, at most 32."""
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=3_600)]
@@ -72,15 +77,23 @@ def address_of(url: str) -> Address:
 
 
 class Dependency(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Something outside that jobs need: where it is reached, whether nothing may start without it, what it serves."""
+    """Something outside that jobs need: where it is reached, whether nothing may start without it, what it serves.
 
-    url: str
+    One without a `url` is not looked at; `guard` is how calls of it are guarded.
+    """
+
+    url: str = ""
     critical: bool = False
     affects: Annotated[tuple[DependencyName, ...], msgspec.Meta(max_length=3)] = ()
     """The services that do not work without it; itself when none is named."""
 
+    guard: GuardSettings = GuardSettings()
+
     def __post_init__(self) -> None:
-        address_of(self.url)
+        if self.url:
+            address_of(self.url)
+        elif self.critical or self.affects:
+            raise ValueError("a dependency without a url is not looked at: nothing can follow from it")
 
 
 class ProbeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -30,6 +30,10 @@ MetricName = Literal[
     "sheratan_timer_lag_seconds",
     "sheratan_schedule_lag_seconds",
     "sheratan_workers",
+    "sheratan_guard_state",
+    "sheratan_guard_calls_total",
+    "sheratan_guard_calls_in_flight",
+    "sheratan_guard_calls_limit",
     "sheratan_commands_waiting",
     "sheratan_commands_refused_total",
     "sheratan_batch_seconds",
@@ -101,6 +105,20 @@ METRICS: Final[dict[MetricName, Metric]] = {
     ),
     "sheratan_schedule_lag_seconds": Metric("gauge", (), "how long the most overdue firing has been due"),
     "sheratan_workers": Metric("gauge", (), "workers on duty"),
+    "sheratan_guard_state": Metric(
+        "gauge",
+        ("dependency", "state"),
+        "1 for the state of the breaker, `closed`, `half_open` or `open`, 0 for the others",
+    ),
+    "sheratan_guard_calls_total": Metric(
+        "counter",
+        ("dependency", "outcome"),
+        "calls by the server's own worker: `succeeded`, `failed`, `declined`, `abandoned` by it, or `refused`",
+    ),
+    "sheratan_guard_calls_in_flight": Metric("gauge", ("dependency",), "calls of a dependency under way"),
+    "sheratan_guard_calls_limit": Metric(
+        "gauge", ("dependency",), "calls of it that may be under way at once; fewer while it is slow"
+    ),
     "sheratan_commands_waiting": Metric(
         "gauge", (), "commands that wait for the decider, an idle worker's among them"
     ),

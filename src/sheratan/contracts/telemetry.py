@@ -17,6 +17,9 @@ __all__ = [
     "LEVELS",
     "PROCESS_EVENTS",
     "BatchCommitted",
+    "BreakerClosed",
+    "BreakerHalfOpened",
+    "BreakerOpened",
     "CommandRefused",
     "CommitFailed",
     "EngineHalted",
@@ -220,8 +223,33 @@ class LinesLeftOut(Event, tag="log.left_out", frozen=True, kw_only=True):
     count: int
 
 
+class BreakerOpened(Event, tag="breaker.opened", frozen=True, kw_only=True):
+    """Calls of a dependency fail: jobs that need it are refused, and tried again later."""
+
+    LEVEL: ClassVar[Level] = "warning"
+    dependency: str
+    because: str
+
+
+class BreakerHalfOpened(Event, tag="breaker.half_opened", frozen=True, kw_only=True):
+    """The next call of a dependency is let through, to find out whether it works again."""
+
+    dependency: str
+    because: str
+
+
+class BreakerClosed(Event, tag="breaker.closed", frozen=True, kw_only=True):
+    """A dependency works again; `because` is why it was not called."""
+
+    dependency: str
+    because: str
+
+
 PROCESS_EVENTS: Final[tuple[type[Event], ...]] = (
     BatchCommitted,
+    BreakerClosed,
+    BreakerHalfOpened,
+    BreakerOpened,
     CommitFailed,
     CommandRefused,
     EngineHalted,

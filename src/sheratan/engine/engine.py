@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sheratan.contracts.errors import TimedOut, Unavailable
+from sheratan.contracts.guards import GuardRecord
 from sheratan.contracts.health import ProbeRecord
 from sheratan.contracts.ids import JobAddress, look_up_job_id, number_of
 from sheratan.contracts.journal import Entry
@@ -79,6 +80,8 @@ class Engine:
         self.ready = False
         self.probes: list[ProbeRecord] = []
         """The probes as they stand; empty where nobody looks."""
+        self.guards: Callable[[], Sequence[GuardRecord]] = list
+        """The guards of the worker that runs beside it, as they stand when this is called."""
         self.derived: SystemState | None = None
         """The worse state that probes lead to while it is not written down yet."""
         # The store's connection belongs to whoever commits; lookups in between have one of their own.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, get_args
 
+from sheratan.contracts.guards import BreakerState, GuardRecord
 from sheratan.contracts.metrics import OTHER, Sample, Samples
 from sheratan.contracts.system import SystemState
 from sheratan.engine.engine import Engine
@@ -40,6 +41,7 @@ def measure_engine(engine: Engine) -> Samples:
         "sheratan_timer_lag_seconds": _one(_lag(now_us, state.next_due_us)),
         "sheratan_schedule_lag_seconds": _one(_lag(now_us, state.next_firing_us)),
         "sheratan_workers": _one(len(state.sessions)),
+        **_measure_guards(engine.guards()),
         "sheratan_commands_waiting": _one(engine.commands_waiting),
         **_measure_process(engine.meter),
         "sheratan_journal_entries": _one(state.head.seq),
@@ -66,6 +68,22 @@ def _measure_process(meter: Meter) -> Samples:
         "sheratan_commit_seconds": [((), batches["commit"])],
         "sheratan_commits_failed_total": _one(meter.commits_failed),
         "sheratan_entries_total": _by_name(meter.entries),
+    }
+
+
+def _measure_guards(guards: Sequence[GuardRecord]) -> Samples:
+    """What the worker within this process calls. There are at most as many of them as a worker may guard."""
+    return {
+        "sheratan_guard_state": [
+            ((one.dependency, state), one.state == state)
+            for one in guards
+            for state in get_args(BreakerState)
+        ],
+        "sheratan_guard_calls_total": [
+            ((one.dependency, outcome), count) for one in guards for outcome, count in one.calls.items()
+        ],
+        "sheratan_guard_calls_in_flight": [((one.dependency,), one.in_flight) for one in guards],
+        "sheratan_guard_calls_limit": [((one.dependency,), one.limit) for one in guards],
     }
 
 

@@ -52,7 +52,7 @@ class Probes:
         looks = {"commit": self._commit, "lease": self._lease, "disk": self._disk, "clock": self._wall_clock}
         names: tuple[BuiltinProbe, ...] = get_args(BuiltinProbe)
         self.all = [Probe(name, name in health.probes.critical, (name,), looks[name]) for name in names]
-        self.all += [self._of(name, one) for name, one in health.dependencies.items()]
+        self.all += [self._of(name, one) for name, one in health.dependencies.items() if one.url]
 
     def close(self) -> None:
         """Wait for no answer any more."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from sheratan.contracts.api import EngineStatus
 from sheratan.contracts.errors import Archived
+from sheratan.contracts.guards import GuardRecord
 from sheratan.contracts.health import ProbeRecord
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.limits import Limits
@@ -41,6 +42,7 @@ class Facts(NamedTuple):
     now_us: int | None = None
     archive_problem: str | None = None
     probes: Sequence[ProbeRecord] = ()
+    guards: Sequence[GuardRecord] = ()
 
 
 def status(reader: Reader, facts: Facts) -> EngineStatus:
@@ -75,6 +77,7 @@ def status(reader: Reader, facts: Facts) -> EngineStatus:
         schedules=reader.schedule_count(),
         schedules_lag_us=schedules_lag_us(reader, shard.head.at if facts.now_us is None else facts.now_us),
         archive_problem=facts.archive_problem,
+        guards=list(facts.guards),
     )
 
 

@@ -297,6 +297,7 @@ class Api:
             engine.now_us(),
             None if self._archiving is None else self._archiving.problem,
             engine.probes,
+            engine.guards(),
         )
         return await self._read(lambda: status(self._reader, facts))
 

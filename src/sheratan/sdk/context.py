@@ -15,9 +15,11 @@ from sheratan.contracts.jobs import Submission
 from sheratan.contracts.ledger import AMOUNT_MAX
 from sheratan.contracts.proposals import Proposal, Rejection
 from sheratan.contracts.worker import SPAWN_PREFIX, Assignment, What
+from sheratan.guards.guards import GuardedCall, Guards
 from sheratan.sdk.approval import Approval
 from sheratan.sdk.children import Child, Offered
 from sheratan.sdk.errors import ChildFailed, Fatal
+from sheratan.sdk.guarding import IsFault, guarded_call
 from sheratan.sdk.options import ApprovalOptions, SubmissionOptions, read_options
 from sheratan.sdk.proposals import ProposalOutcome, Rejected
 from sheratan.sdk.step_retry import StepRetry, run_with_tries
@@ -41,7 +43,7 @@ class Ended(NamedTuple):
 class Context:
     """One attempt at a job. Durations in seconds, instants in microseconds since the epoch."""
 
-    __slots__ = ("_assignment", "_budget", "_call", "_cancelled", "_steps", "charged")
+    __slots__ = ("_assignment", "_budget", "_call", "_cancelled", "_guards", "_steps", "charged")
 
     def __init__(
         self,
@@ -50,12 +52,14 @@ class Context:
         cancelled: Callable[[], bool],
         steps: Steps | None = None,
         budget: ProposalBudget = DEFAULT_BUDGET,
+        guards: Guards | None = None,
     ) -> None:
         self._assignment = assignment
         self._call = call
         self._cancelled = cancelled
         self._steps = steps
         self._budget = budget
+        self._guards = guards
         self.charged: int | None = None
         """What this attempt has said that it has cost, in minor units; None when it has said nothing."""
 
@@ -122,6 +126,22 @@ class Context:
         most = self.charge_max
         if most is not None and charged > most:
             raise TooLarge(f"{charged} minor units; {most} are reserved for this attempt", field="amount")
+
+    def guard(self, dependency: str, *, is_fault: IsFault | None = None) -> GuardedCall:
+        """A call of something outside, by its name: `async with ctx.guard("stripe"):`, or `with` in a plain function.
+
+        All attempts of a worker share the guard of a dependency, as `[dependencies.NAME.guard]` sets it. It lets only
+        so many calls be under way, ends them with TimedOut when they take too long (a thread it cannot interrupt:
+        pass `call.timeout_seconds` on), and lets none through while the dependency fails.
+
+        What the block raises says how the call has ended. Errors of the network, HTTP statuses from 500 on and
+        Retryable are the dependency's fault; other statuses, RateLimited and Fatal are answers, and whatever else is
+        raised says nothing. `is_fault` decides otherwise, by the exception.
+
+        Raises DependencyUnavailable when the call must not begin. Let it through: the engine tries again when the
+        guard says so. A retry within the handler would make things worse.
+        """
+        return guarded_call(self._guards, self._assignment, dependency, is_fault)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """What goes to a process of its own: what the handler may know, without the way to the engine."""

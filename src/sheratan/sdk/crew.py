@@ -22,6 +22,7 @@ from sheratan.contracts.errors import (
     Unavailable,
 )
 from sheratan.contracts.worker import Assignment, Registration, Report, StepRecord, StopRequest
+from sheratan.guards.guards import Guards
 from sheratan.sdk.context import Context
 from sheratan.sdk.errors import InvalidOutput, describe
 from sheratan.sdk.groups import run_together
@@ -82,9 +83,11 @@ class Crew:
         self._idle = asyncio.Event()
         self._session = 0
         self._sender = StepSender(transport)
+        self._guards: Guards | None = None
 
-    async def start(self) -> None:
-        """Come on duty and begin to take jobs."""
+    async def start(self, guards: Guards) -> None:
+        """Come on duty and begin to take jobs; what handlers call is guarded by these."""
+        self._guards = guards
         registration = Registration(
             name=self._name, kinds=tuple(kind.description for kind in self._kinds.values()), slots=self._slots
         )
@@ -280,9 +283,14 @@ class Crew:
     def _arguments(self, kind: Kind[Any, Any], attempt: _Attempt, steps: Steps | None) -> list[Any]:
         arguments: list[Any] = []
         if kind.takes_context:
-            call = self._transport.call
-            budget = kind.description.proposals
-            attempt.context = Context(attempt.assignment, call, lambda: attempt.cancelled, steps, budget)
+            attempt.context = Context(
+                attempt.assignment,
+                self._transport.call,
+                lambda: attempt.cancelled,
+                steps,
+                kind.description.proposals,
+                self._guards,
+            )
             arguments.append(attempt.context)
         if kind.takes_input:
             arguments.append(read_input(kind, attempt.assignment))

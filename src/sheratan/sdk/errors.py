@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from sheratan.contracts.code import Difference
+from sheratan.contracts.errors import DependencyUnavailable
 from sheratan.contracts.jobs import ErrorClass, JobError
 
 __all__ = [
@@ -171,6 +172,13 @@ def describe(error: Exception | SystemExit) -> JobError:
             type=name.lstrip("_"),
             message=message,
             traceback=trace,
+            retry_after_seconds=error.retry_after_seconds,
+        )
+    if isinstance(error, DependencyUnavailable):
+        return JobError(
+            error_class="retryable",
+            type=name,
+            message=message,
             retry_after_seconds=error.retry_after_seconds,
         )
     if isinstance(error, ProcessDied):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Annotated, Any
+from contextvars import ContextVar
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -14,10 +15,13 @@ from sheratan.contracts.values import convert
 from sheratan.sdk.errors import FINAL_CLASSES, Fatal, StepFailed
 from sheratan.sdk.steps import Steps
 
-__all__ = ["TRIES_MAX", "StepRetry", "run_with_tries"]
+__all__ = ["IS_LATER_TRY", "TRIES_MAX", "StepRetry", "run_with_tries"]
 
 TRIES_MAX = 100
 """Each try that fails leaves two steps with its job: itself, and the wait for the next one."""
+
+IS_LATER_TRY: Final[ContextVar[bool]] = ContextVar("sheratan_is_later_try", default=False)
+"""Whether the running code is a step that an earlier try has failed at."""
 
 
 class StepRetry(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +55,7 @@ async def run_with_tries(
     except InvalidInput as error:
         raise Fatal(f"retry of step {name!r}: {error}") from error
     for tries in range(1, retry.tries_max):
+        before = IS_LATER_TRY.set(tries > 1)
         try:
             return await steps.run(name, function, arguments, on_failure="recorded")
         except StepFailed as failure:
@@ -60,4 +65,10 @@ async def run_with_tries(
             if delay is None:
                 delay = retry.delay_seconds(job, f"{name}/{steps.occurrence_of(name)}", tries)
             await steps.wait("sleep", f"wait:retry:{name}", {"seconds": delay})
-    return await steps.run(name, function, arguments, on_failure="final")
+        finally:
+            IS_LATER_TRY.reset(before)
+    before = IS_LATER_TRY.set(retry.tries_max > 1)
+    try:
+        return await steps.run(name, function, arguments, on_failure="final")
+    finally:
+        IS_LATER_TRY.reset(before)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
+from sheratan.guards.guards import Guards
 from sheratan.sdk.client import Client
 from sheratan.sdk.crew import Crew
 from sheratan.sdk.kind import Kind, Mode
@@ -45,6 +46,8 @@ class Worker:
             "thread": (f"{name}-threads", threads),
             "process": (f"{name}-processes", processes),
         }
+        self.guards = Guards()
+        """What guards the calls of its handlers; before it starts, others can be put here."""
         self._crews: list[Crew] = []
         for mode, (crew_name, size) in ways.items():
             offered = [kind for kind in kinds if kind.mode == mode]
@@ -70,8 +73,9 @@ class Worker:
 
     async def start(self) -> None:
         """Come on duty and begin to take jobs."""
+        self.guards.start()
         for crew in self._crews:
-            await crew.start()
+            await crew.start(self.guards)
 
     async def stop(self, drain_seconds: float = 0.0) -> None:
         """Take no more jobs, let what runs end for a while, hand back the rest, and go off duty."""

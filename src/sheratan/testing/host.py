@@ -51,7 +51,7 @@ class Host:
     ) -> None:
         self.store = open_store(Path(":memory:"), clock.now_us())
         self._loop = loop
-        self._clock = clock
+        self.clock = clock
         self._limits = limits
         self._checks = {versioned(kind.name, kind.version): kind.check_input for kind in kinds}
         self._number = 0
@@ -65,7 +65,7 @@ class Host:
     async def start(self) -> None:
         """Take the store over, and serve."""
         self._number += 1
-        decider = Decider(self.store, self._clock, SeededRandomness(self._number), self._limits)
+        decider = Decider(self.store, self.clock, SeededRandomness(self._number), self._limits)
         # Nobody sets the clock of a world, and years of schedules are skipped.
         decider.look_us = NEVER_US
         self._engine = Engine(decider, self.store, version=_VERSION)

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
+from sheratan.ambient.randomness import SeededRandomness
 from sheratan.contracts import api
 from sheratan.contracts.errors import Disconnected
 from sheratan.contracts.principal import Principal
 from sheratan.contracts.worker import Assignment
+from sheratan.guards.guards import Guards
 from sheratan.sdk.client import Client
 from sheratan.sdk.kind import Kind
 from sheratan.sdk.step_watch import WATCHER
@@ -28,6 +30,7 @@ class MortalWorker:
         self.held: dict[int, Assignment] = {}
         """What it was given, by fence."""
         self.on_death: Callable[[MortalWorker], object] = lambda worker: None
+        self._number = number
         self._node = f"worker{number}"
         self._loop = loop
         self._host = host
@@ -46,6 +49,8 @@ class MortalWorker:
         async def begin() -> None:
             WATCHER.set(watch)
             self._worker = Worker(Client(self), kinds, name="testing")
+            clock = self._host.clock
+            self._worker.guards = Guards(clock=clock, randomness=SeededRandomness(self._number))
             await self._worker.start()
 
         task = self._loop.spawn(self._node, begin())

@@ -30,6 +30,7 @@ from sheratan.gateway.archiving import Archiving
 from sheratan.gateway.health import HealthServer
 from sheratan.gateway.local import LocalTransport
 from sheratan.gateway.socket import SocketServer
+from sheratan.guards.guards import Guards
 from sheratan.sdk.client import Client
 from sheratan.sdk.kind import Kind, find_kinds
 from sheratan.sdk.worker import SLOTS_DEFAULT, Worker
@@ -57,6 +58,13 @@ class Server:
         decider = Decider(self._store, clock, randomness, limits)
         self.engine = Engine(decider, self._readers[0], version=version())
         health = HealthSettings(settings.probes, settings.dependencies)
+        self._guards = Guards(
+            {name: one.guard for name, one in settings.dependencies.items()},
+            clock=clock,
+            randomness=randomness,
+            tell=self.engine.telemetry.emit,
+        )
+        self.engine.guards = lambda: self._guards.records
         self._probing = Probing(self.engine, HostSensors(data), clock, randomness, health)
         kept = Archive(HostFolder(Path(settings.archive) if settings.archive else data / "archive"))
         self._archiving = Archiving(self.engine, self._readers[2], kept)
@@ -94,6 +102,7 @@ class Server:
             threads=settings.threads,
             processes=settings.processes,
         )
+        worker.guards = self._guards
         await worker.start()
         self._workers.append(worker)
 

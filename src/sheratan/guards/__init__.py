@@ -1,0 +1,1 @@
+"""Guards: what stands between handlers and what they call outside."""
