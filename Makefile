@@ -113,8 +113,8 @@ coverage: $(VENV)/.stamp-dev  ## run the tests in one process and show what they
 
 CHECKED := $(wildcard src tests tools bench crash mutants examples)
 
-.PHONY: check check-format check-lint check-types check-imports check-purity check-ratchet check-tests check-docs check-dependencies format
-check: check-format check-lint check-types check-imports check-purity check-ratchet check-tests check-docs check-dependencies  ## format, lint, types, layers, purity, budgets, docs, dependencies
+.PHONY: check check-format check-lint check-types check-imports check-purity check-outside check-ratchet check-tests check-docs check-dependencies format
+check: check-format check-lint check-types check-imports check-purity check-outside check-ratchet check-tests check-docs check-dependencies  ## format, lint, types, layers, purity, guards, budgets, docs, dependencies
 
 check-format: $(VENV)/.stamp-dev
 	@$(PY) -m tools.quietly format $(PY) -m ruff format --check $(CHECKED)
@@ -130,6 +130,9 @@ check-imports: $(VENV)/.stamp-dev
 
 check-purity: $(VENV)/.stamp-dev
 	@$(PY) -m tools.check_purity
+
+check-outside: $(VENV)/.stamp-dev
+	@$(PY) -m tools.check_outside_calls
 
 check-ratchet: $(VENV)/.stamp-dev
 	@$(PY) -m tools.check_ratchet

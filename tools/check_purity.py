@@ -19,11 +19,11 @@ import ast
 import itertools
 import sys
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from tools.dotted_names import Names, is_within
-from tools.source_tree import ROOT, Fault, Unparsable, parse, python_files, report
+from tools.exemptions import Exemption, Mention, check_mentions
+from tools.source_tree import ROOT, Fault, report
 
 PACKAGE = "src/sheratan"
 
@@ -35,15 +35,6 @@ HOST_FOLDERS = {
     "kinds": "handlers act on the world, on the far side of the worker protocol",
     "cli": "progress display measures for human eyes; no recorded fact depends on it",
 }
-
-
-@dataclass(frozen=True)
-class Exemption:
-    """One mention that may stay: where, of what, and why."""
-
-    path: str
-    name: str
-    reason: str
 
 
 EXEMPTIONS: tuple[Exemption, ...] = (
@@ -120,15 +111,6 @@ MUTABLE_DISPLAYS = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast
 ASYNC_NODES = (ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.Await)
 
 
-@dataclass(frozen=True)
-class Mention:
-    """A forbidden name at a line, before exemptions are applied."""
-
-    line: int
-    name: str
-    message: str
-
-
 def main() -> int:
     return report(
         "purity",
@@ -139,22 +121,7 @@ def main() -> int:
 
 def check(root: Path, exemptions: Collection[Exemption]) -> list[Fault]:
     """Check every file of the package and hold the findings against the exemptions."""
-    faults: list[Fault] = []
-    used: set[Exemption] = set()
-    for path, file in python_files(root, PACKAGE):
-        try:
-            _, tree = parse(path, file)
-        except Unparsable as unparsable:
-            faults.append(unparsable.fault)
-            continue
-        for mention in dict.fromkeys(mentions(path, tree)):
-            matching = {e for e in exemptions if (e.path, e.name) == (path, mention.name)}
-            used |= matching
-            if not matching:
-                faults.append(Fault(path, mention.line, mention.message))
-    stale = [e for e in exemptions if e not in used]
-    faults += [Fault(e.path, 1, f"exemption for {e.name} matches nothing any more: remove it") for e in stale]
-    return sorted(faults)
+    return check_mentions(root, PACKAGE, mentions, exemptions)
 
 
 def mentions(path: str, tree: ast.Module) -> Iterator[Mention]:
