@@ -10,7 +10,7 @@ from typing import Any
 import apsw
 import pytest
 
-from bench import decider_alone, drain, fan_out, latency, scheduled, sleeping
+from bench import decider_alone, drain, fan_out, guarded, latency, scheduled, sleeping
 from bench.harness import Bench, Row, Samples, Section, at_least, at_most, compared, figure, percentile, ratio
 from bench.machine import file_system
 from bench.memory import server
@@ -152,3 +152,7 @@ def test_jobs_are_put_to_sleep(tmp_path: Path) -> None:
             assert store.counts()["waiting"] == 5
         finally:
             store.close()
+
+
+def test_a_guarded_call_takes_some_time() -> None:
+    assert asyncio.run(guarded.seconds_per_call(is_guarded=True, calls=10)) > 0
