@@ -105,10 +105,10 @@ async def passing(seconds: float) -> None:
     await passed
 
 
-def virtually(scenario: Coroutine[Any, Any, None]) -> None:
+def virtually(scenario: Coroutine[Any, Any, None], *, real_seconds_max: float = 60.0) -> None:
     """Run a scenario in virtual time."""
 
     async def whole() -> None:
         await scenario
 
-    run(whole)
+    run(whole, real_seconds_max=real_seconds_max)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -209,6 +209,24 @@ def test_a_waiter_that_is_cancelled_leaves_its_place_and_a_holder_its_permit(end
         assert dependency.peak == 1
         assert (guards.record.in_flight, guards.record.waiting) == (0, 0)
         assert guards.record.calls["abandoned"] == (ended == "cancelled")
+
+    guarded(scenario, concurrency=1)
+
+
+def test_code_that_is_closed_in_the_middle_of_its_call_gives_its_permit_back() -> None:
+    async def scenario(guards: Guarded, dependency: Dependency) -> None:
+        async def lines() -> AsyncGenerator[str]:
+            async with guards.call():
+                yield "one"
+                yield "two"
+
+        for _ in range(3):
+            said = lines()
+            assert await anext(said) == "one"
+            assert guards.record.in_flight == 1
+            await said.aclose()
+            assert guards.record.in_flight == 0
+        assert guards.record.calls["abandoned"] == 3
 
     guarded(scenario, concurrency=1)
 

@@ -229,20 +229,15 @@ class Guard:
         spread = (
             self.settings.open_seconds_max * self._randomness.bits(f"guard/{self.dependency}", 24) / (1 << 24)
         )
-        rest_seconds = rest_us / 1_000_000
         if reason == "breaker":
-            state = (
-                f"is {breaker.state.replace('_', '-')} for another {rest_seconds:.1f} s"
-                if rest_us
-                else "is half-open"
-            )
-            text = f"{self.dependency} is not called: its breaker {state}; {breaker.because}"
+            rest = f" for another {rest_us / 1_000_000:.1f} s" if rest_us else ""
+            text = f"its breaker is {breaker.state.replace('_', '-')}{rest}; {breaker.because}"
         elif reason == "full":
-            text = f"{self.dependency} is not called: {len(self._permits)} calls are under way, as many as may be"
+            text = f"{len(self._permits)} calls are under way, as many as may be"
         else:
-            text = f"{self.dependency} is not called: calls of it fail, and too many of them are made again already"
+            text = "calls of it fail, and too many of them are made again already"
         return DependencyUnavailable(
-            text,
+            f"{self.dependency} is not called: {text}",
             dependency=self.dependency,
             reason=reason,
             retry_after_us=rest_us + round(spread * 1_000_000),

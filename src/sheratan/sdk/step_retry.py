@@ -13,7 +13,7 @@ from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.jobs import Seconds
 from sheratan.contracts.values import convert
 from sheratan.sdk.errors import FINAL_CLASSES, Fatal, StepFailed
-from sheratan.sdk.steps import Steps
+from sheratan.sdk.steps import OnFailure, Steps
 
 __all__ = ["IS_LATER_TRY", "TRIES_MAX", "StepRetry", "run_with_tries"]
 
@@ -49,15 +49,14 @@ async def run_with_tries(
 
     Raises StepFailed when the last one has failed, or one with an error that another try does not mend.
     """
-    name, function, arguments = step
+    name, *_ = step
     try:
         convert(msgspec.to_builtins(retry), StepRetry)
     except InvalidInput as error:
         raise Fatal(f"retry of step {name!r}: {error}") from error
     for tries in range(1, retry.tries_max):
-        before = IS_LATER_TRY.set(tries > 1)
         try:
-            return await steps.run(name, function, arguments, on_failure="recorded")
+            return await _try(steps, step, tries, "recorded")
         except StepFailed as failure:
             if failure.error_class in FINAL_CLASSES:
                 raise
@@ -65,10 +64,15 @@ async def run_with_tries(
             if delay is None:
                 delay = retry.delay_seconds(job, f"{name}/{steps.occurrence_of(name)}", tries)
             await steps.wait("sleep", f"wait:retry:{name}", {"seconds": delay})
-        finally:
-            IS_LATER_TRY.reset(before)
-    before = IS_LATER_TRY.set(retry.tries_max > 1)
+    return await _try(steps, step, retry.tries_max, "final")
+
+
+async def _try(
+    steps: Steps, step: tuple[str, Callable[..., Any], tuple[Any, ...]], tries: int, on_failure: OnFailure
+) -> Any:
+    name, function, arguments = step
+    before = IS_LATER_TRY.set(tries > 1)
     try:
-        return await steps.run(name, function, arguments, on_failure="final")
+        return await steps.run(name, function, arguments, on_failure)
     finally:
         IS_LATER_TRY.reset(before)
