@@ -14,6 +14,7 @@ from sheratan.contracts.errors import InvalidInput, UnknownSetting
 from sheratan.contracts.guards import GUARD_REASONS
 from sheratan.contracts.health import PROBE_REASONS, Dependency, DependencyName, ProbeSettings, check_names
 from sheratan.contracts.limits import LIMIT_REASONS, Limits
+from sheratan.contracts.pressure import PRESSURE_REASONS, PressureSettings
 from sheratan.contracts.telemetry import Level
 from sheratan.contracts.values import misfit
 
@@ -68,6 +69,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     metrics: MetricsSettings = MetricsSettings()
     limits: Limits = Limits()
     probes: ProbeSettings = ProbeSettings()
+    pressure: PressureSettings = PressureSettings()
     dependencies: dict[DependencyName, Dependency] = {}
 
     def __post_init__(self) -> None:
@@ -91,6 +93,7 @@ SETTING_REASONS: dict[str, str] = {
     "metrics.listen": "where HTTP serves metrics and health, as 127.0.0.1:9464; nowhere when empty: no port unasked",
     **{f"limits.{name}": reason for name, reason in LIMIT_REASONS.items()},
     **{f"probes.{name}": reason for name, reason in PROBE_REASONS.items()},
+    **{f"pressure.{name}": reason for name, reason in PRESSURE_REASONS.items()},
     "dependencies.NAME.url": "where it is reached: tcp://HOST:PORT, http://… or https://…; not looked at when empty",
     "dependencies.NAME.critical": "whether nothing may start while it does not answer",
     "dependencies.NAME.affects": "the services that do not work without it; itself when none is named",

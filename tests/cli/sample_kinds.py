@@ -69,6 +69,12 @@ def stuck() -> None:
     threading.Event().wait()
 
 
+@job
+async def block() -> None:
+    """Block the loop for a while, as a call does that is not awaited."""
+    threading.Event().wait(1.0)
+
+
 @job(cpu_bound=True)
 def spin(fifo: str) -> None:
     """Tell the process's number through a named pipe, and compute for ever."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import urllib.request
 from pathlib import Path
@@ -66,3 +67,34 @@ def test_metrics_are_served_where_the_setting_says_and_printed_by_the_command(tm
         told = json.loads(taken.stderr.splitlines()[-1])
         assert (told["code"], told["field"]) == ("address_in_use", "metrics.listen")
     assert run_cli("metrics", data=tmp_path / "data").returncode == 1, "a stopped one has none"
+
+
+def test_a_handler_that_blocks_the_loop_is_named_with_its_job(tmp_path: Path) -> None:
+    env = {"SHERATAN_LOG__FORMAT": "json"}
+    with running_server(tmp_path / "data", [KINDS], env=env) as server:
+        blocks = server.submit("block")
+        line = server.wait_said(lambda line: '"event":"loop.blocked"' in line and '"block"' in line)
+        counted = server.cli("metrics")
+    told = json.loads(line)
+    assert (told["job"], told["kind"], told["function"]) == (blocks, "block", "block")
+    assert told["level"] == "warning"
+    assert told["file"].endswith("tests/cli/sample_kinds.py")
+    assert told["blocked_us"] >= 100_000
+    assert "sheratan_loop_blocked_total 0.0" not in counted.stdout
+
+
+def test_a_server_that_is_short_of_memory_takes_nothing_in_and_says_so(tmp_path: Path) -> None:
+    with running_server(
+        tmp_path / "data", [KINDS], env={"SHERATAN_PRESSURE__MEMORY_BYTES_MAX": "1"}
+    ) as server:
+        server.wait_said(lambda line: "pressure.changed" in line)
+        refused = server.cli("job", "submit", "add", "--input", '{"left": 1}')
+        status = server.cli("status")
+    assert refused.returncode == 1
+    assert "pressure: no new work is taken in: " in refused.stderr
+    assert status.returncode == 1
+    assert re.search(r"^ready +no$", status.stdout, re.MULTILINE)
+    assert re.search(
+        r"^problem +critical pressure: \d+ of 0 MiB of memory are used$", status.stdout, re.MULTILINE
+    )
+    assert re.search(r"^pressure +critical, \d+ of 0 MiB", status.stdout, re.MULTILINE)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from sheratan.ambient.clock import VirtualClock
+from sheratan.ambient.memory import Memory
 from sheratan.ambient.randomness import SeededRandomness
 from sheratan.ambient.sensors import Room
 from sheratan.contracts.errors import Unavailable
@@ -44,12 +45,18 @@ class Outside:
 
     def __init__(self) -> None:
         self.room_now = Room(1 << 40, 1 << 41)
+        self.memory_now: Memory | OSError = Memory(1, 1 << 30)
         self.down: dict[str, Exception | None] = {}
         """By host, what comes of reaching it; None: nothing ever does."""
         self.at_once = self.at_once_max = 0
 
     async def room(self) -> Room:
         return self.room_now
+
+    async def memory(self) -> Memory:
+        if isinstance(self.memory_now, OSError):
+            raise self.memory_now
+        return self.memory_now
 
     async def reach(self, address: Address) -> None:
         self.at_once += 1

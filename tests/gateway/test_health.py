@@ -63,7 +63,7 @@ def test_a_server_that_is_well_says_so_everywhere(tmp_path: Path) -> None:
         async with listening(tmp_path) as (server, listener):
             for target in ("/livez", "/healthz", "/readyz", "/startupz"):
                 assert await get(listener, target) == (200, "ok\n")
-            told = "engine: ok\nkinds: ok\ndatabase: ok\nsystem: ok\nok\n"
+            told = "engine: ok\nkinds: ok\ndatabase: ok\nsystem: ok\npressure: ok\nok\n"
             assert await get(listener, "/readyz?verbose") == (200, told)
             status, version = await get(listener, "/version")
             assert (status, json.loads(version)) == (200, {"version": server.engine.version})
@@ -89,7 +89,7 @@ def test_it_is_not_ready_while_it_drains(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with listening(tmp_path) as (server, listener):
             await server.engine.drain("a test")
-            told = "engine: failed\nkinds: ok\ndatabase: ok\nsystem: failed\nnot ready\n"
+            told = "engine: failed\nkinds: ok\ndatabase: ok\nsystem: failed\npressure: ok\nnot ready\n"
             assert await get(listener, "/readyz?verbose") == (503, told)
             assert await get(listener, "/livez") == (200, "ok\n")
 

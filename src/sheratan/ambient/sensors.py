@@ -1,4 +1,4 @@
-"""What the host says of itself and of what it can reach: room on a disk, and whether somebody answers."""
+"""What the host says of itself and of what it can reach: room on a disk, memory, and whether somebody answers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
+from sheratan.ambient.memory import Memory, read_memory
 from sheratan.contracts.health import Address
 
 __all__ = ["HostSensors", "Room", "Sensors"]
@@ -36,6 +37,10 @@ class Sensors(Protocol):
         """The disk that holds the data."""
         ...
 
+    async def memory(self) -> Memory:
+        """What is used of the memory that there is."""
+        ...
+
     async def reach(self, address: Address) -> None:
         """Connect to somebody and, for HTTP, ask: any status below 500 will do."""
         ...
@@ -46,16 +51,24 @@ class Sensors(Protocol):
 
 
 class HostSensors:
-    """The host's disk and network."""
+    """The host's disk, memory and network; of the memory `memory_bytes_max`, or as much as there is (0)."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, memory_bytes_max: int = 0) -> None:
         self._data = data
+        self._memory_bytes_max = memory_bytes_max
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sheratan-sensors")
+        # Names that are looked up may take all the others, and whoever is short of memory cannot wait.
+        self._memory_thread = ThreadPoolExecutor(1, thread_name_prefix="sheratan-memory")
 
     async def room(self) -> Room:
         """The disk that holds the data directory."""
         usage = await asyncio.get_running_loop().run_in_executor(self._threads, shutil.disk_usage, self._data)
         return Room(usage.free, usage.total)
+
+    async def memory(self) -> Memory:
+        """The closest of the limits that this process has."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._memory_thread, read_memory, self._memory_bytes_max)
 
     async def reach(self, address: Address) -> None:
         """Connect to the first of a host's addresses that takes the connection."""
@@ -90,6 +103,7 @@ class HostSensors:
     def close(self) -> None:
         """Give the threads back; what they look up nobody waits for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._memory_thread.shutdown(wait=False, cancel_futures=True)
 
 
 def _look_up(host: str, port: int) -> list[tuple[str, int]]:

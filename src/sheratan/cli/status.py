@@ -76,7 +76,7 @@ def _draw(found: EngineStatus) -> None:
 
 
 def _system(found: EngineStatus) -> Iterator[tuple[str, str]]:
-    """What has brought the system into its state, where anything has, what is down, and what is not called for it."""
+    """What has brought the system into its state, what is down, what is not called for it, and what presses."""
     system = found.system
     if system.since_us is not None:
         affected = f", affected: {', '.join(system.affected)}" if system.affected else ""
@@ -87,6 +87,7 @@ def _system(found: EngineStatus) -> Iterator[tuple[str, str]]:
             overridden = " (overridden)" if one.overridden else ""
             yield "probe", f"{one.name} is down{overridden}: {one.error or 'it fails too often'}"
     yield from (("guard", text) for guard in found.guards for text in _guard(guard))
+    yield from (("pressure", text) for text in _pressure(found))
 
 
 def _guard(one: GuardRecord) -> Iterator[str]:
@@ -96,6 +97,14 @@ def _guard(one: GuardRecord) -> Iterator[str]:
         yield f"the breaker of {one.dependency} is {one.state.replace('_', '-')}{until}: {one.because}"
     if one.limit < one.concurrency:
         yield f"{one.dependency} is slow: {count(one.limit, 'call')} at once, not {one.concurrency}"
+
+
+def _pressure(found: EngineStatus) -> Iterator[str]:
+    """The pressure on the process, where one looks at it."""
+    used, most = found.pressure.memory_bytes, found.pressure.memory_limit_bytes
+    if used is not None and most is not None:
+        lag = f"the event loop is {found.pressure.lag_us / 1_000_000:.3f} s late"
+        yield f"{found.pressure.level}, {used >> 20} of {most >> 20} MiB of memory used, {lag}"
 
 
 def _schedules(found: EngineStatus) -> str:

@@ -58,6 +58,7 @@ from sheratan.contracts.ledger_requests import (
     OpenAccount,
 )
 from sheratan.contracts.limits import Limits
+from sheratan.contracts.pressure import NO_PRESSURE, PressureRecord
 from sheratan.contracts.prices import ListCharges, ListPrices, RemovePrice, SetPrice
 from sheratan.contracts.proposals import ProposalAnswer, ProposeJobs
 from sheratan.contracts.request import Reason, Request
@@ -344,6 +345,7 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Why entries that are due by what is set could not be archived when the server last tried to."""
     guards: list[GuardRecord] = []
     """What the server's own worker calls, as far as that is guarded; empty where no server runs."""
+    pressure: PressureRecord = NO_PRESSURE
 
 
 class AfterResults(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):

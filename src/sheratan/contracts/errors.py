@@ -21,7 +21,8 @@ SheratanError
 ├── Unavailable             the engine is starting, draining or gone
 │   ├── Disconnected        the connection to the server has ended
 │   ├── StateRefuses        the system's state does not let it happen
-│   └── DependencyUnavailable  a guard does not let a call of a dependency begin
+│   ├── DependencyUnavailable  a guard does not let a call of a dependency begin
+│   └── Overloaded          the engine takes no more work in until it is under less pressure
 ├── TimedOut                the answer did not come in the time given
 ├── JobFailed               the job that was waited for did not succeed
 ├── UnsafeLibrary           a library below the version that keeps data safe
@@ -53,6 +54,7 @@ __all__ = [
     "LostLease",
     "NotAllowed",
     "NotFound",
+    "Overloaded",
     "Pruned",
     "SheratanError",
     "StateRefuses",
@@ -238,6 +240,15 @@ class DependencyUnavailable(Unavailable):
     def retry_after_seconds(self) -> float:
         """How long to wait before the next try; drawn, so that not all who were refused come back at once."""
         return int(self.extra.get("retry_after_us") or 0) / 1_000_000
+
+
+class Overloaded(Unavailable):
+    """The engine is short of memory or of time and takes no new work in; `retry_after_seconds` says when to ask again.
+
+    Nothing was done.
+    """
+
+    code = "overloaded"
 
 
 class TimedOut(SheratanError):

@@ -43,6 +43,10 @@ MetricName = Literal[
     "sheratan_journal_entries",
     "sheratan_database_bytes",
     "sheratan_loop_lag_seconds",
+    "sheratan_loop_blocked_total",
+    "sheratan_pressure",
+    "sheratan_memory_bytes",
+    "sheratan_memory_limit_bytes",
     "sheratan_events_dropped_total",
 ]
 
@@ -135,6 +139,14 @@ METRICS: Final[dict[MetricName, Metric]] = {
     "sheratan_database_bytes": Metric("gauge", (), "size of the database's file, without its log"),
     "sheratan_loop_lag_seconds": Metric(
         "gauge", (), "how long the event loop took to come round when this was asked"
+    ),
+    "sheratan_loop_blocked_total": Metric(
+        "counter", (), "calls that have kept the event loop from its work for `pressure.blocked_seconds`"
+    ),
+    "sheratan_pressure": Metric("gauge", ("level",), "1 for the level of the pressure, 0 for the others"),
+    "sheratan_memory_bytes": Metric("gauge", (), "memory that is used of what there is"),
+    "sheratan_memory_limit_bytes": Metric(
+        "gauge", (), "memory that there is: of several limits the one that is closest"
     ),
     "sheratan_events_dropped_total": Metric(
         "counter",

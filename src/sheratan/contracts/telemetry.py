@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final, Literal, get_args
 import msgspec
 
 from sheratan.contracts.journal import EntryType
+from sheratan.contracts.pressure import PressureLevel
 
 __all__ = [
     "ENTRY_LEVELS",
@@ -28,6 +29,8 @@ __all__ = [
     "EventsDropped",
     "Level",
     "LinesLeftOut",
+    "LoopBlocked",
+    "PressureChanged",
     "event_name",
 ]
 
@@ -197,7 +200,40 @@ class CommandRefused(Event, tag="command.refused", frozen=True, kw_only=True):
     @property
     def level(self) -> Level:
         """How urgent it is."""
-        return "warning" if self.code == "limit_reached" else "info"
+        return "warning" if self.code in ("limit_reached", "overloaded") else "info"
+
+
+class PressureChanged(Event, tag="pressure.changed", frozen=True, kw_only=True):
+    """The process has come under more pressure, or under less; while there is any, some work is not taken in."""
+
+    LEVEL: ClassVar[Level] = "warning"
+    source: PressureLevel
+    to: PressureLevel
+    reason: str
+
+
+class LoopBlocked(Event, tag="loop.blocked", frozen=True, kw_only=True):
+    """A call has kept the event loop from its work for so long, in microseconds, or still does.
+
+    `function`, `file` and `line` are its place, `calls` how it came there, from the outside in. `job` and `kind` are
+    those of the handler whose turn it was, if it was one's. A place that was told of in the last minute is told of
+    `again`, and less urgently. The watchdog's own thread tells it.
+    """
+
+    blocked_us: int
+    still: bool
+    function: str
+    file: str
+    line: int
+    calls: str
+    job: str | None
+    kind: str | None
+    again: bool
+
+    @property
+    def level(self) -> Level:
+        """How urgent it is."""
+        return "debug" if self.again else "warning"
 
 
 class EngineHalted(Event, tag="engine.halted", frozen=True, kw_only=True):
@@ -253,6 +289,8 @@ PROCESS_EVENTS: Final[tuple[type[Event], ...]] = (
     CommitFailed,
     CommandRefused,
     EngineHalted,
+    PressureChanged,
+    LoopBlocked,
     EventsDropped,
     LinesLeftOut,
 )

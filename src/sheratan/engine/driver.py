@@ -15,13 +15,16 @@ from sheratan.contracts.errors import (
     DiskFailed,
     InternalError,
     LimitReached,
+    Overloaded,
     SheratanError,
     Unavailable,
 )
+from sheratan.contracts.pressure import NO_PRESSURE, PressureRecord
 from sheratan.contracts.telemetry import CommitFailed, EngineHalted
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import LeaseJobs, Pending
 from sheratan.engine.decider import Decider
+from sheratan.engine.shedding import is_shed, overloaded
 from sheratan.engine.telemetry import Telemetry
 from sheratan.store.port_system import Latch
 from sheratan.store.unit import Unit
@@ -58,6 +61,8 @@ class Driver:
         """When the last commit was made, on the monotonic clock, and how long it took; None before the first."""
         self._alarm: asyncio.TimerHandle | None = None
         self.halted: str | None = None
+        self.pressure: PressureRecord = NO_PRESSURE
+        """While there is any, less is taken in."""
         self.on_commit: Callable[[Batch], None] = lambda batch: None
         self.on_halt: Callable[[str], None] = lambda reason: None
 
@@ -67,6 +72,8 @@ class Driver:
             raise Unavailable(f"the engine has halted: {self.halted}")
         if self._stopping:
             raise Unavailable("the engine has stopped")
+        if self.pressure.level != "none":
+            self._shed(pending)
         if len(self._inbox) >= self._limits.commands_waiting_max:
             self._telemetry.refused(pending, LimitReached.code)
             raise LimitReached("too many commands wait for the engine (limits.commands_waiting_max)")
@@ -74,6 +81,12 @@ class Driver:
         # A worker that asks for work when there is none changes nothing: it is seen to with the next command.
         if type(pending.command) is not LeaseJobs or self._decider.state.busy_lanes:
             self._wake.set()
+
+    def _shed(self, pending: Pending) -> None:
+        """Refuse what is not taken in under such pressure."""
+        if is_shed(pending.command, self.pressure.level):
+            self._telemetry.refused(pending, Overloaded.code)
+            raise overloaded(self.pressure)
 
     @property
     def waiting(self) -> int:

@@ -11,8 +11,10 @@ from sheratan.contracts.guards import GuardRecord
 from sheratan.contracts.health import ProbeRecord
 from sheratan.contracts.ids import JobAddress, look_up_job_id, number_of
 from sheratan.contracts.journal import Entry
+from sheratan.contracts.pressure import PressureRecord
 from sheratan.contracts.principal import ENGINE, Principal
 from sheratan.contracts.system import SystemState
+from sheratan.contracts.telemetry import PressureChanged
 from sheratan.contracts.worker import StopRequest
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Command, EndSession, Pending, StartDraining, Submit
@@ -22,6 +24,7 @@ from sheratan.engine.meter import Meter
 from sheratan.engine.prepare import KindRegistry
 from sheratan.engine.state import State
 from sheratan.engine.telemetry import Telemetry
+from sheratan.kernel.pressure import reason_of_pressure
 from sheratan.kernel.system import SystemFact
 from sheratan.store.port import Reader
 from sheratan.store.rows import JobRow, Result
@@ -131,7 +134,20 @@ class Engine:
             "kinds": not self.kinds.problems,
             "database": self._decider.outage is None,
             "system": self.state.allowed.intake == "allow",
+            "pressure": self.pressure.level != "critical",
         }
+
+    @property
+    def pressure(self) -> PressureRecord:
+        """The pressure that the process was under when somebody last looked."""
+        return self._driver.pressure
+
+    def press(self, found: PressureRecord) -> None:
+        """Take this for the pressure from now on; it says what is taken in."""
+        before, self._driver.pressure = self._driver.pressure.level, found
+        if found.level != before:
+            now_us, reason = self.now_us(), reason_of_pressure(found)
+            self.telemetry.emit(PressureChanged(at_us=now_us, source=before, to=found.level, reason=reason))
 
     @property
     def outage(self) -> str | None:

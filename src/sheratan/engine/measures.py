@@ -8,6 +8,7 @@ from typing import Final, get_args
 
 from sheratan.contracts.guards import BreakerState, GuardRecord
 from sheratan.contracts.metrics import OTHER, Sample, Samples
+from sheratan.contracts.pressure import LEVELS, PressureRecord
 from sheratan.contracts.system import SystemState
 from sheratan.engine.engine import Engine
 from sheratan.engine.meter import Durations, Meter
@@ -44,6 +45,7 @@ def measure_engine(engine: Engine) -> Samples:
         **_measure_guards(engine.guards()),
         "sheratan_commands_waiting": _one(engine.commands_waiting),
         **_measure_process(engine.meter),
+        **_measure_pressure(engine.pressure),
         "sheratan_journal_entries": _one(state.head.seq),
         "sheratan_events_dropped_total": _by_name(engine.telemetry.dropped),
     }
@@ -67,6 +69,7 @@ def _measure_process(meter: Meter) -> Samples:
         "sheratan_batch_seconds": [((), batches["batch"])],
         "sheratan_commit_seconds": [((), batches["commit"])],
         "sheratan_commits_failed_total": _one(meter.commits_failed),
+        "sheratan_loop_blocked_total": _one(meter.loop_blocked),
         "sheratan_entries_total": _by_name(meter.entries),
     }
 
@@ -84,6 +87,15 @@ def _measure_guards(guards: Sequence[GuardRecord]) -> Samples:
         ],
         "sheratan_guard_calls_in_flight": [((one.dependency,), one.in_flight) for one in guards],
         "sheratan_guard_calls_limit": [((one.dependency,), one.limit) for one in guards],
+    }
+
+
+def _measure_pressure(found: PressureRecord) -> Samples:
+    used, most = found.memory_bytes, found.memory_limit_bytes
+    return {
+        "sheratan_pressure": [((level,), level == found.level) for level in LEVELS],
+        "sheratan_memory_bytes": [] if used is None else _one(used),
+        "sheratan_memory_limit_bytes": [] if most is None else _one(most),
     }
 
 

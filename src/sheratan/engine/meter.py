@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from sheratan.contracts.metrics import Spread
-from sheratan.contracts.telemetry import BatchCommitted, CommandRefused, CommitFailed, Event
+from sheratan.contracts.telemetry import BatchCommitted, CommandRefused, CommitFailed, Event, LoopBlocked
 
 __all__ = ["Durations", "Meter"]
 
@@ -54,6 +54,7 @@ class Meter:
         """`batch` and `commit`."""
         self.refused = Counter[str]()
         self.commits_failed = 0
+        self.loop_blocked = 0
 
     def __call__(self, event: Event) -> None:
         """Count an event."""
@@ -63,6 +64,8 @@ class Meter:
             self.refused[event.code] += 1
         elif type(event) is CommitFailed:
             self.commits_failed += 1
+        elif type(event) is LoopBlocked:
+            self.loop_blocked += not event.still
 
     def _count(self, event: BatchCommitted) -> None:
         # Lists are counted several times faster than one by one.

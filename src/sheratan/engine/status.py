@@ -11,12 +11,14 @@ from sheratan.contracts.guards import GuardRecord
 from sheratan.contracts.health import ProbeRecord
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.limits import Limits
+from sheratan.contracts.pressure import NO_PRESSURE, PressureRecord
 from sheratan.contracts.system import SystemRecord, SystemState
 from sheratan.engine.entries import read_entry
 from sheratan.engine.explain import previous_entry
 from sheratan.engine.ids import job_id
 from sheratan.engine.schedule_views import schedules_lag_us
 from sheratan.engine.system_views import system_record
+from sheratan.kernel.pressure import reason_of_pressure
 from sheratan.kernel.story import tell
 from sheratan.kernel.words import count
 from sheratan.store.port import Reader, Shard
@@ -43,6 +45,7 @@ class Facts(NamedTuple):
     archive_problem: str | None = None
     probes: Sequence[ProbeRecord] = ()
     guards: Sequence[GuardRecord] = ()
+    pressure: PressureRecord = NO_PRESSURE
 
 
 def status(reader: Reader, facts: Facts) -> EngineStatus:
@@ -53,8 +56,8 @@ def status(reader: Reader, facts: Facts) -> EngineStatus:
     approvals = reader.open_approvals()
     state = system.state if facts.pid is not None else ("stopped" if shard.clean else "interrupted")
     return EngineStatus(
-        ready=facts.ready and not facts.problems and system.allows["intake"] == "allow",
-        problems=facts.problems + _refusal(facts, system),
+        ready=facts.ready and not facts.problems and _takes_in(facts, system),
+        problems=facts.problems + _refusal(facts, system) + _pressure(facts.pressure),
         doing=_doing(reader, counts, state, dead, changed) + _approvals(reader, approvals),
         why=_why(reader, shard.head.seq),
         who_asked=_who_asked(reader),
@@ -78,6 +81,7 @@ def status(reader: Reader, facts: Facts) -> EngineStatus:
         schedules_lag_us=schedules_lag_us(reader, shard.head.at if facts.now_us is None else facts.now_us),
         archive_problem=facts.archive_problem,
         guards=list(facts.guards),
+        pressure=facts.pressure,
     )
 
 
@@ -88,6 +92,14 @@ def _refusal(facts: Facts, system: SystemRecord) -> list[str]:
     if facts.pid is None or system.allows["intake"] == "allow":
         return []
     return [f"the system is {system.state}: {system.reason}"]
+
+
+def _takes_in(facts: Facts, system: SystemRecord) -> bool:
+    return system.allows["intake"] == "allow" and facts.pressure.level != "critical"
+
+
+def _pressure(found: PressureRecord) -> list[str]:
+    return [] if found.level == "none" else [f"{found.level} pressure: {reason_of_pressure(found)}"]
 
 
 def _doing(reader: Reader, counts: dict[str, int], state: str, dead: int, changed: int) -> str:

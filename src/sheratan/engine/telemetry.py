@@ -60,7 +60,8 @@ class Telemetry:
     def listen(self, name: str, listener: Listener, level: Level, *, entries: bool = True) -> None:
         """Tell a listener of events from a level on: of what is committed either as entries or, else, in figures.
 
-        It is called on the loop: one that may have to wait queues them.
+        It is called on the loop: one that may have to wait queues them. Only of what blocks the loop another thread
+        tells.
         """
         rank = LEVELS.index(level)
         self._listeners.append(

@@ -298,6 +298,7 @@ class Api:
             None if self._archiving is None else self._archiving.problem,
             engine.probes,
             engine.guards(),
+            engine.pressure,
         )
         return await self._read(lambda: status(self._reader, facts))
 

@@ -101,6 +101,10 @@ class Crew:
             beat = self._heartbeat_loop(found.heartbeat_seconds)
             self._loops.append(asyncio.create_task(beat, name=f"{self._name}-heartbeat"))
 
+    def assignment_of(self, task: asyncio.Task[Any]) -> Assignment | None:
+        """What an attempt's task works at; None for other tasks. From any thread."""
+        return next((one.assignment for one in list(self._attempts.values()) if one.task is task), None)
+
     async def wait_gone(self) -> None:
         """Wait until the engine is out of reach; raises what said so."""
         await asyncio.gather(*self._loops)

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from sheratan.guards.guards import Guards
+from sheratan.contracts.worker import Assignment
 from sheratan.sdk.client import Client
 from sheratan.sdk.crew import Crew
 from sheratan.sdk.kind import Kind, Mode
@@ -70,6 +71,10 @@ class Worker:
             await asyncio.gather(*(crew.wait_gone() for crew in self._crews))
         finally:
             await self.stop()
+
+    def assignment_of(self, task: asyncio.Task[Any]) -> Assignment | None:
+        """What the task of an attempt works at; None for a task of something else. From any thread."""
+        return next(filter(None, (crew.assignment_of(task) for crew in self._crews)), None)
 
     async def start(self) -> None:
         """Come on duty and begin to take jobs."""

@@ -45,6 +45,7 @@ FAULTS: Final[dict[str, str]] = {
     "clock.drifts": "the wall clock runs at another speed than time",
     "dependency.refuses": "something that jobs need takes no connection for a while",
     "dependency.silent": "something that jobs need says nothing for a while",
+    "memory.short": "nearly all memory is used for a while",
     "policy.changed": "the limits change with a restart while jobs run",
     "client.repeats_key": "a job is submitted again under its key",
     "client.cancels_running": "a job is cancelled while it runs",
@@ -316,6 +317,7 @@ SOMETIMES: Final[dict[str, str]] = {
     "state.better": "the state gets better by itself",
     "state.resumed": "a person ends a degraded state",
     "state.pulse": "an idle engine commits to see that it can",
+    "pressure.refused": "new work is not taken in while memory is short",
     "state.outlasts": "an engine starts in a state that a person had brought the system into",
 }
 """Branches that a good campaign reaches; one that it never reaches is a test that does not exist."""

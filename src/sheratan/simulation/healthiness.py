@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from sheratan.engine.pressure import LOOKS
 from sheratan.simulation.clock import SimulatedClock
 from sheratan.simulation.model import Model
 from sheratan.simulation.outside import DEPENDENCIES, SimulatedOutside
@@ -30,9 +31,27 @@ class HealthLookout:
 
     def find_late(self, model: Model, server: Server) -> str | None:
         """What has not been seen in time, in a sentence."""
-        settings, now_us = self._outside.settings, self._clock.monotonic_us()
         if server is not self._server:
-            self._server, self._undisturbed_us = server, now_us
+            self._server, self._undisturbed_us = server, self._clock.monotonic_us()
+        return self._pressure(server) or self._probes(model, server)
+
+    def _pressure(self, server: Server) -> str | None:
+        """Pressure that does not show though memory has been short for long, or that shows and is gone."""
+        settings, outside = self._outside.pressure, self._outside
+        if settings is None or server.pressure is None or server.engine is None:
+            return None
+        wanted, shown = "critical" if outside.is_short_of_memory else "none", server.engine.pressure.level
+        since_us = max(outside.memory_changed_us, self._undisturbed_us)
+        is_long = (
+            self._clock.monotonic_us() - since_us > LOOKS * settings.interval_seconds * 1_000_000 + _SLACK_US
+        )
+        if is_long and shown != wanted:
+            return f"the pressure has been {wanted} for long, and the engine takes it for {shown}"
+        return None
+
+    def _probes(self, model: Model, server: Server) -> str | None:
+        """A state that does not show what has been so for long."""
+        settings, now_us = self._outside.settings, self._clock.monotonic_us()
         if settings is None or server.probing is None:
             return None
         probes = settings.probes

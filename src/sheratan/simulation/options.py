@@ -44,6 +44,7 @@ _RATES: Final[dict[str, tuple[int, ...]]] = {
     "clock.drift": (0, 0, 50),
     "policy.change": (0, 500),
     "dependency.down": (0, 20, 60),
+    "memory.short": (0, 0, 20, 60),
 }
 """How often each fault may happen, in a thousand occasions: one of these, the first of them never."""
 

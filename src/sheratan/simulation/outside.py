@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from sheratan.ambient.memory import Memory
 from sheratan.ambient.sensors import Room
 from sheratan.contracts.health import Address, Dependency, HealthSettings, ProbeSettings
+from sheratan.contracts.pressure import PressureSettings
 from sheratan.simulation.choices import Choices
 from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.disk import SimulatedDisk
@@ -20,6 +22,7 @@ DEPENDENCIES: Final = {
     "model": Dependency(url="https://model/healthz", critical=True),
 }
 _DISK_BYTES: Final = 1 << 40
+_MEMORY_BYTES: Final = 1 << 30
 
 
 class SimulatedOutside:
@@ -33,6 +36,10 @@ class SimulatedOutside:
         options: Options,
         disk: SimulatedDisk | None,
     ) -> None:
+        self.memory_changed_us = 0
+        """When memory last came to be short, or was no more."""
+        self.is_short_of_memory = False
+        self._memory_back_us = 0
         self.changed_us = dict.fromkeys(DEPENDENCIES, 0)
         """When each dependency last came or went."""
         self._how: dict[str, str] = {}
@@ -59,12 +66,20 @@ class SimulatedOutside:
         )
         return HealthSettings(probes, DEPENDENCIES)
 
+    @property
+    def pressure(self) -> PressureSettings | None:
+        """What is set for the pressure of this world; None where memory is never short, and nobody looks."""
+        if not self._options.rate("memory.short"):
+            return None
+        return PressureSettings(interval_seconds=2.0)
+
     def is_down(self, name: str) -> bool:
         """Whether a dependency does not answer now."""
         return name in self._how
 
     def maybe_change(self) -> None:
-        """Some dependency goes, or comes back."""
+        """Some dependency goes, or comes back; memory comes to be short, or is no more."""
+        self._maybe_change_memory()
         if not self._options.probe_seconds:
             return
         for name in DEPENDENCIES:
@@ -78,8 +93,23 @@ class SimulatedOutside:
                 self._back_us[name] = self._loop.now_us + seconds * 1_000_000
                 self._change(name, how)
 
+    def _maybe_change_memory(self) -> None:
+        if self.is_short_of_memory:
+            if self._loop.now_us >= self._memory_back_us:
+                self._change_memory(is_short=False)
+        elif self._choices.chance("memory.short", self._options.rate("memory.short")):
+            self._coverage.hit("memory.short")
+            seconds = self._choices.pick("memory.seconds", (2, 8, 30))
+            self._memory_back_us = self._loop.now_us + seconds * 1_000_000
+            self._change_memory(is_short=True)
+
+    def _change_memory(self, *, is_short: bool) -> None:
+        self.is_short_of_memory, self.memory_changed_us = is_short, self._loop.now_us
+
     def calm_down(self) -> None:
         """Everything is there again."""
+        if self.is_short_of_memory:
+            self._change_memory(is_short=False)
         for name in list(self._how):
             self._change(name, None)
 
@@ -97,6 +127,10 @@ class SimulatedOutside:
         """The disk, which may be full."""
         is_full = self._disk is not None and self._disk.is_full
         return Room(0 if is_full else _DISK_BYTES, _DISK_BYTES)
+
+    async def memory(self) -> Memory:
+        """Little is used, or nearly everything."""
+        return Memory(_MEMORY_BYTES * (95 if self.is_short_of_memory else 20) // 100, _MEMORY_BYTES)
 
     async def reach(self, address: Address) -> None:
         """Somebody answers, refuses, or says nothing at all."""

@@ -13,6 +13,7 @@ from sheratan.contracts.limits import Limits
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import LeaseJobs
 from sheratan.engine.engine import Engine
+from sheratan.engine.pressure import Pressure
 from sheratan.engine.probing import Probing
 from sheratan.gateway.api import Api
 from sheratan.gateway.archiving import Archiving
@@ -20,6 +21,7 @@ from sheratan.simulation.auditor import Auditor
 from sheratan.simulation.clock import SimulatedClock
 from sheratan.simulation.listening import Listening
 from sheratan.simulation.observed import observed
+from sheratan.simulation.pressing import watch_intake
 from sheratan.simulation.store import UPKEEP, SimulatedStorage, SimulatedStore
 from sheratan.simulation.story import Story
 
@@ -39,6 +41,7 @@ class Server:
         self.engine: Engine | None = None
         self.archiving: Archiving | None = None
         self.probing: Probing | None = None
+        self.pressure: Pressure | None = None
         self.is_over = False
         self.was_killed = False
         self._number = number
@@ -87,6 +90,10 @@ class Server:
         if outside.settings is not None:
             self.probing = Probing(engine, outside, self._clock, randomness, outside.settings)
             self.probing.start()
+        if outside.pressure is not None:
+            watch_intake(engine, self._story)
+            self.pressure = Pressure(engine, outside, self._clock, outside.pressure)
+            self.pressure.start()
 
     def _looking(
         self, engine: Engine, tell: Callable[[Batch], None], listening: Listening
@@ -132,6 +139,8 @@ class Server:
             self.api = None
             if self.probing is not None:
                 self.probing.close()
+            if self.pressure is not None:
+                self.pressure.close()
             await engine.stop()
         except SheratanError as error:
             self._story.tell(f"could not stop in order: {error}")

@@ -23,6 +23,7 @@ from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
 from sheratan.engine.decider import Decider
 from sheratan.engine.engine import Engine
+from sheratan.engine.pressure import Pressure
 from sheratan.engine.probing import Probing
 from sheratan.engine.telemetry import Telemetry
 from sheratan.gateway.api import Api
@@ -39,6 +40,7 @@ from sheratan.store.archive import Archive
 from sheratan.store.sqlite.owner import Holder, OwnerLock
 from sheratan.store.sqlite.store import DATABASE_NAME, open_store
 from sheratan.telemetry.outlet import Outlet
+from sheratan.wiring.blocking import Blocking
 from sheratan.wiring.program import import_module, open_offline, version
 
 __all__ = ["Server", "load_kinds", "open_engine", "settings_server"]
@@ -65,7 +67,10 @@ class Server:
             tell=self.engine.telemetry.emit,
         )
         self.engine.guards = lambda: self._guards.records
-        self._probing = Probing(self.engine, HostSensors(data), clock, randomness, health)
+        sensors = HostSensors(data, settings.pressure.memory_bytes_max)
+        self._probing = Probing(self.engine, sensors, clock, randomness, health)
+        self._pressure = Pressure(self.engine, sensors, clock, settings.pressure)
+        self._blocking = Blocking(self.engine.telemetry, clock, settings.pressure.blocked_seconds)
         kept = Archive(HostFolder(Path(settings.archive) if settings.archive else data / "archive"))
         self._archiving = Archiving(self.engine, self._readers[2], kept)
         self.api = Api(self.engine, self._readers[1], str(data), self._archiving)
@@ -114,7 +119,10 @@ class Server:
         kinds, problems = load_kinds(modules)
         self.engine.kinds.problems.extend(problems)
         await self.start(kinds)
-        # The process is this server's own, so its collector is, too; an embedding program decides for itself.
+        # The process is this server's own, and so are its memory, its loop and its collector; an embedding program
+        # decides for itself.
+        self._pressure.start()
+        self._blocking.start(self._workers)
         spare_collector()
         return [versioned(kind.name, kind.version) for kind in kinds]
 
@@ -138,6 +146,8 @@ class Server:
                 steps.push_async_callback(self._health.stop)
             steps.push_async_callback(self.engine.stop)
             steps.callback(self._probing.close)
+            steps.callback(self._pressure.close)
+            steps.callback(self._blocking.stop)
             steps.push_async_callback(self._socket.stop)
             for worker in self._workers:
                 steps.push_async_callback(worker.stop)

@@ -1,0 +1,64 @@
+"""Planted bugs in what an engine does under pressure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mutants.bug import Bug, Change
+
+__all__ = ["BUGS"]
+
+_RULE: Final = "kernel/pressure.py"
+_LOOP: Final = "engine/pressure.py"
+_DRIVER: Final = "engine/driver.py"
+_SHEDDING: Final = "engine/shedding.py"
+
+BUGS: Final = (
+    Bug(
+        "pressure-never-falls",
+        "once there is pressure there always is",
+        "liveness",
+        "E9",
+        (
+            Change(
+                _RULE,
+                "max(rises_to, min(LEVELS.index(before), falls_to))",
+                "max(rises_to, LEVELS.index(before), falls_to * 0)",
+            ),
+        ),
+    ),
+    Bug(
+        "memory-looked-at-once",
+        "memory is looked at when a server starts, and never again",
+        "safety",
+        "E16",
+        (
+            Change(
+                _LOOP,
+                "        while True:\n            await self.look(late_us)",
+                "        for _ in range(1):\n            await self.look(late_us)",
+            ),
+        ),
+    ),
+    Bug(
+        "pressure-without-effect",
+        "the pressure is known, and everything is taken in all the same",
+        "safety",
+        "E16",
+        (Change(_DRIVER, 'if self.pressure.level != "none":', 'if self.pressure.level == "none":'),),
+    ),
+    Bug(
+        "gates-open-under-pressure",
+        "what comes through a gate is taken in under critical pressure",
+        "safety",
+        "E16",
+        (Change(_SHEDDING, "isinstance(command, Submit | SubmitGated)", "isinstance(command, Submit)"),),
+    ),
+    Bug(
+        "work-under-way-refused",
+        "what a running job submits is refused under critical pressure, and the job with it",
+        "liveness",
+        "E9",
+        (Change(_SHEDDING, "and command.by_job is None", "and command.by_job != -1"),),
+    ),
+)
