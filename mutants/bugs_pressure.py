@@ -1,4 +1,4 @@
-"""Planted bugs in what an engine does under pressure."""
+"""Planted bugs in what an engine refuses under pressure, and after a deadline."""
 
 from __future__ import annotations
 
@@ -46,6 +46,13 @@ BUGS: Final = (
         "safety",
         "E16",
         (Change(_DRIVER, 'if self.pressure.level != "none":', 'if self.pressure.level == "none":'),),
+    ),
+    Bug(
+        "late-work-begun",
+        "an engine that is behind begins what nobody waits for any more",
+        "safety",
+        "E16",
+        (Change(_DRIVER, "was_behind |= now_us - self._taken_us >= _BEHIND_US", "was_behind = False"),),
     ),
     Bug(
         "gates-open-under-pressure",

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sheratan.contracts.budgets import ProposalBudget
     from sheratan.contracts.errors import (
+        DeadlineExceeded,
         DependencyUnavailable,
         InsufficientFunds,
         JobFailed,
+        Overloaded,
         SheratanError,
         TransferRefused,
     )
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from sheratan.sdk.children import Child
     from sheratan.sdk.client import Client, JobHandle
     from sheratan.sdk.context import Context, Ended
+    from sheratan.sdk.deadline import deadline
     from sheratan.sdk.errors import (
         ApprovalChanged,
         ApprovalDenied,
@@ -56,6 +59,7 @@ __all__ = [
     "CodeChanged",
     "Collect",
     "Context",
+    "DeadlineExceeded",
     "Debounce",
     "DependencyUnavailable",
     "Ended",
@@ -68,6 +72,7 @@ __all__ = [
     "JobHandle",
     "Kind",
     "Limits",
+    "Overloaded",
     "PartitionLimits",
     "Proposal",
     "ProposalBudget",
@@ -86,6 +91,7 @@ __all__ = [
     "WaitTimedOut",
     "Worker",
     "WorkflowBuilder",
+    "deadline",
     "job",
     "open",
     "transfer_id",
@@ -112,6 +118,7 @@ def _sdk() -> tuple[Any, ...]:
         children,
         client,
         context,
+        deadline,
         errors,
         kind,
         proposals,
@@ -126,6 +133,7 @@ def _sdk() -> tuple[Any, ...]:
         children,
         client,
         context,
+        deadline,
         errors,
         guards,
         kind,

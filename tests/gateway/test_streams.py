@@ -153,7 +153,7 @@ class Impatient:
         self.beats = 0
         self.enough = asyncio.Event()
 
-    async def call(self, request: api.Request) -> Any:
+    async def call(self, request: api.Request, seconds: float | None = None) -> Any:
         answer = await self._transport.call(request)
         if isinstance(request, api.HeartbeatWorker):
             self.beats += 1

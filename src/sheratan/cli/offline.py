@@ -35,7 +35,7 @@ class OfflineTransport:
             api.GetStatus: self._status,
         }
 
-    async def call(self, request: api.Request) -> Any:
+    async def call(self, request: api.Request, seconds: float | None = None) -> Any:
         """The answer to a request that only reads; Unavailable for any other."""
         wanted = type(request)
         if wanted not in READS and wanted not in self._answers:

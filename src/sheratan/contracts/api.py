@@ -383,8 +383,11 @@ class ListSteps(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Transport(Protocol):
     """How a client reaches an engine: within the process, or over a socket."""
 
-    def call(self, request: Request) -> Awaitable[Any]:
-        """The answer to a request, of the type that METHODS says; a refusal is raised as a SheratanError."""
+    def call(self, request: Request, seconds: float | None = None) -> Awaitable[Any]:
+        """The answer to a request, of the type that METHODS says; a refusal is raised as a SheratanError.
+
+        The engine is told for how many `seconds` it will be waited for; who waits has to stop by itself.
+        """
         ...
 
     def stream(self, request: Request) -> AsyncIterator[Any]:

@@ -24,6 +24,7 @@ SheratanError
 │   ├── DependencyUnavailable  a guard does not let a call of a dependency begin
 │   └── Overloaded          the engine takes no more work in until it is under less pressure
 ├── TimedOut                the answer did not come in the time given
+│   └── DeadlineExceeded    the time was over before it was begun
 ├── JobFailed               the job that was waited for did not succeed
 ├── UnsafeLibrary           a library below the version that keeps data safe
 ├── CorruptData             stored bytes do not say what they must say
@@ -42,6 +43,7 @@ __all__ = [
     "Conflict",
     "CorruptData",
     "DataDirectoryInUse",
+    "DeadlineExceeded",
     "DependencyUnavailable",
     "Disconnected",
     "DiskFailed",
@@ -258,6 +260,12 @@ class TimedOut(SheratanError):
     status = 504
     exit_code = 124
     retryable = True
+
+
+class DeadlineExceeded(TimedOut):
+    """The caller's time was over before its request was begun; nothing was done."""
+
+    code = "deadline_exceeded"
 
 
 class JobFailed(SheratanError):

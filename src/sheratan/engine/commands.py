@@ -369,11 +369,13 @@ class Reply(Protocol):
 class Pending:
     """A command that waits for its answer, which it gets after the commit that makes it true."""
 
-    __slots__ = ("_reply", "by", "command")
+    __slots__ = ("_reply", "by", "command", "until_us")
 
-    def __init__(self, command: Command, by: Principal, reply: Reply) -> None:
+    def __init__(self, command: Command, by: Principal, reply: Reply, until_us: int | None = None) -> None:
         self.command = command
         self.by = by
+        self.until_us = until_us
+        """Until when its caller waits, on the monotonic clock; None: for as long as it takes."""
         self._reply = reply
 
     @property

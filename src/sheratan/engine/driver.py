@@ -24,7 +24,7 @@ from sheratan.contracts.telemetry import CommitFailed, EngineHalted
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import LeaseJobs, Pending
 from sheratan.engine.decider import Decider
-from sheratan.engine.shedding import is_shed, overloaded
+from sheratan.engine.shedding import given_up, is_given_up, is_shed, overloaded
 from sheratan.engine.telemetry import Telemetry
 from sheratan.store.port_system import Latch
 from sheratan.store.unit import Unit
@@ -41,6 +41,9 @@ _MOVE_US: Final = 10
 """What a move adds to a commit, roughly; the rest is the disk's."""
 
 _AGAIN_SECONDS: Final = 0.1
+
+_BEHIND_US: Final = 100_000
+"""Commands that have waited for so long may be those of callers who have given up."""
 
 
 class Driver:
@@ -60,6 +63,9 @@ class Driver:
         self.last_commit: tuple[int, int] | None = None
         """When the last commit was made, on the monotonic clock, and how long it took; None before the first."""
         self._alarm: asyncio.TimerHandle | None = None
+        self._is_behind = False
+        """Whether commands were left for the next batch."""
+        self._taken_us = self._clock.monotonic_us()
         self.halted: str | None = None
         self.pressure: PressureRecord = NO_PRESSURE
         """While there is any, less is taken in."""
@@ -160,8 +166,7 @@ class Driver:
     async def _turn(self) -> bool:
         if self.halted is not None:
             return False
-        count = min(len(self._inbox), self._limits.commands_batch_max)
-        commands = [self._inbox.popleft() for _ in range(count)]
+        commands = self._take()
         try:
             return await self._batch(commands)
         except Unavailable as error:
@@ -184,6 +189,26 @@ class Driver:
                 await self._halt(error, f"a bug: {type(error).__name__}: {error}")
             self._answer_all(commands, _as_bug(error))
             return False
+
+    def _take(self) -> list[Pending]:
+        """What is decided next. An engine that is behind leaves out what nobody waits for any more."""
+        count = min(len(self._inbox), self._limits.commands_batch_max)
+        commands = [self._inbox.popleft() for _ in range(count)]
+        was_behind, now_us = self._is_behind, self._clock.monotonic_us()
+        was_behind |= now_us - self._taken_us >= _BEHIND_US
+        self._is_behind, self._taken_us = bool(self._inbox), now_us
+        return self._leave_out(commands, now_us) if was_behind else commands
+
+    def _leave_out(self, commands: list[Pending], now_us: int) -> list[Pending]:
+        wanted: list[Pending] = []
+        for pending in commands:
+            if is_given_up(pending, now_us):
+                error = given_up()
+                self._telemetry.refused(pending, error.code)
+                pending.answer(None, error)
+            else:
+                wanted.append(pending)
+        return wanted
 
     async def _alone(self, pending: Pending) -> None:
         try:

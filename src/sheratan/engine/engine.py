@@ -18,6 +18,7 @@ from sheratan.contracts.telemetry import PressureChanged
 from sheratan.contracts.worker import StopRequest
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Command, EndSession, Pending, StartDraining, Submit
+from sheratan.engine.deadline import UNTIL_US
 from sheratan.engine.decider import Decider
 from sheratan.engine.driver import Driver
 from sheratan.engine.meter import Meter
@@ -214,7 +215,7 @@ class Engine:
     async def ask(self, command: Command, by: Principal) -> Any:
         """Have a command decided; returns after the commit."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._driver.put(Pending(command, by, future))
+        self._driver.put(Pending(command, by, future, UNTIL_US.get()))
         return await future
 
     async def run(
@@ -223,7 +224,7 @@ class Engine:
         """Submit one job and wait until it has ended; returns its id and, if it ended meanwhile, its rows."""
         future: asyncio.Future[tuple[JobRow, Result] | None] = asyncio.get_running_loop().create_future()
         reply = _RunReply(self._ends, future)
-        self._driver.put(Pending(command, by, reply))
+        self._driver.put(Pending(command, by, reply, UNTIL_US.get()))
         try:
             if timeout_seconds is None:
                 ended = await future

@@ -4,22 +4,38 @@ from __future__ import annotations
 
 from typing import Final
 
-from sheratan.contracts.errors import Overloaded
+from sheratan.contracts.errors import DeadlineExceeded, Overloaded
 from sheratan.contracts.pressure import PressureLevel, PressureRecord
-from sheratan.engine.commands import Command, StartRun, Submit, SubmitGated
+from sheratan.engine.commands import Command, Pending, StartRun, Submit, SubmitGated
 from sheratan.kernel.pressure import reason_of_pressure
 
-__all__ = ["is_shed", "overloaded"]
+__all__ = ["given_up", "is_given_up", "is_new_work", "is_shed", "overloaded"]
 
 _RETRY_AFTER_SECONDS: Final = 2
 """A few looks later it is known whether there is still pressure."""
 
 
+def is_new_work(command: Command) -> bool:
+    """Whether a command brings new work in. What a running job submits is part of work that was taken in."""
+    if isinstance(command, Submit | SubmitGated):
+        return command.by_job is None
+    return type(command) is StartRun
+
+
 def is_shed(command: Command, level: PressureLevel) -> bool:
-    """Whether a command is refused at this level. What a running job submits is part of work that was taken in."""
-    if type(command) is StartRun:
-        return level == "critical"
-    return level == "critical" and isinstance(command, Submit | SubmitGated) and command.by_job is None
+    """Whether a command is refused at this level."""
+    return level == "critical" and is_new_work(command)
+
+
+def is_given_up(pending: Pending, now_us: int) -> bool:
+    """Whether a command brings work in that nobody waits for any more. Whoever wants it asks, or has asked, again."""
+    is_late = pending.until_us is not None and now_us >= pending.until_us
+    return (is_late or pending.is_abandoned) and is_new_work(pending.command)
+
+
+def given_up() -> DeadlineExceeded:
+    """The refusal of a command whose caller waits no more."""
+    return DeadlineExceeded("its turn did not come before the deadline; nothing was done")
 
 
 def overloaded(pressure: PressureRecord) -> Overloaded:

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from sheratan.contracts import api
@@ -20,6 +21,7 @@ from sheratan.contracts.principal import Principal
 from sheratan.contracts.runs import RunRecord
 from sheratan.contracts.worker import Assignment
 from sheratan.engine import commands
+from sheratan.engine.deadline import waited_for_until
 from sheratan.engine.definition import prepare_schedule
 from sheratan.engine.edits import prepare_edit
 from sheratan.engine.engine import Engine
@@ -118,6 +120,10 @@ class Api:
         if sessions and isinstance(request, Decision):
             by = next((self._workers[one] for one in sessions if one in self._workers), by)
         return self._handlers[type(request)](request, by)
+
+    def waited_for(self, timeout_us: int) -> AbstractContextManager[None]:
+        """What is handled within it is waited for so long."""
+        return waited_for_until(self._engine.monotonic_us() + timeout_us)
 
     async def stream(self, request: api.Request) -> AsyncGenerator[Any, None]:
         """The items of a stream."""

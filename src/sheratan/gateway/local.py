@@ -20,8 +20,10 @@ class LocalTransport:
         self._by = by
         self._sessions: list[int] = []
 
-    def call(self, request: api.Request) -> Awaitable[Any]:
+    def call(self, request: api.Request, seconds: float | None = None) -> Awaitable[Any]:
         """The answer to a request."""
+        if seconds is not None:
+            return self._call(request, seconds)
         if type(request) is api.RegisterWorker:
             return self._register(request)
         return self._api.handle(request, self._by, self._sessions)
@@ -32,6 +34,10 @@ class LocalTransport:
 
     async def close(self) -> None:
         """Nothing to hang up."""
+
+    async def _call(self, request: api.Request, seconds: float) -> Any:
+        with self._api.waited_for(round(seconds * 1_000_000)):
+            return await self.call(request)
 
     async def _register(self, request: api.RegisterWorker) -> api.WorkerSession:
         granted: api.WorkerSession = await self._api.handle(request, self._by)

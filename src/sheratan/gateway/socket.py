@@ -9,7 +9,7 @@ import re
 import resource
 import socket
 import struct
-from contextlib import aclosing, suppress
+from contextlib import aclosing, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -257,7 +257,8 @@ class _Connection:
 
     async def _call(self, frame: RequestFrame, by: Principal) -> Any:
         request = _read_params(frame, METHODS[frame.method][0])
-        value = await self._api.handle(request, by, self._sessions)
+        with nullcontext() if frame.timeout_us is None else self._api.waited_for(frame.timeout_us):
+            value = await self._api.handle(request, by, self._sessions)
         if isinstance(request, RegisterWorker):
             self._sessions.append(value.session)
         return value

@@ -23,6 +23,7 @@ from sheratan.contracts.workflows import Workflow
 from sheratan.sdk.approval_calls import ApprovalCalls
 from sheratan.sdk.archive_calls import ArchiveCalls
 from sheratan.sdk.billing_calls import BillingCalls
+from sheratan.sdk.deadline import Timed
 from sheratan.sdk.flow_calls import FlowCalls
 from sheratan.sdk.kind import Kind
 from sheratan.sdk.ledger_calls import LedgerCalls
@@ -57,7 +58,7 @@ class JobHandle:
 
         Where another submission has taken its place (`Debounce`), that one's.
         """
-        record = await wait_through(self._client.transport, self.id, timeout_seconds)
+        record = await wait_through(self._client._transport, self.id, timeout_seconds)
         return _output(record, self._kind)
 
     async def why(self) -> api.Story:
@@ -82,7 +83,8 @@ class Client(
     """An engine's client. Use it as an async context manager, or call `close`."""
 
     def __init__(self, transport: api.Transport) -> None:
-        self._transport = transport
+        self._transport: api.Transport = Timed(transport)
+        self._way = transport
 
     @classmethod
     async def connect(cls, data: str | os.PathLike[str]) -> Self:
@@ -91,8 +93,8 @@ class Client(
 
     @property
     def transport(self) -> api.Transport:
-        """The way to the engine."""
-        return self._transport
+        """The way to the engine; what a worker asks for by it has no deadline."""
+        return self._way
 
     async def __aenter__(self) -> Self:
         return self

@@ -80,10 +80,10 @@ class SocketTransport:
         self._gone: SheratanError | None = None
         self._loop_task = asyncio.create_task(self._read_loop(), name="sheratan-client")
 
-    async def call(self, request: Request) -> Any:
+    async def call(self, request: Request, seconds: float | None = None) -> Any:
         """The answer to a request; Unavailable when the server goes away before it."""
         _, answer_type = _METHOD_OF[type(request)]
-        number, answers = self._send(request)
+        number, answers = self._send(request, None if seconds is None else max(1, round(seconds * 1_000_000)))
         try:
             await self._writer.drain()
             frame = await answers.get()
@@ -121,14 +121,14 @@ class SocketTransport:
         self._writer.close()
         await asyncio.gather(self._writer.wait_closed(), return_exceptions=True)
 
-    def _send(self, request: Request) -> tuple[int, Answers]:
+    def _send(self, request: Request, timeout_us: int | None = None) -> tuple[int, Answers]:
         if self._gone is not None:
             raise self._gone
         _check_values(request)
         method, _ = _METHOD_OF[type(request)]
         number = next(self._numbers)
         try:
-            frame = _encode(RequestFrame(number, method, msgspec.Raw(_encode(request))))
+            frame = _encode(RequestFrame(number, method, msgspec.Raw(_encode(request)), timeout_us))
         except UnicodeEncodeError as error:
             raise InvalidInput("text with a lone surrogate cannot be written as UTF-8") from error
         answers: Answers = asyncio.Queue()

@@ -20,6 +20,7 @@ from sheratan.simulation.memory import memory_faults
 from sheratan.simulation.model import Model
 from sheratan.simulation.model_jobs import Refused
 from sheratan.simulation.model_state import ModelJob
+from sheratan.simulation.pressing import begun_late
 from sheratan.simulation.records import CLOCK_STEP_US, Befallen, record_faults
 from sheratan.simulation.run_faults import run_faults
 from sheratan.simulation.seen import expected, expected_schedules, meant, said, seen, seen_schedules
@@ -126,6 +127,8 @@ class Auditor:
         self._owed = []
         if decided.batch.monotonic_us != monotonic_us:
             self.blame(f"a batch took {decided.batch.monotonic_us} for the monotonic clock's {monotonic_us}")
+        for late in begun_late(decided.commands, monotonic_us):
+            self.blame(f"{late} was begun after its deadline")
         self._last_at_us, self._last_monotonic_us = unit.at_us, monotonic_us
         self._offset_before_us, step_us = self._offset_us, now_us - monotonic_us - self._offset_us
         if abs(step_us) > CLOCK_STEP_US:

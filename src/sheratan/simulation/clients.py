@@ -85,8 +85,8 @@ class Client:
                 await getattr(self, f"_{what}")()
             except SheratanError as error:
                 self._story.tell(f"{what}: {error.code}")
-                if error.code == "overloaded":
-                    self._coverage.hit("pressure.refused")
+                if error.code in ("overloaded", "deadline_exceeded"):
+                    self._coverage.hit(f"intake.{error.code}")
                 if error.code in ("disconnected", "unavailable", "state_refuses", "overloaded"):
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, _PAUSE_SECONDS_MAX)

@@ -317,7 +317,8 @@ SOMETIMES: Final[dict[str, str]] = {
     "state.better": "the state gets better by itself",
     "state.resumed": "a person ends a degraded state",
     "state.pulse": "an idle engine commits to see that it can",
-    "pressure.refused": "new work is not taken in while memory is short",
+    "intake.overloaded": "new work is not taken in while memory is short",
+    "intake.deadline_exceeded": "new work is not begun since its deadline has passed",
     "state.outlasts": "an engine starts in a state that a person had brought the system into",
 }
 """Branches that a good campaign reaches; one that it never reaches is a test that does not exist."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 from sheratan.contracts import api
@@ -128,7 +129,8 @@ class Connection:
         self, served: Api, request: api.Request, caller: str, reply: asyncio.Future[Any]
     ) -> None:
         try:
-            value, error = await served.handle(request, self._by, sorted(self._sessions)), None
+            with self._waited_for(served):
+                value, error = await served.handle(request, self._by, sorted(self._sessions)), None
         except SheratanError as refusal:
             value, error = None, refusal
         if isinstance(request, api.RegisterWorker) and value is not None:
@@ -140,6 +142,11 @@ class Connection:
             return
         for _ in range(1 + network.may("network.reply_duplicated")):
             self._answer(caller, reply, value, error)
+
+    def _waited_for(self, served: Api) -> AbstractContextManager[None]:
+        """Some callers say for how long they wait."""
+        timeout_us = self._network.choices.pick("network.timeout_us", (0, 0, 50_000, 1_000_000))
+        return served.waited_for(timeout_us) if timeout_us else nullcontext()
 
     def _give_up(self, reply: asyncio.Future[Any]) -> None:
         """Nobody waits for this answer any more."""

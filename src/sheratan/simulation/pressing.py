@@ -1,6 +1,8 @@
-"""Whether an engine under pressure refuses new work, and nothing else."""
+"""Whether an engine refuses new work when it must, and nothing else."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from sheratan.contracts.errors import Overloaded
 from sheratan.contracts.pressure import PressureLevel
@@ -8,9 +10,10 @@ from sheratan.engine.commands import Pending
 from sheratan.engine.engine import Engine
 from sheratan.simulation.story import Story
 
-__all__ = ["watch_intake"]
+__all__ = ["begun_late", "watch_intake"]
 
 _NEW_WORK = ("Submit", "SubmitGated", "StartRun")
+_LATE_US = 100_000
 
 
 def watch_intake(engine: Engine, story: Story) -> None:
@@ -33,6 +36,16 @@ def watch_intake(engine: Engine, story: Story) -> None:
     driver.put = put  # type: ignore[method-assign]
 
 
+def begun_late(commands: Sequence[Pending], now_us: int) -> list[str]:
+    """The new work among these that must not be begun any more, as its caller's deadline was too long ago."""
+    timed = [one for one in commands if one.until_us is not None and now_us - one.until_us >= _LATE_US]
+    return [type(one.command).__name__ for one in timed if _is_new(one)]
+
+
 def _is_refused(pending: Pending, level: PressureLevel) -> bool:
-    is_new = type(pending.command).__name__ in _NEW_WORK
-    return is_new and level == "critical" and getattr(pending.command, "by_job", None) is None
+    return level == "critical" and _is_new(pending)
+
+
+def _is_new(pending: Pending) -> bool:
+    name, by_job = type(pending.command).__name__, getattr(pending.command, "by_job", None)
+    return name in _NEW_WORK and by_job is None

@@ -151,7 +151,7 @@ class HostTransport:
         self._host = host
         self._by = by
 
-    def call(self, request: api.Request) -> Awaitable[Any]:
+    def call(self, request: api.Request, seconds: float | None = None) -> Awaitable[Any]:
         """The answer to a request."""
         return self._host.handle(request, self._by)
 

@@ -81,7 +81,7 @@ class MortalWorker:
         if self._worker is not None:
             await self._worker.stop()
 
-    async def call(self, request: api.Request) -> Any:
+    async def call(self, request: api.Request, seconds: float | None = None) -> Any:
         """The answer to a request, unless the worker dies just before or after it."""
         if self._is_dead:
             raise Disconnected("this worker has died")
