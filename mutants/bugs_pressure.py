@@ -45,7 +45,7 @@ BUGS: Final = (
         "the pressure is known, and everything is taken in all the same",
         "safety",
         "E16",
-        (Change(_DRIVER, 'if self.pressure.level != "none":', 'if self.pressure.level == "none":'),),
+        (Change(_DRIVER, "command, self.pressure.level)", 'command, "none")'),),
     ),
     Bug(
         "late-work-begun",
@@ -55,17 +55,30 @@ BUGS: Final = (
         (Change(_DRIVER, "was_behind |= now_us - self._taken_us >= _BEHIND_US", "was_behind = False"),),
     ),
     Bug(
+        "critical-work-shed",
+        "under critical pressure critical work is refused, too",
+        "liveness",
+        "E9",
+        (Change(_SHEDDING, "_rank(command) < _LEAST[level]", 'level == "critical"'),),
+    ),
+    Bug(
         "gates-open-under-pressure",
         "what comes through a gate is taken in under critical pressure",
         "safety",
         "E16",
-        (Change(_SHEDDING, "isinstance(command, Submit | SubmitGated)", "isinstance(command, Submit)"),),
+        (
+            Change(
+                _SHEDDING,
+                "    if isinstance(command, Submit | SubmitGated):",
+                "    if isinstance(command, Submit):",
+            ),
+        ),
     ),
     Bug(
         "work-under-way-refused",
         "what a running job submits is refused under critical pressure, and the job with it",
         "liveness",
         "E9",
-        (Change(_SHEDDING, "and command.by_job is None", "and command.by_job != -1"),),
+        (Change(_SHEDDING, "return command.by_job is None", "return command.by_job != -1"),),
     ),
 )

@@ -91,7 +91,7 @@ def test_a_server_that_is_short_of_memory_takes_nothing_in_and_says_so(tmp_path:
         refused = server.cli("job", "submit", "add", "--input", '{"left": 1}')
         status = server.cli("status")
     assert refused.returncode == 1
-    assert "pressure: no new work is taken in: " in refused.stderr
+    assert "pressure: no new work that is not critical is taken in: " in refused.stderr
     assert status.returncode == 1
     assert re.search(r"^ready +no$", status.stdout, re.MULTILINE)
     assert re.search(

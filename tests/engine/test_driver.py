@@ -112,9 +112,9 @@ def test_commands_above_their_limit_are_refused_by_name(tmp_path: Path) -> None:
             answers = [Answer() for _ in range(6)]
             put = running.engine._driver.put
             for answer in answers[:5]:
-                put(Pending(running.submission(), PERSON, answer))
+                put(Pending(running.submission(criticality="critical"), PERSON, answer))
             with pytest.raises(LimitReached, match=r"limits\.commands_waiting_max"):
-                put(Pending(running.submission(), PERSON, answers[5]))
+                put(Pending(running.submission(criticality="critical"), PERSON, answers[5]))
             await asyncio.sleep(0)
             await running.submit()
             assert [answer.given for answer in answers] == [True] * 5 + [False]

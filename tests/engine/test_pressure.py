@@ -11,12 +11,14 @@ from msgspec.structs import replace
 
 from sheratan.ambient.clock import VirtualClock
 from sheratan.ambient.memory import Memory
-from sheratan.contracts.errors import Overloaded
+from sheratan.contracts.errors import LimitReached, Overloaded
 from sheratan.contracts.gates import Debounce, SubmitGated
-from sheratan.contracts.jobs import Submission
+from sheratan.contracts.jobs import CRITICALITIES, KindDescription, Options, Submission
+from sheratan.contracts.limits import Limits
 from sheratan.contracts.pressure import NO_PRESSURE, PressureSettings
 from sheratan.contracts.telemetry import CommandRefused, Event, LoopBlocked, PressureChanged
 from sheratan.engine import commands
+from sheratan.engine.commands import Pending
 from sheratan.engine.measures import measure_engine
 from sheratan.engine.prepare_gates import prepare_gated
 from sheratan.engine.prepare_runs import prepare_run
@@ -24,6 +26,7 @@ from sheratan.engine.pressure import LOOKS, Pressure
 from tests.engine.running import Running, running_engine
 from tests.engine.runs import node, wf
 from tests.engine.test_probing import Outside
+from tests.engine.world import PERSON, Answer
 
 MIB = 1 << 20
 SECONDS_MAX = 20
@@ -85,6 +88,84 @@ def test_under_critical_pressure_no_new_work_is_taken_in_and_afterwards_it_is(tm
         ]
 
     run(scenario, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("permille", "taken_in"),
+    [
+        (500, ["sheddable", "deferrable", "normal", "critical"]),
+        (850, ["normal", "critical"]),
+        (950, ["critical"]),
+    ],
+)
+def test_the_least_critical_work_is_refused_first(tmp_path: Path, permille: int, taken_in: list[str]) -> None:
+    async def scenario(pressed: Pressed) -> None:
+        await pressed.use(permille)
+        for criticality in CRITICALITIES:
+            gated = SubmitGated(
+                job=Submission(kind="work", options=Options(criticality=criticality)),
+                gate=Debounce(key=criticality, window_seconds=1.0),
+            )
+            engine = pressed.engine
+            for command in (
+                pressed.submission(criticality=criticality),
+                prepare_gated(gated, engine.kinds, engine.limits),
+            ):
+                if criticality in taken_in:
+                    await pressed.ask(command)
+                else:
+                    with pytest.raises(Overloaded):
+                        await pressed.ask(command)
+
+    run(scenario, tmp_path)
+
+
+def test_jobs_of_one_call_count_as_the_most_critical_of_them(tmp_path: Path) -> None:
+    async def scenario(pressed: Pressed) -> None:
+        jobs = [pressed.submission(criticality=one).jobs[0] for one in ("sheddable", "critical", "normal")]
+        await pressed.use(950)
+        assert len(await pressed.ask(commands.Submit(jobs=tuple(jobs)))) == 3
+        with pytest.raises(Overloaded, match="new work that is not critical"):
+            await pressed.ask(commands.Submit(jobs=(jobs[0], jobs[2])))
+
+    run(scenario, tmp_path)
+
+
+def test_a_kind_says_how_critical_its_jobs_are_unless_the_job_does(tmp_path: Path) -> None:
+    async def scenario(pressed: Pressed) -> None:
+        pressed.engine.kinds.declare(KindDescription(name="alarm", criticality="critical"), None)
+        assert pressed.submission("alarm").jobs[0].criticality == "critical"
+        assert pressed.submission("alarm", criticality="sheddable").jobs[0].criticality == "sheddable"
+        assert pressed.submission().jobs[0].criticality == "normal"
+
+    run(scenario, tmp_path)
+
+
+def test_each_criticality_leaves_a_fifth_of_the_inbox_to_what_is_more_critical(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running_engine(tmp_path, Limits(commands_waiting_max=10)) as running:
+            driver = running.engine._driver
+            places = dict(zip(CRITICALITIES, (4, 6, 8, 10), strict=True))
+            for criticality, most in places.items():
+                command = running.submission(criticality=criticality)
+                while driver.waiting < most:
+                    driver.put(Pending(command, PERSON, Answer()))
+                with pytest.raises(LimitReached, match=r"limits\.commands_waiting_max"):
+                    driver.put(Pending(command, PERSON, Answer()))
+
+    asyncio.run(scenario())
+
+
+def test_what_ends_or_steers_work_has_all_places_of_the_inbox(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running_engine(tmp_path, Limits(commands_waiting_max=5)) as running:
+            driver = running.engine._driver
+            for _ in range(5):
+                driver.put(Pending(commands.Heartbeat(session=0), PERSON, Answer()))
+            with pytest.raises(LimitReached):
+                driver.put(Pending(commands.Heartbeat(session=0), PERSON, Answer()))
+
+    asyncio.run(scenario())
 
 
 def test_work_that_was_taken_in_goes_on_under_critical_pressure(tmp_path: Path) -> None:

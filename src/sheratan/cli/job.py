@@ -16,7 +16,7 @@ from sheratan.cli.session import Session, command_options
 from sheratan.cli.values import DURATION, read_json
 from sheratan.contracts import api
 from sheratan.contracts.errors import JobFailed
-from sheratan.contracts.jobs import AFTER_FAILURE, JobRecord, JobState, Options
+from sheratan.contracts.jobs import AFTER_FAILURE, CRITICALITIES, JobRecord, JobState, Options
 from sheratan.contracts.prices import Charge
 from sheratan.contracts.worker import StepRecord
 from sheratan.sdk.superseded import wait_through
@@ -40,6 +40,11 @@ def job() -> None:
 @click.option("--key", help="Idempotency key: the same key and request give the same job.")
 @click.option("--cost", type=int, help="What it counts for where a rate limits its start (default: 1).")
 @click.option("--partition", help="Whose or what it is, among the jobs that take turns and share limits.")
+@click.option(
+    "--criticality",
+    type=click.Choice(CRITICALITIES),
+    help="How much it matters that it is taken in under overload (default: the kind's).",
+)
 @click.option("--kind-version", "version", type=int, help="The version of the kind (default: the newest).")
 @click.option("--timeout", "run_timeout_seconds", type=DURATION, help="How long an attempt may run.")
 @click.option("--attempts", "attempts_max", type=int, help="How often it is tried at most.")

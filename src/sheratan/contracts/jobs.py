@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 import msgspec
 
@@ -14,7 +14,9 @@ from sheratan.contracts.limits import NAME_LENGTH_MAX
 
 __all__ = [
     "AFTER_FAILURE",
+    "CRITICALITIES",
     "NO_OPTIONS",
+    "Criticality",
     "ErrorClass",
     "JobError",
     "JobRecord",
@@ -36,6 +38,12 @@ ErrorClass = Literal["retryable", "fatal", "rate_limited", "timeout", "lost_leas
 """How an attempt failed; it decides whether the job is tried again."""
 
 AFTER_FAILURE = Literal["cancel", "run"]
+
+Criticality = Literal["sheddable", "deferrable", "normal", "critical"]
+"""How much it matters that a job is taken in under overload: the least critical ones are refused first."""
+
+CRITICALITIES: Final[tuple[Criticality, ...]] = get_args(Criticality)
+"""From the least to the most critical."""
 
 Name = Annotated[
     str, msgspec.Meta(min_length=1, max_length=NAME_LENGTH_MAX, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")
@@ -68,6 +76,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """The version of the kind; None takes the newest."""
     partition: Partition | None = None
     """Among the jobs of its queue and kind, which it takes turns with and what its limits per partition count."""
+    criticality: Criticality | None = None
+    """Whether it is taken in under overload; once it is, it makes no difference any more."""
 
 
 NO_OPTIONS = Options()
@@ -108,6 +118,7 @@ class KindDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     backoff_max_seconds: Seconds = 60.0
     run_timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] = 300.0
     queue_timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    criticality: Criticality = "normal"
     limits: FlowLimits = NO_LIMITS
     """They hold as long as nobody has set others for the kind."""
     collect: Collect | None = None

@@ -12,7 +12,7 @@ from sheratan.contracts.code import Difference
 from sheratan.contracts.errors import SheratanError
 from sheratan.contracts.filters import JobFilter
 from sheratan.contracts.flow import FlowLimits
-from sheratan.contracts.jobs import JobError
+from sheratan.contracts.jobs import Criticality, JobError
 from sheratan.contracts.principal import Principal
 from sheratan.contracts.proposals import Rejection
 from sheratan.contracts.worker import Outcome, Registration, Wait
@@ -110,6 +110,8 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cost: int = 1
     version: int = 1
     partition: str | None = None
+    criticality: Criticality = "normal"
+    """It says whether the job is taken in, and nothing of how it is run."""
     is_version_asked: bool = False
     """Whether the caller named the version; otherwise it is the newest, whichever that is."""
 

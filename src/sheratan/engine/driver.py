@@ -15,7 +15,6 @@ from sheratan.contracts.errors import (
     DiskFailed,
     InternalError,
     LimitReached,
-    Overloaded,
     SheratanError,
     Unavailable,
 )
@@ -24,7 +23,7 @@ from sheratan.contracts.telemetry import CommitFailed, EngineHalted
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import LeaseJobs, Pending
 from sheratan.engine.decider import Decider
-from sheratan.engine.shedding import given_up, is_given_up, is_shed, overloaded
+from sheratan.engine.shedding import given_up, is_given_up, is_shed, least_places, overloaded, places_for
 from sheratan.engine.telemetry import Telemetry
 from sheratan.store.port_system import Latch
 from sheratan.store.unit import Unit
@@ -56,6 +55,8 @@ class Driver:
         self._clock = decider.clock
         self._limits = decider.limits
         self._inbox: deque[Pending] = deque()
+        self._places = least_places(self._limits.commands_waiting_max)
+        """With fewer commands that wait there is room for all, and nobody has to look more closely."""
         self._wake = asyncio.Event()
         self._stopping = False
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="sheratan-writer")
@@ -78,21 +79,23 @@ class Driver:
             raise Unavailable(f"the engine has halted: {self.halted}")
         if self._stopping:
             raise Unavailable("the engine has stopped")
-        if self.pressure.level != "none":
-            self._shed(pending)
-        if len(self._inbox) >= self._limits.commands_waiting_max:
-            self._telemetry.refused(pending, LimitReached.code)
-            raise LimitReached("too many commands wait for the engine (limits.commands_waiting_max)")
+        if self.pressure.level != "none" or len(self._inbox) >= self._places:
+            self._check_room(pending)
         self._inbox.append(pending)
         # A worker that asks for work when there is none changes nothing: it is seen to with the next command.
         if type(pending.command) is not LeaseJobs or self._decider.state.busy_lanes:
             self._wake.set()
 
-    def _shed(self, pending: Pending) -> None:
-        """Refuse what is not taken in under such pressure."""
+    def _check_room(self, pending: Pending) -> None:
+        """Refuse what is not taken in under such pressure, or with so many commands that wait."""
+        error: SheratanError | None = None
         if is_shed(pending.command, self.pressure.level):
-            self._telemetry.refused(pending, Overloaded.code)
-            raise overloaded(self.pressure)
+            error = overloaded(self.pressure)
+        elif len(self._inbox) >= places_for(pending.command, self._limits.commands_waiting_max):
+            error = LimitReached("too many commands wait for the engine (limits.commands_waiting_max)")
+        if error is not None:
+            self._telemetry.refused(pending, error.code)
+            raise error
 
     @property
     def waiting(self) -> int:

@@ -1,15 +1,32 @@
-"""What is not taken in while the process is under pressure: new work, and never what ends work or steers it."""
+"""What is not taken in under overload: new work, the least critical first, and never what ends work or steers it."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from sheratan.contracts.errors import DeadlineExceeded, Overloaded
+from sheratan.contracts.jobs import CRITICALITIES
 from sheratan.contracts.pressure import PressureLevel, PressureRecord
 from sheratan.engine.commands import Command, Pending, StartRun, Submit, SubmitGated
 from sheratan.kernel.pressure import reason_of_pressure
 
-__all__ = ["given_up", "is_given_up", "is_new_work", "is_shed", "overloaded"]
+__all__ = ["given_up", "is_given_up", "is_new_work", "is_shed", "least_places", "overloaded", "places_for"]
+
+_LEAST: Final[dict[PressureLevel, int]] = {
+    "none": 0,
+    "high": CRITICALITIES.index("normal"),
+    "critical": CRITICALITIES.index("critical"),
+}
+"""The least critical work that is taken in at each level."""
+
+_REFUSED: Final[dict[PressureLevel, str]] = {
+    "none": "work",
+    "high": "deferrable or sheddable work",
+    "critical": "new work that is not critical",
+}
+
+_PART: Final = 5
+"""Of so many parts of an inbox each criticality leaves one to those that are more critical."""
 
 _RETRY_AFTER_SECONDS: Final = 2
 """A few looks later it is known whether there is still pressure."""
@@ -24,7 +41,25 @@ def is_new_work(command: Command) -> bool:
 
 def is_shed(command: Command, level: PressureLevel) -> bool:
     """Whether a command is refused at this level."""
-    return level == "critical" and is_new_work(command)
+    return is_new_work(command) and _rank(command) < _LEAST[level]
+
+
+def places_for(command: Command, places: int) -> int:
+    """How many places of an inbox may be taken for there to be one for this command. Never below `least_places`."""
+    kept = len(CRITICALITIES) - 1 - _rank(command) if is_new_work(command) else 0
+    return places - kept * (places // _PART)
+
+
+def least_places(places: int) -> int:
+    """With fewer places taken there is one for every command."""
+    return places - (len(CRITICALITIES) - 1) * (places // _PART)
+
+
+def _rank(command: Command) -> int:
+    """How critical new work is, as its place in CRITICALITIES. Several jobs count as the most critical of them."""
+    if isinstance(command, Submit):
+        return max(CRITICALITIES.index(job.criticality) for job in command.jobs)
+    return CRITICALITIES.index(command.job.criticality if isinstance(command, SubmitGated) else "normal")
 
 
 def is_given_up(pending: Pending, now_us: int) -> bool:
@@ -41,7 +76,7 @@ def given_up() -> DeadlineExceeded:
 def overloaded(pressure: PressureRecord) -> Overloaded:
     """The refusal."""
     return Overloaded(
-        f"no new work is taken in: {reason_of_pressure(pressure)}",
+        f"no {_REFUSED[pressure.level]} is taken in: {reason_of_pressure(pressure)}",
         field="pressure",
         retry_after_seconds=_RETRY_AFTER_SECONDS,
     )

@@ -29,7 +29,7 @@ from sheratan.contracts.code import versioned
 from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.flow import FlowLimits
 from sheratan.contracts.groups import Collect
-from sheratan.contracts.jobs import KindDescription, Submission
+from sheratan.contracts.jobs import Criticality, KindDescription, Submission
 from sheratan.sdk.adapter import dump, invalid, make_adapter
 from sheratan.sdk.code import code_digest
 from sheratan.sdk.context import Context
@@ -138,6 +138,7 @@ class KindDefaults(TypedDict, total=False):
     backoff_max_seconds: float
     run_timeout_seconds: float
     queue_timeout_seconds: float | None
+    criticality: Criticality
     limits: FlowLimits
     collect: Collect
     proposals: ProposalBudget

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypedDict
 
-from sheratan.contracts.jobs import AFTER_FAILURE, NO_OPTIONS, Options
+from sheratan.contracts.jobs import AFTER_FAILURE, NO_OPTIONS, Criticality, Options
 from sheratan.contracts.values import convert
 
 __all__ = ["ApprovalOptions", "SubmissionOptions", "read_options"]
@@ -39,6 +39,7 @@ class SubmissionOptions(TypedDict, total=False):
     tags: tuple[str, ...]
     cost: int
     partition: str
+    criticality: Criticality
     version: int
 
 

@@ -16,8 +16,8 @@ from sheratan.contracts.errors import Conflict, SheratanError
 from sheratan.contracts.filters import JobFilter
 from sheratan.contracts.flow import FlowLimits, PartitionLimits, Rate
 from sheratan.contracts.gates import Debounce, Gate, SubmitGated, Throttle
+from sheratan.contracts.jobs import CRITICALITIES, Submission
 from sheratan.contracts.jobs import Options as JobOptions
-from sheratan.contracts.jobs import Submission
 from sheratan.contracts.principal import DEFAULT_TENANT
 from sheratan.simulation.bookkeeping import LedgerClient
 from sheratan.simulation.choices import Choices
@@ -352,6 +352,7 @@ class Client:
             cost=draw.pick("job.cost", (1, 1, 1, 2, 5)),
             queue_timeout_seconds=draw.pick("job.queue_timeout", (None, None, 4.0, 40.0)),
             partition=draw.pick("job.partition", (None, "p", "p", "p", "p", "q")),
+            criticality=draw.pick("job.criticality", (None, *CRITICALITIES)),
             tags=draw.pick("job.tags", ((), (), ("eu",), ("us", "eu"))),
             **more,
         )

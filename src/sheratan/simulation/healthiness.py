@@ -40,7 +40,7 @@ class HealthLookout:
         settings, outside = self._outside.pressure, self._outside
         if settings is None or server.pressure is None or server.engine is None:
             return None
-        wanted, shown = "critical" if outside.is_short_of_memory else "none", server.engine.pressure.level
+        wanted, shown = outside.pressure_now, server.engine.pressure.level
         since_us = max(outside.memory_changed_us, self._undisturbed_us)
         is_long = (
             self._clock.monotonic_us() - since_us > LOOKS * settings.interval_seconds * 1_000_000 + _SLACK_US

@@ -8,7 +8,7 @@ from typing import Final
 from sheratan.ambient.memory import Memory
 from sheratan.ambient.sensors import Room
 from sheratan.contracts.health import Address, Dependency, HealthSettings, ProbeSettings
-from sheratan.contracts.pressure import PressureSettings
+from sheratan.contracts.pressure import PressureLevel, PressureSettings
 from sheratan.simulation.choices import Choices
 from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.disk import SimulatedDisk
@@ -23,6 +23,8 @@ DEPENDENCIES: Final = {
 }
 _DISK_BYTES: Final = 1 << 40
 _MEMORY_BYTES: Final = 1 << 30
+_USED: Final[dict[PressureLevel, int]] = {"none": 200, "high": 805, "critical": 950}
+"""In a thousand parts: between high and critical, so that one is left for the other."""
 
 
 class SimulatedOutside:
@@ -38,7 +40,8 @@ class SimulatedOutside:
     ) -> None:
         self.memory_changed_us = 0
         """When memory last came to be short, or was no more."""
-        self.is_short_of_memory = False
+        self.pressure_now: PressureLevel = "none"
+        """What a server comes to that looks for long enough."""
         self._memory_back_us = 0
         self.changed_us = dict.fromkeys(DEPENDENCIES, 0)
         """When each dependency last came or went."""
@@ -94,22 +97,21 @@ class SimulatedOutside:
                 self._change(name, how)
 
     def _maybe_change_memory(self) -> None:
-        if self.is_short_of_memory:
+        if self.pressure_now != "none":
             if self._loop.now_us >= self._memory_back_us:
-                self._change_memory(is_short=False)
+                self._change_memory("none")
         elif self._choices.chance("memory.short", self._options.rate("memory.short")):
             self._coverage.hit("memory.short")
             seconds = self._choices.pick("memory.seconds", (2, 8, 30))
             self._memory_back_us = self._loop.now_us + seconds * 1_000_000
-            self._change_memory(is_short=True)
+            self._change_memory(self._choices.pick("memory.pressure", ("high", "critical")))
 
-    def _change_memory(self, *, is_short: bool) -> None:
-        self.is_short_of_memory, self.memory_changed_us = is_short, self._loop.now_us
+    def _change_memory(self, pressure: PressureLevel) -> None:
+        self.pressure_now, self.memory_changed_us = pressure, self._loop.now_us
 
     def calm_down(self) -> None:
         """Everything is there again."""
-        if self.is_short_of_memory:
-            self._change_memory(is_short=False)
+        self._change_memory("none")
         for name in list(self._how):
             self._change(name, None)
 
@@ -129,8 +131,8 @@ class SimulatedOutside:
         return Room(0 if is_full else _DISK_BYTES, _DISK_BYTES)
 
     async def memory(self) -> Memory:
-        """Little is used, or nearly everything."""
-        return Memory(_MEMORY_BYTES * (95 if self.is_short_of_memory else 20) // 100, _MEMORY_BYTES)
+        """Little is used, much, or nearly everything."""
+        return Memory(_MEMORY_BYTES * _USED[self.pressure_now] // 1_000, _MEMORY_BYTES)
 
     async def reach(self, address: Address) -> None:
         """Somebody answers, refuses, or says nothing at all."""

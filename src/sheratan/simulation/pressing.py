@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sheratan.contracts.errors import Overloaded
 from sheratan.contracts.pressure import PressureLevel
-from sheratan.engine.commands import Pending
+from sheratan.engine.commands import Pending, Submit, SubmitGated
 from sheratan.engine.engine import Engine
 from sheratan.simulation.story import Story
 
@@ -43,7 +43,21 @@ def begun_late(commands: Sequence[Pending], now_us: int) -> list[str]:
 
 
 def _is_refused(pending: Pending, level: PressureLevel) -> bool:
-    return level == "critical" and _is_new(pending)
+    refused = {
+        "none": (),
+        "high": ("sheddable", "deferrable"),
+        "critical": ("sheddable", "deferrable", "normal"),
+    }
+    return _is_new(pending) and all(one in refused[level] for one in _criticalities(pending))
+
+
+def _criticalities(pending: Pending) -> set[str]:
+    """How critical the jobs are that a command brings; runs are normal."""
+    command = pending.command
+    jobs = command.jobs if isinstance(command, Submit) else ()
+    if isinstance(command, SubmitGated):
+        jobs = (command.job,)
+    return {job.criticality for job in jobs} or {"normal"}
 
 
 def _is_new(pending: Pending) -> bool:
