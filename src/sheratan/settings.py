@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 import msgspec
 
+from sheratan.contracts.alerts import ALERT_REASONS, AlertSettings
 from sheratan.contracts.errors import InvalidInput, UnknownSetting
 from sheratan.contracts.guards import GUARD_REASONS
 from sheratan.contracts.health import PROBE_REASONS, Dependency, DependencyName, ProbeSettings, check_names
@@ -71,6 +72,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     probes: ProbeSettings = ProbeSettings()
     pressure: PressureSettings = PressureSettings()
     dependencies: dict[DependencyName, Dependency] = {}
+    alerts: AlertSettings = AlertSettings()
 
     def __post_init__(self) -> None:
         wrong = check_names(self.dependencies)
@@ -98,6 +100,7 @@ SETTING_REASONS: dict[str, str] = {
     "dependencies.NAME.critical": "whether nothing may start while it does not answer",
     "dependencies.NAME.affects": "the services that do not work without it; itself when none is named",
     **{f"dependencies.NAME.guard.{name}": reason for name, reason in GUARD_REASONS.items()},
+    **{f"alerts.{name}": reason for name, reason in ALERT_REASONS.items()},
 }
 """By name; NAME stands for any name."""
 
@@ -147,8 +150,10 @@ def setting_names() -> list[str]:
 
 def general_name(name: str) -> str:
     """A setting's name as it stands in SETTING_REASONS."""
-    table, dot, rest = name.partition(".")
-    return f"{table}.NAME.{rest.partition('.')[2]}" if dot and table in _NAMED_TABLES else name
+    for table in _NAMED_TABLES:
+        if name.startswith(f"{table}."):
+            return f"{table}.NAME.{name.removeprefix(f'{table}.').partition('.')[2]}"
+    return name
 
 
 def _fields(struct: type[msgspec.Struct], prefix: str) -> Iterator[tuple[str, Any]]:
@@ -177,7 +182,7 @@ def _names_in(settings: Settings) -> Iterator[str]:
     for name in setting_names():
         table, named, rest = name.partition(".NAME.")
         if named:
-            yield from (f"{table}.{one}.{rest}" for one in getattr(settings, table))
+            yield from (f"{table}.{one}.{rest}" for one in _value(settings, table))
         else:
             yield name
 

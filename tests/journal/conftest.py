@@ -11,6 +11,7 @@ import pytest
 from sheratan.store.sqlite.store import DATABASE_NAME
 from tests.journal.tamper import copied
 from tests.journal.world import World, eventful, with_runs
+from tests.journal.world_alerts import open_and_cleared_alerts
 from tests.journal.world_archive import archived_jobs
 from tests.journal.world_billing import priced_jobs
 from tests.journal.world_budgets import jobs_with_budgets
@@ -71,6 +72,9 @@ billing_file, billing_data = _journal("billing", priced_jobs)
 
 budgets_file, budgets_data = _journal("budgets", jobs_with_budgets)
 """Budgets that are spent, freed, over in time and removed."""
+
+alerts_file, alerts_data = _journal("alerts", open_and_cleared_alerts)
+"""Alerts that are open, told, cleared and held back."""
 
 proposals_file, proposals_data = _journal("proposals", jobs_that_propose)
 """Jobs that have proposed others, and trees that go on."""

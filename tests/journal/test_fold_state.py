@@ -31,6 +31,7 @@ FILES = [
     "ledger_file",
     "billing_file",
     "system_file",
+    "alerts_file",
     "alike_file",
 ]
 STEP = 3

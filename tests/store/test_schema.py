@@ -220,6 +220,7 @@ def test_a_database_of_the_first_schema_keeps_its_pages_and_goes_on(tmp_path: Pa
         "charge",
         "budget",
         "system",
+        "alert",
     ):
         connection.execute(f"DROP TABLE {table}")
     connection.execute("DROP TRIGGER page_is_deleted_once_archived")

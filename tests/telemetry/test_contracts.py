@@ -6,7 +6,10 @@ from sheratan.contracts.journal import ENTRY_TYPES
 from sheratan.contracts.metrics import BUCKETS_SECONDS, METRICS, Spread
 from sheratan.contracts.telemetry import ENTRY_LEVELS, PROCESS_EVENTS, event_name
 
-LABELS = {"kind", "queue", "state", "code", "type", "listener", "version", "dependency", "outcome", "level"}
+LABELS = {
+    "kind", "queue", "state", "code", "type", "listener", "version", "dependency", "outcome", "level", "severity",
+    "target",
+}  # fmt: skip
 
 
 def test_every_type_of_entry_has_one_level() -> None:

@@ -225,6 +225,7 @@ def _server(session: Session) -> Iterator[Finding]:
     else:
         yield _socket(found)
         yield _probes(found)
+        yield _alerts(found)
         if found.archive_problem is not None:
             detail = f"entries that are due could not be archived: {found.archive_problem}"
             yield _warn("archive", detail, "mend what it names; the server tries again within the hour")
@@ -245,6 +246,16 @@ def _probes(found: EngineStatus) -> Finding:
     detail = "; ".join(f"{one.name} is down: {one.error or 'it fails too often'}" for one in down)
     make = _fail if any(one.critical for one in down) else _warn
     return make("probes", detail, "mend what it names; `sheratan state show` tells more")
+
+
+def _alerts(found: EngineStatus) -> Finding:
+    if found.alert_problems:
+        detail = f"not everybody is told of alerts: {'; '.join(found.alert_problems)}"
+        return _warn("alerts", detail, "mend what it names; `sheratan alert test` tries it")
+    if not found.alerts:
+        return _ok("alerts", "none is open")
+    detail = "; ".join(f"{one.subject}: {one.text}" for one in found.alerts)
+    return _warn("alerts", detail, f"{found.alerts[0].runbook}; `sheratan alert list` has each one's page")
 
 
 async def _status(session: Session) -> EngineStatus:

@@ -102,6 +102,12 @@ def _price() -> click.Command:
     return price
 
 
+def _alert() -> click.Command:
+    from sheratan.cli.alert import alert
+
+    return alert
+
+
 def _budget() -> click.Command:
     from sheratan.cli.budget import budget
 
@@ -204,6 +210,7 @@ _LOADERS: Mapping[str, Callable[[], click.Command]] = {
     "retention": _retention,
     "ledger": _ledger,
     "state": _state,
+    "alert": _alert,
     "why": _why,
     "journal": _journal,
     "doctor": _doctor,

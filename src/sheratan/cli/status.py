@@ -62,7 +62,7 @@ def _draw(found: EngineStatus) -> None:
             ("ready", "yes" if found.ready else "no"),
             *(("problem", problem) for problem in found.problems),
             ("state", f"{found.state}, {process}, version {found.version}"),
-            *_system(found),
+            *_health(found),
             ("data", found.data),
             ("jobs", f"{counts} ({ended})"),
             ("dead letters", found.dead_letters),
@@ -75,8 +75,8 @@ def _draw(found: EngineStatus) -> None:
     )
 
 
-def _system(found: EngineStatus) -> Iterator[tuple[str, str]]:
-    """What has brought the system into its state, what is down, what is not called for it, and what presses."""
+def _health(found: EngineStatus) -> Iterator[tuple[str, str]]:
+    """What is not as it should be, as far as the server knows."""
     system = found.system
     if system.since_us is not None:
         affected = f", affected: {', '.join(system.affected)}" if system.affected else ""
@@ -88,6 +88,7 @@ def _system(found: EngineStatus) -> Iterator[tuple[str, str]]:
             yield "probe", f"{one.name} is down{overridden}: {one.error or 'it fails too often'}"
     yield from (("guard", text) for guard in found.guards for text in _guard(guard))
     yield from (("pressure", text) for text in _pressure(found))
+    yield from (("alert", text) for text in _alerts(found))
 
 
 def _guard(one: GuardRecord) -> Iterator[str]:
@@ -105,6 +106,14 @@ def _pressure(found: EngineStatus) -> Iterator[str]:
     if used is not None and most is not None:
         lag = f"the event loop is {found.pressure.lag_us / 1_000_000:.3f} s late"
         yield f"{found.pressure.level}, {used >> 20} of {most >> 20} MiB of memory used, {lag}"
+
+
+def _alerts(found: EngineStatus) -> Iterator[str]:
+    """What is wrong, and who could not be told."""
+    for one in found.alerts:
+        yield f"{one.subject} ({one.severity}) since {instant(one.since_us)}: {one.text}"
+    for problem in found.alert_problems:
+        yield f"not everybody is told: {problem}"
 
 
 def _schedules(found: EngineStatus) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Protocol
 
 import msgspec
 
+from sheratan.contracts.alerts import AlertRecord, GetAlerting, ListAlerts, TestAlerts
 from sheratan.contracts.approvals import (
     ApprovalPage,
     AskApproval,
@@ -118,6 +119,7 @@ __all__ = [
     "EngineStatus",
     "ForkRun",
     "GetAccount",
+    "GetAlerting",
     "GetApproval",
     "GetBulk",
     "GetDeadLetter",
@@ -140,6 +142,7 @@ __all__ = [
     "LimitQueue",
     "LimitTenant",
     "ListAccounts",
+    "ListAlerts",
     "ListApprovals",
     "ListBudgets",
     "ListCharges",
@@ -196,6 +199,7 @@ __all__ = [
     "SubmitGated",
     "SubmitJobs",
     "TellWhy",
+    "TestAlerts",
     "Transport",
     "UnblockJob",
     "WaitForJob",
@@ -346,6 +350,10 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
     guards: list[GuardRecord] = []
     """What the server's own worker calls, as far as that is guarded; empty where no server runs."""
     pressure: PressureRecord = NO_PRESSURE
+    alerts: list[AlertRecord] = []
+    """The alerts that are open."""
+    alert_problems: list[str] = []
+    """The targets that did not take the last notice that was sent to them, and why."""
 
 
 class AfterResults(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -87,6 +87,9 @@ EntryType = Literal[
     "ledger.expired",
     "price.set",
     "budget.set",
+    "alert.raised",
+    "alert.cleared",
+    "alert.notified",
 ]
 ENTRY_TYPES: tuple[str, ...] = get_args(EntryType)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sheratan.contracts import api
+from sheratan.contracts.alerts import AlertingRecord, AlertRecord, TestResult
 from sheratan.contracts.approvals import ApprovalRecord
 from sheratan.contracts.archive import ArchivePreview, JournalRetention, SegmentRecord
 from sheratan.contracts.bulk import BulkPreview, BulkRecord
@@ -91,6 +92,9 @@ METHODS: Final[dict[str, tuple[type[Request], Any]]] = {
     "budget.remove": (api.RemoveBudget, int),
     "budget.list": (api.ListBudgets, list[BudgetRecord]),
     "job.charges": (api.ListCharges, list[Charge]),
+    "alert.list": (api.ListAlerts, list[AlertRecord]),
+    "alert.rules": (api.GetAlerting, AlertingRecord),
+    "alert.test": (api.TestAlerts, list[TestResult]),
     "state.get": (api.GetState, SystemRecord),
     "state.change": (api.ChangeState, bool),
     "state.history": (api.ListStateChanges, list[StateChange]),

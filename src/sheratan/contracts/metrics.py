@@ -25,6 +25,8 @@ MetricName = Literal[
     "sheratan_queue_jobs",
     "sheratan_queue_head_age_seconds",
     "sheratan_dead_letters",
+    "sheratan_alerts_open",
+    "sheratan_alert_notices_total",
     "sheratan_runs_open",
     "sheratan_approvals_open",
     "sheratan_timer_lag_seconds",
@@ -102,6 +104,14 @@ METRICS: Final[dict[MetricName, Metric]] = {
         "gauge", ("queue",), "how long the job has been ready that is next in line; the longest of its kinds"
     ),
     "sheratan_dead_letters": Metric("gauge", (), "failed jobs that were neither replayed nor discarded"),
+    "sheratan_alerts_open": Metric(
+        "gauge", ("severity",), "alerts that are open, by `warning` and `critical`"
+    ),
+    "sheratan_alert_notices_total": Metric(
+        "counter",
+        ("target", "outcome"),
+        "notices by `taken`, `given_up` and `held_back`; `failed` are tries that were not taken",
+    ),
     "sheratan_runs_open": Metric("gauge", (), "runs of workflows that are open"),
     "sheratan_approvals_open": Metric("gauge", (), "requests for approval that are open"),
     "sheratan_timer_lag_seconds": Metric(

@@ -104,6 +104,7 @@ _LEVEL_TYPES: Final[dict[Level, tuple[EntryType, ...]]] = {
         "ledger.account_opened",
         "price.set",
         "budget.set",
+        "alert.notified",
     ),
     # What somebody may have to see to.
     "warning": (
@@ -121,6 +122,8 @@ _LEVEL_TYPES: Final[dict[Level, tuple[EntryType, ...]]] = {
         "approval.expired",
         "workflow.blocked",
         "ledger.refused",
+        "alert.raised",
+        "alert.cleared",
     ),
     "error": (),
 }

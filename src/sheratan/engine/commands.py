@@ -16,6 +16,7 @@ from sheratan.contracts.jobs import Criticality, JobError
 from sheratan.contracts.principal import Principal
 from sheratan.contracts.proposals import Rejection
 from sheratan.contracts.worker import Outcome, Registration, Wait
+from sheratan.engine.alert_commands import NoteAlerts
 from sheratan.engine.approval_commands import Ask, Delegate, Vote
 from sheratan.engine.archive_commands import ArchiveSegment, KeepEntries
 from sheratan.engine.billing_commands import PriceKind
@@ -60,6 +61,7 @@ __all__ = [
     "LimitStarts",
     "NewJob",
     "NewStep",
+    "NoteAlerts",
     "OpenAccount",
     "Pause",
     "PauseSchedule",
@@ -346,6 +348,7 @@ Command = (
     | KeepEntries
     | PriceKind
     | LimitSpending
+    | NoteAlerts
     | ArchiveSegment
     | OpenAccount
     | ApplyTransfers

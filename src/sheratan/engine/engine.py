@@ -25,6 +25,7 @@ from sheratan.engine.meter import Meter
 from sheratan.engine.prepare import KindRegistry
 from sheratan.engine.state import State
 from sheratan.engine.telemetry import Telemetry
+from sheratan.kernel.alerting import AlertFact
 from sheratan.kernel.pressure import reason_of_pressure
 from sheratan.kernel.system import SystemFact
 from sheratan.store.port import Reader
@@ -86,6 +87,8 @@ class Engine:
         """The probes as they stand; empty where nobody looks."""
         self.guards: Callable[[], Sequence[GuardRecord]] = list
         """The guards of the worker that runs beside it, as they stand when this is called."""
+        self.unwritten_alerts: dict[str, AlertFact] = {}
+        """Alerts as they stand, where that could not be written down yet."""
         self.derived: SystemState | None = None
         """The worse state that probes lead to while it is not written down yet."""
         # The store's connection belongs to whoever commits; lookups in between have one of their own.
@@ -155,6 +158,12 @@ class Engine:
         """Why nothing can be committed at the moment; None once something was."""
         outage = self._decider.outage
         return outage.reason if outage is not None else None
+
+    @property
+    def outage_us(self) -> int:
+        """For how long nothing could be committed."""
+        outage = self._decider.outage
+        return 0 if outage is None else self.recorded_us() - outage.since_us
 
     @property
     def unstored_state(self) -> SystemState | None:

@@ -13,6 +13,7 @@ from sheratan.contracts.errors import Archived, NotFound
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import DEFAULT_TENANT
+from sheratan.engine.alert_views import newest_of_alert
 from sheratan.engine.blockers import Blockers
 from sheratan.engine.entries import LINES_MAX, archived, archived_line, read_entry, segment_of, story_line
 from sheratan.engine.explain_ledger import account_story, line_about, transfer_story
@@ -173,7 +174,8 @@ def _newest_entry(reader: Reader, subject: str) -> tuple[int | None, str]:
     raise NotFound(
         f"nothing is recorded about {subject!r}; ids are job_…, workflow_…, queue:NAME, kind:NAME, tenant:NAME,"
         " schedule:NAME, worker:NAME/N, bulk:N, approval:N, transfer_…, account:NAME/UNIT, price:KIND,"
-        " budget:SUBJECT/UNIT, retention, retention:KIND, retention:workflow:NAME, journal, system and engine",
+        " budget:SUBJECT/UNIT, alert:RULE, retention, retention:KIND, retention:workflow:NAME, journal,"
+        " system and engine",
         field="id",
     )
 
@@ -295,5 +297,6 @@ _NEWEST: Final[dict[str, Callable[[Reader, str], tuple[int | None, str]]]] = {
     "price": _newest_of_price,
     "budget": _newest_of_budget,
     "system": newest_of_system,
+    "alert": newest_of_alert,
 }
 """By what a subject's id begins with: the newest entry about it, and how it stands."""

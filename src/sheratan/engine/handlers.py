@@ -8,6 +8,7 @@ from typing import Any, Final
 from sheratan.contracts.errors import SheratanError
 from sheratan.contracts.principal import Principal
 from sheratan.engine import (
+    alerts,
     approvals,
     billing,
     budgets,
@@ -57,6 +58,7 @@ from sheratan.engine.commands import (
     LeaseJobs,
     LimitSpending,
     LimitStarts,
+    NoteAlerts,
     OpenAccount,
     Pause,
     PauseSchedule,
@@ -143,6 +145,7 @@ _HANDLERS: Final[dict[type[Command], _Handler]] = {
     KeepEntries: keep_entries,
     PriceKind: billing.price_kind,
     LimitSpending: budgets.limit_spending,
+    NoteAlerts: alerts.note_alerts,
     ArchiveSegment: archive_segment,
     OpenAccount: ledger.open_account,
     ApplyTransfers: ledger.apply_transfers,

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final, get_args
 
+from sheratan.contracts.alerts import AlertSeverity
 from sheratan.contracts.guards import BreakerState, GuardRecord
 from sheratan.contracts.metrics import OTHER, Sample, Samples
 from sheratan.contracts.pressure import LEVELS, PressureRecord
@@ -38,6 +39,7 @@ def measure_engine(engine: Engine) -> Samples:
         "sheratan_system_state": [((one,), one == current) for one in get_args(SystemState)],
         **_measure_lanes(engine.meter, _lane_names(state, engine.limits.metric_lanes_max)),
         **_measure_queues(state, now_us, engine.limits.metric_lanes_max),
+        **_measure_alerts(engine),
         "sheratan_runs_open": _one(len(state.runs.open)),
         "sheratan_timer_lag_seconds": _one(_lag(now_us, state.next_due_us)),
         "sheratan_schedule_lag_seconds": _one(_lag(now_us, state.next_firing_us)),
@@ -59,6 +61,15 @@ def measure_store(reader: Reader) -> Samples:
         "sheratan_dead_letters": _one(reader.dead_letter_count()),
         "sheratan_approvals_open": _one(len(reader.open_approvals())),
         "sheratan_database_bytes": _one(reader.database_bytes()),
+    }
+
+
+def _measure_alerts(engine: Engine) -> Samples:
+    facts = (engine.state.alerts | engine.unwritten_alerts).values()
+    opened = Counter(fact.severity for fact in facts if fact.is_open)
+    return {
+        "sheratan_alerts_open": [((one,), opened[one]) for one in get_args(AlertSeverity)],
+        "sheratan_alert_notices_total": list(engine.meter.notices.items()),
     }
 
 

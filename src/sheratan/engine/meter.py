@@ -55,6 +55,8 @@ class Meter:
         self.refused = Counter[str]()
         self.commits_failed = 0
         self.loop_blocked = 0
+        self.notices = Counter[tuple[str, str]]()
+        """Notices of alerts by target and what came of them; who delivers them counts."""
 
     def __call__(self, event: Event) -> None:
         """Count an event."""

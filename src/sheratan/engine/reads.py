@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from sheratan.contracts import api
@@ -11,6 +11,7 @@ from sheratan.contracts.jobs import JobRecord
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.retention import RetentionPreview
 from sheratan.contracts.system import SystemState
+from sheratan.engine.alert_views import list_alerts
 from sheratan.engine.archive import journal_retention, list_segments, preview_archive
 from sheratan.engine.billing_views import list_budgets, list_charges, list_prices
 from sheratan.engine.blockers import Blockers, flow_records
@@ -30,6 +31,7 @@ from sheratan.engine.schedule_views import list_schedules, next_firings, schedul
 from sheratan.engine.search import bulk_preview, bulk_record, dead_letter, list_dead_letters, list_records
 from sheratan.engine.system_views import list_state_changes, system_record
 from sheratan.engine.views import after_results, find_view, job_record, job_results, step_records
+from sheratan.kernel.alerting import AlertFact
 from sheratan.store.port import Reader
 
 __all__ = ["READS", "Look"]
@@ -50,6 +52,8 @@ class Look(NamedTuple):
     """What the engine at work knows of itself that is not stored."""
     probes: Sequence[ProbeRecord] = ()
     """What it has found where it looks."""
+    alerts: Mapping[str, AlertFact] = {}
+    """Alerts that it could not write down yet."""
 
 
 def _job(look: Look, request: api.GetJob) -> JobRecord:
@@ -106,6 +110,7 @@ READS: Final[dict[type[api.Request], Callable[[Look, Any], Any]]] = {
     api.ListPrices: lambda look, _: list_prices(look.reader, look.tenant),
     api.ListBudgets: lambda look, _: list_budgets(look.reader, look.tenant),
     api.ListCharges: lambda look, request: list_charges(look.reader, request.id),
+    api.ListAlerts: lambda look, request: list_alerts(look.reader, request, look.alerts),
     api.GetState: lambda look, _: system_record(look.reader, look.state, look.probes),
     api.ListStateChanges: lambda look, request: list_state_changes(look.reader, request),
     api.TellWhy: lambda look, request: story(look.reader, request.id, look.offered),

@@ -68,6 +68,7 @@ def compare_standing(reader: Reader, fold: Fold, problems: Problems) -> None:
     with problems.reading("system"):
         stands, said = reader.system(), fold.system
         problems.differ_in("system", said.entry or 0, stands._fields, said, stands)
+    _compare_alerts(reader, fold, problems)
     with problems.reading("gate"):
         _compare_gates(reader, fold, problems)
     with problems.reading("proposal_tree"):
@@ -95,6 +96,12 @@ def _compare_shard(shard: Shard, fold: Fold, problems: Problems) -> None:
             problems.add("J14", f"{name} is {stands}; by the journal it is {said}", row="shard")
     if shard.epoch < fold.epoch:
         problems.add("J16", f"its epoch is {shard.epoch}; by the journal it is {fold.epoch}", row="shard")
+
+
+def _compare_alerts(reader: Reader, fold: Fold, problems: Problems) -> None:
+    with problems.reading("alert"):
+        stands = {(fact.subject,): fact[1:] for fact in reader.alerts()}
+        problems.differ("alert", {(name,): fact[1:] for name, fact in fold.alerts.items()}, stands)
 
 
 def _compare_gates(reader: Reader, fold: Fold, problems: Problems) -> None:

@@ -181,7 +181,7 @@ class State:
         """The open requests for approval of each job that has any, by the entries that record them."""
         self.bulks: dict[int, Bulk] = _open_bulks(store)
         """Bulk operations that go on, by the entry that says what they are."""
-        self.runs = Runs(store)
+        self.runs, self.alerts = Runs(store), {fact.subject: fact for fact in store.alerts()}
         self.trees = store.tree_count()
         """How many trees of jobs that have proposed others have open jobs."""
         self.retention, self.journal_kept = RetentionState(store.retentions()), store.journal_kept()

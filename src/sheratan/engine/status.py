@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sheratan.contracts.api import EngineStatus
@@ -13,11 +13,13 @@ from sheratan.contracts.journal import Entry
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.pressure import NO_PRESSURE, PressureRecord
 from sheratan.contracts.system import SystemRecord, SystemState
+from sheratan.engine.alert_views import open_alerts
 from sheratan.engine.entries import read_entry
 from sheratan.engine.explain import previous_entry
 from sheratan.engine.ids import job_id
 from sheratan.engine.schedule_views import schedules_lag_us
 from sheratan.engine.system_views import system_record
+from sheratan.kernel.alerting import AlertFact
 from sheratan.kernel.pressure import reason_of_pressure
 from sheratan.kernel.story import tell
 from sheratan.kernel.words import count
@@ -46,6 +48,8 @@ class Facts(NamedTuple):
     probes: Sequence[ProbeRecord] = ()
     guards: Sequence[GuardRecord] = ()
     pressure: PressureRecord = NO_PRESSURE
+    unwritten_alerts: Mapping[str, AlertFact] = {}
+    alert_problems: Sequence[str] = ()
 
 
 def status(reader: Reader, facts: Facts) -> EngineStatus:
@@ -82,6 +86,8 @@ def status(reader: Reader, facts: Facts) -> EngineStatus:
         archive_problem=facts.archive_problem,
         guards=list(facts.guards),
         pressure=facts.pressure,
+        alerts=open_alerts(reader, facts.unwritten_alerts),
+        alert_problems=list(facts.alert_problems),
     )
 
 

@@ -21,6 +21,7 @@ from sheratan.contracts.principal import Principal
 from sheratan.contracts.runs import RunRecord
 from sheratan.contracts.worker import Assignment
 from sheratan.engine import commands
+from sheratan.engine.alerting import Alerting
 from sheratan.engine.deadline import waited_for_until
 from sheratan.engine.definition import prepare_schedule
 from sheratan.engine.edits import prepare_edit
@@ -39,19 +40,14 @@ from sheratan.engine.prepare_ledger import prepare_transfers
 from sheratan.engine.prepare_proposals import prepare_proposals
 from sheratan.engine.prepare_runs import prepare_fork, prepare_run
 from sheratan.engine.reads import READS, Look
-from sheratan.engine.search import (
-    check_filter,
-)
+from sheratan.engine.search import check_filter
 from sheratan.engine.status import Facts, status
 from sheratan.engine.timers import SESSION_SILENCE_US_MAX
-from sheratan.engine.views import (
-    ended_record,
-    queue_records,
-)
+from sheratan.engine.views import ended_record, queue_records
 from sheratan.gateway.approvals import Decision, prepare_ask
 from sheratan.gateway.archiving import Archiving
 from sheratan.gateway.orders import ORDERS
-from sheratan.kernel.story import tell
+from sheratan.gateway.watching import concerns, watched_entry
 from sheratan.store.partition_rows import partition_of
 from sheratan.store.port import Reader
 from sheratan.store.rows import JobRow, Result
@@ -68,11 +64,19 @@ _WATCH_ENTRIES_MAX = 10_000
 class Api:
     """Every method of the API. Reads run on a thread of their own, each bounded in time."""
 
-    def __init__(self, engine: Engine, reader: Reader, data: str, archiving: Archiving | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        reader: Reader,
+        data: str,
+        archiving: Archiving | None = None,
+        alerting: Alerting | None = None,
+    ) -> None:
         self._engine = engine
         self._reader = reader
         self._data = data
         self._archiving = archiving
+        self._alerting = alerting
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="sheratan-reader")
         self._workers: dict[int, Principal] = {}
         self._watchers = 0
@@ -110,6 +114,7 @@ class Api:
             api.AskApproval: self._ask_approval,
             api.ArchiveJournal: self._archive,
             api.KeepJournal: self._keep_journal,
+            **dict.fromkeys((api.GetAlerting, api.TestAlerts), self._ask_alerting),
         }
 
     def handle(self, request: api.Request, by: Principal, sessions: Sequence[int] = ()) -> Awaitable[Any]:
@@ -138,14 +143,8 @@ class Api:
         try:
             while queue.qsize() < _WATCH_ENTRIES_MAX:
                 entry = await queue.get()
-                if _concerns(entry, request.subject, number):
-                    yield api.WatchedEntry(
-                        entry=entry.seq,
-                        at_us=entry.at,
-                        type=entry.type,
-                        subject=entry.subject,
-                        text=tell(entry),
-                    )
+                if concerns(entry, request.subject, number):
+                    yield watched_entry(entry)
             raise Unavailable(f"the stream fell {_WATCH_ENTRIES_MAX} entries behind; open it again")
         finally:
             self._watchers -= 1
@@ -177,7 +176,6 @@ class Api:
 
     async def _look(self, request: api.Request, by: Principal) -> Any:
         engine, read = self._engine, READS[type(request)]
-        state = engine.unstored_state
         look = Look(
             self._reader,
             engine.limits,
@@ -185,8 +183,9 @@ class Api:
             engine.now_us(),
             engine.offered,
             by.actor,
-            state,
+            engine.unstored_state,
             engine.probes,
+            engine.unwritten_alerts,
         )
         return await self._read(lambda: read(look, request))
 
@@ -305,6 +304,8 @@ class Api:
             engine.probes,
             engine.guards(),
             engine.pressure,
+            engine.unwritten_alerts,
+            [] if self._alerting is None else self._alerting.problems,
         )
         return await self._read(lambda: status(self._reader, facts))
 
@@ -382,6 +383,11 @@ class Api:
             raise Unavailable("there is no archive here: the journal is in memory")
         return self._archiving
 
+    async def _ask_alerting(self, request: api.GetAlerting | api.TestAlerts, by: Principal) -> Any:
+        if self._alerting is None:
+            raise Unavailable("nothing is watched here")
+        return await self._alerting.answer(request)
+
     async def _stops(self, request: api.WaitForStops, by: Principal) -> Any:
         return await self._engine.wait_stops(request.session)
 
@@ -390,11 +396,3 @@ class Api:
 
     async def _end(self, request: api.EndWorker, by: Principal) -> None:
         await self.close_session(request.session)
-
-
-def _concerns(entry: Entry, subject: str | None, number: int | None) -> bool:
-    if subject is None or entry.subject == subject:
-        return True
-    if number is None or entry.type != "worker.leased":
-        return False
-    return any(job == number for job, _, _ in entry.data["jobs"])

@@ -9,6 +9,7 @@ from typing import Final
 from sheratan.contracts.journal import Entry
 from sheratan.kernel.canonical import canonical, digest
 from sheratan.kernel.facts import Violation
+from sheratan.kernel.fold_alerts import AlertFold
 from sheratan.kernel.fold_approvals import ApprovalFold
 from sheratan.kernel.fold_archive import ArchiveFold
 from sheratan.kernel.fold_billing import BillingFold
@@ -236,6 +237,9 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
     "journal.archived": ArchiveFold.archived,
     "price.set": BillingFold.price_set,
     "budget.set": BillingFold.budget_set,
+    "alert.raised": AlertFold.alert_changed,
+    "alert.cleared": AlertFold.alert_changed,
+    "alert.notified": AlertFold.alert_notified,
     "ledger.account_opened": lambda fold, entry: fold.ledger.account_opened(entry),
     "ledger.transferred": BillingFold.transferred,
     "ledger.refused": lambda fold, entry: fold.ledger.transfers_refused(entry),

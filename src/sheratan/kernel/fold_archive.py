@@ -10,8 +10,8 @@ from sheratan.contracts.journal import GENESIS, Entry
 from sheratan.contracts.principal import ENGINE
 from sheratan.kernel.archiving import ARCHIVE
 from sheratan.kernel.facts import Violation
+from sheratan.kernel.fold_alerts import AlertFold
 from sheratan.kernel.fold_book import decision_of
-from sheratan.kernel.fold_system import SystemFold
 from sheratan.kernel.system import ALLOWED
 
 __all__ = ["KEPT_FOR_EVER", "ArchiveFold", "KeptFact", "SegmentFact", "newest_of_journal"]
@@ -52,7 +52,7 @@ def newest_of_journal(last: SegmentFact | None, kept: KeptFact) -> int | None:
     return max((entry for entry in (archived, kept.entry) if entry is not None), default=None)
 
 
-class ArchiveFold(SystemFold):
+class ArchiveFold(AlertFold):
     """What an entry about a segment does, and what it must fit."""
 
     def __init__(self, violations: list[Violation]) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from sheratan.contracts.errors import CorruptData
+from sheratan.kernel.alerting import AlertFact
 from sheratan.kernel.approval import ApprovalFact
 from sheratan.kernel.facts import (
     Announced,
@@ -97,6 +98,7 @@ class _State(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defa
     journal_kept: KeptFact = KEPT_FOR_EVER
     ledger: FrozenBook
     prices: _Table[tuple[str, str], PriceFact] = []
+    alerts: _Table[str, AlertFact] = []
     budgets: _Table[tuple[str, str, str], BudgetFact] = []
     charges: _Table[int, ChargeFact] = []
     owed: _Table[str, Owed] = []

@@ -12,6 +12,7 @@ from sheratan.contracts.journal import Entry
 from sheratan.kernel import (
     admission,
     advance,
+    alerting,
     approval,
     archiving,
     code,
@@ -38,6 +39,7 @@ __all__ = ["RULE_MODULES", "Difference", "Replayer", "RuleCount"]
 RULE_MODULES: Final = (
     admission,
     advance,
+    alerting,
     approval,
     archiving,
     code,

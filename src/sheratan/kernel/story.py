@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sheratan.contracts.journal import Entry
 from sheratan.kernel.code import tell_difference
+from sheratan.kernel.story_alerts import ALERT_TELLERS
 from sheratan.kernel.story_approvals import APPROVAL_TELLERS
 from sheratan.kernel.story_gates import tell_gate, tell_throttled
 from sheratan.kernel.story_ledger import LEDGER_TELLERS
@@ -208,6 +209,7 @@ _TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     "step.succeeded": _step,
     "step.failed": _step,
     **SCHEDULE_TELLERS,
+    **ALERT_TELLERS,
     **APPROVAL_TELLERS,
     **WORKFLOW_TELLERS,
     **RETENTION_TELLERS,

@@ -126,7 +126,17 @@ def intake_word(state: str) -> str:
 _DONE: Final[dict[Action, tuple[str, ...]]] = {
     "intake": ("job.submitted", "workflow.started", "workflow.forked"),
     "dispatch": ("worker.leased", "schedule.fired"),
-    "settle": ("job.succeeded", "job.waiting", "job.due", "step.succeeded", "step.failed", "ledger.expired"),
+    "settle": (
+        "job.succeeded",
+        "job.waiting",
+        "job.due",
+        "step.succeeded",
+        "step.failed",
+        "ledger.expired",
+        "alert.raised",
+        "alert.cleared",
+        "alert.notified",
+    ),
     "admin": (
         "job.cancel_requested",
         "job.replayed",

@@ -20,6 +20,7 @@ from sheratan.contracts.runs import RunRecord
 from sheratan.contracts.values import convert
 from sheratan.contracts.worker import StepRecord
 from sheratan.contracts.workflows import Workflow
+from sheratan.sdk.alert_calls import AlertCalls
 from sheratan.sdk.approval_calls import ApprovalCalls
 from sheratan.sdk.archive_calls import ArchiveCalls
 from sheratan.sdk.billing_calls import BillingCalls
@@ -71,6 +72,7 @@ class JobHandle:
 
 
 class Client(
+    AlertCalls,
     ApprovalCalls,
     ArchiveCalls,
     BillingCalls,

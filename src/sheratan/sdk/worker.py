@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
-from sheratan.guards.guards import Guards
 from sheratan.contracts.worker import Assignment
+from sheratan.guards.guards import Guards
 from sheratan.sdk.client import Client
 from sheratan.sdk.crew import Crew
 from sheratan.sdk.kind import Kind, Mode

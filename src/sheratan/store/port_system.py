@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from sheratan.kernel.system import SystemFact
+from sheratan.store.port_alerts import AlertReader
 
 __all__ = ["Latch", "SystemReader"]
 
@@ -16,8 +17,8 @@ class Latch(NamedTuple):
     at_us: int
 
 
-class SystemReader(Protocol):
-    """Reads of the system's state."""
+class SystemReader(AlertReader, Protocol):
+    """Reads of the system's state, and of alerts."""
 
     def system(self) -> SystemFact:
         """How the system stands."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import Principal
+from sheratan.kernel.alerting import AlertFact
 from sheratan.kernel.chain import Head, encode_entry, entry_hash
 from sheratan.kernel.lifecycle import check_transition
 from sheratan.kernel.system import SystemFact
@@ -114,9 +115,9 @@ class Unit(RunChanges, KeptChanges):
         self.alarms: list[tuple[int, int]] = []
         self.alarms_rung: list[tuple[int, int]] = []
         self.gates: dict[GateKey, GateRow] = {}
-        self.proposals = ProposalChanges()
-        self.ledger = LedgerChanges()
+        self.proposals, self.ledger = ProposalChanges(), LedgerChanges()
         self.system: SystemFact | None = None
+        self.alerts: dict[str, AlertFact] = {}
         self.pulse = False
         """Whether it is committed even if it changes nothing, to see that the store can."""
         self.engine_entry: int | None = None

@@ -12,17 +12,22 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from sheratan.ambient.clock import SystemClock
+from sheratan.ambient.clock import Clock, SystemClock
 from sheratan.ambient.collector import spare_collector
 from sheratan.ambient.folder import HostFolder
-from sheratan.ambient.randomness import SystemRandomness
+from sheratan.ambient.randomness import Randomness, SystemRandomness
 from sheratan.ambient.sensors import HostSensors
+from sheratan.ambient.targets import HostTargets
+from sheratan.contracts.alerts import AlertSettings
 from sheratan.contracts.code import versioned
 from sheratan.contracts.health import HealthSettings
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
+from sheratan.engine.alert_measures import Watched
+from sheratan.engine.alerting import Alerting
 from sheratan.engine.decider import Decider
 from sheratan.engine.engine import Engine
+from sheratan.engine.outbox import Outbox
 from sheratan.engine.pressure import Pressure
 from sheratan.engine.probing import Probing
 from sheratan.engine.telemetry import Telemetry
@@ -73,12 +78,20 @@ class Server:
         self._blocking = Blocking(self.engine.telemetry, clock, settings.pressure.blocked_seconds)
         kept = Archive(HostFolder(Path(settings.archive) if settings.archive else data / "archive"))
         self._archiving = Archiving(self.engine, self._readers[2], kept)
-        self.api = Api(self.engine, self._readers[1], str(data), self._archiving)
+        self._alerting = self._watch(settings.alerts, clock, randomness)
+        self.api = Api(self.engine, self._readers[1], str(data), self._archiving, self._alerting)
         self._socket = SocketServer(self.api, data, limits)
         self._health: HealthServer | None = None
         self._outlet: Outlet | None = None
         self._workers: list[Worker] = []
         self._by = Principal(actor=f"local:{_user()}", auth="embedded", on_behalf_of=f"local:{_user()}")
+
+    def _watch(self, settings: AlertSettings, clock: Clock, randomness: Randomness) -> Alerting:
+        """Look at what alerts are about, and tell whoever is to hear of it."""
+        targets = HostTargets(settings, os.environ, clock)
+        outbox = Outbox(targets, settings, clock, randomness, self.engine.meter.notices)
+        watched = Watched(self.engine, self._readers[0], settings, lambda: self._archiving.problem)
+        return Alerting(watched, outbox, clock, str(self.data))
 
     def observe(self, log: LogSettings, metrics: MetricsSettings) -> None:
         """Log what happens, and let it be asked over HTTP how it is, as the settings say."""
@@ -97,6 +110,7 @@ class Server:
         await self.engine.start()
         self._probing.start()
         self._archiving.start()
+        self._alerting.start()
         await self._socket.start()
         settings = self._worker_settings
         worker = Worker(
@@ -148,6 +162,7 @@ class Server:
             steps.callback(self._probing.close)
             steps.callback(self._pressure.close)
             steps.callback(self._blocking.stop)
+            steps.callback(self._alerting.close)
             steps.push_async_callback(self._socket.stop)
             for worker in self._workers:
                 steps.push_async_callback(worker.stop)

@@ -291,6 +291,8 @@ class SqliteStore(SqliteReader):
             connection.execute(sql("update_pulse"), (unit.at_us,))
         if unit.system is not None:
             connection.execute(sql("replace_system"), unit.system)
+        if unit.alerts:
+            insert_rows(connection, "replace_alert", list(unit.alerts.values()))
         if unit.journal_kept is not None:
             connection.execute(sql("replace_journal_kept"), unit.journal_kept)
 

@@ -6,14 +6,14 @@ from itertools import starmap
 
 from sheratan.kernel.system import UNCHANGED, SystemFact
 from sheratan.store.port_system import Latch
+from sheratan.store.sqlite.alerts import SqliteAlerts
 from sheratan.store.sqlite.latch import read_latch
-from sheratan.store.sqlite.scans import SqliteScans
 
 __all__ = ["SqliteSystem"]
 
 
-class SqliteSystem(SqliteScans):
-    """Reads of the state that outlasts a process."""
+class SqliteSystem(SqliteAlerts):
+    """Reads of the state that outlasts a process, and of alerts."""
 
     def system(self) -> SystemFact:
         """How the system stands."""

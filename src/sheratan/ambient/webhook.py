@@ -1,0 +1,78 @@
+"""Webhooks out, signed as Standard Webhooks says (https://www.standardwebhooks.com)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from sheratan.ambient.clock import Clock
+from sheratan.ambient.http import ask, connect, in_words
+from sheratan.contracts.alerts import Notice
+from sheratan.contracts.health import Address
+
+__all__ = ["NoSuchTarget", "make_webhook"]
+
+_KEY_PREFIX: Final = "whsec_"
+_KEY_BYTES: Final = range(24, 65)
+_PORTS: Final = {"http": 80, "https": 443}
+_GONE: Final = 410
+
+
+class NoSuchTarget(OSError):
+    """It wants no more notices: to try again makes no sense."""
+
+
+def make_webhook(
+    url: str, secret: str, clock: Clock, threads: ThreadPoolExecutor
+) -> Callable[[Notice], Awaitable[None]]:
+    """How the webhook at a URL is told, unsigned without a secret; ValueError where that is no secret of a webhook."""
+    key, parts = _key(secret) if secret else None, urlsplit(url)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    address = Address(parts.scheme, parts.hostname or "", parts.port or _PORTS[parts.scheme], target)
+
+    async def send(notice: Notice) -> None:
+        body, at = msgspec.json.encode(notice), str(clock.now_us() // 1_000_000)
+        headers = {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            "webhook-id": notice.id,
+            "webhook-timestamp": at,
+        }
+        if key is not None:
+            signed = hmac.digest(key, f"{notice.id}.{at}.".encode() + body, hashlib.sha256)
+            headers["webhook-signature"] = "v1," + base64.b64encode(signed).decode()
+        await _post(address, headers, body, threads)
+
+    return send
+
+
+def _key(secret: str) -> bytes:
+    try:
+        key = base64.b64decode(secret.removeprefix(_KEY_PREFIX), validate=True)
+    except ValueError:
+        key = b""
+    if not secret.startswith(_KEY_PREFIX) or len(key) not in _KEY_BYTES:
+        raise ValueError("the secret of a webhook is whsec_ and 24 to 64 bytes in base64")
+    return key
+
+
+async def _post(address: Address, headers: dict[str, str], body: bytes, threads: ThreadPoolExecutor) -> None:
+    """Any status from 200 to 299 will do; a redirection is not followed."""
+    stream = await connect(address, threads)
+    try:
+        status = await ask(stream, address, "POST", headers, body)
+    except OSError as error:
+        raise in_words(error) from None
+    finally:
+        stream[1].transport.abort()
+    if status == _GONE:
+        raise NoSuchTarget(f"HTTP status {status}")
+    if status // 100 != 2:
+        raise OSError(f"HTTP status {status}")

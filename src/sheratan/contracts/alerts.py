@@ -1,0 +1,393 @@
+"""Alerts: what is watched, what is told of it to whom, and what is set for both."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final, Literal, get_args
+
+import msgspec
+
+from sheratan.contracts.request import Request
+
+__all__ = [
+    "ALERT_MEANINGS",
+    "ALERT_REASONS",
+    "TARGETS_MAX",
+    "TEXT_LENGTH_MAX",
+    "AlertRecord",
+    "AlertRule",
+    "AlertRuleName",
+    "AlertRuleRecord",
+    "AlertRules",
+    "AlertSettings",
+    "AlertSeverity",
+    "AlertTarget",
+    "AlertTargetRecord",
+    "AlertingRecord",
+    "GetAlerting",
+    "ListAlerts",
+    "Notice",
+    "TargetKind",
+    "TargetName",
+    "TestAlerts",
+    "TestResult",
+    "ThresholdRule",
+    "check_target",
+    "runbook_page",
+    "target_kind",
+]
+
+AlertRuleName = Literal[
+    "commit",
+    "integrity",
+    "state",
+    "queue_age",
+    "dead_letters",
+    "dead_letter_age",
+    "budget",
+    "schedule_lag",
+    "archive",
+]
+"""What is watched. What may keep an engine from writing anything down comes first."""
+
+AlertSeverity = Literal["warning", "critical"]
+
+TEXT_LENGTH_MAX: Final = 300
+"""Characters that are kept of what is wrong: a reason is told in a line, not in a page."""
+
+TARGETS_MAX: Final = 32
+
+TargetName = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9_-]{0,31}$")]
+"""Name of a target: small letters, digits, `_` and `-`, at most 32."""
+
+Variable = Annotated[str, msgspec.Meta(pattern=r"^(?!SHERATAN_)[A-Za-z_][A-Za-z0-9_]{0,127}$|^$")]
+"""Name of an environment variable that is none of Sheratan's settings; empty: none."""
+
+Mailbox = Annotated[str, msgspec.Meta(pattern=r"^[!-?A-~]{1,64}@[!-?A-~]{1,255}$|^$")]
+Threshold = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
+Hold = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=3_600)]
+
+TargetKind = Literal["webhook", "email", "apprise"]
+
+_KINDS: Final[dict[str, TargetKind]] = {
+    "http": "webhook",
+    "https": "webhook",
+    "smtp": "email",
+    "smtps": "email",
+}
+_WEBHOOK: Final = re.compile(r"https?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?(?:/[!-~]*)?")
+_SMTP: Final = re.compile(r"smtps?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?/?")
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[!-~]+")
+
+
+class AlertRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How something is watched: whether it is, how bad it is, and how long it has to last before it is told."""
+
+    on: bool = True
+    severity: AlertSeverity = "warning"
+    hold_seconds: Hold = 0.0
+
+
+class ThresholdRule(AlertRule, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The same of what is measured; it is wrong from the threshold on."""
+
+    threshold: Threshold = 1
+
+
+class QueueAgeRule(ThresholdRule, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Of how long the next job of a queue has been ready."""
+
+    threshold: Threshold = 900
+    hold_seconds: Hold = 60.0
+
+
+class DeadLettersRule(ThresholdRule, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Of how many dead letters there are."""
+
+    hold_seconds: Hold = 60.0
+
+
+class DeadLetterAgeRule(ThresholdRule, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Of how long nobody has dealt with a dead letter."""
+
+    threshold: Threshold = 86_400
+
+
+class BudgetRule(ThresholdRule, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Of how much of a budget is used."""
+
+    threshold: Threshold = 90
+
+
+class ScheduleLagRule(ThresholdRule, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Of how long a firing is overdue."""
+
+    threshold: Threshold = 300
+    hold_seconds: Hold = 60.0
+
+
+class CommitRule(ThresholdRule, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Of how long nothing can be committed."""
+
+    threshold: Threshold = 10
+    severity: AlertSeverity = "critical"
+
+
+class StateRule(AlertRule, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Of a state of the system that is bad; a minor one is a warning whatever is set."""
+
+    severity: AlertSeverity = "critical"
+    hold_seconds: Hold = 15.0
+
+
+class IntegrityRule(AlertRule, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Of an engine that decides nothing any more."""
+
+    severity: AlertSeverity = "critical"
+
+
+class AlertRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Every rule by its name."""
+
+    commit: CommitRule = CommitRule()
+    integrity: IntegrityRule = IntegrityRule()
+    state: StateRule = StateRule()
+    queue_age: QueueAgeRule = QueueAgeRule()
+    dead_letters: DeadLettersRule = DeadLettersRule()
+    dead_letter_age: DeadLetterAgeRule = DeadLetterAgeRule()
+    budget: BudgetRule = BudgetRule()
+    schedule_lag: ScheduleLagRule = ScheduleLagRule()
+    archive: AlertRule = AlertRule()
+
+
+assert AlertRules.__struct_fields__ == get_args(AlertRuleName)
+
+ALERT_MEANINGS: Final[dict[AlertRuleName, tuple[str, str]]] = {
+    "commit": ("seconds", "how long nothing can be committed"),
+    "integrity": (
+        "",
+        "the process decides nothing any more: what is stored is not what it must be, or it has a bug",
+    ),
+    "state": ("", "the system is degraded or halted"),
+    "queue_age": ("seconds", "how long the job has been ready that is next in line in a queue"),
+    "dead_letters": ("jobs", "how many dead letters there are"),
+    "dead_letter_age": ("seconds", "how long ago the first of the dead letters has failed"),
+    "budget": ("percent", "how much of a budget is spent and reserved"),
+    "schedule_lag": ("seconds", "how long the most overdue firing has been due"),
+    "archive": ("", "entries that are due could not be archived"),
+}
+"""What each rule watches, and in what its threshold is; nothing where it has none."""
+
+
+class AlertTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Somebody who is told. Secrets stand in the environment: settings are shown to whoever looks."""
+
+    url: str = ""
+    url_env: Variable = ""
+    secret_env: Variable = ""
+    least: AlertSeverity = "warning"
+    sender: Mailbox = ""
+    recipients: Annotated[tuple[Mailbox, ...], msgspec.Meta(max_length=32)] = ()
+    user: str = ""
+    starttls: bool = True
+
+    def __post_init__(self) -> None:
+        if bool(self.url) == bool(self.url_env):
+            raise ValueError("a target has either a url or a url_env")
+        if self.url:
+            check_target(self.url, self)
+
+
+def target_kind(url: str) -> TargetKind:
+    """How the target at a URL is told: `webhook`, `email` or `apprise`."""
+    return _KINDS.get(url.partition("://")[0], "apprise")
+
+
+def check_target(url: str, target: AlertTarget) -> None:
+    """Raise ValueError where a URL is none that this target may have; the text does not hold it."""
+    kind = target_kind(url)
+    if kind == "webhook" and _WEBHOOK.fullmatch(url) is None:
+        raise ValueError("a webhook is https://HOST/PATH or http://HOST/PATH, without a user")
+    if kind == "email":
+        _check_mail(url, target)
+    if kind == "apprise" and _SCHEME.fullmatch(url) is None:
+        raise ValueError("a target is reached by https://, smtp://, smtps:// or any URL that Apprise knows")
+    if kind == "apprise" and target.url:
+        raise ValueError(
+            "an Apprise URL holds credentials: name the environment variable that has it, by url_env"
+        )
+
+
+def _check_mail(url: str, target: AlertTarget) -> None:
+    if _SMTP.fullmatch(url) is None:
+        raise ValueError("a mail server is smtp://HOST:PORT or smtps://HOST:PORT, without a user")
+    if not (target.sender and target.recipients):
+        raise ValueError("a mail needs a sender and recipients")
+    if url.startswith("smtp:") and target.secret_env and not target.starttls:
+        raise ValueError("a password is sent by STARTTLS or smtps:// only")
+
+
+class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is watched, and who is told."""
+
+    interval_seconds: Seconds = 5.0
+    clear_seconds: Hold = 60.0
+    repeat_seconds: Annotated[float, msgspec.Meta(ge=0, le=2_592_000)] = 14_400.0
+    notices_per_minute: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 20
+    attempts_max: Annotated[int, msgspec.Meta(ge=1, le=100)] = 15
+    backoff_seconds_max: Seconds = 600.0
+    timeout_seconds: Seconds = 10.0
+    rules: AlertRules = AlertRules()
+    targets: dict[TargetName, AlertTarget] = {}
+
+    def __post_init__(self) -> None:
+        if len(self.targets) > TARGETS_MAX:
+            raise ValueError(f"at most {TARGETS_MAX} targets can be declared: each has a queue of its own")
+
+
+_RULE_REASONS: Final = {
+    "on": "whether it is watched: {meaning}",
+    "severity": "how urgent it is; a target may want to hear of `critical` ones only",
+    "hold_seconds": "how long it has to last before it is told; what passes by itself needs nobody",
+    "threshold": "from how many {unit} on",
+}
+
+ALERT_REASONS: Final[dict[str, str]] = {
+    "interval_seconds": "from one look at what the rules watch to the next",
+    "clear_seconds": "how long all has to be well again before that is told, so that an alert does not flap",
+    "repeat_seconds": "how often it is told again that an alert is still open; 0: never",
+    "notices_per_minute": "what a person can take in; the rest is held back, and told as how many more there are",
+    "attempts_max": "how often a target is tried that does not take a notice; with the pauses, some half an hour",
+    "backoff_seconds_max": "the longest pause between two of these; it begins at a second, doubles, and is random",
+    "timeout_seconds": "how long a target may take to answer",
+    **{
+        f"rules.{name}.{field.name}": _RULE_REASONS[field.name].format(
+            unit=ALERT_MEANINGS[name][0], meaning=ALERT_MEANINGS[name][1]
+        )
+        for name in get_args(AlertRuleName)
+        for field in msgspec.structs.fields(type(getattr(AlertRules(), name)))
+    },
+    "targets.NAME.url": "where somebody is told: https://… (a webhook), smtp://HOST:PORT or smtps://HOST:PORT (a mail)",
+    "targets.NAME.url_env": "the environment variable that has the URL, where it holds a secret; any URL of Apprise's",
+    "targets.NAME.secret_env": "the environment variable with the webhook's signing secret (whsec_…) or the password",
+    "targets.NAME.least": "`critical`: it hears of nothing that is less urgent",
+    "targets.NAME.sender": "from whom a mail is",
+    "targets.NAME.recipients": "to whom a mail goes",
+    "targets.NAME.user": "the mail server's name for who sends; the sender when empty",
+    "targets.NAME.starttls": "whether a smtp:// server has to speak TLS before it hears anything",
+}
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told: once an alert is raised, while it stays open, and when it is cleared.
+
+    `id` is the same whenever the same is told again. `since_us` is when it was found, in microseconds since the epoch.
+    `entry` is the journal entry that says so; None where none could be written. `more` is how many notices were held
+    back. `runbook` is the page of the documentation that says what to do.
+    """
+
+    id: str
+    what: Literal["raised", "still_open", "cleared", "held_back", "test"]
+    subject: str
+    severity: AlertSeverity
+    text: str
+    since_us: int
+    rule: AlertRuleName | None = None
+    value: int = 0
+    threshold: int = 0
+    affected: list[str] = []
+    entry: int | None = None
+    runbook: str = "docs/how-to/alert.md"
+    more: int = 0
+    source: str = ""
+    """The data directory of the server that tells it."""
+
+
+def runbook_page(rule: AlertRuleName) -> str:
+    """The page that says what an alert of a rule means, and what to do."""
+    return f"docs/runbook/{rule.replace('_', '-')}.md"
+
+
+class ListAlerts(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The alerts that are open, by subject; with `all`, those that were cleared, too."""
+
+    all: bool = False
+
+
+class GetAlerting(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is watched, and how the targets are doing."""
+
+
+class TestAlerts(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Send a test notice to every target, or to one; answered with what came of it at each."""
+
+    target: str | None = None
+
+
+class AlertRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert: whether it is open, how bad it is, what is wrong, and since when.
+
+    `is_told`: whoever is to hear of it has, or was given up on. `entry` is the newest entry about it; None where none
+    could be written yet.
+    """
+
+    subject: str
+    rule: AlertRuleName
+    is_open: bool
+    severity: AlertSeverity
+    value: int
+    threshold: int
+    text: str
+    affected: list[str]
+    since_us: int
+    is_told: bool
+    told_us: int | None
+    entry: int | None
+    runbook: str
+
+
+class AlertRuleRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule as it is set; `threshold` is None where it has none, `unit` says in what it is."""
+
+    name: AlertRuleName
+    on: bool
+    severity: AlertSeverity
+    threshold: int | None
+    unit: str
+    hold_seconds: float
+    meaning: str
+    open: int
+
+
+class AlertTargetRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A target: how many notices it has taken, how many were given up or held back, and how many wait for it.
+
+    `error` is why it did not take the last one that was sent; None when it did.
+    """
+
+    name: str
+    kind: TargetKind
+    least: AlertSeverity
+    taken: int
+    given_up: int
+    held_back: int
+    failed: int
+    """How often a try has failed."""
+    waiting: int
+    error: str | None
+
+
+class AlertingRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What is watched, and who is told, since the process has started."""
+
+    rules: list[AlertRuleRecord]
+    targets: list[AlertTargetRecord]
+
+
+class TestResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a test notice at a target; `error` is why it did not take it."""
+
+    target: str
+    taken: bool
+    error: str | None

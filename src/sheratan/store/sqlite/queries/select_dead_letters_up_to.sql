@@ -1,0 +1,1 @@
+SELECT count(*) FROM (SELECT number FROM dead_letter LIMIT ?)
