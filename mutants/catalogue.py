@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mutants import (
     bugs_ageing,
+    bugs_alerts,
     bugs_approvals,
     bugs_archive,
     bugs_billing,
@@ -74,6 +75,7 @@ BUGS: dict[str, Bug] = {
         bugs_system,
         bugs_health,
         bugs_pressure,
+        bugs_alerts,
         bugs_telemetry,
         bugs_time,
         bugs_driver,

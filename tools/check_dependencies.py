@@ -95,7 +95,9 @@ def read_lock(root: Path, name: str) -> Lock:
 def read_wanted(root: Path) -> dict[str, list[Requirement]]:
     """Return group -> requirements, the project's own under the empty name."""
     content = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
-    groups = {"": content["project"]["dependencies"], **content.get("dependency-groups", {})}
+    project = content["project"]
+    groups = {"": project["dependencies"], **project.get("optional-dependencies", {})}
+    groups |= content.get("dependency-groups", {})
     return {group: [Requirement(line) for line in lines] for group, lines in groups.items()}
 
 

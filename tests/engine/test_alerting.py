@@ -384,7 +384,7 @@ def test_dead_letters_are_told_by_their_number_and_by_their_age(tmp_path: Path) 
             assert await engine.rounds() == []
             await fail(engine)
             assert await engine.rounds() == ["alert:dead_letters"]
-            assert "at least 2 dead letters" in engine.alerts()[0].text
+            assert engine.alerts()[0].text == "dead letters that nobody has dealt with: 2 or more"
             assert await engine.rounds(12) == ["alert:dead_letter_age", "alert:dead_letters"]
 
     run(scenario)

@@ -12,7 +12,6 @@ from sheratan.engine.billing_state import is_over
 from sheratan.engine.engine import Engine
 from sheratan.kernel.alerting import alert_subject
 from sheratan.kernel.secret_text import find_secret
-from sheratan.kernel.words import count
 from sheratan.store.port import Reader
 
 __all__ = ["Reading", "Watched", "measure", "threshold_of"]
@@ -122,8 +121,8 @@ def _queue_age(watched: Watched) -> Iterator[_Found]:
 def _dead_letters(watched: Watched) -> Iterator[_Found]:
     most = threshold_of(watched.settings, "dead_letters")
     found = watched.reader.dead_letters_up_to(most)
-    at_least = "at least " if found == most else ""
-    yield _Found("", found, f"there are {at_least}{count(found, 'dead letter')}")
+    more = " or more" if found == most else ""
+    yield _Found("", found, f"dead letters that nobody has dealt with: {found}{more}")
 
 
 def _dead_letter_age(watched: Watched) -> Iterator[_Found]:

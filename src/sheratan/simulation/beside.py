@@ -36,6 +36,10 @@ def faults_beside(reader: Reader, model: Model) -> Iterator[str]:
     wanted = model.system, ",".join(model.affected), model.draining
     if (system.state, system.affected, system.draining is not None) != wanted:
         yield f"the system stands as {system}; the model says {wanted}"
+    alerts = {fact.subject: (fact.is_open, fact.is_told, fact.text) for fact in reader.alerts()}
+    told = {name: (one.is_open, one.is_told, one.finding.text) for name, one in model.alerts.items()}
+    if alerts != told:
+        yield f"the alerts are {alerts}; the model says {told}"
     yield from _approvals(reader, model)
     yield from _gates(reader, model)
     yield from _trees(reader, model)

@@ -319,6 +319,15 @@ SOMETIMES: Final[dict[str, str]] = {
     "state.pulse": "an idle engine commits to see that it can",
     "intake.overloaded": "new work is not taken in while memory is short",
     "intake.deadline_exceeded": "new work is not begun since its deadline has passed",
+    "alert.raised": "something is wrong for long enough",
+    "alert.cleared": "it is well again for long enough",
+    "alert.taken": "it is written down that somebody was told",
+    "alert.not_taken": "it is written down that nobody could be told, or that there was too much to tell",
+    "hearer.told": "somebody is told of an alert",
+    "hearer.unwritten": "somebody is told of an alert that cannot be written down yet",
+    "hearer.told_twice": "after a start somebody is told again what he took and nobody knows that he did",
+    "hearer.refused": "somebody refuses a notice",
+    "hearer.silent": "somebody says nothing when a notice comes",
     "state.outlasts": "an engine starts in a state that a person had brought the system into",
 }
 """Branches that a good campaign reaches; one that it never reaches is a test that does not exist."""

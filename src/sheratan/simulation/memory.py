@@ -58,6 +58,7 @@ def _kept_and_read(mine: State, fresh: State) -> list[tuple[str, Any, Any]]:
         ("the running jobs of partitions", mine.partitions.running, _running_in_partitions(mine)),
         ("how far partitions have used rates up", _unpaid(mine), _unpaid(fresh)),
         ("the system's state", (mine.system, mine.allowed), (fresh.system, fresh.allowed)),
+        ("the alerts", mine.alerts, fresh.alerts),
         ("how long jobs are kept", mine.retention.rows, fresh.retention.rows),
         ("how long entries are kept", mine.journal_kept, fresh.journal_kept),
         (

@@ -11,8 +11,8 @@ from typing import Any, Final
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
 from sheratan.engine.commands import Ask, Delegate, Pending, Vote
+from sheratan.simulation.model_alerts import ModelAlerts
 from sheratan.simulation.model_state import ModelJob
-from sheratan.simulation.model_system import ModelSystem
 from sheratan.simulation.model_waits import Refused
 
 __all__ = ["ModelApproval", "ModelApprovals"]
@@ -58,7 +58,7 @@ def _written(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-class ModelApprovals(ModelSystem):
+class ModelApprovals(ModelAlerts):
     """Requests for approval."""
 
     limits: Limits

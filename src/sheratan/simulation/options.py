@@ -121,6 +121,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How often a worker's code is not that of its jobs; 0: nobody ever deploys anything."""
     probe_seconds: int
     """How often a server looks at what it stands on; 0: never. What wakes it may hide that it was not woken."""
+    alert_seconds: int
+    """How often a server looks at what alerts watch; 0: never, for the same reason."""
     dwell_seconds: int
     down_after: int
     rates: dict[str, int]
@@ -164,6 +166,7 @@ def draw_options(choices: Choices) -> Options:
         steps=choices.pick("options.steps", (0, 2, 6)),
         code_permille=choices.pick("options.code", (0, 500, 500)),
         probe_seconds=choices.pick("options.probes", (0, 0, 2, 10)),
+        alert_seconds=choices.pick("options.alerts", (0, 0, 2, 5)),
         dwell_seconds=choices.pick("options.dwell", (60, 60, 10)),
         down_after=choices.pick("options.down_after", (3, 1)),
         rates=rates,

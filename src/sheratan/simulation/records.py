@@ -27,6 +27,7 @@ _NOTED: Final = frozenset((
     "schedule.created", "schedule.changed", "schedule.missed", "schedule.fired", "schedule.skipped",
     "retention.set", "retention.pruned", "retention.runs_pruned", "journal.kept", "journal.archived", "system.changed",
     "ledger.account_opened", "ledger.transferred", "ledger.refused", "ledger.expired", "price.set", "budget.set",
+    "alert.raised", "alert.cleared", "alert.notified",
     "schedule.postponed", "schedule.backfilled", "schedule.paused", "schedule.resumed", "schedule.deleted",
 ))  # fmt: skip
 """Entries that move no job, so that nothing else would show that one is missing."""
@@ -49,6 +50,8 @@ _CHOSEN: Final[dict[str, tuple[str, ...]]] = {
     "retention.pruned": ("prune",),
     "retention.runs_pruned": ("prune",),
     "journal.archived": ("archive",),
+    "alert.raised": ("raise",),
+    "alert.cleared": ("clear",),
     "system.changed": ("change", "operational", "degraded_minor", "degraded_critical"),
 }
 """What must have been chosen where an entry of this type says what was done."""

@@ -10,9 +10,12 @@ from typing import Final
 from sheratan.ambient.randomness import Randomness, SeededRandomness
 from sheratan.contracts.errors import SheratanError
 from sheratan.contracts.limits import Limits
+from sheratan.engine.alert_measures import Watched
+from sheratan.engine.alerting import Alerting
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import LeaseJobs
 from sheratan.engine.engine import Engine
+from sheratan.engine.outbox import Outbox
 from sheratan.engine.pressure import Pressure
 from sheratan.engine.probing import Probing
 from sheratan.gateway.api import Api
@@ -24,6 +27,7 @@ from sheratan.simulation.observed import observed
 from sheratan.simulation.pressing import watch_intake
 from sheratan.simulation.store import UPKEEP, SimulatedStorage, SimulatedStore
 from sheratan.simulation.story import Story
+from sheratan.store.port import Reader
 
 __all__ = ["Server"]
 
@@ -42,6 +46,7 @@ class Server:
         self.archiving: Archiving | None = None
         self.probing: Probing | None = None
         self.pressure: Pressure | None = None
+        self.alerting: Alerting | None = None
         self.is_over = False
         self.was_killed = False
         self._number = number
@@ -83,7 +88,9 @@ class Server:
         context.run(UPKEEP.set, True)
         context.run(self.archiving.start)
         self._start_probing(engine, randomness)
-        self.engine, self.api = engine, Api(engine, reader, "simulated", self.archiving)
+        self._start_alerting(engine, reader, randomness)
+        self.engine = engine
+        self.api = Api(engine, reader, "simulated", self.archiving, self.alerting)
 
     def _start_probing(self, engine: Engine, randomness: Randomness) -> None:
         outside = self._storage.outside
@@ -94,6 +101,16 @@ class Server:
             watch_intake(engine, self._story)
             self.pressure = Pressure(engine, outside, self._clock, outside.pressure)
             self.pressure.start()
+
+    def _start_alerting(self, engine: Engine, reader: Reader, randomness: Randomness) -> None:
+        hearers, archiving = self._storage.hearers, self.archiving
+        settings = hearers.settings
+        if settings is not None and archiving is not None:
+            counts = engine.meter.notices
+            outbox = Outbox(hearers.hear_of(self._story), settings, self._clock, randomness, counts)
+            watched = Watched(engine, reader, settings, lambda: archiving.problem)
+            self.alerting = Alerting(watched, outbox, self._clock, "simulated")
+            self.alerting.start()
 
     def _looking(
         self, engine: Engine, tell: Callable[[Batch], None], listening: Listening
@@ -141,6 +158,8 @@ class Server:
                 self.probing.close()
             if self.pressure is not None:
                 self.pressure.close()
+            if self.alerting is not None:
+                self.alerting.close()
             await engine.stop()
         except SheratanError as error:
             self._story.tell(f"could not stop in order: {error}")

@@ -16,6 +16,7 @@ from sheratan.simulation.choices import Choices
 from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.disk import SimulatedDisk
 from sheratan.simulation.folder import SimulatedFolder
+from sheratan.simulation.hearers import SimulatedHearers
 from sheratan.simulation.kept_reads import Changes, KeptReader
 from sheratan.simulation.loop import SimulatedLoop
 from sheratan.simulation.options import Options
@@ -48,6 +49,7 @@ class SimulatedStorage:
         self.options = options
         self.disk = SimulatedDisk(choices, coverage) if options.storage == "disk" else None
         self.outside = SimulatedOutside(loop, choices, coverage, options, self.disk)
+        self.hearers = SimulatedHearers(choices, coverage, options)
         self.changes = Changes()
         self.folder = SimulatedFolder(choices, coverage)
         self.archive = Archive(self.folder)

@@ -17,6 +17,7 @@ from sheratan.contracts.principal import DEFAULT_TENANT
 from sheratan.engine import window
 from sheratan.engine.ids import find_remains
 from sheratan.engine.views import find_view
+from sheratan.simulation.alertness import AlertLookout
 from sheratan.simulation.auditor import Auditor
 from sheratan.simulation.choices import Choices, Tape
 from sheratan.simulation.clients import KINDS, QUEUES, Acknowledged, Client
@@ -120,6 +121,7 @@ class _World:
         )
         self.lookout = Lookout(self.clock)
         self.health = HealthLookout(self.clock, self.storage.outside)
+        self.alerts = AlertLookout(self.clock, self.storage.hearers.settings)
         self.network = Network(self.loop, choices, self.coverage, options)
         self.hosts = Hosts(self.network, self.storage, self.clock, self.auditor, self.story)
         self.hosts.on_restart = self._check_acknowledged
@@ -335,6 +337,7 @@ class _World:
         server = self.hosts.server
         if server is None or self.loop.is_still(server.node) or not server.serves:
             self.health.disturb(until_us)
+            self.alerts.disturb(until_us)
         elif not self.auditor.is_deciding:
             for fault in self._late(server):
                 if fault is not None:
@@ -344,5 +347,6 @@ class _World:
         """What could have been done on a server that serves, and was not."""
         yield self.lookout.find_late(self.auditor.model, self.auditor.batches)
         yield self.health.find_late(self.auditor.model, server)
+        yield self.alerts.find_late(self.auditor.model, server)
         yield "a command waits although nobody is at work" if server.has_forgotten_commands else None
         yield server.upkeep_bug
