@@ -177,6 +177,30 @@ def test_calls_of_a_dependency_are_guarded_as_is_set_whether_it_is_looked_at_or_
     assert shown["dependencies.mail.guard.concurrency"] == (20, "default")
 
 
+def test_targets_have_names_and_rules_are_set_one_by_one(tmp_path: Path) -> None:
+    (tmp_path / "sheratan.toml").write_text(
+        '[alerts.targets.ops]\nurl = "https://ops/"\n[alerts.rules.queue_age]\nthreshold = 60\n', "utf-8"
+    )
+    environment = {
+        "SHERATAN_ALERTS__TARGETS__OPS__LEAST": "critical",
+        "SHERATAN_ALERTS__RULES__QUEUE_AGE__SEVERITY": "critical",
+        "SHERATAN_ALERTS__TARGETS__POST__URL": "smtp://mail:25",
+        "SHERATAN_ALERTS__TARGETS__POST__SENDER": "a@b",
+        "SHERATAN_ALERTS__TARGETS__POST__RECIPIENTS": "c@d,e@f",
+    }
+    settings, origins = load_settings({}, environment, tmp_path)
+    alerts = settings.alerts
+    assert (alerts.targets["ops"].url, alerts.targets["ops"].least) == ("https://ops/", "critical")
+    assert alerts.targets["post"].recipients == ("c@d", "e@f")
+    # What is not set of a rule is its own default, not that of rules in general.
+    found = alerts.rules.queue_age
+    assert (found.threshold, found.severity, found.hold_seconds) == (60, "critical", 60.0)
+    told = {one.name: one.origin for one in origins}
+    assert told["alerts.targets.ops.url"].startswith("file")
+    assert told["alerts.targets.ops.least"].startswith("environment")
+    assert told["alerts.targets.ops.starttls"] == told["alerts.rules.commit.threshold"] == "default"
+
+
 @pytest.mark.parametrize(
     ("text", "field"),
     [

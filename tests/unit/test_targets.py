@@ -12,7 +12,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from email import message_from_bytes
 from email.message import Message
-from typing import Any, Final
+from types import SimpleNamespace
+from typing import Any, ClassVar, Final
 
 import msgspec
 import pytest
@@ -376,6 +377,42 @@ def test_what_the_environment_lacks_or_has_wrong_is_named_and_not_shown(
 def test_without_apprise_its_urls_say_what_to_install() -> None:
     with pytest.raises(InvalidInput, match=r"pip install 'sheratan\[alerts\]'"):
         targets({"PLACE": "tgram://s3cret/1"}, url_env="PLACE")
+
+
+class Service:
+    """As much of Apprise as is asked for; the real one is an extra."""
+
+    told: ClassVar[list[tuple[str, str]]] = []
+
+    def __init__(self) -> None:
+        self._urls: list[str] = []
+
+    def add(self, url: str) -> bool:
+        self._urls.append(url)
+        return not url.startswith("unknown:")
+
+    def notify(self, *, title: str, body: str) -> bool:
+        self.told.append((title, body))
+        return self._urls != ["full://s3cret"]
+
+
+def test_a_service_of_apprise_is_told_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "apprise", SimpleNamespace(Apprise=Service))
+
+    async def scenario() -> None:
+        with closing(targets({"PLACE": "tgram://s3cret/1"}, url_env="PLACE")) as sender:
+            assert sender.kind_of("ops") == "apprise"
+            await sender.send("ops", NOTICE)
+        with closing(targets({"PLACE": "full://s3cret"}, url_env="PLACE")) as sender:
+            with pytest.raises(OSError, match=r"^the service did not take it$"):
+                await sender.send("ops", NOTICE)
+
+    run(scenario)
+    title, body = Service.told[0]
+    assert title == "[sheratan critical] queue_age/queue:mail"
+    assert NOTICE.text in body
+    with pytest.raises(InvalidInput, match="Apprise does not know such a URL"):
+        targets({"PLACE": "unknown://s3cret"}, url_env="PLACE")
 
 
 def test_how_a_target_is_told_follows_from_its_url() -> None:

@@ -6,7 +6,7 @@ What cannot be written down is told all the same, and is written down once it ca
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
@@ -24,7 +24,7 @@ from sheratan.kernel.alerting import AlertFact, decide_alert, is_beyond, rule_of
 __all__ = ["Alerting"]
 
 UNWRITTEN_MAX: Final = 1_000
-"""Changes and notices that wait to be written down; with more of them no more alerts change until some are."""
+"""Changes that wait to be written down; with more of them no more alerts change until some are."""
 
 _TOLD_AGAIN_US: Final = 86_400_000_000
 """After a start, what was cleared is told if nobody was told of it, and it is no older news than this."""
@@ -63,7 +63,8 @@ class Alerting:
         self._source = source
         self._sides: dict[str, _Side] = {}
         self._unwritten: list[_Change] = []
-        self._noted = deque[Told](maxlen=UNWRITTEN_MAX)
+        self._noted: dict[tuple[str, int], Told] = {}
+        """What was told and is to be written down: of each change the last, so that no outage can grow it."""
         self._told_us: dict[str, int] = {}
         self._under_way = Counter[str]()
         """Notices that are on their way, by subject."""
@@ -184,8 +185,9 @@ class Alerting:
             self._writing = asyncio.create_task(self._have_written())
 
     async def _have_written(self) -> None:
-        changes, noted = list(self._unwritten), list(self._noted)
-        command = NoteAlerts(findings=tuple(change.finding for change in changes), told=tuple(noted))
+        changes, noted = list(self._unwritten), dict(self._noted)
+        findings = tuple(change.finding for change in changes)
+        command = NoteAlerts(findings=findings, told=tuple(noted.values()))
         try:
             entries: list[int | None] = await self._engine.ask(command, ENGINE)
         except SheratanError:
@@ -194,8 +196,7 @@ class Alerting:
                 self._tell_once(change, UNWRITTEN)
             return
         del self._unwritten[: len(changes)]
-        for _ in noted:
-            self._noted.popleft()
+        self._noted = {key: told for key, told in self._noted.items() if noted.get(key) is not told}
         self._engine.unwritten_alerts = self._overlay()
         for change, entry in zip(changes, entries, strict=True):
             if entry is not None:
@@ -217,14 +218,12 @@ class Alerting:
             return
         self._under_way[notice.subject] -= 1
         self._told_us[notice.subject] = self._engine.recorded_us()
-        self._noted.append(
-            Told(
-                subject=notice.subject,
-                seen_us=notice.since_us,
-                taken=tuple(delivery.taken),
-                given_up=tuple(delivery.given_up),
-                held_back=delivery.is_held_back,
-            )
+        self._noted[notice.subject, notice.since_us] = Told(
+            subject=notice.subject,
+            seen_us=notice.since_us,
+            taken=tuple(delivery.taken),
+            given_up=tuple(delivery.given_up),
+            held_back=delivery.is_held_back,
         )
 
     def _repeat(self) -> None:

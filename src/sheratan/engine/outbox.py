@@ -24,6 +24,7 @@ from sheratan.contracts.alerts import (
 )
 from sheratan.contracts.errors import NotFound
 from sheratan.contracts.health import ERROR_LENGTH_MAX
+from sheratan.kernel.words import count
 
 __all__ = ["Delivery", "Outbox", "pause_seconds"]
 
@@ -77,7 +78,8 @@ class Outbox:
         }
         self._minute = -1
         self._sent_in_minute = 0
-        self._held_back = 0
+        self._held_back = Counter[str]()
+        """Notices of this minute that a target is not told of one by one."""
         self._summary: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -168,28 +170,28 @@ class Outbox:
         delivery.is_held_back = True
         for name in delivery.left:
             self.counts[name, "held_back"] += 1
-        self._held_back += 1
+            self._held_back[name] += 1
         if self._summary is None or self._summary.done():
             self._summary = asyncio.create_task(self._tell_held_back(delivery.notice))
         self.on_end(delivery)
 
     async def _tell_held_back(self, first: Notice) -> None:
-        """Once the minute is over, say how many there were that nobody was told of."""
+        """Once the minute is over, say to each target how many there were that it was not told of."""
         passed_us = self._clock.monotonic_us() % _MINUTE_US
         await asyncio.sleep((_MINUTE_US - passed_us) / 1_000_000)
-        more, self._held_back = self._held_back, 0
-        notice = Notice(
-            id=f"{first.id}_more",
-            what="held_back",
-            subject="alert",
-            severity="critical",
-            text=f"{more} more notices were held back; `sheratan alert list` has all alerts that are open",
-            since_us=first.since_us,
-            more=more,
-            source=first.source,
-        )
-        for line in self._lines.values():
-            line.put(Delivery(notice, {line.name}))
+        held_back, self._held_back = self._held_back, Counter[str]()
+        for name, more in held_back.items():
+            notice = Notice(
+                id=f"{first.id}_more",
+                what="held_back",
+                subject="alert",
+                severity=first.severity,
+                text=f"{count(more, 'more notice')} held back; `sheratan alert list` has all alerts that are open",
+                since_us=first.since_us,
+                more=more,
+                source=first.source,
+            )
+            self._lines[name].put(Delivery(notice, {name}))
 
 
 class _Line:
