@@ -26,9 +26,11 @@ from sheratan.contracts.flow import FlowLimits, PartitionLimits, Rate
 from sheratan.contracts.gates import Debounce, Throttle
 from sheratan.contracts.jobs import ErrorClass, JobError, Submission
 from sheratan.contracts.ledger import ISSUE, Transfer, transfer_id
+from sheratan.contracts.principal import ENGINE
 from sheratan.contracts.schedules import Schedule
 from sheratan.contracts.workflows import WORKFLOW_FORMAT, Node, Workflow
 from sheratan.engine import commands
+from sheratan.engine.alert_commands import Finding, Told
 from sheratan.engine.definition import prepare_schedule
 from sheratan.engine.prepare_runs import prepare_run
 from sheratan.store.sqlite.store import SqliteStore
@@ -256,9 +258,27 @@ def _transfer(what: str, number: int) -> str:
 
 
 async def _pause_everything(shop: Workshop, number: int, draw: random.Random) -> None:
-    """The system stands still for a moment."""
+    """The system stands still for a moment, and an alert says so; who is told does not always hear that it is over."""
     await shop.ask(commands.ChangeState(to="paused", reason=f"step {number}"))
+    await _note_alert(shop, number, value=1)
     await shop.ask(commands.ChangeState(to="operational", reason="it was a moment"))
+    await _note_alert(shop, number, value=draw.randrange(2))
+
+
+async def _note_alert(shop: Workshop, number: int, *, value: int) -> None:
+    found = Finding(
+        subject="alert:queue_age/queue:default",
+        severity="warning",
+        value=value,
+        threshold=1,
+        held_us=0,
+        hold_us=0,
+        text=f"step {number}",
+        affected=("queue:default",),
+        seen_us=shop.engine.recorded_us(),
+    )
+    told = Told(subject=found.subject, seen_us=found.seen_us, taken=("ops",), given_up=(), held_back=False)
+    await shop.ask(commands.NoteAlerts(findings=(found,), told=(told,)), ENGINE)
 
 
 _STEPS = (

@@ -57,9 +57,9 @@ class Workshop:
         for kind in (KIND, _SHORT):
             engine.kinds.declare(kind, None)
 
-    async def ask(self, command: commands.Command) -> Any:
+    async def ask(self, command: commands.Command, by: Principal = _BY) -> Any:
         """Have a command decided, and note the journal's end that its answer stands on."""
-        answer = await self.engine.ask(command, _BY)
+        answer = await self.engine.ask(command, by)
         self.notes.note_end(self.engine.state.head.seq, self.engine.state.head.hash)
         return answer
 

@@ -403,9 +403,11 @@ def test_a_service_of_apprise_is_told_in_a_thread(monkeypatch: pytest.MonkeyPatc
         with closing(targets({"PLACE": "tgram://s3cret/1"}, url_env="PLACE")) as sender:
             assert sender.kind_of("ops") == "apprise"
             await sender.send("ops", NOTICE)
-        with closing(targets({"PLACE": "full://s3cret"}, url_env="PLACE")) as sender:
-            with pytest.raises(OSError, match=r"^the service did not take it$"):
-                await sender.send("ops", NOTICE)
+        with (
+            closing(targets({"PLACE": "full://s3cret"}, url_env="PLACE")) as sender,
+            pytest.raises(OSError, match=r"^the service did not take it$"),
+        ):
+            await sender.send("ops", NOTICE)
 
     run(scenario)
     title, body = Service.told[0]
