@@ -56,6 +56,8 @@ class Server:
 
     def __init__(self, settings: Settings, *, program: str) -> None:
         clock, randomness, limits = SystemClock(), SystemRandomness(), settings.limits
+        # First: where a secret is missing nothing is taken over.
+        targets = HostTargets(settings.alerts, os.environ, clock)
         self.data = data = Path(settings.data)
         self._worker_settings = settings.worker
         self._lock = OwnerLock(data, Holder(pid=os.getpid(), program=program, since_us=clock.now_us()))
@@ -78,7 +80,7 @@ class Server:
         self._blocking = Blocking(self.engine.telemetry, clock, settings.pressure.blocked_seconds)
         kept = Archive(HostFolder(Path(settings.archive) if settings.archive else data / "archive"))
         self._archiving = Archiving(self.engine, self._readers[2], kept)
-        self._alerting = self._watch(settings.alerts, clock, randomness)
+        self._alerting = self._watch(settings.alerts, targets, clock, randomness)
         self.api = Api(self.engine, self._readers[1], str(data), self._archiving, self._alerting)
         self._socket = SocketServer(self.api, data, limits)
         self._health: HealthServer | None = None
@@ -86,9 +88,10 @@ class Server:
         self._workers: list[Worker] = []
         self._by = Principal(actor=f"local:{_user()}", auth="embedded", on_behalf_of=f"local:{_user()}")
 
-    def _watch(self, settings: AlertSettings, clock: Clock, randomness: Randomness) -> Alerting:
+    def _watch(
+        self, settings: AlertSettings, targets: HostTargets, clock: Clock, randomness: Randomness
+    ) -> Alerting:
         """Look at what alerts are about, and tell whoever is to hear of it."""
-        targets = HostTargets(settings, os.environ, clock)
         outbox = Outbox(targets, settings, clock, randomness, self.engine.meter.notices)
         watched = Watched(self.engine, self._readers[0], settings, lambda: self._archiving.problem)
         return Alerting(watched, outbox, clock, str(self.data))
