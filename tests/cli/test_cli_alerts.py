@@ -118,7 +118,7 @@ def test_a_target_that_takes_nothing_is_told_of(tmp_path: Path) -> None:
         tested = server.cli("alert", "test")
         assert tested.returncode == 1
         assert tested.stdout == "ops has not taken it: Connection refused\n"
-        assert server.cli("alert", "test", "--target", "nobody").returncode == 4
+        assert server.cli("alert", "test", "--target", "nobody").returncode == 3
 
 
 def test_what_is_set_wrong_keeps_a_server_from_starting(tmp_path: Path) -> None:
