@@ -17,7 +17,7 @@ BUGS: Final = (
         "alert-is-never-cleared",
         "what is well again stays open as an alert",
         "liveness",
-        "H6",
+        "H7",
         (
             Change(
                 _LOOP,
@@ -30,14 +30,14 @@ BUGS: Final = (
         "alert-is-raised-without-lasting",
         "what is wrong for a moment is raised",
         "safety",
-        "H6",
+        "H7",
         (Change(_RULE, "    if held_us < hold_us:\n", "    if held_us < 0:\n"),),
     ),
     Bug(
         "alert-forgets-since-when",
         "what is wrong never lasts, as each look begins anew",
         "liveness",
-        "H6",
+        "H7",
         (
             Change(
                 _LOOP,
@@ -50,7 +50,7 @@ BUGS: Final = (
         "alert-is-lost-when-nothing-can-be-committed",
         "what could not be written down is forgotten, and what cannot be is told to nobody",
         "liveness",
-        "H6",
+        "H7",
         (
             Change(
                 _LOOP,
@@ -63,14 +63,14 @@ BUGS: Final = (
         "alert-is-told-again-once-it-is-written",
         "who heard of an alert that could not be written down hears of it again once it is",
         "safety",
-        "H6",
+        "H7",
         (Change(_LOOP, "            change.is_told = True\n", ""),),
     ),
     Bug(
         "alert-is-not-told-after-a-start",
         "of what was raised before the engine was killed nobody is told",
         "liveness",
-        "H6",
+        "H7",
         (Change(_LOOP, "            if not fact.is_told and is_news:\n", "            if False:\n"),),
     ),
     Bug(
@@ -90,7 +90,7 @@ BUGS: Final = (
         "alert-of-a-halt-is-not-seen",
         "the state that cannot be written down is not looked at",
         "liveness",
-        "H6",
+        "H7",
         (
             Change(
                 "engine/alert_measures.py",
@@ -103,7 +103,7 @@ BUGS: Final = (
         "target-that-is-silent-stops-all",
         "a target that says nothing is waited for without end",
         "liveness",
-        "H6",
+        "H7",
         (
             Change(
                 "engine/outbox.py",

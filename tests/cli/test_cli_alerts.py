@@ -61,7 +61,7 @@ def receiver() -> Generator[tuple[str, Heard]]:
             self.end_headers()
             heard.take(json.loads(body), signed="webhook-signature" in self.headers)
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:

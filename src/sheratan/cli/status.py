@@ -62,7 +62,7 @@ def _draw(found: EngineStatus) -> None:
             ("ready", "yes" if found.ready else "no"),
             *(("problem", problem) for problem in found.problems),
             ("state", f"{found.state}, {process}, version {found.version}"),
-            *_health(found),
+            *_wrong(found),
             ("data", found.data),
             ("jobs", f"{counts} ({ended})"),
             ("dead letters", found.dead_letters),
@@ -75,20 +75,30 @@ def _draw(found: EngineStatus) -> None:
     )
 
 
-def _health(found: EngineStatus) -> Iterator[tuple[str, str]]:
+def _wrong(found: EngineStatus) -> Iterator[tuple[str, str]]:
     """What is not as it should be, as far as the server knows."""
+    yield from (("system", text) for text in _system(found))
+    yield from (("probe", text) for text in _probes(found))
+    yield from (("guard", text) for guard in found.guards for text in _guard(guard))
+    yield from (("pressure", text) for text in _pressure(found))
+    yield from (("alert", text) for text in _alerts(found))
+
+
+def _system(found: EngineStatus) -> Iterator[str]:
+    """What has brought the system into its state, where anything has."""
     system = found.system
     if system.since_us is not None:
         affected = f", affected: {', '.join(system.affected)}" if system.affected else ""
         since = instant(system.since_us)
-        yield "system", f"{system.state} since {since}, by {system.actor}: {system.reason}{affected}"
-    for one in system.probes:
+        yield f"{system.state} since {since}, by {system.actor}: {system.reason}{affected}"
+
+
+def _probes(found: EngineStatus) -> Iterator[str]:
+    """What is down."""
+    for one in found.system.probes:
         if one.health == "down":
             overridden = " (overridden)" if one.overridden else ""
-            yield "probe", f"{one.name} is down{overridden}: {one.error or 'it fails too often'}"
-    yield from (("guard", text) for guard in found.guards for text in _guard(guard))
-    yield from (("pressure", text) for text in _pressure(found))
-    yield from (("alert", text) for text in _alerts(found))
+            yield f"{one.name} is down{overridden}: {one.error or 'it fails too often'}"
 
 
 def _guard(one: GuardRecord) -> Iterator[str]:

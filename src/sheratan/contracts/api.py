@@ -7,7 +7,7 @@ from typing import Annotated, Any, Protocol
 
 import msgspec
 
-from sheratan.contracts.alerts import AlertRecord, GetAlerting, ListAlerts, TestAlerts
+from sheratan.contracts.alerts import GetAlerting, ListAlerts, TestAlerts
 from sheratan.contracts.approvals import (
     ApprovalPage,
     AskApproval,
@@ -46,7 +46,6 @@ from sheratan.contracts.flow_requests import (
     ResumeTenant,
 )
 from sheratan.contracts.gates import SubmitGated
-from sheratan.contracts.guards import GuardRecord
 from sheratan.contracts.jobs import JobError, JobRecord, Name, Receipt, Submission
 from sheratan.contracts.journal_requests import GetEntries, WatchedEntry, WatchEntries
 from sheratan.contracts.ledger_requests import (
@@ -58,8 +57,6 @@ from sheratan.contracts.ledger_requests import (
     ListTransfers,
     OpenAccount,
 )
-from sheratan.contracts.limits import Limits
-from sheratan.contracts.pressure import NO_PRESSURE, PressureRecord
 from sheratan.contracts.prices import ListCharges, ListPrices, RemovePrice, SetPrice
 from sheratan.contracts.proposals import ProposalAnswer, ProposeJobs
 from sheratan.contracts.request import Reason, Request
@@ -76,7 +73,8 @@ from sheratan.contracts.schedule_requests import (
     SchedulePage,
 )
 from sheratan.contracts.spending import ListBudgets, RemoveBudget, SetBudget
-from sheratan.contracts.system import ChangeState, GetState, ListStateChanges, SystemRecord
+from sheratan.contracts.status import EngineStatus
+from sheratan.contracts.system import ChangeState, GetState, ListStateChanges
 from sheratan.contracts.worker_calls import (
     EndWorker,
     HeartbeatWorker,
@@ -315,45 +313,6 @@ class GetStatus(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 class GetMetrics(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The metrics of the engine, as the text that Prometheus reads."""
-
-
-class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The five answers, from recorded facts, and what they rest on."""
-
-    ready: bool
-    problems: list[str]
-    doing: str
-    why: str
-    who_asked: str
-    last_stable_state: str
-    safe_alternative: str
-    version: str
-    pid: int | None
-    data: str
-    state: str
-    """The system's state, or `stopped` or `interrupted` where no server runs."""
-    system: SystemRecord
-    counts: dict[str, int]
-    ended: dict[str, int]
-    dead_letters: int
-    code_changed: int
-    approvals: int
-    entries: int
-    head: str
-    workers: list[str]
-    limits: Limits | None
-    schedules: int = 0
-    schedules_lag_us: int = 0
-    """How long the longest overdue firing has been due; 0 when none is."""
-    archive_problem: str | None = None
-    """Why entries that are due by what is set could not be archived when the server last tried to."""
-    guards: list[GuardRecord] = []
-    """What the server's own worker calls, as far as that is guarded; empty where no server runs."""
-    pressure: PressureRecord = NO_PRESSURE
-    alerts: list[AlertRecord] = []
-    """The alerts that are open."""
-    alert_problems: list[str] = []
-    """The targets that did not take the last notice that was sent to them, and why."""
 
 
 class AfterResults(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):

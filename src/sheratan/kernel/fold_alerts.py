@@ -25,10 +25,10 @@ class AlertFold(SystemFold):
         known, data = self._known_alert(entry), entry.data
         is_open, was_open = entry.type == "alert.raised", known is not None and known.is_open
         if is_open == was_open:
-            self.say(entry, "H6", f"it was {'open' if was_open else 'not open'} before")
+            self.say(entry, "H7", f"it was {'open' if was_open else 'not open'} before")
         value, threshold = self._check_measured(entry, is_open=is_open, was_open=was_open)
         if data["seen_us"] > entry.at:
-            self.say(entry, "H6", f"it was found at {data['seen_us']}, after it was written down")
+            self.say(entry, "H7", f"it was found at {data['seen_us']}, after it was written down")
         affected = ",".join(data.get("affected", ()))
         about = (data["severity"], value, threshold, data["text"], affected, data["seen_us"])
         told_us = None if known is None else known.told_us
@@ -42,16 +42,16 @@ class AlertFold(SystemFold):
         if (decided["rule"], decided["chosen"]) != (ALERT, "raise" if is_open else "clear"):
             self.say(entry, "E14", f"{decided['chosen']} was chosen by {decided['rule']}")
         if given["open"] != was_open or (value >= threshold) != is_open:
-            self.say(entry, "H6", f"the decision was told of {given}, and it was open: {was_open}")
+            self.say(entry, "H7", f"the decision was told of {given}, and it was open: {was_open}")
         if given["held_us"] < given["hold_us"]:
-            self.say(entry, "H6", f"{value} was measured for {given['held_us']} µs only")
+            self.say(entry, "H7", f"{value} was measured for {given['held_us']} µs only")
         return value, threshold
 
     def alert_notified(self, entry: Entry) -> None:
         """Whoever is to hear of an alert has, or was given up on."""
         known = self._known_alert(entry)
         if known is None:
-            self.say(entry, "H6", "it was told of, and nobody has raised it")
+            self.say(entry, "H7", "it was told of, and nobody has raised it")
             return
         is_told = known.is_told or entry.data["seen_us"] == known.seen_us
         self.alerts[entry.subject] = known._replace(is_told=is_told, told_us=entry.at, entry=entry.seq)
@@ -60,5 +60,5 @@ class AlertFold(SystemFold):
         known = self.alerts.get(entry.subject)
         self.check_previous(entry, None if known is None else known.entry)
         if entry.actor != ENGINE.actor:
-            self.say(entry, "H6", f"{entry.actor} did it, and only the engine does")
+            self.say(entry, "H7", f"{entry.actor} did it, and only the engine does")
         return known
