@@ -26,6 +26,12 @@ from tests.guards.guarding import NAME, Dependency, Guarded, passing, virtually
 Scenario = Callable[[Guarded, Dependency], Awaitable[None]]
 
 
+class Declined(Exception):
+    """What clients raise for an answer that says no."""
+
+    status_code = 404
+
+
 def guarded(scenario: Scenario, **settings: Any) -> None:
     """Run a scenario in virtual time, with a guard that is set so."""
 
@@ -48,6 +54,17 @@ async def hold(guards: Guarded, count: int, seconds: float = 5.0) -> list[asynci
     tasks = [asyncio.create_task(slow.ask_through(guards.call())) for _ in range(count)]
     await passing(0)
     return tasks
+
+
+async def drive(guards: Guarded, dependency: Dependency, seconds: float, callers: int = 20) -> None:
+    """So many who call, one call after the other."""
+    end = asyncio.get_running_loop().time() + seconds
+
+    async def go_on() -> None:
+        while asyncio.get_running_loop().time() < end:
+            await dependency.ask_through(guards.call())
+
+    await asyncio.gather(*(go_on() for _ in range(callers)))
 
 
 def test_five_failures_open_the_breaker_and_the_refusal_says_all_that_is_needed() -> None:
@@ -76,11 +93,8 @@ def test_five_failures_open_the_breaker_and_the_refusal_says_all_that_is_needed(
 
 
 def test_five_errors_of_the_caller_change_nothing() -> None:
-    class NotFound(Exception):
-        status_code = 404
-
     async def scenario(guards: Guarded, dependency: Dependency) -> None:
-        await fail(guards, 20, NotFound())
+        await fail(guards, 20, Declined())
         await fail(guards, 20, ValueError("no amount"))
         assert await dependency.ask_through(guards.call()) == "answered"
         assert guards.told == []
@@ -278,30 +292,58 @@ def test_a_permit_of_a_holder_that_never_ends_is_taken_back_after_its_lease_and_
 
 def test_a_dependency_that_gets_slow_gets_fewer_calls_at_once_and_then_all_again() -> None:
     async def scenario(guards: Guarded, dependency: Dependency) -> None:
-        async def drive(seconds: float) -> None:
-            end = asyncio.get_running_loop().time() + seconds
-
-            async def go_on() -> None:
-                while asyncio.get_running_loop().time() < end:
-                    await dependency.ask_through(guards.call())
-
-            await asyncio.gather(*(go_on() for _ in range(20)))
-
         dependency.answers_after = 0.1
-        await drive(5)
+        await drive(guards, dependency, 5)
         assert guards.record.limit == 20
         dependency.answers_after = 1.0
-        await drive(60)
+        await drive(guards, dependency, 60)
         slow = guards.record.limit
         dependency.peak = 0
-        await drive(2)
+        await drive(guards, dependency, 2)
         assert slow <= 8
         assert dependency.peak <= slow
         dependency.answers_after = 0.1
-        await drive(60)
+        await drive(guards, dependency, 60)
         assert guards.record.limit == 20
 
     guarded(scenario, wait_seconds=60.0)
+
+
+def test_a_limit_that_has_fallen_does_not_grow_before_it_is_made_use_of() -> None:
+    async def scenario(guards: Guarded, dependency: Dependency) -> None:
+        for seconds in (0.1, 1.0):
+            dependency.answers_after = seconds
+            await drive(guards, dependency, 30)
+        slow = guards.record.limit
+        assert slow < 15
+        dependency.answers_after = 0.01
+        await drive(guards, dependency, 30, callers=1)
+        assert guards.record.limit == slow
+
+    guarded(scenario, wait_seconds=60.0)
+
+
+def test_quick_refusals_by_the_dependency_do_not_make_its_answers_look_slow() -> None:
+    async def scenario(guards: Guarded, dependency: Dependency) -> None:
+        dependency.answers_after, dependency.error = 0.01, Declined()
+        await drive(guards, dependency, 5)
+        dependency.answers_after, dependency.error = 0.1, None
+        await drive(guards, dependency, 20)
+        assert guards.record.limit == 20
+
+    guarded(scenario)
+
+
+def test_calls_that_end_by_their_time_limit_are_slow_ones() -> None:
+    async def scenario(guards: Guarded, dependency: Dependency) -> None:
+        dependency.answers_after = 0.1
+        hanging = Dependency(answers_after=60.0)
+        await drive(guards, dependency, 5)
+        await asyncio.gather(drive(guards, hanging, 30, callers=15), drive(guards, dependency, 30, callers=2))
+        assert guards.record.calls["failed"] > 50
+        assert guards.record.limit < 20
+
+    guarded(scenario, timeout_seconds=2.0, failures_max=10_000, failing_permille=1_000)
 
 
 def test_it_stays_at_what_is_set_where_that_is_wanted() -> None:

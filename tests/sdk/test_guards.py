@@ -80,13 +80,24 @@ async def charge_once(ctx: Context, error: str) -> int:
         return STRIPE()
 
 
+@job(attempts_max=1)
+async def charge_after_a_step(ctx: Context) -> Any:
+    async def first() -> int:
+        async with ctx.guard("stripe"):
+            return STRIPE()
+
+    await ctx.step("first", first, retry=StepRetry(tries_max=3, backoff_base_seconds=0.1))
+    async with ctx.guard("stripe"):
+        return STRIPE()
+
+
 @job(attempts_max=1, run_timeout_seconds=60)
 async def hangs(ctx: Context) -> None:
     async with ctx.guard("stripe"):
         await asyncio.Event().wait()
 
 
-ALL = [charge, charge_in_a_thread, charge_in_a_step, charge_once, hangs]
+ALL = [charge, charge_in_a_thread, charge_in_a_step, charge_after_a_step, charge_once, hangs]
 
 
 @pytest.mark.parametrize("kind", [charge, charge_in_a_thread])
@@ -170,28 +181,46 @@ async def test_a_step_with_tries_of_its_own_waits_as_the_guard_says(
     assert stripe.calls == 6
 
 
-@testing.in_world(ALL)
-async def test_a_later_try_of_a_step_and_a_later_attempt_are_retries(
-    world: testing.World, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[bool] = []
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each call that guards were asked for was a retry."""
+    found: list[bool] = []
     call = Guards.call
 
     def heard(self: Guards, dependency: str, classify: Any, *, is_retry: bool) -> Any:
-        asked.append(is_retry)
+        found.append(is_retry)
         return call(self, dependency, classify, is_retry=is_retry)
 
     monkeypatch.setattr(Guards, "call", heard)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted"),
+    [
+        (charge, [False, True, True]),
+        (charge_in_a_step, [False, True, True]),
+        (charge_after_a_step, [False, True, True, False]),
+    ],
+)
+@testing.in_world(ALL)
+async def test_a_later_try_of_a_step_and_a_later_attempt_are_retries(
+    world: testing.World, stripe: Stripe, asked: list[bool], kind: Any, wanted: list[bool]
+) -> None:
     stripe.fails_until = 2
-    await world.client.run(charge, 1)
-    assert asked == [False, True, True]
-    asked.clear()
-    stripe.calls = 0
-    await world.client.run(charge_in_a_step)
-    assert asked == [False, True, True]
-    asked.clear()
-    await world.client.run(charge, 1)
-    assert asked == [False]
+    await world.client.run(kind, 1 if kind is charge else None)
+    assert asked == wanted
+
+
+@testing.in_world(ALL)
+async def test_an_attempt_after_one_that_was_lost_with_its_worker_is_no_retry(
+    world: testing.World, asked: list[bool]
+) -> None:
+    world.crash_at("job:end", kind="charge")
+    handle = await world.client.submit(charge, 1)
+    await handle.result()
+    assert (await world.client.job(handle.id)).attempt == 2
+    assert asked == [False, False]
 
 
 @testing.in_world(ALL)

@@ -110,11 +110,8 @@ class Guard:
         Whoever gets one gives it back with `release`, exactly once.
         """
         self._take_back()
-        if not self._waiting and self._has_room:
+        if self._has_room:
             return self._begin(is_retry)
-        if self._breaker.state == "open":
-            # With all permits out, too, nobody waits for what is not there.
-            raise self._refusal("breaker")
         if len(self._waiting) >= self.settings.waiting_max:
             raise self._refusal("full")
         waiter = _Waiter(asyncio.get_running_loop().create_future(), is_retry)
@@ -160,8 +157,8 @@ class Guard:
             raise self._refusal("breaker")
         if not is_retry:
             self._retries = earn(self._retries, self.settings.retry_permille)
-        elif admitted.state == "closed" and has_failures(admitted, now_us, self._policy):
-            # While nothing fails there is no storm to be made, and a half-open breaker lets few enough through.
+        elif has_failures(admitted, now_us, self._policy):
+            # While nothing fails there is no storm to be made. (A half-open breaker knows of no failures yet.)
             retries = spend(self._retries)
             if retries is None:
                 raise self._refusal("retries")
@@ -173,8 +170,11 @@ class Guard:
         return permit
 
     def _serve(self) -> None:
-        """Let those in who have waited longest, as far as there is room; when the breaker has opened, nobody waits."""
-        while self._waiting and (self._has_room or self._breaker.state == "open"):
+        """Let those in who have waited longest, as far as there is room; where the breaker has opened all are refused.
+
+        So whenever there is room, nobody waits for it.
+        """
+        while self._waiting and self._has_room:
             waiter = self._waiting.popleft()
             if waiter.future.done():
                 continue
