@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 
 from sheratan.cli.session import Session
-from sheratan.cli.text import instant
+from sheratan.cli.text import down_text, instant
 from sheratan.contracts.api import EngineStatus, GetStatus
 from sheratan.contracts.errors import NotFound, SheratanError
 from sheratan.contracts.health import ProbeSettings
@@ -243,7 +243,7 @@ def _probes(found: EngineStatus) -> Finding:
     down = [one for one in found.system.probes if one.health == "down"]
     if not down:
         return _ok("probes", f"none of {len(found.system.probes)} is down")
-    detail = "; ".join(f"{one.name} is down: {one.error or 'it fails too often'}" for one in down)
+    detail = "; ".join(map(down_text, down))
     make = _fail if any(one.critical for one in down) else _warn
     return make("probes", detail, "mend what it names; `sheratan state show` tells more")
 

@@ -9,7 +9,7 @@ import click
 from sheratan.cli.output import draw_pairs, emit, line
 from sheratan.cli.reach import ask, request
 from sheratan.cli.session import Session, command_options
-from sheratan.cli.text import instant
+from sheratan.cli.text import down_text, instant
 from sheratan.contracts.api import EngineStatus, GetStatus
 from sheratan.contracts.guards import GuardRecord
 from sheratan.kernel.words import count
@@ -97,8 +97,7 @@ def _probes(found: EngineStatus) -> Iterator[str]:
     """What is down."""
     for one in found.system.probes:
         if one.health == "down":
-            overridden = " (overridden)" if one.overridden else ""
-            yield f"{one.name} is down{overridden}: {one.error or 'it fails too often'}"
+            yield down_text(one)
 
 
 def _guard(one: GuardRecord) -> Iterator[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-__all__ = ["clean", "instant", "kept"]
+from sheratan.contracts.health import ProbeRecord
+
+__all__ = ["clean", "down_text", "instant", "kept"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CONTROL: Final = {
@@ -16,6 +18,12 @@ _CONTROL: Final = {
 def clean(text: str) -> str:
     """Text without control characters: an error message of a job must not be able to steer a terminal."""
     return text.translate(_CONTROL).encode("utf-8", "backslashreplace").decode()
+
+
+def down_text(probe: ProbeRecord) -> str:
+    """What is down, and why."""
+    overridden = " (overridden)" if probe.overridden else ""
+    return f"{probe.name} is down{overridden}: {probe.error or 'it fails too often'}"
 
 
 def kept(seconds: int | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -12,9 +12,8 @@ from sheratan.ambient.randomness import Randomness
 from sheratan.contracts.errors import SheratanError
 from sheratan.contracts.ids import JobId, look_up_job_id
 from sheratan.contracts.jobs import JobError
-from sheratan.contracts.principal import Principal
 from sheratan.contracts.worker import StopRequest
-from sheratan.engine.commands import ChangeState, DeriveState, Pending
+from sheratan.engine.commands import Pending
 from sheratan.engine.ids import Trace, absent, job_id
 from sheratan.engine.state import Held, Session, State
 from sheratan.kernel.canonical import digest
@@ -63,8 +62,8 @@ class Batch:
         self.parents_lost: set[int] = set()
         """Jobs that ended without success, and may have spawned others."""
         self.runs_ended: list[RunResult] = []
-        self.transitions: list[tuple[int, ChangeState | DeriveState, Principal]] = []
-        """Changes of the system's state that are asked for: the place of the answer, what is asked, and by whom."""
+        self.transitions: list[tuple[int, Callable[[], bool]]] = []
+        """Changes of the system's state that are asked for: the place of the answer, and what decides it."""
         self.more = False
         """Whether there is more to do as soon as this batch is committed."""
         self.started: list[OpenCharge] = []

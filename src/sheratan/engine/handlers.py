@@ -133,7 +133,7 @@ _HANDLERS: Final[dict[type[Command], _Handler]] = {
     LimitStarts: flow.limit,
     StartDraining: system.drain,
     ChangeState: system.ask_for_change,
-    DeriveState: system.ask_for_change,
+    DeriveState: system.ask_for_derivation,
     Probe: system.probe,
     CreateSchedule: schedules.create,
     PauseSchedule: schedules.pause,

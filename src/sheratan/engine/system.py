@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -26,6 +27,7 @@ from sheratan.kernel.system import CHANGE, WAYS_OUT, SystemFact, change_state
 
 __all__ = [
     "ask_for_change",
+    "ask_for_derivation",
     "begin",
     "change_states",
     "check_halted",
@@ -50,23 +52,23 @@ _SINCE_A_HALT: Final[tuple[type[Command], ...]] = (
 """What is heard while the system is halted: who is there, and the way out."""
 
 
-def ask_for_change(batch: Batch, command: ChangeState | DeriveState, by: Principal) -> None:
+def ask_for_change(batch: Batch, command: ChangeState, by: Principal) -> None:
     """Note that a change is asked for: it is decided once all else in the batch is, and holds from the next one on."""
-    if type(command) is ChangeState:
-        check_reason(command.reason)
-    batch.transitions.append((len(batch.answers), command, by))
+    check_reason(command.reason)
+    batch.transitions.append((len(batch.answers), partial(_change, batch, command, by)))
+
+
+def ask_for_derivation(batch: Batch, command: DeriveState, by: Principal) -> None:
+    """Note that the state is to follow from probes, likewise."""
+    batch.transitions.append((len(batch.answers), partial(_derive, batch, command, by)))
 
 
 def change_states(batch: Batch) -> None:
     """Decide the changes that were asked for, in order; each is answered with whether it has changed anything."""
-    for place, command, by in batch.transitions:
+    for place, change in batch.transitions:
         pending, value, error = batch.answers[place]
         try:
-            value = (
-                _derive(batch, command, by)
-                if isinstance(command, DeriveState)
-                else _change(batch, command, by)
-            )
+            value = change()
         except SheratanError as refusal:
             error = refusal
         batch.answers[place] = pending, value, error
