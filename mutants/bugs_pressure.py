@@ -52,7 +52,7 @@ BUGS: Final = (
         "an engine that is behind begins what nobody waits for any more",
         "safety",
         "E16",
-        (Change(_DRIVER, "was_behind |= now_us - self._taken_us >= _BEHIND_US", "was_behind = False"),),
+        (Change(_DRIVER, "if were_left or passed_us >= _BEHIND_US:", "if passed_us < 0:"),),
     ),
     Bug(
         "critical-work-shed",

@@ -223,6 +223,7 @@ def test_a_host_that_says_nothing_of_its_memory_puts_nobody_under_pressure(tmp_p
         await pressed.pressure.look(0)
         assert pressed.engine.pressure == NO_PRESSURE
         samples = measure_engine(pressed.engine)
+        assert samples["sheratan_commands_wait_seconds"] == [((), 0)]
         assert samples["sheratan_memory_bytes"] == samples["sheratan_memory_limit_bytes"] == []
 
     run(scenario, tmp_path)

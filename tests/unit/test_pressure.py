@@ -106,8 +106,27 @@ def test_pressure_of_lag_rises_at_once_and_falls_a_tenth_below(
     assert weigh(before, PressureRecord(lag_us=lag_us), SETTINGS) == after
 
 
+@pytest.mark.parametrize(
+    ("before", "wait_us", "after"),
+    [
+        ("none", 499_999, "none"),
+        ("none", 500_000, "high"),
+        ("high", 460_000, "high"),
+        ("high", 440_000, "none"),
+        ("high", 2_000_000, "critical"),
+        ("critical", 1_790_000, "high"),
+    ],
+)
+def test_pressure_of_waiting_commands_rises_at_once_and_falls_a_tenth_below(
+    before: PressureLevel, wait_us: int, after: PressureLevel
+) -> None:
+    assert weigh(before, PressureRecord(wait_us=wait_us), SETTINGS) == after
+
+
 def test_the_reason_names_what_there_is() -> None:
-    found = PressureRecord(memory_bytes=950 * MIB, memory_limit_bytes=1_000 * MIB, lag_us=1_500_000)
-    text = "950 of 1000 MiB of memory are used and the event loop is 1.5 s late"
+    found = PressureRecord(
+        memory_bytes=950 * MIB, memory_limit_bytes=1_000 * MIB, lag_us=1_500_000, wait_us=700_000
+    )
+    text = "950 of 1000 MiB of memory are used and the event loop is 1.5 s late and commands wait for 0.7 s"
     assert reason_of_pressure(found) == text
     assert reason_of_pressure(PressureRecord()) == "nothing is wrong any more"

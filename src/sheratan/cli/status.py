@@ -113,8 +113,11 @@ def _pressure(found: EngineStatus) -> Iterator[str]:
     """The pressure on the process, where one looks at it."""
     used, most = found.pressure.memory_bytes, found.pressure.memory_limit_bytes
     if used is not None and most is not None:
-        lag = f"the event loop is {found.pressure.lag_us / 1_000_000:.3f} s late"
-        yield f"{found.pressure.level}, {used >> 20} of {most >> 20} MiB of memory used, {lag}"
+        lag, wait = found.pressure.lag_us / 1_000_000, found.pressure.wait_us / 1_000_000
+        yield (
+            f"{found.pressure.level}, {used >> 20} of {most >> 20} MiB of memory used,"
+            f" the event loop is {lag:.3f} s late, commands wait for {wait:.3f} s"
+        )
 
 
 def _alerts(found: EngineStatus) -> Iterator[str]:

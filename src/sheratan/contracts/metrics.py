@@ -37,6 +37,7 @@ MetricName = Literal[
     "sheratan_guard_calls_in_flight",
     "sheratan_guard_calls_limit",
     "sheratan_commands_waiting",
+    "sheratan_commands_wait_seconds",
     "sheratan_commands_refused_total",
     "sheratan_batch_seconds",
     "sheratan_commit_seconds",
@@ -135,6 +136,9 @@ METRICS: Final[dict[MetricName, Metric]] = {
     ),
     "sheratan_commands_waiting": Metric(
         "gauge", (), "commands that wait for the decider, an idle worker's among them"
+    ),
+    "sheratan_commands_wait_seconds": Metric(
+        "gauge", (), "how long a command waits for the engine that comes now"
     ),
     "sheratan_commands_refused_total": Metric(
         "counter", ("code",), "commands that the engine refused, by the error's code"

@@ -1,4 +1,4 @@
-"""Pressure: how close the process is to its end, by the memory that it uses and by how late its event loop is."""
+"""Pressure: how near a process is to more than it can bear, by its memory, its event loop and what waits for it."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ class PressureSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     memory_critical_permille: Permille = 900
     lag_high_seconds: Seconds = 0.5
     lag_critical_seconds: Seconds = 5.0
+    wait_high_seconds: Seconds = 0.5
+    wait_critical_seconds: Seconds = 2.0
     blocked_seconds: Seconds = 0.1
 
 
@@ -35,20 +37,24 @@ PRESSURE_REASONS: Final[dict[str, str]] = {
     "memory_critical_permille": "from this part on it is critical; what runs needs the rest to end",
     "lag_high_seconds": "lag of the event loop, in each of the last looks, from which on there is high pressure",
     "lag_critical_seconds": "the same for critical pressure; supervisors take a process that is so late for dead",
+    "wait_high_seconds": "how long commands wait for the engine from which on there is high pressure",
+    "wait_critical_seconds": "the same for critical pressure; callers that wait for longer are about to give up",
     "blocked_seconds": "a call that keeps the event loop from its work for so long is logged, with its place",
 }
 
 
 class PressureRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The pressure as it is: bytes used of those that may be (None: not known), and the lag of the event loop.
+    """The pressure as it is: bytes used of those that may be (None: not known), the lag of the event loop, the wait.
 
-    `lag_us` is the least of the last looks: what is there in each of them does not go by itself.
+    `lag_us` is the least of the last looks: what is there in each of them does not go by itself. `wait_us` is how long
+    a command that comes now waits for the engine, by how many there are and how long the last batch took.
     """
 
     level: PressureLevel = "none"
     memory_bytes: int | None = None
     memory_limit_bytes: int | None = None
     lag_us: int = 0
+    wait_us: int = 0
 
 
 NO_PRESSURE: Final = PressureRecord()

@@ -41,6 +41,9 @@ _MOVE_US: Final = 10
 
 _AGAIN_SECONDS: Final = 0.1
 
+_MARGIN_US_MAX: Final = 1_000_000
+"""One batch that has taken long says little about the next one."""
+
 _BEHIND_US: Final = 100_000
 """Commands that have waited for so long may be those of callers who have given up."""
 
@@ -67,6 +70,8 @@ class Driver:
         self._is_behind = False
         """Whether commands were left for the next batch."""
         self._taken_us = self._clock.monotonic_us()
+        self._batch_us = 0
+        """How long the last batch took, if it left commands for the next one."""
         self.halted: str | None = None
         self.pressure: PressureRecord = NO_PRESSURE
         """While there is any, less is taken in."""
@@ -96,6 +101,11 @@ class Driver:
         if error is not None:
             self._telemetry.refused(pending, error.code)
             raise error
+
+    @property
+    def wait_us(self) -> int:
+        """How long a command that comes now waits, if the batches before it take as long as the last one."""
+        return len(self._inbox) // self._limits.commands_batch_max * self._batch_us
 
     @property
     def waiting(self) -> int:
@@ -195,23 +205,29 @@ class Driver:
 
     def _take(self) -> list[Pending]:
         """What is decided next. An engine that is behind leaves out what nobody waits for any more."""
+        now_us = self._clock.monotonic_us()
+        passed_us, were_left = now_us - self._taken_us, self._is_behind
+        self._batch_us = passed_us if were_left else 0
+        if were_left or passed_us >= _BEHIND_US:
+            # What could not be answered in time is left out, too: else all that is done is what is nearly late.
+            self._leave_out(now_us + min(2 * self._batch_us, _MARGIN_US_MAX))
         count = min(len(self._inbox), self._limits.commands_batch_max)
         commands = [self._inbox.popleft() for _ in range(count)]
-        was_behind, now_us = self._is_behind, self._clock.monotonic_us()
-        was_behind |= now_us - self._taken_us >= _BEHIND_US
         self._is_behind, self._taken_us = bool(self._inbox), now_us
-        return self._leave_out(commands, now_us) if was_behind else commands
+        return commands
 
-    def _leave_out(self, commands: list[Pending], now_us: int) -> list[Pending]:
+    def _leave_out(self, now_us: int) -> None:
+        """Refuse what nobody waits for any more, as far as the next batch goes."""
         wanted: list[Pending] = []
-        for pending in commands:
+        while self._inbox and len(wanted) < self._limits.commands_batch_max:
+            pending = self._inbox.popleft()
             if is_given_up(pending, now_us):
                 error = given_up()
                 self._telemetry.refused(pending, error.code)
                 pending.answer(None, error)
             else:
                 wanted.append(pending)
-        return wanted
+        self._inbox.extendleft(reversed(wanted))
 
     async def _alone(self, pending: Pending) -> None:
         try:

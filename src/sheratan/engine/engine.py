@@ -120,6 +120,11 @@ class Engine:
         return self._driver.waiting
 
     @property
+    def wait_us(self) -> int:
+        """How long a command that comes now waits for the decider."""
+        return self._driver.wait_us
+
+    @property
     def problems(self) -> list[str]:
         """What keeps the engine from being ready, apart from a halt."""
         outage = self.outage

@@ -104,6 +104,7 @@ def _measure_guards(guards: Sequence[GuardRecord]) -> Samples:
 def _measure_pressure(found: PressureRecord) -> Samples:
     used, most = found.memory_bytes, found.memory_limit_bytes
     return {
+        "sheratan_commands_wait_seconds": _one(found.wait_us / 1_000_000),
         "sheratan_pressure": [((level,), level == found.level) for level in LEVELS],
         "sheratan_memory_bytes": [] if used is None else _one(used),
         "sheratan_memory_limit_bytes": [] if most is None else _one(most),

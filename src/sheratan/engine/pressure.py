@@ -54,7 +54,12 @@ class Pressure:
         """Look once, so much later than it should have been."""
         self._lags_us.append(late_us)
         used, limit = await self._memory() or (None, None)
-        found = PressureRecord(memory_bytes=used, memory_limit_bytes=limit, lag_us=min(self._lags_us))
+        found = PressureRecord(
+            memory_bytes=used,
+            memory_limit_bytes=limit,
+            lag_us=min(self._lags_us),
+            wait_us=self._engine.wait_us,
+        )
         level = weigh(self._engine.pressure.level, found, self._settings)
         self._engine.press(replace(found, level=level))
 

@@ -22,14 +22,15 @@ def weigh(before: PressureLevel, found: PressureRecord, settings: PressureSettin
 def _reached(found: PressureRecord, settings: PressureSettings, permille: int) -> int:
     """The highest level of which so much is reached, as its place in LEVELS."""
     bounds = (
-        (settings.memory_high_permille, settings.lag_high_seconds),
-        (settings.memory_critical_permille, settings.lag_critical_seconds),
+        (settings.memory_high_permille, settings.lag_high_seconds, settings.wait_high_seconds),
+        (settings.memory_critical_permille, settings.lag_critical_seconds, settings.wait_critical_seconds),
     )
     used, most = found.memory_bytes or 0, found.memory_limit_bytes or 1
     return sum(
         used * 1_000_000 >= most * memory_permille * permille
         or found.lag_us >= lag_seconds * permille * 1_000
-        for memory_permille, lag_seconds in bounds
+        or found.wait_us >= wait_seconds * permille * 1_000
+        for memory_permille, lag_seconds, wait_seconds in bounds
     )
 
 
@@ -38,4 +39,5 @@ def reason_of_pressure(found: PressureRecord) -> str:
     used, most = found.memory_bytes, found.memory_limit_bytes
     memory = f"{used // _MIB} of {most // _MIB} MiB of memory are used" if used and most else ""
     lag = f"the event loop is {found.lag_us / 1_000_000:.1f} s late" if found.lag_us >= 100_000 else ""
-    return " and ".join(filter(None, (memory, lag))) or "nothing is wrong any more"
+    wait = f"commands wait for {found.wait_us / 1_000_000:.1f} s" if found.wait_us >= 100_000 else ""
+    return " and ".join(filter(None, (memory, lag, wait))) or "nothing is wrong any more"
