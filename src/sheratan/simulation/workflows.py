@@ -92,7 +92,9 @@ def _draw_node(choices: Choices, queues: Sequence[str], name: str, before: list[
     }
     if node["after"]:
         node["input"]["state"] = f"${{{node['after'][0]}.state}}"
-    partition = choices.pick("workflow.partition", (None, None, "q", "${input.who}", "${input.gone}"))
+    # What is there is too long for a name.
+    whose = (None, None, None, "q", "${input.who}", "${input.who}", "${input.gone}", "${input.there}")
+    partition = choices.pick("workflow.partition", whose)
     if partition is not None:
         node["partition"] = partition
     policy = choices.pick("workflow.node_policy", (None, None, "fail", "skip", "continue"))
