@@ -16,6 +16,7 @@ import pytest
 
 from sheratan.ambient.clock import SystemClock
 from sheratan.engine import settle
+from sheratan.simulation import campaign as campaigns
 from sheratan.simulation.campaign import options_of, run_campaign
 from sheratan.simulation.choices import Choices
 from sheratan.simulation.coverage import FAULTS, SOMETIMES, Coverage
@@ -136,6 +137,22 @@ def test_a_campaign_with_a_bug_is_not_ok() -> None:
     campaign = run_campaign(seed, 1, clock=SystemClock())
     assert not campaign.ok
     assert campaign.failures[0].violation is not None
+
+
+def test_a_campaign_goes_on_for_what_it_has_not_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaigns, "SEEDS_THAT_REACH_ALL", 5)
+    campaign = run_campaign(0, 5, clock=SystemClock())
+    assert campaign.missing
+    assert campaign.seeds == 6
+
+
+def test_a_campaign_that_has_reached_everything_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(_: Coverage) -> list[str]:
+        return []
+
+    monkeypatch.setattr(campaigns, "SEEDS_THAT_REACH_ALL", 5)
+    monkeypatch.setattr(Coverage, "missing", nothing)
+    assert run_campaign(0, 5, clock=SystemClock()).seeds == 5
 
 
 def test_the_command_tells_seed_and_options_first_and_ends_with_the_verdict(tmp_path: Path) -> None:
