@@ -14,6 +14,7 @@ from sheratan.contracts.jobs import Submission
 
 SECONDS_MAX = 60
 SOON = Debounce(key="page-7", window_seconds=0.2)
+LATE = Debounce(key="page-7", window_seconds=1_000)
 
 
 @job
@@ -31,7 +32,9 @@ async def parent(ctx: Context) -> str:
 def test_whoever_waits_for_a_superseded_job_gets_the_output_of_the_last_one(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with asyncio.timeout(SECONDS_MAX), sheratan.open(tmp_path / "data", [echo]) as client:
-            handles = [await client.submit(echo, value, gate=SOON) for value in range(3)]
+            # Only the last one's window is over soon: the others wait however long it takes to submit it.
+            gates = (LATE, LATE, SOON)
+            handles = [await client.submit(echo, value, gate=gate) for value, gate in enumerate(gates)]
             assert await asyncio.gather(*(handle.result() for handle in handles)) == [2, 2, 2]
             assert (await client.job(handles[0].id)).superseded_by == handles[1].id
             assert await handles[0].result(timeout_seconds=5) == 2
