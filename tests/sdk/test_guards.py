@@ -117,12 +117,16 @@ async def test_what_is_refused_is_tried_again_when_the_guard_says_so(
     assert "that were asked for" in told
 
 
-@testing.in_world(ALL)
-async def test_a_refusal_says_which_dependency_and_for_how_long(world: testing.World, stripe: Stripe) -> None:
+async def open_breaker(world: testing.World, stripe: Stripe) -> None:
     stripe.fails_until = 1_000
     for _ in range(5):
         with pytest.raises(JobFailed):
             await world.client.run(charge, 1, attempts_max=1)
+
+
+@testing.in_world(ALL)
+async def test_a_refusal_says_which_dependency_and_for_how_long(world: testing.World, stripe: Stripe) -> None:
+    await open_breaker(world, stripe)
     with pytest.raises(JobFailed) as refused:
         await world.client.run(charge, 1, attempts_max=1)
     assert "DependencyUnavailable: stripe is not called: its breaker is open for another " in str(
@@ -139,10 +143,7 @@ async def test_a_refusal_says_which_dependency_and_for_how_long(world: testing.W
 
 @testing.in_world(ALL)
 async def test_all_kinds_and_attempts_of_a_worker_share_a_guard(world: testing.World, stripe: Stripe) -> None:
-    stripe.fails_until = 1_000
-    for _ in range(5):
-        with pytest.raises(JobFailed):
-            await world.client.run(charge, 1, attempts_max=1)
+    await open_breaker(world, stripe)
     with pytest.raises(JobFailed, match="DependencyUnavailable"):
         await world.client.run(charge_in_a_thread, 1, attempts_max=1)
     assert stripe.calls == 5

@@ -193,13 +193,15 @@ def test_nobody_who_listens_is_an_error() -> None:
         run(scenario)
 
 
-def test_a_server_that_says_nothing_can_be_left() -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
+async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A server that listens until whoever has connected goes."""
+    await reader.read()
+    writer.close()
 
+
+def test_a_server_that_says_nothing_can_be_left() -> None:
     async def scenario() -> None:
-        async with listening(serve) as port:
+        async with listening(say_nothing) as port:
             with closing(targets(url=f"http://127.0.0.1:{port}/")) as sender, pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
                     await sender.send("ops", NOTICE)
@@ -299,12 +301,8 @@ def test_a_server_without_tls_is_not_told_anything_where_tls_is_wanted() -> None
 
 
 def test_a_mail_server_that_hangs_holds_one_thread_however_often_it_is_tried() -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
     async def scenario() -> None:
-        async with listening(serve) as port:
+        async with listening(say_nothing) as port:
             with closing(targets(url=f"smtp://127.0.0.1:{port}", **MAIL)) as sender:
                 with pytest.raises(TimeoutError):
                     async with asyncio.timeout(0.1):

@@ -8,20 +8,18 @@ import hmac
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
 
 from sheratan.ambient.clock import Clock
 from sheratan.ambient.http import ask, connect, in_words
 from sheratan.contracts.alerts import Notice
-from sheratan.contracts.health import Address
+from sheratan.contracts.health import Address, address_of
 
 __all__ = ["NoSuchTarget", "make_webhook"]
 
 _KEY_PREFIX: Final = "whsec_"
 _KEY_BYTES: Final = range(24, 65)
-_PORTS: Final = {"http": 80, "https": 443}
 _GONE: Final = 410
 
 
@@ -33,9 +31,7 @@ def make_webhook(
     url: str, secret: str, clock: Clock, threads: ThreadPoolExecutor
 ) -> Callable[[Notice], Awaitable[None]]:
     """How the webhook at a URL is told, unsigned without a secret; ValueError where that is no secret of a webhook."""
-    key, parts = _key(secret) if secret else None, urlsplit(url)
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    address = Address(parts.scheme, parts.hostname or "", parts.port or _PORTS[parts.scheme], target)
+    key, address = _key(secret) if secret else None, address_of(url)
 
     async def send(notice: Notice) -> None:
         body, at = msgspec.json.encode(notice), str(clock.now_us() // 1_000_000)

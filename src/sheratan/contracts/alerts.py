@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal, get_args
 
 import msgspec
 
+from sheratan.contracts.health import address_of
 from sheratan.contracts.request import Request
 
 __all__ = [
@@ -76,7 +77,6 @@ _KINDS: Final[dict[str, TargetKind]] = {
     "smtp": "email",
     "smtps": "email",
 }
-_WEBHOOK: Final = re.compile(r"https?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?(?:/[!-~]*)?")
 _SMTP: Final = re.compile(r"smtps?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?/?")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[!-~]+")
 
@@ -207,8 +207,8 @@ def target_kind(url: str) -> TargetKind:
 def check_target(url: str, target: AlertTarget) -> None:
     """Raise ValueError where a URL is none that this target may have; the text does not hold it."""
     kind = target_kind(url)
-    if kind == "webhook" and _WEBHOOK.fullmatch(url) is None:
-        raise ValueError("a webhook is https://HOST/PATH or http://HOST/PATH, without a user")
+    if kind == "webhook":
+        _check_webhook(url)
     if kind == "email":
         _check_mail(url, target)
     if kind == "apprise" and _SCHEME.fullmatch(url) is None:
@@ -217,6 +217,13 @@ def check_target(url: str, target: AlertTarget) -> None:
         raise ValueError(
             "an Apprise URL holds credentials: name the environment variable that has it, by url_env"
         )
+
+
+def _check_webhook(url: str) -> None:
+    try:
+        address_of(url)
+    except ValueError:
+        raise ValueError("a webhook is https://HOST/PATH or http://HOST/PATH, without a user") from None
 
 
 def _check_mail(url: str, target: AlertTarget) -> None:

@@ -11,7 +11,8 @@ from sheratan.contracts.system import ANY_SEVERITY
 from sheratan.engine.billing_state import is_over
 from sheratan.engine.engine import Engine
 from sheratan.kernel.alerting import alert_subject
-from sheratan.kernel.secret_text import find_secret
+from sheratan.kernel.secret_text import find_secret_in
+from sheratan.kernel.system import services_in
 from sheratan.store.port import Reader
 
 __all__ = ["Reading", "Watched", "measure", "threshold_of"]
@@ -62,7 +63,7 @@ def measure(watched: Watched) -> Iterator[Reading]:
 
 def _tellable(text: str) -> str:
     """A reason may be anybody's words: what looks like a credential goes into no entry and no notice."""
-    found = find_secret(text.encode("utf-8", "backslashreplace"))
+    found = find_secret_in(text)
     return text[:TEXT_LENGTH_MAX] if found is None else f"left out, as it seems to hold {found}"
 
 
@@ -90,7 +91,7 @@ def _state(watched: Watched) -> Iterator[_Found]:
     state = engine.unstored_state or row.current
     severity = ANY_SEVERITY.get(state)
     if severity is not None:
-        affected = tuple(row.affected.split(",")) if row.affected and state == row.current else ()
+        affected = tuple(services_in(row.affected)) if state == row.current else ()
         reason = engine.halted or engine.outage or row.reason
         yield _Found(
             state,

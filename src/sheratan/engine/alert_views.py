@@ -19,6 +19,7 @@ from sheratan.contracts.alerts import (
 from sheratan.contracts.errors import NotFound
 from sheratan.kernel.alerting import AlertFact, rule_of
 from sheratan.kernel.canonical import digest
+from sheratan.kernel.system import services_in
 from sheratan.store.port import Reader
 
 __all__ = [
@@ -90,7 +91,7 @@ def notice_of(fact: AlertFact, source: str, again_us: int | None) -> Notice:
         rule=rule,
         value=fact.value,
         threshold=fact.threshold,
-        affected=_listed(fact.affected),
+        affected=services_in(fact.affected),
         entry=_written(fact.entry),
         runbook=runbook_page(rule),
         source=source,
@@ -120,17 +121,13 @@ def _record(fact: AlertFact) -> AlertRecord:
         value=fact.value,
         threshold=fact.threshold,
         text=fact.text,
-        affected=_listed(fact.affected),
+        affected=services_in(fact.affected),
         since_us=fact.seen_us,
         is_told=fact.is_told,
         told_us=fact.told_us,
         entry=_written(fact.entry),
         runbook=runbook_page(rule),
     )
-
-
-def _listed(affected: str) -> list[str]:
-    return affected.split(",") if affected else []
 
 
 def _written(entry: int) -> int | None:

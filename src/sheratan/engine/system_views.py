@@ -17,7 +17,7 @@ from sheratan.contracts.system import (
     SystemState,
 )
 from sheratan.engine.entries import read_entry
-from sheratan.kernel.system import ALLOWED, WAYS_OUT
+from sheratan.kernel.system import ALLOWED, WAYS_OUT, services_in
 from sheratan.store.port import Reader
 
 __all__ = ["blocked_by_state", "list_state_changes", "newest_of_system", "system_record"]
@@ -46,7 +46,7 @@ def system_record(
         reason=reason,
         actor=actor,
         entry=entry,
-        affected=row.affected.split(",") if row.affected else [],
+        affected=services_in(row.affected),
         allows=dict(zip(get_args(Action), ALLOWED[current], strict=True)),
         way_out=WAYS_OUT.get(current, ""),
         returns_to=None if row.draining is None else row.state,

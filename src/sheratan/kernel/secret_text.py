@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["find_secret"]
+__all__ = ["find_secret", "find_secret_in"]
 
 # What is looked for first costs little, and finds nothing as a rule: the journal is long, hits are rare, and capitals
 # hardly occur in an entry. (A pattern that begins with one known byte is searched faster than a text is.)
@@ -37,3 +37,8 @@ def find_secret(line: bytes) -> str | None:
         elif pattern.search(line):
             return name
     return None
+
+
+def find_secret_in(text: str) -> str | None:
+    """What kind of credential a text seems to hold, or None; also a text that is no Unicode."""
+    return find_secret(text.encode("utf-8", "backslashreplace"))

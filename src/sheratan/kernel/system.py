@@ -19,6 +19,7 @@ __all__ = [
     "SystemFact",
     "change_state",
     "intake_word",
+    "services_in",
 ]
 
 CHANGE: Final = "system.transition@1"
@@ -77,6 +78,11 @@ class SystemFact(NamedTuple):
     def current(self) -> SystemState:
         """The state that decides what may happen now."""
         return self.state if self.draining is None else "draining"
+
+
+def services_in(affected: str) -> list[str]:
+    """The services that a fact names as affected, separated by commas."""
+    return affected.split(",") if affected else []
 
 
 UNCHANGED: Final = SystemFact("operational", None, "", None, None, "", None)

@@ -14,7 +14,7 @@ from structlog.typing import EventDict, Processor
 
 from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.telemetry import EntryCommitted, Event, LinesLeftOut, event_name
-from sheratan.kernel.secret_text import find_secret
+from sheratan.kernel.secret_text import find_secret_in
 
 __all__ = ["LINES_PER_SECOND_MAX", "Log", "open_file"]
 
@@ -125,7 +125,7 @@ def _clean(_: Any, __: str, line: EventDict) -> EventDict:
 def _redact(_: Any, __: str, line: EventDict) -> EventDict:
     """Put the kind of credential that a value seems to hold in the place of the value."""
     for name, value in line.items():
-        found = find_secret(value.encode("utf-8", "backslashreplace")) if type(value) is str else None
+        found = find_secret_in(value) if type(value) is str else None
         if found is not None:
             line[name] = f"[left out: {found}]"
     return line
