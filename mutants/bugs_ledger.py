@@ -10,6 +10,7 @@ __all__ = ["BUGS"]
 
 _ENGINE = "engine/ledger.py"
 _RULE = "kernel/ledger.py"
+_MOVES = "kernel/ledger_moves.py"
 _STATE = "engine/ledger_state.py"
 _STORE = "store/sqlite/ledger.py"
 
@@ -36,7 +37,7 @@ BUGS: Final = (
         "L4",
         (
             Change(
-                _RULE,
+                _MOVES,
                 '        debit[DEBITS_PENDING] -= found["amount"]\n',
                 '        debit[DEBITS_PENDING] -= amount or found["amount"]\n',
             ),
@@ -47,7 +48,7 @@ BUGS: Final = (
         "more is posted than was reserved",
         "safety",
         "L4",
-        (Change(_RULE, 'if amount > found["amount"]:', 'if amount > 2 * found["amount"]:'),),
+        (Change(_MOVES, 'if amount > found["amount"]:', 'if amount > 2 * found["amount"]:'),),
     ),
     Bug(
         "id-counts-within-its-batch-no-more",
@@ -74,7 +75,13 @@ BUGS: Final = (
         "of a chain that fails what came before the refused transfer stays applied",
         "safety",
         "L7",
-        (Change(_RULE, "                self.accounts, self._known, self._pending = before\n", ""),),
+        (
+            Change(
+                _RULE,
+                "                self.accounts, self._known, self.pending, self.originals = before\n",
+                "",
+            ),
+        ),
     ),
     Bug(
         "balances-beyond-what-there-is",
@@ -83,7 +90,9 @@ BUGS: Final = (
         "L8",
         (
             Change(
-                _RULE, "        if balancing is None:\n            return amount\n", "        return amount\n"
+                _MOVES,
+                "        if balancing is None:\n            return amount\n",
+                "        return amount\n",
             ),
         ),
     ),
@@ -93,7 +102,7 @@ BUGS: Final = (
         "safety",
         "L9",
         (
-            Change(_RULE, 'return "expired" if is_late and found["state"] == "pending" else', "return"),
+            Change(_MOVES, 'return "expired" if is_late and found["state"] == "pending" else', "return"),
             Change("engine/decider.py", "if self.state.ledger.is_due(batch.at_us):", "if False:"),
         ),
     ),
@@ -130,7 +139,7 @@ BUGS: Final = (
         "L15",
         (
             Change(
-                _RULE,
+                _MOVES,
                 'if account[CLOSED_BY] is not None and (transfer["phase"], account[CLOSED_BY]) != ("void", key):',
                 "if False:",
             ),
@@ -141,7 +150,7 @@ BUGS: Final = (
         "an account stays closed after the transfer that closes it is void",
         "safety",
         "L15",
-        (Change(_RULE, "        debit[CLOSED_BY] = credit[CLOSED_BY] = None\n", ""),),
+        (Change(_MOVES, "        debit[CLOSED_BY] = credit[CLOSED_BY] = None\n", ""),),
     ),
     Bug(
         "resolved-and-still-pending",
@@ -182,6 +191,52 @@ BUGS: Final = (
                 "            if view.account.name == ISSUE:\n                continue\n",
             ),
         ),
+    ),
+    Bug(
+        "corrected-beyond-what-was-moved",
+        "each correction of a transfer may be as much as all of it",
+        "safety",
+        "L5",
+        (
+            Change(
+                _MOVES,
+                '        left = found["amount"] - found["corrected"]\n',
+                '        left = found["amount"]\n',
+            ),
+        ),
+    ),
+    Bug(
+        "corrections-of-one-batch-do-not-count",
+        "what an earlier request of the same batch has corrected can be corrected once more",
+        "safety",
+        "L5",
+        (
+            Change(
+                "engine/corrections.py",
+                "batch.unit.ledger.corrected.get(number) or batch.state.store",
+                "batch.state.store",
+            ),
+        ),
+    ),
+    Bug(
+        "corrects-the-same-way",
+        "a correction moves its amount the way of the transfer that it is to undo",
+        "safety",
+        "L5",
+        (
+            Change(
+                _MOVES,
+                '"debit": found["credit"], "credit": found["debit"]',
+                '"debit": found["debit"], "credit": found["credit"]',
+            ),
+        ),
+    ),
+    Bug(
+        "corrections-can-be-corrected",
+        "a correction is itself undone, and then the transfer once more",
+        "safety",
+        "L5",
+        (Change("engine/corrections.py", " and row.corrects is None", ""),),
     ),
     Bug(
         "story-forgets-an-account",

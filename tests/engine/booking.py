@@ -16,6 +16,7 @@ __all__ = [
     "PAYER",
     "TAKER",
     "apply",
+    "correction",
     "funded",
     "known",
     "move",
@@ -64,6 +65,11 @@ def post(number: int, of: int, amount: int | None = None, **more: Any) -> Transf
 def void(number: int, of: int, **more: Any) -> Transfer:
     """What gives a reservation back."""
     return convert({"id": tid(number), "phase": "void", "pending": tid(of)} | more, Transfer)
+
+
+def correction(number: int, of: int, amount: int | None = None, **more: Any) -> Transfer:
+    """What undoes a transfer, or a part of it."""
+    return convert({"id": tid(number), "corrects": tid(of), "amount": amount} | more, Transfer)
 
 
 def apply(world: World, *transfers: Transfer, reason: str = "") -> list[TransferResult]:

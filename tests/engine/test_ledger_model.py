@@ -46,6 +46,12 @@ def resolutions(draw: st.DrawFn) -> Transfer:
     return Transfer(id=tid(draw(ids)), phase="post", pending=pending, amount=amount)
 
 
+@st.composite
+def corrections(draw: st.DrawFn) -> Transfer:
+    amount = draw(st.sampled_from((None, None, 1, 40)))
+    return Transfer(id=tid(draw(ids)), corrects=tid(draw(ids)), amount=amount)
+
+
 class Ledger(RuleBasedStateMachine):
     """Every answer and every balance are the model's, and at each commit everything adds up."""
 
@@ -60,7 +66,10 @@ class Ledger(RuleBasedStateMachine):
         self.model.accounts = {(name, UNIT): ModelAccount(0, 0) for name in ACCOUNTS}
         self.ask([Transfer(id=tid(0), debit="system:issue", credit="tenant:a", unit=UNIT, amount=500)])
 
-    @rule(transfers=st.lists(moves() | resolutions(), min_size=1, max_size=5), tied=st.booleans())
+    @rule(
+        transfers=st.lists(moves() | resolutions() | corrections(), min_size=1, max_size=5),
+        tied=st.booleans(),
+    )
     def apply(self, transfers: list[Transfer], tied: bool) -> None:
         last = len(transfers) - 1
         self.ask([replace(one, linked=tied and place < last) for place, one in enumerate(transfers)])
@@ -83,6 +92,7 @@ class Ledger(RuleBasedStateMachine):
         assert said == meant
 
     def _meant(self, transfers: list[Transfer]) -> list[tuple[str, int | str | None]]:
+        self.model.begin_request()
         outcomes: list[tuple[str, int | str | None]] = []
         chain: list[Transfer] = []
         for one in transfers:

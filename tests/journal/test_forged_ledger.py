@@ -73,6 +73,19 @@ CHANGES = [
     ("UPDATE ledger_resolved SET entry = 1 WHERE state = 'posted'", "J14", "ledger_resolved"),
     ("DELETE FROM ledger_resolved WHERE state = 'expired'", "L11", "ledger"),
     ("INSERT INTO ledger_resolved VALUES (2, 'posted', 0, 1)", "J5", "ledger_resolved"),
+    ("UPDATE ledger_corrected SET amount = amount - 1 WHERE number = 2", "J14", "ledger_corrected"),
+    ("UPDATE ledger_corrected SET amount = amount - 1 WHERE number = 2", "L11", "ledger"),
+    ("UPDATE ledger_corrected SET amount = 9999 WHERE number = 2", "L11", "ledger"),
+    ("DELETE FROM ledger_corrected WHERE number = 2", "J5", "ledger_corrected"),
+    ("DELETE FROM ledger_corrected WHERE number = 2", "L11", "ledger"),
+    ("INSERT INTO ledger_corrected VALUES (1, 0)", "J5", "ledger_corrected"),
+    (f"UPDATE ledger_transfer SET corrects = NULL WHERE corrects = x'{2:032x}'", "J14", "ledger_transfer"),
+    (f"UPDATE ledger_transfer SET corrects = NULL WHERE corrects = x'{2:032x}'", "L11", "ledger"),
+    (f"UPDATE ledger_transfer SET corrects = x'{1:032x}' WHERE corrects = x'{2:032x}'", "L11", "ledger"),
+    ("UPDATE ledger_transfer SET amount = amount + 1 WHERE number = 2", "L5", "ledger_transfer"),
+    ("UPDATE ledger_transfer SET phase = 'void' WHERE number = 2", "L5", "ledger_transfer"),
+    ("UPDATE ledger_transfer SET phase = 'void' WHERE number = 2", "L11", "ledger"),
+    ("DELETE FROM ledger_transfer WHERE number = 2", "L5", "ledger_transfer"),
 ]
 
 
@@ -84,7 +97,7 @@ def test_a_change_of_rows_is_found(ledger_data: Path, statement: str, invariant:
 
 
 def test_a_transfer_that_no_entry_tells_of_is_found(ledger_data: Path) -> None:
-    row = "99, 'default', x'00', 'single', 1, 2, 5, 5, NULL, NULL, NULL, NULL, 1, 1"
+    row = "99, 'default', x'00', 'single', 1, 2, 5, 5, NULL, NULL, NULL, NULL, 1, 1, NULL"
     changed(
         ledger_data,
         f"INSERT INTO ledger_transfer VALUES ({row})",
@@ -99,7 +112,7 @@ def test_a_transfer_that_no_entry_tells_of_is_found(ledger_data: Path) -> None:
 
 def test_a_pending_transfer_is_resolved_once_by_the_database_itself(ledger_data: Path) -> None:
     hands = Hands(ledger_data)
-    row = "99, 'default', x'00', 'post', 2, 3, 5, 5, 4, NULL, NULL, NULL, 1, 1"
+    row = "99, 'default', x'00', 'post', 2, 3, 5, 5, 4, NULL, NULL, NULL, 1, 1, NULL"
     with pytest.raises(apsw.ConstraintError):
         hands.run(f"INSERT INTO ledger_transfer VALUES ({row})")
     hands.close()
@@ -193,6 +206,28 @@ def applied_all_the_same(entry: Entry) -> None:
     entry["decision"]["chosen"][0] = ["applied", 99_999]
 
 
+def corrected_less(entry: Entry) -> None:
+    entry["decision"]["input"]["originals"][tid(2)]["corrected"] -= 1
+
+
+def of_a_larger_one(entry: Entry) -> None:
+    entry["decision"]["input"]["originals"][tid(2)]["amount"] += 1
+
+
+def of_none(entry: Entry) -> None:
+    """Of a transfer that was never applied."""
+    given = entry["decision"]["input"]
+    given["originals"] = {tid(77) if key == tid(2) else key: one for key, one in given["originals"].items()}
+    for one in given["transfers"]:
+        if one["corrects"] == tid(2):
+            one["corrects"] = tid(77)
+
+
+def the_same_way(entry: Entry) -> None:
+    one = entry["decision"]["input"]["originals"][tid(2)]
+    one["debit"], one["credit"] = one["credit"], one["debit"]
+
+
 FORGERIES: list[tuple[Callable[[Entry], bool], Callable[[Entry], None], str]] = [
     (is_opening("system:issue", "credits"), said(scale=3), "L13"),
     (is_opening("system:issue", "credits"), said(account="system:other"), "L13"),
@@ -226,6 +261,18 @@ FORGERIES: list[tuple[Callable[[Entry], bool], Callable[[Entry], None], str]] = 
     (applies(2), about_fewer, "previous"),
     (applies(2), lambda entry: entry.update(previous=1), "previous"),
     (applies(1), outcome(1, "exists"), "E14"),
+    (applies(31), outcome(31, amount=101), "L5"),
+    (applies(31), told(lambda one: one.update(amount=101), 31), "L5"),
+    (applies(31), outcome(31, amount=0), "L5"),
+    (applies(30), outcome(30, amount=299), "L5"),
+    (applies(31), corrected_less, "L5"),
+    (applies(31), of_a_larger_one, "L5"),
+    (applies(31), the_same_way, "L5"),
+    (applies(31), of_none, "L5"),
+    (applies(31), outcome(33, "applied", 1), "L5"),
+    (applies(34), corrected_less, "L5"),
+    (applies(34), of_a_larger_one, "L5"),
+    (applies(34), the_same_way, "L5"),
     (is_type("ledger.refused"), applied_all_the_same, "E14"),
     (is_type("ledger.refused"), richer, "L11"),
     (is_type("ledger.refused"), lambda entry: entry.update(previous=1), "previous"),
@@ -253,7 +300,7 @@ def in_an_export(path: Path, is_wanted: Callable[[Entry], bool], forge: Callable
 
 def test_an_export_shows_what_is_owed_without_the_tables(ledger_data: Path) -> None:
     texts = in_an_export(ledger_data, applies(9), outcome(9, "applied", 99_999))
-    assert any("tenant:acme in credits has 10000, and gives" in text for text in texts)
+    assert any("tenant:acme in credits has 10150, and gives" in text for text in texts)
 
 
 def test_an_expiry_that_comes_too_early_or_out_of_turn_is_caught(ledger_data: Path) -> None:
@@ -270,3 +317,11 @@ def test_a_late_post_is_caught(ledger_data: Path) -> None:
 def never_resolved_in_refusals(entry: Entry) -> None:
     if tid(6) in entry["decision"]["input"]["pending"]:
         never_resolved(entry)
+
+
+@pytest.mark.parametrize("forge", [corrected_less, of_a_larger_one, the_same_way, of_none])
+def test_an_export_shows_that_corrections_do_not_agree(
+    ledger_data: Path, forge: Callable[[Entry], None]
+) -> None:
+    texts = in_an_export(ledger_data, applies(34), forge)
+    assert any("was told to be CorrectedFact" in text for text in texts), texts

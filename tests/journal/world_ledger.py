@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sheratan.contracts.ledger import Transfer
 from sheratan.engine.commands import ApplyTransfers, OpenAccount
-from tests.engine.booking import PAYER, TAKER, move, pending, post, void
+from tests.engine.booking import PAYER, TAKER, correction, move, pending, post, void
 from tests.journal.world import World
 
 
@@ -16,6 +16,8 @@ def booked(world: World) -> None:
     _apply(world, move(2, 700, linked=True), move(3, 300, TAKER, "worker:w"))
     _apply(world, pending(4, 1_000, timeout_seconds=60), pending(5, 500), pending(6, 200, timeout_seconds=30))
     _apply(world, post(7, 4, 400), void(8, 5))
+    _apply(world, correction(30, 3), correction(31, 2, 100), correction(32, 7, 50), correction(33, 3))
+    _apply(world, correction(34, 2, 50))
     _apply(
         world, move(9, 99_999), move(10, 50, balancing="debit"), move(11, 5, linked=True), move(20, 99_999)
     )

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import sheratan
-from sheratan import Context, Fatal, job
-from sheratan.contracts.errors import InvalidInput, NotFound
+from sheratan import Context, Fatal, TransferRefused, job
+from sheratan.contracts.errors import Conflict, InvalidInput, NotFound
 from sheratan.contracts.ledger import AMOUNT_MAX
 from sheratan.sdk.client import Client
 
@@ -34,6 +34,12 @@ async def metered(ctx: Context, amounts: list[int]) -> int | None:
 async def fails(ctx: Context) -> None:
     ctx.charge(7)
     raise Fatal("no")
+
+
+@job(attempts_max=2, backoff_base_seconds=0.01)
+async def stumbles(ctx: Context) -> None:
+    ctx.charge(7)
+    raise RuntimeError("no")
 
 
 @job
@@ -69,7 +75,17 @@ async def charges_no_end(ctx: Context) -> int | None:
     return ctx.charged
 
 
-KINDS = [fixed, metered, fails, stepwise, in_a_thread, in_a_process, charges_nonsense, charges_no_end]
+KINDS = [
+    fixed,
+    metered,
+    fails,
+    stumbles,
+    stepwise,
+    in_a_thread,
+    in_a_process,
+    charges_nonsense,
+    charges_no_end,
+]
 
 
 async def priced(client: Client, has: int = 1_000) -> None:
@@ -214,5 +230,68 @@ def test_budgets_are_set_listed_and_removed(tmp_path: Path) -> None:
             lines = [line.text for line in (await client.why("budget:queue:default/EUR")).lines]
             assert "spend at most 1250 minor units of EUR per month: as agreed" in lines[0]
             assert "took the budget of queue:default in EUR away: not needed" in lines[1]
+
+    asyncio.run(scenario())
+
+
+def test_what_a_job_was_charged_is_given_back_once(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(SECONDS_MAX), sheratan.open(tmp_path / "data", KINDS) as client:
+            await priced(client)
+            receipt = await client.submit("fixed", None)
+            await client.wait(receipt.id)
+            [part] = await client.refund_job(receipt.id, 20, name="case 7", reason="it was late")
+            [again] = await client.refund_job(receipt.id, 20, name="case 7", reason="asked twice")
+            assert (part.result, part.amount, again.result) == ("applied", 20, "exists")
+            [more] = await client.refund_job(receipt.id, 31, name="case 8", reason="too much")
+            assert (more.result, more.field) == ("exceeds_original", "amount")
+            [rest] = await client.refund_job(receipt.id, name="case 9", reason="all of it")
+            assert (rest.result, rest.amount) == ("applied", 30)
+            [charge] = await client.charges(receipt.id)
+            assert (charge.amount, charge.refunded) == (50, 50)
+            assert charge.settlement is not None
+            assert (await client.find_transfer(charge.settlement)).corrected == 50
+            assert (await client.account(PAYER, "EUR")).available == 1_000
+            told = [line.text for line in (await client.why(receipt.id)).lines]
+            assert any(
+                "it was late" in text and f"20 minor units of EUR from operator to {PAYER}" in text
+                for text in told
+            )
+            assert sum("back from" in text for text in told) == 2
+            assert await client.check_ledger() == []
+
+    asyncio.run(scenario())
+
+
+def test_several_charges_of_a_job_are_given_back_together_or_by_name(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(SECONDS_MAX), sheratan.open(tmp_path / "data", KINDS) as client:
+            await priced(client)
+            receipt = await client.submit("stumbles", None)
+            await client.wait(receipt.id)
+            charges = await client.charges(receipt.id)
+            assert [one.amount for one in charges] == [7, 7]
+            with pytest.raises(Conflict) as several:
+                await client.refund_job(receipt.id, 3, name="a", reason="a part")
+            assert (several.value.field, str(charges[1].settlement) in str(several.value)) == ("amount", True)
+            found = await client.refund(str(charges[1].settlement), 3, name="b", reason="a part")
+            assert (found.result, found.amount) == ("applied", 3)
+            results = await client.refund_job(receipt.id, name="c", reason="all of it")
+            assert [(one.result, one.amount) for one in results] == [("applied", 7), ("applied", 4)]
+            with pytest.raises(TransferRefused) as refused:
+                await client.refund(str(charges[0].settlement), name="d", reason="once more")
+            assert refused.value.extra["result"] == "exceeds_original"
+            assert (await client.account(PAYER, "EUR")).available == 1_000
+
+    asyncio.run(scenario())
+
+
+def test_where_nothing_was_charged_nothing_is_given_back(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(SECONDS_MAX), sheratan.open(tmp_path / "data", KINDS) as client:
+            receipt = await client.submit("fixed", None)
+            await client.wait(receipt.id)
+            with pytest.raises(Conflict, match="no attempt at this job was charged anything"):
+                await client.refund_job(receipt.id, name="a", reason="it was late")
 
     asyncio.run(scenario())

@@ -18,6 +18,8 @@ from sheratan.contracts import api
 from sheratan.contracts.api import Transport
 from sheratan.contracts.ledger import ISSUE, AccountRecord, TransferRecord, TransferResult, transfer_id
 from sheratan.contracts.ledger_requests import AccountPage, LedgerFinding, TransferPage
+from sheratan.contracts.prices import Charge
+from sheratan.contracts.refunds import job_refunds
 from sheratan.kernel.accounts import format_amount, parse_amount
 
 __all__ = ["ledger"]
@@ -165,7 +167,7 @@ def post(
 ) -> None:
     """Move what a pending TRANSFER reserves, or AMOUNT of it; the rest is free again."""
     told = {"phase": "post", "pending": pending, "id": _named(public_id, name)}
-    _resolve(session, amount, told, reason)
+    _refer(session, "pending", amount, told, reason)
 
 
 @ledger.command()
@@ -176,7 +178,41 @@ def post(
 @command_options
 def void(session: Session, pending: str, public_id: str | None, name: str | None, reason: str) -> None:
     """Give back what a pending TRANSFER reserves."""
-    _resolve(session, None, {"phase": "void", "pending": pending, "id": _named(public_id, name)}, reason)
+    told = {"phase": "void", "pending": pending, "id": _named(public_id, name)}
+    _refer(session, "pending", None, told, reason)
+
+
+@ledger.command()
+@click.argument("original", metavar="[TRANSFER]", required=False)
+@click.option("--job", metavar="JOB", help="Give back what the attempts at this job were charged.")
+@click.option("--amount", metavar="AMOUNT", help="So much of it; else all that did not go back yet.")
+@click.option("--reason", required=True, help="Why; it goes into the journal.")
+@_id
+@_name
+@command_options
+def refund(session: Session, original: str | None, job: str | None, reason: str, **given: Any) -> None:
+    """Undo TRANSFER, or so much of it, by a new transfer that goes the other way."""
+    if (original is None) == (job is None):
+        raise click.UsageError("Name a transfer, or a job with --job.")
+    if job is None:
+        told = {"corrects": original, "id": _named(given["public_id"], given["name"])}
+        _refer(session, "corrects", given["amount"], told, reason)
+        return
+    if given["public_id"] is not None:
+        raise click.UsageError("Each attempt is refunded by a transfer of its own; give them a --name.")
+    name = given["name"] or _new_id()
+
+    async def work(transport: Transport) -> tuple[list[TransferResult], list[int]]:
+        charges: list[Charge] = await transport.call(request(api.ListCharges, id=job))
+        scales = [one.scale for one in charges if one.amount]
+        minor = None if given["amount"] is None else parse_amount(given["amount"], max(scales, default=0))
+        wanted = job_refunds(charges, name=name, amount=minor)
+        results: list[TransferResult] = await transport.call(
+            request(api.ApplyTransfers, transfers=wanted, reason=reason)
+        )
+        return results, scales
+
+    _say_each(session, *ask(session, work))
 
 
 @ledger.command()
@@ -234,10 +270,12 @@ def _move(session: Session, whose: str, amount: str, told: dict[str, Any], reaso
     _say(session, *ask(session, work))
 
 
-def _resolve(session: Session, amount: str | None, told: dict[str, Any], reason: str) -> None:
+def _refer(session: Session, field: str, amount: str | None, told: dict[str, Any], reason: str) -> None:
+    """Apply a transfer that names another one in a field, which knows the accounts."""
+
     async def work(transport: Transport) -> tuple[TransferResult, int]:
-        reserved: TransferRecord = await transport.call(request(api.GetTransfer, id=told["pending"]))
-        scale = reserved.scale
+        other: TransferRecord = await transport.call(request(api.GetTransfer, id=told[field]))
+        scale = other.scale
         minor = None if amount is None else parse_amount(amount, scale)
         return await _apply(transport, told | {"amount": minor}, reason), scale
 
@@ -253,13 +291,27 @@ async def _apply(transport: Transport, told: dict[str, Any], reason: str) -> Tra
 
 
 def _say(session: Session, found: TransferResult, scale: int) -> None:
+    emit(session, found, lambda: _draw(found, scale))
+    if found.amount is None:
+        click.get_current_context().exit(_REFUSED)
+
+
+def _say_each(session: Session, found: list[TransferResult], scales: list[int]) -> None:
+    def draw() -> None:
+        for one, scale in zip(found, scales, strict=True):
+            _draw(one, scale)
+
+    emit(session, found, draw)
+    if any(one.amount is None for one in found):
+        click.get_current_context().exit(_REFUSED)
+
+
+def _draw(found: TransferResult, scale: int) -> None:
     if found.amount is None:
         told = found.result.replace("_", " ") + (f" ({found.field})" if found.field else "")
     else:
         told = f"{found.result}, {format_amount(found.amount, scale)}"
-    emit(session, found, lambda: line(f"{found.id}: {told} (entry {found.entry})"))
-    if found.amount is None:
-        click.get_current_context().exit(_REFUSED)
+    line(f"{found.id}: {told} (entry {found.entry})")
 
 
 _REFUSED = 5

@@ -79,6 +79,10 @@ def _transfer_pairs(one: TransferRecord) -> Iterator[tuple[str, object]]:
         yield "posted", format_amount(one.posted, one.scale)
     if one.pending is not None:
         yield "resolves", one.pending
+    if one.corrects is not None:
+        yield "corrects", one.corrects
+    if one.corrected:
+        yield "corrected", format_amount(one.corrected, one.scale)
     if one.expires_us is not None:
         yield "expires", instant(one.expires_us)
     if one.closes is not None:

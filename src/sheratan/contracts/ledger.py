@@ -81,6 +81,8 @@ Result = Literal[
     "pending_voided",
     "pending_expired",
     "exceeds_pending",
+    "original_not_found",
+    "exceeds_original",
     "chain_failed",
     "chain_open",
 ]
@@ -95,7 +97,9 @@ class Transfer(
     A `post` or `void` names the `pending` transfer that it resolves in place of accounts; a `post` without an amount
     moves all of it. `timeout_seconds` ends a pending one by itself. `balancing` takes what one side can give, at most
     the amount: what the account to debit has, or what the account to credit owes. `closes` closes that account for as
-    long as the transfer is pending. `linked` ties it to the next one: a chain is applied as a whole or not at all.
+    long as the transfer is pending. `corrects` names a transfer that is to be undone in place of accounts: so much of
+    its amount goes back, or all that has not gone back yet. `linked` ties it to the next one: a chain is applied as a
+    whole or not at all.
     """
 
     id: TransferId
@@ -108,6 +112,7 @@ class Transfer(
     timeout_seconds: Annotated[int, msgspec.Meta(ge=1)] | None = None
     balancing: Side | None = None
     closes: Side | None = None
+    corrects: TransferId | None = None
     linked: bool = False
 
 
@@ -145,7 +150,8 @@ class TransferRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tr
     """A transfer that was applied, and for a pending one what has become of it.
 
     `amount` is what it moves or reserves, `asked` what was asked for where that may be another amount; `posted` is
-    how much of a pending one was moved in the end. `entry` says that it was applied, `resolved_by` that it was
+    how much of a pending one was moved in the end. `corrects` is the transfer that it undoes, `corrected` how much of
+    it was undone by others. `entry` says that it was applied, `resolved_by` that it was
     resolved.
     """
 
@@ -163,6 +169,8 @@ class TransferRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tr
     expires_us: int | None = None
     balancing: Side | None = None
     closes: Side | None = None
+    corrects: str | None = None
+    corrected: int = 0
     at_us: int
     entry: int
     resolved_by: int | None = None

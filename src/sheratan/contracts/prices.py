@@ -59,7 +59,8 @@ class PriceRecord(msgspec.Struct, frozen=True, kw_only=True):
 class Charge(msgspec.Struct, frozen=True, kw_only=True):
     """What one attempt at a job was charged, in minor units.
 
-    `fence` names the attempt, `transfer` what was reserved for it. `amount` is None while the attempt runs.
+    `fence` names the attempt, `transfer` what was reserved for it, and `settlement` what has moved the amount or given
+    all of it back; both it and `amount` are None while the attempt runs. `refunded` went back to the tenant since.
     """
 
     fence: int
@@ -68,3 +69,5 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     scale: int
     reserved: int
     amount: int | None
+    settlement: str | None = None
+    refunded: int = 0

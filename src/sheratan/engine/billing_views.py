@@ -77,4 +77,6 @@ def _charge(view: ChargeView) -> Charge:
         scale=view.scale,
         reserved=view.reserved,
         amount=view.amount,
+        settlement=None if view.settlement is None else transfer_text(view.settlement),
+        refunded=view.refunded,
     )

@@ -81,6 +81,7 @@ class FinalRows:
         waiting.transfers.extend(facts.transfers)
         waiting.resolved.extend(facts.resolved)
         waiting.charges.extend(facts.charges)
+        waiting.originals.extend(facts.originals)
         self._read_to = read_to
         if max(map(len, (waiting.plain.numbers, *waiting[1:]))) >= _JOBS_AT_ONCE:
             self.flush()
@@ -125,6 +126,8 @@ class FinalRows:
             self._ledger.compare_resolved(resolved)
         for charges in _chunks(waiting.charges):
             self._ledger.compare_charges(charges)
+        for originals in _chunks(waiting.originals):
+            self._ledger.compare_originals(originals)
 
     def _compare_plain(self, facts: PlainJobs) -> None:
         with self._problems.reading("job"):

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from sheratan.engine.corrections import is_correctable
 from sheratan.engine.problems import Problems
 from sheratan.kernel.fold import Fold
-from sheratan.kernel.ledger_facts import AccountFact, ResolvedFact, TransferFact, transfer_bytes
+from sheratan.kernel.ledger_facts import (
+    AccountFact,
+    OriginalFact,
+    ResolvedFact,
+    TransferFact,
+    transfer_bytes,
+    transfer_text,
+)
 from sheratan.kernel.new_facts import ChargeMade
+from sheratan.store.ledger_rows import TransferView
 from sheratan.store.port import Reader
 
 __all__ = ["LedgerRows", "compare_billing", "compare_ledger"]
@@ -39,6 +48,16 @@ class LedgerRows:
             said = {fact[:2]: tuple(fact[2:]) for fact in facts}
             self._problems.differ("charge", said, {row[:2]: tuple(row[2:]) for row in rows})
 
+    def compare_originals(self, facts: list[OriginalFact]) -> None:
+        """Each transfer that was corrected is, by its row, what its first correction was told that it is."""
+        with self._problems.reading("ledger_transfer"):
+            for fact in facts:
+                view = self._reader.find_transfers(fact.tenant, [fact.id]).get(fact.id)
+                stands = None if view is None or not is_correctable(view) else _original(view)
+                if stands != fact:
+                    text = f"a correction was told that it is {fact[2:]}; it is {stands and stands[2:]}"
+                    self._problems.add("L5", text, row=f"ledger_transfer {transfer_text(fact.id)}")
+
 
 def compare_ledger(reader: Reader, fold: Fold, overdue_us: int, problems: Problems) -> None:
     """Accounts and pending transfers as they stand; what should have expired before an instant is told of."""
@@ -48,6 +67,9 @@ def compare_ledger(reader: Reader, fold: Fold, overdue_us: int, problems: Proble
     pending = {row[:1]: row.expires_us for row in reader.all_pending_transfers()}
     told = {(fact.number,): fact.expires_us for fact in fold.ledger.pending.values()}
     problems.differ("ledger_pending", told, pending)
+    corrected = {view[1:3]: view.amount for view in reader.all_corrected()}
+    undone = {key: fact.corrected for key, fact in fold.ledger.corrected.items()}
+    problems.differ("ledger_corrected", undone, corrected)
     for number, expires_us in pending.items():
         if expires_us is not None and expires_us < overdue_us:
             text = f"it was to expire at {expires_us}, and is pending"
@@ -62,6 +84,11 @@ def compare_billing(reader: Reader, fold: Fold, problems: Problems) -> None:
     problems.differ("budget", {key: tuple(fact) for key, fact in fold.budgets.items()}, budgets)
     for text, owed in fold.owed.items():
         problems.add("L14" if owed.succeeded is None else "L10", fold.told_owed(text), seq=owed.entry)
+
+
+def _original(view: TransferView) -> OriginalFact:
+    row = view.transfer
+    return OriginalFact(row.tenant, row.id, row.debit, row.credit, row.amount)
 
 
 def _account(fact: AccountFact) -> tuple[object, ...]:

@@ -16,7 +16,7 @@ from sheratan.contracts.principal import DEFAULT_TENANT
 from sheratan.engine.alert_views import newest_of_alert
 from sheratan.engine.blockers import Blockers
 from sheratan.engine.entries import LINES_MAX, archived, archived_line, read_entry, segment_of, story_line
-from sheratan.engine.explain_ledger import account_story, line_about, transfer_story
+from sheratan.engine.explain_ledger import account_story, corrected_by, line_about, transfer_story
 from sheratan.engine.ids import find_remains
 from sheratan.engine.quorum import find_approval
 from sheratan.engine.run_ids import find_run_remains
@@ -129,6 +129,10 @@ def _job_lines(reader: Reader, newest: int, number: int) -> list[StoryLine]:
     for charge in reader.charges_of(number):
         entries = [charge.entry] if charge.settled is None else [charge.entry, charge.settled]
         lines += [line_about(reader, seq, transfer_text(charge.transfer)) for seq in entries]
+        if charge.settlement is not None and charge.refunded:
+            text = transfer_text(charge.settlement)
+            refunds = corrected_by(reader, charge.tenant, charge.settlement)
+            lines += [line_about(reader, seq, text) for seq in refunds]
     return _in_order(lines)
 
 

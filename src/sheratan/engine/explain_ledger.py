@@ -10,24 +10,31 @@ from sheratan.contracts.principal import DEFAULT_TENANT
 from sheratan.contracts.values import convert
 from sheratan.engine.entries import LINES_MAX, archived_line, read_entry, story_line
 from sheratan.engine.ledger_views import find_account, transfer_record
+from sheratan.kernel.ledger_facts import transfer_bytes
 from sheratan.kernel.story import tell
 from sheratan.kernel.story_ledger import transfers_about
 from sheratan.store.port import Reader
 
-__all__ = ["account_story", "line_about", "transfer_story"]
+__all__ = ["account_story", "corrected_by", "line_about", "transfer_story"]
 
 
 def transfer_story(reader: Reader, subject: str) -> Story:
-    """The entry that has applied a transfer, and the one that has resolved it."""
+    """The entry that has applied a transfer, the one that has resolved it, and those that have undone some of it."""
     try:
         request = convert({"id": subject}, GetTransfer)
     except InvalidInput as error:
         raise NotFound(f"there is no such transfer: {error.detail}", field="id") from error
     record = transfer_record(reader, DEFAULT_TENANT, request)
     entries = [record.entry] if record.resolved_by is None else [record.entry, record.resolved_by]
+    entries += corrected_by(reader, DEFAULT_TENANT, transfer_bytes(subject)) if record.corrected else []
     # A transfer may be resolved by the very request that has reserved it.
     lines = [line_about(reader, seq, subject) for seq in dict.fromkeys(entries)]
     return Story(subject=subject, state=record.state, lines=lines)
+
+
+def corrected_by(reader: Reader, tenant: str, key: bytes) -> list[int]:
+    """The first entries that have undone a transfer, or some of it."""
+    return [row.entry for row in reader.corrections_of(tenant, key, LINES_MAX)]
 
 
 def account_story(reader: Reader, subject: str) -> Story:

@@ -14,6 +14,7 @@ from sheratan.contracts.errors import Conflict, LimitReached
 from sheratan.contracts.ledger import ISSUE, Transfer, TransferResult
 from sheratan.contracts.principal import ENGINE, Principal
 from sheratan.engine.batch import Batch
+from sheratan.engine.corrections import correct, originals
 from sheratan.engine.ledger_commands import ApplyTransfers, OpenAccount
 from sheratan.engine.words import check_reason
 from sheratan.kernel.accounts import Account, account_subject
@@ -128,6 +129,8 @@ class _Request:
             "known": known,
             "pending": {key: one for key, one in pending.items() if one is not None},
         }
+        if any(one.corrects for one in transfers):
+            self.given["originals"] = originals(batch, transfers, self._found, self._place)
 
     def check_closings(self) -> None:
         """Conflict where an account is to be closed that attempts pay, or are paid by: they could not be settled."""
@@ -186,8 +189,8 @@ class _Request:
 
     def _find(self) -> dict[str, TransferView]:
         """The transfers that were applied before and that these are, or resolve, as of this batch."""
-        wanted = {one.id for one in self._transfers} | {one.pending for one in self._transfers if one.pending}
-        ids = [transfer_bytes(text) for text in wanted]
+        wanted = {text for one in self._transfers for text in (one.id, one.pending, one.corrects)}
+        ids = [transfer_bytes(text) for text in wanted if text]
         changes = self._batch.unit.ledger
         found = self._batch.state.store.find_transfers(self._tenant, ids)
         found |= {
@@ -210,7 +213,7 @@ class _Request:
             told["phase"] = transfer.phase
         if transfer.timeout_seconds is not None:
             told["timeout_us"] = transfer.timeout_seconds * 1_000_000
-        for name in ("amount", "pending", "balancing", "closes"):
+        for name in ("amount", "pending", "balancing", "closes", "corrects"):
             value = getattr(transfer, name)
             if value is not None:
                 told[name] = value
@@ -220,6 +223,9 @@ class _Request:
 
     def _sides(self, transfer: Transfer) -> tuple[int, int]:
         """The places of the accounts to debit and to credit: its own, or those of what it resolves."""
+        if transfer.corrects is not None:
+            original = self._found[transfer.corrects]
+            return self._place(original.credit, original.unit), self._place(original.debit, original.unit)
         if transfer.pending is None:
             return self._place(transfer.debit, transfer.unit), self._place(transfer.credit, transfer.unit)
         found = self._found.get(transfer.pending)
@@ -273,6 +279,10 @@ class _Request:
             reserved = unit.ledger.transfers.get(key) or self._found[transfer.pending]
             resolved = ResolvedRow(reserved.transfer.number, _RESOLVES[transfer.phase], amount, entry)
             unit.ledger.resolve(reserved.transfer, resolved)
+        original = None
+        if transfer.corrects is not None:
+            original = transfer_bytes(transfer.corrects)
+            correct(batch, self._found[transfer.corrects].transfer, amount)
         expires_us = None
         if transfer.timeout_seconds is not None:
             expires_us = batch.at_us + transfer.timeout_seconds * 1_000_000
@@ -282,7 +292,7 @@ class _Request:
         row = TransferRow(
             number, self._tenant, transfer_bytes(transfer.id), transfer.phase, debit.number, credit.number, amount,
             transfer.amount, None if reserved is None else reserved.transfer.number, expires_us,
-            transfer.balancing, transfer.closes, batch.at_us, entry,
+            transfer.balancing, transfer.closes, batch.at_us, entry, original,
         )  # fmt: skip
         pending = None if reserved is None else reserved.transfer.id
         view = TransferView(row, debit.name, credit.name, debit.unit, debit.scale, pending, None)
@@ -344,7 +354,9 @@ def _described(view: TransferView) -> dict[str, Any]:
     """A transfer as it was asked for, and what it moved: what the rule compares where its id is used again."""
     row = view.transfer
     told: dict[str, Any] = {"moved": row.amount}
-    if view.pending is None:
+    if row.corrects is not None:
+        told["corrects"] = transfer_text(row.corrects)
+    elif view.pending is None:
         told |= {"debit": view.debit, "credit": view.credit, "unit": view.unit}
     else:
         told["pending"] = transfer_text(view.pending)

@@ -16,7 +16,7 @@ from sheratan.contracts.ledger_requests import (
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.values import convert
 from sheratan.kernel.ledger_facts import transfer_bytes, transfer_text
-from sheratan.store.ledger_rows import AccountView, TransferView
+from sheratan.store.ledger_rows import AccountView, CorrectedRow, TransferView
 from sheratan.store.port import Reader
 
 __all__ = [
@@ -61,7 +61,7 @@ def find_transfer(reader: Reader, tenant: str, text: str) -> TransferView:
 
 def transfer_record(reader: Reader, tenant: str, request: GetTransfer) -> TransferRecord:
     """A transfer as it stands, or NotFound."""
-    return _transfer(find_transfer(reader, tenant, request.id))
+    return _transfers(reader, [find_transfer(reader, tenant, request.id)])[0]
 
 
 def list_transfers(reader: Reader, tenant: str, request: ListTransfers, limits: Limits) -> TransferPage:
@@ -72,7 +72,7 @@ def list_transfers(reader: Reader, tenant: str, request: ListTransfers, limits: 
     if request.account is not None and request.unit is not None:
         account = find_account(reader, tenant, request.account, request.unit).account.number
     views = reader.list_transfers(tenant, account, int(request.cursor or 0), limit + 1)
-    items = [_transfer(view) for view in views[:limit]]
+    items = _transfers(reader, views[:limit])
     more = len(views) > limit
     return TransferPage(items=items, next_cursor=str(views[limit - 1].transfer.number) if more else None)
 
@@ -108,7 +108,12 @@ def _account(view: AccountView) -> AccountRecord:
     )
 
 
-def _transfer(view: TransferView) -> TransferRecord:
+def _transfers(reader: Reader, views: list[TransferView]) -> list[TransferRecord]:
+    corrected = reader.corrected([view.transfer.number for view in views])
+    return [_transfer(view, corrected.get(view.transfer.number)) for view in views]
+
+
+def _transfer(view: TransferView, corrected: CorrectedRow | None) -> TransferRecord:
     row, resolved = view.transfer, view.resolved
     state = row.phase if resolved is None else resolved.state
     return TransferRecord(
@@ -126,6 +131,8 @@ def _transfer(view: TransferView) -> TransferRecord:
         expires_us=row.expires_us,
         balancing=None if row.balancing is None else convert(row.balancing, Side),
         closes=None if row.closes is None else convert(row.closes, Side),
+        corrects=None if row.corrects is None else transfer_text(row.corrects),
+        corrected=0 if corrected is None else corrected.amount,
         at_us=row.at_us,
         entry=row.entry,
         resolved_by=None if resolved is None else resolved.entry,

@@ -16,7 +16,8 @@ __all__ = ["prepare_transfers"]
 
 _OF_MOVES: Final = ("debit", "credit", "unit", "amount")
 _OF_RESERVATIONS: Final = ("timeout_seconds", "closes")
-_NOT_OF_RESOLUTIONS: Final = ("debit", "credit", "unit", "balancing", *_OF_RESERVATIONS)
+_NOT_OF_RESOLUTIONS: Final = ("debit", "credit", "unit", "balancing", "corrects", *_OF_RESERVATIONS)
+_NOT_OF_CORRECTIONS: Final = ("debit", "credit", "unit", "balancing", "pending", *_OF_RESERVATIONS)
 
 
 def prepare_transfers(request: ApplyTransfers, limits: Limits) -> commands.ApplyTransfers:
@@ -43,6 +44,8 @@ def _fault(transfer: Transfer, limits: Limits) -> tuple[str, str]:
             )
     if transfer.phase in ("post", "void"):
         return _resolution_fault(transfer)
+    if transfer.corrects is not None:
+        return _correction_fault(transfer)
     if transfer.pending is not None:
         return "pending", f"a transfer that is {transfer.phase} resolves no other one"
     for name in _OF_MOVES:
@@ -70,7 +73,20 @@ def _resolution_fault(transfer: Transfer) -> tuple[str, str]:
     if transfer.pending is None:
         return "pending", f"a {transfer.phase} names the pending transfer that it resolves"
     names = (*_NOT_OF_RESOLUTIONS, "amount") if transfer.phase == "void" else _NOT_OF_RESOLUTIONS
+    return _said_twice(transfer, names, "resolves")
+
+
+def _correction_fault(transfer: Transfer) -> tuple[str, str]:
+    if transfer.phase != "single":
+        return "phase", "a transfer that corrects another one moves at once"
+    if transfer.amount == 0:
+        return "amount", "a transfer that corrects nothing is none"
+    return _said_twice(transfer, _NOT_OF_CORRECTIONS, "corrects")
+
+
+def _said_twice(transfer: Transfer, names: tuple[str, ...], verb: str) -> tuple[str, str]:
+    """The first of these fields that a transfer has, although it names another one that says what is in it."""
     for name in names:
         if getattr(transfer, name) is not None:
-            return name, "what it resolves says so"
+            return name, f"what it {verb} says so"
     return "", ""

@@ -13,6 +13,8 @@ from sheratan.kernel.ledger_book import FrozenBook, LedgerBook
 from sheratan.kernel.ledger_facts import (
     AccountFact,
     AccountKey,
+    CorrectedFact,
+    OriginalFact,
     PendingFact,
     ResolvedFact,
     TransferFact,
@@ -119,6 +121,8 @@ class LedgerFold(LedgerBook):
                 self.say(entry, "L6", f"{text} was told to have been applied, and was not")
         for text, told in given["pending"].items():
             self._check_pending(entry, keys, text, told)
+        for text, told in given.get("originals", {}).items():
+            self._check_original(entry, keys, text, told)
         return keys
 
     def _check_pending(self, entry: Entry, keys: list[AccountKey], text: str, told: dict[str, Any]) -> None:
@@ -127,6 +131,14 @@ class LedgerFold(LedgerBook):
         said = keys[told["debit"]], keys[told["credit"]], told["amount"], told.get("expires_us")
         if is_pending != (fact is not None) or (is_pending and stands != said):
             self.say(entry, "L3", f"{text} was told to be {told['state']}, {said}; it is {stands}")
+
+    def _check_original(self, entry: Entry, keys: list[AccountKey], text: str, told: dict[str, Any]) -> None:
+        """What was corrected before stands as it is told; what is corrected for the first time was applied."""
+        key = entry.tenant, transfer_bytes(text)
+        fact = self.corrected.get(key)
+        stands = _original(keys, told)
+        if key[1] not in self.ids(entry.tenant) or stands != (fact or stands._replace(corrected=0)):
+            self.say(entry, "L5", f"{text} was told to be {stands}; it is {fact}")
 
     def _apply(
         self, entry: Entry, keys: list[AccountKey], transfer: dict[str, Any], amount: int, new: NewFacts
@@ -144,6 +156,8 @@ class LedgerFold(LedgerBook):
             fact = self.resolve(entry, reserved, amount)
             sides, pending = (fact.debit, fact.credit), fact.number
             new.resolved.append(ResolvedFact(fact.number, _ENDS[phase], amount, entry.seq))
+        elif "corrects" in transfer:
+            sides = self._correct(entry, keys, transfer, amount, new)
         else:
             sides = keys[transfer["debit"]], keys[transfer["credit"]]
             self.check_amount(entry, transfer, sides, amount)
@@ -155,9 +169,27 @@ class LedgerFold(LedgerBook):
         debit, credit = (self.accounts[side].number for side in sides)
         fact_of = TransferFact(
             self.transfers, *key, phase, debit, credit, amount, transfer.get("amount"), pending, expires_us,
-            transfer.get("balancing"), transfer.get("closes"), entry.at, entry.seq,
+            transfer.get("balancing"), transfer.get("closes"), entry.at, entry.seq, _corrects(transfer),
         )  # fmt: skip
         new.transfers.append(fact_of)
+        return sides
+
+    def _correct(
+        self, entry: Entry, keys: list[AccountKey], transfer: dict[str, Any], amount: int, new: NewFacts
+    ) -> tuple[AccountKey, AccountKey]:
+        """A transfer goes back, or a part of it; gives the accounts, the other way round."""
+        text = transfer["corrects"]
+        key = entry.tenant, transfer_bytes(text)
+        fact = self.corrected.get(key)
+        if fact is None:
+            fact = _original(keys, decision_of(entry)["input"]["originals"][text])
+            numbers = self.accounts[fact.debit].number, self.accounts[fact.credit].number
+            new.originals.append(OriginalFact(*key, *numbers, fact.amount))
+        self.check_correction(entry, transfer, fact, amount)
+        sides = fact.credit, fact.debit
+        self.check_amount(entry, transfer | {"amount": amount}, sides, amount)
+        self.move(entry, transfer, sides, amount)
+        self.corrected[key] = fact._replace(corrected=fact.corrected + amount)
         return sides
 
     def _follow(self, entry: Entry, touched: dict[AccountKey, None]) -> None:
@@ -170,3 +202,12 @@ class LedgerFold(LedgerBook):
             self.say(entry, "previous", text)
         for key in touched:
             self.accounts[key].entry = entry.seq
+
+
+def _original(keys: list[AccountKey], told: dict[str, Any]) -> CorrectedFact:
+    """A transfer that is to be corrected, as a decision was told of it."""
+    return CorrectedFact(keys[told["debit"]], keys[told["credit"]], told["amount"], told["corrected"])
+
+
+def _corrects(transfer: dict[str, Any]) -> bytes | None:
+    return transfer_bytes(transfer["corrects"]) if "corrects" in transfer else None

@@ -9,12 +9,19 @@ from typing import Any, NamedTuple
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.ledger import AMOUNT_MAX
 from sheratan.kernel.accounts import may_owe
-from sheratan.kernel.ledger_facts import AccountFact, AccountKey, FrozenAccount, PendingFact, transfer_bytes
+from sheratan.kernel.ledger_facts import (
+    AccountFact,
+    AccountKey,
+    CorrectedFact,
+    FrozenAccount,
+    PendingFact,
+    transfer_bytes,
+)
 
 __all__ = ["FrozenBook", "LedgerBook", "PendingKey"]
 
 PendingKey = tuple[str, bytes]
-"""A tenant, and the id of a pending transfer."""
+"""A tenant, and the id of a transfer that is pending, or was corrected."""
 
 
 class FrozenBook(NamedTuple):
@@ -24,6 +31,7 @@ class FrozenBook(NamedTuple):
     pending: list[tuple[PendingKey, PendingFact]]
     transfers: int
     ids: list[tuple[str, list[bytes]]]
+    corrected: tuple[tuple[PendingKey, CorrectedFact], ...] = ()
 
 
 class LedgerBook:
@@ -32,6 +40,8 @@ class LedgerBook:
     def __init__(self, say: Callable[[Entry, str, str], None]) -> None:
         self.accounts: dict[AccountKey, AccountFact] = {}
         self.pending: dict[PendingKey, PendingFact] = {}
+        self.corrected: dict[PendingKey, CorrectedFact] = {}
+        """Only what was corrected: of all others nothing is known but their ids."""
         self.transfers = 0
         """How many were applied: they are numbered in this order."""
         self.say = say
@@ -46,6 +56,7 @@ class LedgerBook:
             sorted(self.pending.items()),
             self.transfers,
             [(tenant, sorted(ids)) for tenant, ids in sorted(self._ids.items())],
+            tuple(sorted(self.corrected.items())),
         )
 
     def thaw(self, frozen: FrozenBook) -> None:
@@ -53,6 +64,7 @@ class LedgerBook:
         self.accounts = {key: AccountFact.thaw(fact) for key, fact in frozen.accounts}
         self.transfers = frozen.transfers
         self._ids = {tenant: set(ids) for tenant, ids in frozen.ids}
+        self.corrected = dict(frozen.corrected)
         for key, fact in frozen.pending:
             self.reserve(key, fact)
 
@@ -109,6 +121,15 @@ class LedgerBook:
             closed_by = self.accounts[key].closed_by
             if closed_by is not None and (transfer["phase"], closed_by) != ("void", text):
                 self.say(entry, "L15", f"{key[1]} in {key[2]} is closed by {closed_by}")
+
+    def check_correction(
+        self, entry: Entry, transfer: dict[str, Any], fact: CorrectedFact, amount: int
+    ) -> None:
+        """As much goes back as was asked for, or all that has not gone back yet, and never more than that."""
+        left = fact.amount - fact.corrected
+        if not 0 < amount == transfer.get("amount", left) <= left:
+            text = f"of {transfer['corrects']} {amount} goes back; {left} is left of {fact.amount}"
+            self.say(entry, "L5", text)
 
     def move(
         self, entry: Entry, transfer: dict[str, Any], sides: tuple[AccountKey, AccountKey], amount: int

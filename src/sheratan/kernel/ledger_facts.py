@@ -7,7 +7,9 @@ from typing import NamedTuple
 __all__ = [
     "AccountFact",
     "AccountKey",
+    "CorrectedFact",
     "FrozenAccount",
+    "OriginalFact",
     "PendingFact",
     "ResolvedFact",
     "TransferFact",
@@ -97,6 +99,25 @@ class PendingFact(NamedTuple):
     expires_us: int | None
 
 
+class CorrectedFact(NamedTuple):
+    """A transfer that was corrected: how much it has moved, from where to where, and how much of that went back."""
+
+    debit: AccountKey
+    credit: AccountKey
+    amount: int
+    corrected: int
+
+
+class OriginalFact(NamedTuple):
+    """A transfer as its first correction was told of it, and as its row must say it, too."""
+
+    tenant: str
+    id: bytes
+    debit: int
+    credit: int
+    amount: int
+
+
 class TransferFact(NamedTuple):
     """A transfer that was applied, as its row must say it."""
 
@@ -114,6 +135,7 @@ class TransferFact(NamedTuple):
     closes: str | None
     at_us: int
     entry: int
+    corrects: bytes | None
 
 
 class ResolvedFact(NamedTuple):

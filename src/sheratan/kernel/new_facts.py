@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sheratan.contracts.journal import Entry
 from sheratan.kernel.facts import Ended, FailedFact, FailureFact, StepFact
-from sheratan.kernel.ledger_facts import ResolvedFact, TransferFact
+from sheratan.kernel.ledger_facts import OriginalFact, ResolvedFact, TransferFact
 from sheratan.kernel.run_facts import NodeFact, NodeJobFact, RunEnded
 
 __all__ = ["ChargeMade", "FactCount", "NewFacts", "PlainJobs", "PrunedFact", "RetentionFact", "no_facts"]
@@ -102,6 +102,7 @@ class NewFacts(NamedTuple):
     transfers: list[TransferFact]
     resolved: list[ResolvedFact]
     charges: list[ChargeMade]
+    originals: list[OriginalFact]
 
 
 class FactCount(NamedTuple):
@@ -146,5 +147,5 @@ def _size(entry: Entry, name: str) -> int:
 def no_facts() -> NewFacts:
     """Room for facts."""
     return NewFacts(
-        PlainJobs([], [], [], [], [], [], [], []), [], [], [], [], [], [], [], [], [], [], [], [], [], []
+        PlainJobs([], [], [], [], [], [], [], []), [], [], [], [], [], [], [], [], [], [], [], [], [], [], []
     )

@@ -70,14 +70,22 @@ def _each(entry: Entry) -> Iterator[tuple[set[str], str]]:
     reserved = dict(given["pending"])
     for transfer, (result, detail) in zip(given["transfers"], decision["chosen"], strict=True):
         reserved.setdefault(transfer["id"], transfer)
-        sides = transfer if "debit" in transfer else reserved.get(transfer.get("pending"), {})
-        names = {transfer["id"], transfer.get("pending", "")}
+        sides = _sides(given, reserved, transfer)
+        names = {transfer["id"], transfer.get("pending", ""), transfer.get("corrects", "")}
         names |= {
             "account:" + "/".join(given["accounts"][sides[side]][:2])
             for side in ("debit", "credit")
             if side in sides
         }
         yield names, _sentence(given["accounts"], transfer, sides, result, detail)
+
+
+def _sides(given: Any, reserved: dict[str, Any], transfer: dict[str, Any]) -> dict[str, Any]:
+    """Where a transfer goes, by its own fields or by those of the one that it names."""
+    if "corrects" in transfer:
+        original = given.get("originals", {}).get(transfer["corrects"])
+        return {"debit": original["credit"], "credit": original["debit"]} if original else {}
+    return transfer if "debit" in transfer else reserved.get(transfer.get("pending", ""), {})
 
 
 def _sentence(
@@ -95,6 +103,8 @@ def _sentence(
         return f"{key} reserves {moved}{ends}{closes}."
     if phase == "void":
         return f"{key} gives back what {transfer['pending']} reserved."
+    if "corrects" in transfer:
+        return f"{key} moves {moved}, back from {transfer['corrects']}."
     of = f", of what {transfer['pending']} reserved" if phase == "post" else ""
     return f"{key} moves {moved}{of}."
 

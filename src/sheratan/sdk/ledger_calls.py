@@ -26,6 +26,8 @@ from sheratan.contracts.ledger_requests import (
     OpenAccount,
     TransferPage,
 )
+from sheratan.contracts.prices import Charge, ListCharges
+from sheratan.contracts.refunds import job_refunds
 from sheratan.contracts.values import convert
 
 __all__ = ["LedgerCalls"]
@@ -70,6 +72,27 @@ class LedgerCalls:
         """Bring an amount into being on an account, in minor units; by the same name it is granted once."""
         wanted = {"id": transfer_id(name), "amount": amount, "debit": ISSUE, "credit": account, "unit": unit}
         return await self.transfer(convert(wanted, Transfer), reason=reason)
+
+    async def refund(
+        self, transfer: str, amount: int | None = None, *, name: str, reason: str
+    ) -> TransferResult:
+        """Undo a transfer, by its id, or so many minor units of it; by the same name it goes back once.
+
+        All refunds of a transfer come to no more than it has moved. InsufficientFunds when who got it has it no more.
+        """
+        wanted = {"id": transfer_id(name), "corrects": transfer, "amount": amount}
+        return await self.transfer(convert(wanted, Transfer), reason=reason)
+
+    async def refund_job(
+        self, job_id: str, amount: int | None = None, *, name: str, reason: str
+    ) -> list[TransferResult]:
+        """Give back what the attempts at a job were charged, each by a transfer; by the same name once.
+
+        What has become of each is in the answer, a refused one raises nothing. Conflict when nothing was charged, or
+        when an amount is given and several attempts were charged.
+        """
+        charges: list[Charge] = await self._transport.call(convert({"id": job_id}, ListCharges))
+        return await self.apply_transfers(job_refunds(charges, name=name, amount=amount), reason=reason)
 
     async def account(self, account: str, unit: str) -> AccountRecord:
         """An account as it stands, or NotFound."""

@@ -96,8 +96,17 @@ def _ledger(reader: Reader, model: Model) -> Iterator[str]:
     }
     if stored != meant:
         yield f"the transfers are {stored}; the model says {meant}"
+    yield from _corrected(reader, model)
     if wrong := reader.ledger_findings():
         yield f"the ledger does not add up: {wrong}"
+
+
+def _corrected(reader: Reader, model: Model) -> Iterator[str]:
+    """How much of which transfer was corrected."""
+    stored = {transfer_text(view.id): view.amount for view in reader.all_corrected()}
+    meant = {key: one.corrected for key, one in model.book.transfers.items() if one.corrected}
+    if stored != meant:
+        yield f"of transfers is corrected {stored}; the model says {meant}"
 
 
 def _charges(reader: Reader, model: Model) -> Iterator[str]:

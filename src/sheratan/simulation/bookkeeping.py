@@ -74,9 +74,11 @@ class LedgerClient:
         return [replace(one, linked=place < last) for place, one in enumerate(found)]
 
     def _draw_transfer(self, open_ones: list[str], unit: str) -> Transfer:
-        what = self._choices.between("ledger.kind", 0, 9)
+        what = self._choices.between("ledger.kind", 0, 10)
         if what < 5 and open_ones:
             return self._resolution(self._choices.pick("ledger.pending", open_ones[-4:]))
+        if what >= 9 and self._sent:
+            return self._correction()
         if what == 6:
             return self._resolution(transfer_id("none"))
         return self._sent_before() if what == 5 and self._sent else self._draw_move(unit)
@@ -104,6 +106,12 @@ class LedgerClient:
             return Transfer(id=self._new_id(), phase="void", pending=pending)
         amount = self._choices.pick("ledger.post", (None, None, 0, 3, 30))
         return Transfer(id=self._new_id(), phase="post", pending=pending, amount=amount)
+
+    def _correction(self) -> Transfer:
+        """Of something that was asked for, whether it has moved anything or not."""
+        original = self._choices.pick("ledger.original", self._sent[-12:])
+        amount = self._choices.pick("ledger.undone", (None, None, 1, 1, 20))
+        return Transfer(id=self._new_id(), corrects=original.id, amount=amount)
 
     def _sent_before(self) -> Transfer:
         """The same again, or something else under the same id."""

@@ -21,6 +21,7 @@ _FIELDS: Final = (
     "timeout_seconds",
     "balancing",
     "closes",
+    "corrects",
 )
 _ENDS: Final = {"post": "posted", "void": "voided"}
 _EXPIRED_AT_ONCE: Final = 128
@@ -62,6 +63,7 @@ class ModelTransfer:
     expires_us: int | None
     posted: int | None = None
     entry: int | None = None
+    corrected: int = 0
 
 
 class ModelBook:
@@ -72,6 +74,12 @@ class ModelBook:
         self.transfers: dict[str, ModelTransfer] = {}
         self.at_us = 0
         self._hit = hit
+        self._before: frozenset[str] = frozenset()
+        """The transfers that were applied before the request that is looked at: only those can be corrected."""
+
+    def begin_request(self) -> None:
+        """A request is looked at from here on."""
+        self._before = frozenset(self.transfers)
 
     def expire(self) -> int:
         """The time of pending transfers is over; says of how many."""
@@ -128,7 +136,10 @@ class ModelBook:
     def _one(self, transfer: Transfer) -> Outcome:
         if transfer.id in self.transfers:
             return self._again(transfer)
-        refused = self._resolve(transfer) if transfer.pending else self._move(transfer)
+        if transfer.corrects:
+            refused = self._correct(transfer)
+        else:
+            refused = self._resolve(transfer) if transfer.pending else self._move(transfer)
         return refused or ("applied", self.transfers[transfer.id].amount)
 
     def _move(self, transfer: Transfer) -> Outcome | None:
@@ -136,14 +147,36 @@ class ModelBook:
         for side, key in zip(("debit", "credit"), keys, strict=True):
             if key not in self.accounts:
                 return "account_not_found", side
-        refused = self._closed(keys, None)
-        if refused is not None:
-            return refused
-        amount = self._amount(transfer, keys)
-        refused = self._too_much(transfer, keys, amount)
+        return self._move_between(transfer, keys, self._amount(transfer, keys))
+
+    def _move_between(self, transfer: Transfer, keys: list[Account], amount: int) -> Outcome | None:
+        refused = self._closed(keys, None) or self._too_much(transfer, keys, amount)
         if refused is None:
             self._book(transfer, keys, amount)
         return refused
+
+    def _correct(self, transfer: Transfer) -> Outcome | None:
+        original = self._original(transfer.corrects or "")
+        if original is None:
+            self._hit("ledger.original_not_found")
+            return "original_not_found", "corrects"
+        left = original.amount - original.corrected
+        amount = left if transfer.amount is None else transfer.amount
+        if not 0 < amount <= left:
+            self._hit("ledger.exceeds_original")
+            return "exceeds_original", "amount"
+        refused = self._move_between(transfer, [original.credit, original.debit], amount)
+        if refused is None:
+            original.corrected += amount
+            self._hit("ledger.corrected" if amount == left else "ledger.corrected_in_part")
+        return refused
+
+    def _original(self, key: str) -> ModelTransfer | None:
+        """A transfer that has moved something, and corrects no other one."""
+        one = self.transfers[key] if key in self._before else None
+        if one is None or one.asked.phase == "pending" or one.asked.corrects or not one.amount:
+            return None
+        return one
 
     def _closed(self, keys: list[Account], opener: str | None) -> Outcome | None:
         """Whether one of two accounts is closed by anything but what is about to open it again."""

@@ -57,6 +57,7 @@ class ModelLedger(ModelArchive):
     def _ApplyTransfers(self, pending: Pending, command: ApplyTransfers) -> Any:  # noqa: N802 - the command's name
         for transfer in command.transfers:
             self.check_closes(transfer)
+        self.book.begin_request()
         outcomes: list[Outcome] = []
         chain: list[Transfer] = []
         for transfer in command.transfers:

@@ -14,9 +14,10 @@ from sheratan.simulation.choices import Choices
 __all__ = ["PAYER", "PriceClient"]
 
 PAYER: Final = "tenant:default"
+_OF_ATTEMPTS: Final = "transfer_ffffff"
 _UNITS: Final = ("credits", "credits", "credits", "tokens")
 _ACTS: Final = (
-    "set", "set", "set", "pay", "pay", "pay", "close", "close", "remove", "budget", "budget",
+    "set", "set", "set", "pay", "pay", "pay", "close", "close", "remove", "budget", "budget", "refund",
 )  # fmt: skip
 _WINDOWS: Final[tuple[Window | None, ...]] = (None, "minute", "minute", "minute", "hour", "day", "month")
 
@@ -51,6 +52,9 @@ class PriceClient:
         if what == "budget":
             await self._limit(unit, kind)
             return
+        if what == "refund":
+            await self._refund()
+            return
         if what == "remove":
             await self._ask(api.RemovePrice(kind=kind, reason="a test"))
             return
@@ -81,6 +85,20 @@ class PriceClient:
         amount = draw.pick("budget.amount", (0, 25, 30, 60, 120))
         per = draw.pick("budget.per", _WINDOWS)
         await self._ask(api.SetBudget(subject=subject, unit=unit, amount=amount, per=per, reason="a test"))
+
+    async def _refund(self) -> None:
+        """Give back something of what an attempt was charged."""
+        page = await self._ask(api.ListTransfers(account="operator", unit="credits", limit=500))
+        settled = [one.id for one in page.items if one.phase == "post" and one.id.startswith(_OF_ATTEMPTS)]
+        if not settled:
+            return
+        self._made += 1
+        asked = Transfer(
+            id=transfer_id(f"{self._name}-price-{self._made}"),
+            corrects=self._choices.pick("price.refunded", settled[-3:]),
+            amount=self._choices.pick("price.refund", (None, 1, 1)),
+        )
+        await self._ask(api.ApplyTransfers(transfers=[asked], reason="a test"))
 
     async def _unit_in_use(self, other: str) -> str:
         """One in which attempts that run are paid for, or some are to be; `other` when there is none."""

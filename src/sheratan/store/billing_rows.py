@@ -58,7 +58,10 @@ class OpenCharge(NamedTuple):
 
 
 class ChargeView(NamedTuple):
-    """An attempt that was charged: what was reserved, by which entry, and what came of it; None while it runs."""
+    """An attempt that was charged: what was reserved, by which entry, and what came of it; None while it runs.
+
+    `settlement` is the transfer that has settled it, of which so much was `refunded`.
+    """
 
     fence: int
     transfer: bytes
@@ -68,3 +71,6 @@ class ChargeView(NamedTuple):
     entry: int
     amount: int | None
     settled: int | None
+    tenant: str
+    settlement: bytes | None
+    refunded: int

@@ -8,6 +8,8 @@ __all__ = [
     "AccountRow",
     "AccountView",
     "BalanceRow",
+    "CorrectedRow",
+    "CorrectedView",
     "PendingRow",
     "ResolvedRow",
     "TransferRow",
@@ -65,6 +67,8 @@ class TransferRow(NamedTuple):
     closes: str | None
     at_us: int
     entry: int
+    corrects: bytes | None
+    """The id of the transfer that it undoes."""
 
 
 class PendingRow(NamedTuple):
@@ -81,6 +85,22 @@ class ResolvedRow(NamedTuple):
     state: str
     amount: int
     entry: int
+
+
+class CorrectedRow(NamedTuple):
+    """How much of a transfer was undone by others."""
+
+    number: int
+    amount: int
+
+
+class CorrectedView(NamedTuple):
+    """A transfer of which something was undone, by tenant and id."""
+
+    number: int
+    tenant: str
+    id: bytes
+    amount: int
 
 
 class TransferView(NamedTuple):

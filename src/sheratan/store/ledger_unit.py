@@ -6,6 +6,7 @@ from sheratan.store.billing_rows import BudgetRow, ChargeRow, PriceRow
 from sheratan.store.ledger_rows import (
     AccountRow,
     BalanceRow,
+    CorrectedRow,
     PendingRow,
     ResolvedRow,
     TransferRow,
@@ -26,6 +27,7 @@ class LedgerChanges:
         self.pending: dict[PendingRow, bool] = {}
         """Transfers that become pending (True), and that are so no more (False)."""
         self.resolved: dict[int, ResolvedRow] = {}
+        self.corrected: dict[int, CorrectedRow] = {}
         self.prices: dict[tuple[str, str], PriceRow] = {}
         self.budgets: dict[tuple[str, str, str], BudgetRow] = {}
         self.charges: list[ChargeRow] = []

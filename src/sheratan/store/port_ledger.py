@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol
 
-from sheratan.store.ledger_rows import AccountView, PendingRow, ResolvedRow, TransferRow, TransferView
+from sheratan.store.ledger_rows import (
+    AccountView,
+    CorrectedRow,
+    CorrectedView,
+    PendingRow,
+    ResolvedRow,
+    TransferRow,
+    TransferView,
+)
 
 __all__ = ["LedgerReader"]
 
@@ -27,6 +35,18 @@ class LedgerReader(Protocol):
 
     def find_transfers(self, tenant: str, ids: Collection[bytes]) -> dict[bytes, TransferView]:
         """Those of these transfers that were applied, by id."""
+        ...
+
+    def corrected(self, numbers: Collection[int]) -> dict[int, CorrectedRow]:
+        """Those of these transfers of which something was undone, by number."""
+        ...
+
+    def corrections_of(self, tenant: str, key: bytes, limit: int) -> list[TransferRow]:
+        """The first transfers that undo one, in the order in which they were applied."""
+        ...
+
+    def all_corrected(self) -> Iterator[CorrectedView]:
+        """Every transfer of which something was undone, by number."""
         ...
 
     def list_transfers(self, tenant: str, account: int | None, above: int, limit: int) -> list[TransferView]:

@@ -15,6 +15,8 @@ from sheratan.store.ledger_rows import (
     AccountRow,
     AccountView,
     BalanceRow,
+    CorrectedRow,
+    CorrectedView,
     PendingRow,
     ResolvedRow,
     TransferRow,
@@ -35,7 +37,12 @@ _ACCOUNT_CHECKS: Final = (
     "check_ledger_pending",
     "check_ledger_closed",
 )
-_TRANSFER_CHECKS: Final = ("check_ledger_units", "check_ledger_resolutions")
+_TRANSFER_CHECKS: Final = (
+    "check_ledger_units",
+    "check_ledger_resolutions",
+    "check_ledger_corrections",
+    "check_ledger_corrected",
+)
 """Each finds what does not add up: about what, and in which way."""
 
 _CHECKED_AT_ONCE: Final = 50_000
@@ -77,6 +84,19 @@ class SqliteLedger(SqliteScans):
         pending = None if row.pending is None else self._one("select_ledger_transfer_at", (row.pending,))[0]
         resolved = next(starmap(ResolvedRow, self._rows("select_ledger_resolved", (row.number,))), None)
         return TransferView(row, debit.name, credit.name, debit.unit, debit.scale, pending, resolved)
+
+    def corrected(self, numbers: Collection[int]) -> dict[int, CorrectedRow]:
+        """Those of these transfers of which something was undone, by number."""
+        rows = self._rows("select_ledger_corrected", (json.dumps(list(numbers)),))
+        return {row[0]: CorrectedRow(*row) for row in rows}
+
+    def corrections_of(self, tenant: str, key: bytes, limit: int) -> list[TransferRow]:
+        """The first transfers that undo one, in the order in which they were applied."""
+        return list(starmap(TransferRow, self._rows("select_ledger_corrections_of", (tenant, key, limit))))
+
+    def all_corrected(self) -> Iterator[CorrectedView]:
+        """Every transfer of which something was undone, by number."""
+        return starmap(CorrectedView, self._steps("select_ledger_corrected_from", 1))
 
     def list_transfers(self, tenant: str, account: int | None, above: int, limit: int) -> list[TransferView]:
         """A tenant's transfers, of an account or of all, by number, from the one after a number on."""
@@ -160,6 +180,7 @@ def write_ledger(connection: apsw.Connection, changes: LedgerChanges) -> None:
     if delete_rows(connection, "delete_ledger_pending", gone) != len(gone):
         raise CorruptData("a transfer was not pending, as the engine believed it to be")
     insert_rows(connection, "insert_ledger_resolved", list(changes.resolved.values()))
+    insert_rows(connection, "replace_ledger_corrected", list(changes.corrected.values()))
     insert_rows(connection, "replace_price", list(changes.prices.values()))
     insert_rows(connection, "replace_budget", list(changes.budgets.values()))
     insert_rows(connection, "insert_charge", changes.charges)
