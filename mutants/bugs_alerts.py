@@ -14,6 +14,19 @@ _RULE = "kernel/alerting.py"
 
 BUGS: Final = (
     Bug(
+        "alert-misses-breakers-of-workers",
+        "what a worker tells of its breakers is not kept",
+        "liveness",
+        "H7",
+        (
+            Change(
+                "engine/workers.py",
+                "session_of(batch, command.session).breakers = command.breakers",
+                "session_of(batch, command.session).breakers = ()",
+            ),
+        ),
+    ),
+    Bug(
         "alert-is-never-cleared",
         "what is well again stays open as an alert",
         "liveness",

@@ -13,6 +13,7 @@ import msgspec
 
 from sheratan.ambient.clock import VirtualClock
 from sheratan.ambient.randomness import SeededRandomness
+from sheratan.ambient.sending import Guarding
 from sheratan.contracts.alerts import AlertRecord, AlertSettings, AlertTarget, ListAlerts, Notice, TargetKind
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.limits import Limits
@@ -44,16 +45,17 @@ class Posts:
         self.failures: dict[str, BaseException | None] = {}
         """By target, what comes of a try; None: nothing ever does."""
 
-    async def send(self, target: str, notice: Notice) -> None:
-        self.tries.append(target)
-        await asyncio.sleep(0)
-        if target in self.failures:
-            failure = self.failures[target]
-            if failure is None:
-                await asyncio.Event().wait()
-            else:
-                raise failure
-        self.taken.append((target, notice))
+    async def send(self, target: str, notice: Notice, guard: Guarding) -> None:
+        async with guard():
+            self.tries.append(target)
+            await asyncio.sleep(0)
+            if target in self.failures:
+                failure = self.failures[target]
+                if failure is None:
+                    await asyncio.Event().wait()
+                else:
+                    raise failure
+            self.taken.append((target, notice))
 
     def kind_of(self, target: str) -> TargetKind:
         return "webhook"
@@ -80,7 +82,8 @@ class Alerted(Running):
         reader = open_reader(folder / "engine.db", clock=clock.monotonic_us)
         self._reader = reader
         watched = Watched(engine, reader, settings, lambda: self.archive_problem)
-        self.outbox = Outbox(self.posts, settings, clock, SeededRandomness(1), engine.meter.notices)
+        counts, tell = engine.meter.notices, engine.telemetry.emit
+        self.outbox = Outbox(self.posts, settings, clock, SeededRandomness(1), counts, tell)
         self.alerting = Alerting(watched, self.outbox, clock, "/data")
         self.alerting.begin()
 

@@ -12,14 +12,18 @@ import pytest
 from sheratan.ambient.clock import VirtualClock
 from sheratan.contracts.alerts import AlertTarget
 from sheratan.contracts.errors import NotFound, Unavailable
+from sheratan.contracts.guards import GuardSettings, OpenBreaker
 from sheratan.contracts.principal import ENGINE
 from sheratan.engine.alert_views import notice_of
-from sheratan.engine.commands import ChangeState, DeriveState, Pause, Probe
+from sheratan.engine.commands import ChangeState, DeriveState, EndSession, Heartbeat, Pause, Probe
 from sheratan.engine.explain import story
 from sheratan.engine.system_commands import Down
+from sheratan.guards.guards import Guards
+from sheratan.guards.outcomes import outcome_of
 from tests.engine.alerted import SECOND, Alerted, alerted, alerting_settings, turns_until
 
 SECONDS_MAX = 60
+STRIPE = "alert:breaker/stripe"
 QUEUE = "alert:queue_age/queue:default"
 
 
@@ -299,6 +303,62 @@ def test_the_same_news_has_the_same_id_whoever_tells_it(tmp_path: Path) -> None:
                 [fact] = engine.engine.state.alerts.values()
                 ids.append(notice_of(fact, "", None).id)
         assert len(set(ids)) == 1
+
+    run(scenario)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Breakers
+
+
+def breaker(since_us: int, because: str = "5 calls in a row have failed") -> OpenBreaker:
+    return OpenBreaker(dependency="stripe", since_us=since_us, because=because)
+
+
+def test_a_breaker_of_any_worker_is_raised_once_it_was_open_for_long_and_cleared_once_all_are_closed(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        async with alerted(tmp_path, alerting_settings(clear_seconds=10)) as engine:
+            sessions = [await engine.register() for _ in range(2)]
+            since_us = engine.clock.now_us()
+            for session, later_us in zip(sessions, (5 * SECOND, 0), strict=True):
+                await engine.ask(Heartbeat(session=session, breakers=(breaker(since_us + later_us),)))
+            assert await engine.rounds(11) == []
+            assert await engine.rounds() == [STRIPE]
+            [(_, raised)] = engine.posts.taken
+            assert (raised.value, raised.threshold, raised.affected) == (60, 60, ["stripe"])
+            assert raised.runbook == "docs/runbook/breaker.md"
+            assert raised.text == (
+                f"calls of stripe have failed for 60 s in worker:w/{sessions[1]}: 5 calls in a row have failed"
+            )
+            await engine.ask(Heartbeat(session=sessions[1]))
+            # The other one has been open for nearly as long, and goes on to be.
+            assert await engine.rounds(4) == [STRIPE]
+            await engine.ask(EndSession(session=sessions[0]))
+            assert await engine.rounds(3) == []
+            assert engine.posts.told() == [("raised", STRIPE), ("cleared", STRIPE)]
+
+    run(scenario)
+
+
+def test_a_breaker_of_this_process_counts_too(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with alerted(tmp_path, alerting_settings(rules={"breaker": {"threshold": 5}})) as engine:
+            guards = Guards({"stripe": GuardSettings(failures_max=1)}, clock=engine.clock)
+            guards.start()
+            engine.engine.guards = lambda: guards.records
+            assert await engine.rounds() == []
+            with pytest.raises(ConnectionError):
+                async with guards.call("stripe", outcome_of, is_retry=False):
+                    raise ConnectionError
+            assert await engine.rounds() == [STRIPE]
+            [(_, raised)] = engine.posts.taken
+            assert "for 5 s in this process: 1 calls in a row" in raised.text
+            engine.clock.advance(20 * SECOND)
+            async with guards.call("stripe", outcome_of, is_retry=False):
+                pass
+            assert await engine.rounds(14) == []
 
     run(scenario)
 

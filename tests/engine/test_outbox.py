@@ -11,14 +11,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from sheratan.ambient.clock import VirtualClock
+from sheratan.ambient.clock import Clock, VirtualClock
 from sheratan.ambient.randomness import SeededRandomness
-from sheratan.ambient.targets import NoSuchTarget
+from sheratan.ambient.sending import NoSuchTarget, NotTaken
 from sheratan.contracts.alerts import AlertTarget, Notice
 from sheratan.contracts.errors import NotFound
+from sheratan.contracts.telemetry import Event, event_name
 from sheratan.engine import outbox as outbox_module
 from sheratan.engine.outbox import Delivery, Outbox, pause_seconds
 from tests.engine.alerted import Posts, alerting_settings, turns_until
+from tests.guards.guarding import LoopClock, passing, virtually
 
 SECONDS_MAX = 30
 QUICK: dict[str, Any] = {"backoff_seconds_max": 0.001, "timeout_seconds": 0.05, "attempts_max": 3}
@@ -37,12 +39,12 @@ NOTICE = Notice(
 class Sending:
     """An outbox, what its targets got, and what has ended."""
 
-    def __init__(self, **changes: Any) -> None:
+    def __init__(self, clock: Clock, **changes: Any) -> None:
         self.posts = Posts()
         self.counts = Counter[tuple[str, str]]()
-        self.clock = VirtualClock()
+        self.told: list[Event] = []
         settings = alerting_settings(TWO, **QUICK | changes)
-        self.outbox = Outbox(self.posts, settings, self.clock, SeededRandomness(1), self.counts)
+        self.outbox = Outbox(self.posts, settings, clock, SeededRandomness(1), self.counts, self.told.append)
         self.ended: list[Delivery] = []
         self.outbox.on_end = self.ended.append
 
@@ -55,8 +57,8 @@ class Sending:
 
 
 @asynccontextmanager
-async def sending(**changes: Any) -> AsyncGenerator[Sending]:
-    made = Sending(**changes)
+async def sending(clock: Clock | None = None, **changes: Any) -> AsyncGenerator[Sending]:
+    made = Sending(clock or VirtualClock(), **changes)
     made.outbox.start()
     try:
         yield made
@@ -136,7 +138,7 @@ def test_no_target_waits_for_another() -> None:
 def test_a_target_that_wants_no_more_is_not_tried_again() -> None:
     async def scenario() -> None:
         async with sending() as made:
-            made.posts.failures["ops"] = NoSuchTarget("HTTP status 410")
+            made.posts.failures["ops"] = NoSuchTarget(410)
             made.put()
             [ended] = await made.end()
             assert (ended.given_up, made.posts.tries.count("ops")) == (["ops"], 1)
@@ -147,8 +149,9 @@ def test_a_target_that_wants_no_more_is_not_tried_again() -> None:
 
 def test_what_is_too_much_for_a_minute_is_held_back_and_told_as_a_number() -> None:
     async def scenario() -> None:
-        async with sending(notices_per_minute=2) as made:
-            made.clock.advance(59_990_000)
+        clock = VirtualClock()
+        async with sending(clock, notices_per_minute=2) as made:
+            clock.advance(59_990_000)
             for number in range(5):
                 made.put(number)
             ended = await made.end(6)
@@ -159,7 +162,7 @@ def test_what_is_too_much_for_a_minute_is_held_back_and_told_as_a_number() -> No
                 ("ops", "held_back", 3),
                 ("other", "held_back", 3),
             }
-            made.clock.advance(60_000_000)
+            clock.advance(60_000_000)
             made.put(9)
             await turns_until(lambda: made.posts.taken[-1][1].id == "alert_9")
 
@@ -209,10 +212,62 @@ def test_a_test_is_sent_once_and_says_what_came_of_it() -> None:
                 ("other", True, None),
             ]
             assert [one.target for one in await made.outbox.test(NOTICE, "other")] == ["other"]
-            made.posts.failures["ops"] = NoSuchTarget("HTTP status 410")
+            made.posts.failures["ops"] = NoSuchTarget(410)
             assert [one.error for one in await made.outbox.test(NOTICE, "ops")] == ["HTTP status 410"]
             with pytest.raises(NotFound):
                 await made.outbox.test(NOTICE, "nobody")
             assert made.posts.tries.count("ops") == 2
 
     run(scenario)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Guards
+
+
+def test_a_target_that_is_down_is_not_called_while_its_breaker_is_open_and_no_try_is_lost() -> None:
+    async def scenario() -> None:
+        async with sending(LoopClock(), attempts_max=30, timeout_seconds=10) as made:
+            made.posts.failures["ops"] = OSError("refused")
+            made.put()
+            await waiting_for(lambda: event_name(made.told[-1]) == "breaker.opened" if made.told else False)
+            tries = made.posts.tries.count("ops")
+            assert tries == 5
+            [opened] = [one for one in made.outbox.guards.records if one.state == "open"]
+            assert opened.dependency == "alerts.targets.ops"
+            assert made.counts["ops", "failed"] <= tries
+            [refused] = await made.outbox.test(NOTICE, "ops")
+            assert (refused.taken, made.posts.tries.count("ops")) == (False, tries)
+            assert str(refused.error).startswith("alerts.targets.ops is not called: its breaker is open")
+            await waiting_for(lambda: any("not called" in problem for problem in made.outbox.problems))
+            made.put(2)
+            del made.posts.failures["ops"]
+            await waiting_for(lambda: len(made.ended) == 2)
+            assert made.counts["ops", "taken"] == 2
+            assert made.counts["ops", "failed"] == 5
+            assert event_name(made.told[-1]) == "breaker.closed"
+            assert made.outbox.problems == []
+
+    virtually(scenario())
+
+
+def test_a_target_that_declines_what_it_is_sent_is_no_fault_of_its_breaker() -> None:
+    async def scenario() -> None:
+        async with sending(LoopClock(), attempts_max=20) as made:
+            made.posts.failures["ops"] = NotTaken(404)
+            made.put()
+            await waiting_for(lambda: bool(made.ended))
+            assert made.posts.tries.count("ops") == 20
+            assert made.told == []
+            made.posts.failures["ops"] = NotTaken(503)
+            made.put(2)
+            await waiting_for(lambda: bool(made.told))
+            assert made.posts.tries.count("ops") == 25
+
+    virtually(scenario())
+
+
+async def waiting_for(is_so: Callable[[], bool]) -> None:
+    """Let virtual time pass until something is so."""
+    while not is_so():
+        await passing(0.05)

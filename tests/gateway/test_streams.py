@@ -18,7 +18,12 @@ from sheratan.contracts.errors import (
     SheratanError,
     Unavailable,
 )
+from sheratan.contracts.guards import GuardSettings
 from sheratan.contracts.limits import Limits
+from sheratan.engine.state import Session
+from sheratan.gateway.local import LocalTransport
+from sheratan.guards.guards import Guards
+from sheratan.guards.outcomes import outcome_of
 from sheratan.sdk.kind import find_kinds
 from sheratan.sdk.socket import SocketTransport
 from tests.gateway.served import SECONDS_MAX, Connections, ask_raw, served
@@ -151,12 +156,14 @@ class Impatient:
     def __init__(self, transport: SocketTransport) -> None:
         self._transport = transport
         self.beats = 0
+        self.breakers: set[str] = set()
         self.enough = asyncio.Event()
 
     async def call(self, request: api.Request, seconds: float | None = None) -> Any:
         answer = await self._transport.call(request)
         if isinstance(request, api.HeartbeatWorker):
             self.beats += 1
+            self.breakers.update(one.dependency for one in request.breakers)
             if self.beats == 3:
                 self.enough.set()
         if isinstance(answer, api.WorkerSession):
@@ -171,11 +178,28 @@ class Impatient:
         await self._transport.close()
 
 
-def test_a_worker_over_the_socket_is_heard_of_as_often_as_it_was_told_to(tmp_path: Path) -> None:
+def sessions(connections: Connections) -> list[Session]:
+    way = connections.local.transport
+    assert isinstance(way, LocalTransport)
+    return list(way._api._engine.state.sessions.values())
+
+
+def test_a_worker_over_the_socket_is_heard_of_as_often_as_it_was_told_to_and_says_what_fails(
+    tmp_path: Path,
+) -> None:
     async def scenario(connections: Connections) -> None:
         way = Impatient(await connections.transport())
-        async with Worker(Client(way), find_kinds(kinds)):
+        worker = Worker(Client(way), find_kinds(kinds))
+        worker.guards = Guards({"stripe": GuardSettings(failures_max=1), "other": GuardSettings()})
+        async with worker:
+            with pytest.raises(ConnectionError):
+                async with worker.guards.call("stripe", outcome_of, is_retry=False):
+                    raise ConnectionError
             await way.enough.wait()
+            told, *_ = [one for session in sessions(connections) for one in session.breakers]
+        assert way.breakers == {"stripe"}
+        assert told.dependency == "stripe"
+        assert told.because.startswith("1 calls in a row have failed")
 
     served(tmp_path, scenario)
 

@@ -21,6 +21,7 @@ UNGUARDED = [
     "import httpx\nclient = httpx.AsyncClient()\n",
     "import subprocess\nsubprocess.run(['ssh', 'h'])\n",
     "import os\nos.system('ssh h')\n",
+    "from sheratan.ambient.http import connect\nasync def ask(at, threads):\n    await connect(at, threads)\n",
     "import asyncio\nasync def ask(loop):\n    await loop.create_connection(asyncio.Protocol, 'h', 1)\n",
     "import asyncio\nasync def ask(x):\n    async with x.lock():\n        await asyncio.open_connection('h', 1)\n",
     "import socket\ndef ask(ctx):\n    with ctx.guard('h'):\n"
@@ -32,6 +33,8 @@ GUARDED = [
     "        await asyncio.open_connection('h', 1)\n",
     "import socket\ndef ask(ctx):\n    with ctx.guard('h') as call:\n"
     "        if call:\n            socket.create_connection(('h', 1), call.timeout_seconds)\n",
+    "import asyncio\nasync def ask(guard):\n    async with guard():\n"
+    "        await asyncio.open_connection('h', 1)\n",
     "import socket\nname = socket.gethostname()\n",
     "import asyncio\npipe = asyncio.subprocess.PIPE\n",
     "text = 'import httpx'\n",

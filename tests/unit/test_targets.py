@@ -9,7 +9,7 @@ import hmac
 import socket
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, nullcontext
 from email import message_from_bytes
 from email.message import Message
 from types import SimpleNamespace
@@ -19,7 +19,8 @@ import msgspec
 import pytest
 
 from sheratan.ambient.clock import VirtualClock
-from sheratan.ambient.targets import HostTargets, NoSuchTarget
+from sheratan.ambient.sending import NoSuchTarget
+from sheratan.ambient.targets import HostTargets
 from sheratan.contracts.alerts import AlertSettings, AlertTarget, Notice
 from sheratan.contracts.errors import InvalidInput
 
@@ -105,7 +106,7 @@ def posted(answer: bytes, **given: Any) -> list[tuple[str, dict[str, str], bytes
     async def scenario() -> None:
         async with listening(serve) as port:
             with closing(targets(url=f"http://127.0.0.1:{port}/hook?a=1", **given)) as sender:
-                await sender.send("ops", NOTICE)
+                await sender.send("ops", NOTICE, nullcontext)
 
     run(scenario)
     return found
@@ -132,7 +133,7 @@ def test_a_webhook_is_signed_as_the_standard_says() -> None:
         async with listening(serve) as port:
             url = f"http://127.0.0.1:{port}/"
             with closing(targets({"KEY": SECRET}, url=url, secret_env="KEY")) as sender:
-                await sender.send("ops", NOTICE)
+                await sender.send("ops", NOTICE, nullcontext)
 
     run(scenario)
     [(_, headers, body)] = found
@@ -175,7 +176,7 @@ def test_a_server_that_hangs_up_is_an_error_without_its_address() -> None:
         async with listening(serve) as port:
             with closing(targets(url=f"http://127.0.0.1:{port}/")) as sender:
                 with pytest.raises(OSError) as caught:  # noqa: PT011 - what it says depends on when it is noticed
-                    await sender.send("ops", NOTICE)
+                    await sender.send("ops", NOTICE, nullcontext)
                 assert str(port) not in str(caught.value)
 
     run(scenario)
@@ -187,7 +188,7 @@ def test_nobody_who_listens_is_an_error() -> None:
 
     async def scenario() -> None:
         with closing(targets(url=f"http://127.0.0.1:{port}/")) as sender:
-            await sender.send("ops", NOTICE)
+            await sender.send("ops", NOTICE, nullcontext)
 
     with pytest.raises(OSError, match=r"^Connection refused$"):
         run(scenario)
@@ -204,7 +205,7 @@ def test_a_server_that_says_nothing_can_be_left() -> None:
         async with listening(say_nothing) as port:
             with closing(targets(url=f"http://127.0.0.1:{port}/")) as sender, pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
-                    await sender.send("ops", NOTICE)
+                    await sender.send("ops", NOTICE, nullcontext)
 
     run(scenario)
 
@@ -251,7 +252,7 @@ def mailed(server: MailServer, **given: Any) -> MailServer:
     async def scenario() -> None:
         async with listening(server.serve) as port:
             with closing(targets(url=f"smtp://127.0.0.1:{port}", **MAIL | given)) as sender:
-                await sender.send("ops", NOTICE)
+                await sender.send("ops", NOTICE, nullcontext)
 
     run(scenario)
     return server
@@ -306,10 +307,10 @@ def test_a_mail_server_that_hangs_holds_one_thread_however_often_it_is_tried() -
             with closing(targets(url=f"smtp://127.0.0.1:{port}", **MAIL)) as sender:
                 with pytest.raises(TimeoutError):
                     async with asyncio.timeout(0.1):
-                        await sender.send("ops", NOTICE)
+                        await sender.send("ops", NOTICE, nullcontext)
                 for _ in range(3):
                     with pytest.raises(OSError, match="no answer to the last try yet"):
-                        await sender.send("ops", NOTICE)
+                        await sender.send("ops", NOTICE, nullcontext)
 
     run(scenario)
 
@@ -400,12 +401,12 @@ def test_a_service_of_apprise_is_told_in_a_thread(monkeypatch: pytest.MonkeyPatc
     async def scenario() -> None:
         with closing(targets({"PLACE": "tgram://s3cret/1"}, url_env="PLACE")) as sender:
             assert sender.kind_of("ops") == "apprise"
-            await sender.send("ops", NOTICE)
+            await sender.send("ops", NOTICE, nullcontext)
         with (
             closing(targets({"PLACE": "full://s3cret"}, url_env="PLACE")) as sender,
             pytest.raises(OSError, match=r"^the service did not take it$"),
         ):
-            await sender.send("ops", NOTICE)
+            await sender.send("ops", NOTICE, nullcontext)
 
     run(scenario)
     title, body = Service.told[0]

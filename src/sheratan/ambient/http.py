@@ -12,7 +12,7 @@ from typing import Final
 
 from sheratan.contracts.health import Address
 
-__all__ = ["ask", "connect", "in_words"]
+__all__ = ["Stream", "ask", "connect", "in_words"]
 
 _STATUS_BYTES_MAX: Final = 1_024
 

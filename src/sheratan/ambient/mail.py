@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import smtplib
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
-from typing import Final
+from functools import partial
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from sheratan.ambient.notice_text import notice_text, notice_title
+from sheratan.ambient.sending import Guarding, Send
 from sheratan.ambient.turns import Turn
 from sheratan.contracts.alerts import AlertTarget, Notice
 
@@ -21,23 +23,21 @@ _ANSWER_SECONDS_MAX: Final = 10.0
 """How long the server may be silent; how long all of it may take says who sends."""
 
 
-def make_mail(
-    url: str, password: str, target: AlertTarget, threads: ThreadPoolExecutor
-) -> Callable[[Notice], Awaitable[None]]:
+def make_mail(url: str, password: str, target: AlertTarget, threads: ThreadPoolExecutor) -> Send:
     """How people are told by the mail server at a URL, as the target says."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
     turn = Turn[None](threads)
 
-    def talk(message: EmailMessage) -> None:
+    is_safe = parts.scheme == "smtps"
+
+    def talk(connect: Callable[..., Any], message: EmailMessage) -> None:
         context = ssl.create_default_context()
-        if parts.scheme == "smtps":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=_ANSWER_SECONDS_MAX, context=context)
-        else:
-            server = smtplib.SMTP(host, port, timeout=_ANSWER_SECONDS_MAX)
+        options = {"context": context} if is_safe else {}
+        server = connect(host, port, timeout=_ANSWER_SECONDS_MAX, **options)
         # Without a farewell: once the message is taken, what the server says to it does not matter.
         try:
-            if parts.scheme == "smtp" and target.starttls:
+            if target.starttls and not is_safe:
                 server.starttls(context=context)
             if password:
                 server.login(target.user or target.sender, password)
@@ -45,12 +45,14 @@ def make_mail(
         finally:
             server.close()
 
-    async def send(notice: Notice) -> None:
+    async def send(notice: Notice, guard: Guarding) -> None:
         message = _message(notice, target)
-        try:
-            await turn.run(lambda: talk(message))
-        except smtplib.SMTPException as error:
-            raise OSError(_in_words(error)) from None
+        async with guard():
+            connect = smtplib.SMTP_SSL if is_safe else smtplib.SMTP
+            try:
+                await turn.run(partial(talk, connect, message))
+            except smtplib.SMTPException as error:
+                raise OSError(_in_words(error)) from None
 
     return send
 

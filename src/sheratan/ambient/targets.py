@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol
 
 from sheratan.ambient.apprise_target import make_apprise
 from sheratan.ambient.clock import Clock
-from sheratan.ambient.webhook import NoSuchTarget, make_webhook
+from sheratan.ambient.sending import Guarding, NoSuchTarget, Send
+from sheratan.ambient.webhook import make_webhook
 from sheratan.contracts.alerts import (
     TARGETS_MAX,
     AlertSettings,
@@ -25,14 +26,15 @@ __all__ = ["HostTargets", "NoSuchTarget", "Targets"]
 _THREADS: Final = 2 * TARGETS_MAX
 """Each target holds at most one, and looks up a name in another; they come into being when they are needed."""
 
-Send = Callable[[Notice], Awaitable[None]]
-
 
 class Targets(Protocol):
     """How notices leave. What goes wrong is raised as an OSError, with the reason and without any secret."""
 
-    async def send(self, target: str, notice: Notice) -> None:
-        """Give a target a notice; returns once it has taken it. NoSuchTarget where it wants no more of them."""
+    async def send(self, target: str, notice: Notice, guard: Guarding) -> None:
+        """Give a target a notice, in the block of a guard; returns once it has taken it.
+
+        NoSuchTarget where it wants no more of them.
+        """
         ...
 
     def kind_of(self, target: str) -> TargetKind:
@@ -75,9 +77,9 @@ class HostTargets:
         except ValueError as error:
             raise InvalidInput(str(error), field=field) from None
 
-    async def send(self, target: str, notice: Notice) -> None:
+    async def send(self, target: str, notice: Notice, guard: Guarding) -> None:
         """Give a target a notice."""
-        await self._sends[target](notice)
+        await self._sends[target](notice, guard)
 
     def kind_of(self, target: str) -> TargetKind:
         """How a target is told."""

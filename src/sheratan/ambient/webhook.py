@@ -5,35 +5,29 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import msgspec
 
 from sheratan.ambient.clock import Clock
-from sheratan.ambient.http import ask, connect, in_words
+from sheratan.ambient.http import Stream, ask, connect, in_words
+from sheratan.ambient.sending import Guarding, NoSuchTarget, NotTaken, Send
 from sheratan.contracts.alerts import Notice
 from sheratan.contracts.health import Address, address_of
 
-__all__ = ["NoSuchTarget", "make_webhook"]
+__all__ = ["make_webhook"]
 
 _KEY_PREFIX: Final = "whsec_"
 _KEY_BYTES: Final = range(24, 65)
 _GONE: Final = 410
 
 
-class NoSuchTarget(OSError):
-    """It wants no more notices: to try again makes no sense."""
-
-
-def make_webhook(
-    url: str, secret: str, clock: Clock, threads: ThreadPoolExecutor
-) -> Callable[[Notice], Awaitable[None]]:
+def make_webhook(url: str, secret: str, clock: Clock, threads: ThreadPoolExecutor) -> Send:
     """How the webhook at a URL is told, unsigned without a secret; ValueError where that is no secret of a webhook."""
     key, address = _key(secret) if secret else None, address_of(url)
 
-    async def send(notice: Notice) -> None:
+    async def send(notice: Notice, guard: Guarding) -> None:
         body, at = msgspec.json.encode(notice), str(clock.now_us() // 1_000_000)
         headers = {
             "Content-Type": "application/json",
@@ -44,7 +38,8 @@ def make_webhook(
         if key is not None:
             signed = hmac.digest(key, f"{notice.id}.{at}.".encode() + body, hashlib.sha256)
             headers["webhook-signature"] = "v1," + base64.b64encode(signed).decode()
-        await _post(address, headers, body, threads)
+        async with guard():
+            _check(await _post(await connect(address, threads), address, headers, body))
 
     return send
 
@@ -59,16 +54,18 @@ def _key(secret: str) -> bytes:
     return key
 
 
-async def _post(address: Address, headers: dict[str, str], body: bytes, threads: ThreadPoolExecutor) -> None:
-    """Any status from 200 to 299 will do; a redirection is not followed."""
-    stream = await connect(address, threads)
+async def _post(stream: Stream, address: Address, headers: dict[str, str], body: bytes) -> int:
     try:
-        status = await ask(stream, address, "POST", headers, body)
+        return await ask(stream, address, "POST", headers, body)
     except OSError as error:
         raise in_words(error) from None
     finally:
         stream[1].transport.abort()
+
+
+def _check(status: int) -> None:
+    """Any status from 200 to 299 will do; a redirection is not followed."""
     if status == _GONE:
-        raise NoSuchTarget(f"HTTP status {status}")
+        raise NoSuchTarget(status)
     if status // 100 != 2:
-        raise OSError(f"HTTP status {status}")
+        raise NotTaken(status)

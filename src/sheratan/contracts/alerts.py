@@ -48,6 +48,7 @@ AlertRuleName = Literal[
     "budget",
     "schedule_lag",
     "archive",
+    "breaker",
 ]
 """What is watched. What may keep an engine from writing anything down comes first."""
 
@@ -134,6 +135,12 @@ class CommitRule(ThresholdRule, frozen=True, forbid_unknown_fields=True, kw_only
     severity: AlertSeverity = "critical"
 
 
+class BreakerRule(ThresholdRule, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Of for how long calls of a dependency fail."""
+
+    threshold: Threshold = 60
+
+
 class StateRule(AlertRule, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Of a state of the system that is bad; a minor one is a warning whatever is set."""
 
@@ -159,16 +166,14 @@ class AlertRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     budget: BudgetRule = BudgetRule()
     schedule_lag: ScheduleLagRule = ScheduleLagRule()
     archive: AlertRule = AlertRule()
+    breaker: BreakerRule = BreakerRule()
 
 
 assert AlertRules.__struct_fields__ == get_args(AlertRuleName)
 
 ALERT_MEANINGS: Final[dict[AlertRuleName, tuple[str, str]]] = {
     "commit": ("seconds", "how long nothing can be committed"),
-    "integrity": (
-        "",
-        "the process decides nothing any more: what is stored is not what it must be, or it has a bug",
-    ),
+    "integrity": ("", "the process decides nothing any more: something stored is wrong, or it has a bug"),
     "state": ("", "the system is degraded or halted"),
     "queue_age": ("seconds", "how long the job has been ready that is next in line in a queue"),
     "dead_letters": ("jobs", "how many dead letters there are"),
@@ -176,6 +181,7 @@ ALERT_MEANINGS: Final[dict[AlertRuleName, tuple[str, str]]] = {
     "budget": ("percent", "how much of a budget is spent and reserved"),
     "schedule_lag": ("seconds", "how long the most overdue firing has been due"),
     "archive": ("", "entries that are due could not be archived"),
+    "breaker": ("seconds", "how long a breaker has not been closed, of any worker's guards"),
 }
 """What each rule watches, and in what its threshold is; nothing where it has none."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -13,11 +14,16 @@ __all__ = [
     "BreakerState",
     "GuardRecord",
     "GuardSettings",
+    "OpenBreaker",
     "Outcome",
+    "open_breakers",
 ]
 
 GUARDS_MAX: Final = 256
 """Dependencies that one worker guards: each has metrics of its own, so their names must not be made of data."""
+
+_BECAUSE_LENGTH_MAX: Final = 200
+"""Characters that are told of why a breaker is not closed: how many calls have failed, and how the last one did."""
 
 BreakerState = Literal["closed", "half_open", "open"]
 
@@ -74,7 +80,8 @@ GUARD_REASONS: Final[dict[str, str]] = {
 class GuardRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A guard as it stands. Instants are microseconds since the epoch, UTC.
 
-    `state` is its breaker's; `until_us` is when an open one lets the next call try, and `because` why it is not closed.
+    `state` is its breaker's; `until_us` is when an open one lets the next call try, `since_us` since when it is not
+    closed, and `because` why.
     Of the calls that are `in_flight` there may be `limit` at once, which is `concurrency` or, while the dependency is
     slow, less. `calls` are those since the worker has started, by their outcome.
     """
@@ -88,3 +95,23 @@ class GuardRecord(msgspec.Struct, frozen=True, kw_only=True):
     limit: int
     concurrency: int
     calls: dict[str, int]
+    since_us: int | None = None
+
+
+class OpenBreaker(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A breaker of a worker's that is not closed, since an instant in microseconds since the epoch, and why."""
+
+    dependency: Annotated[str, msgspec.Meta(max_length=64)]
+    since_us: Annotated[int, msgspec.Meta(ge=0)]
+    because: Annotated[str, msgspec.Meta(max_length=_BECAUSE_LENGTH_MAX)]
+
+
+def open_breakers(records: Iterable[GuardRecord]) -> tuple[OpenBreaker, ...]:
+    """The breakers that are not closed."""
+    return tuple(
+        OpenBreaker(
+            dependency=one.dependency, since_us=one.since_us, because=one.because[:_BECAUSE_LENGTH_MAX]
+        )
+        for one in records
+        if one.since_us is not None
+    )

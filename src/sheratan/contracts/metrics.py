@@ -128,7 +128,7 @@ METRICS: Final[dict[MetricName, Metric]] = {
     "sheratan_guard_calls_total": Metric(
         "counter",
         ("dependency", "outcome"),
-        "calls by the server's own worker: `succeeded`, `failed`, `declined`, `abandoned` by it, or `refused`",
+        "guarded calls of the server's own: `succeeded`, `failed`, `declined`, `abandoned` by it, or `refused`",
     ),
     "sheratan_guard_calls_in_flight": Metric("gauge", ("dependency",), "calls of a dependency under way"),
     "sheratan_guard_calls_limit": Metric(

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 
+from sheratan.contracts.guards import GUARDS_MAX, OpenBreaker
 from sheratan.contracts.jobs import Submission
 from sheratan.contracts.request import Request
 from sheratan.contracts.worker import Registration, Report, StepReport
@@ -79,9 +80,10 @@ class WaitForStops(Request, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class HeartbeatWorker(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A worker is alive."""
+    """A worker is alive. `breakers` are those of its guards that are not closed."""
 
     session: int
+    breakers: Annotated[tuple[OpenBreaker, ...], msgspec.Meta(max_length=GUARDS_MAX)] = ()
 
 
 class EndWorker(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from sheratan.contracts.alerts import TEXT_LENGTH_MAX, AlertRule, AlertRuleName, AlertSettings, AlertSeverity
+from sheratan.contracts.guards import OpenBreaker, open_breakers
 from sheratan.contracts.principal import DEFAULT_TENANT
 from sheratan.contracts.system import ANY_SEVERITY
 from sheratan.engine.billing_state import is_over
@@ -156,6 +157,23 @@ def _archive(watched: Watched) -> Iterator[_Found]:
         yield _Found("", 1, f"entries that are due could not be archived: {problem}")
 
 
+def _breaker(watched: Watched) -> Iterator[_Found]:
+    """For each dependency, since when a breaker has not been closed, in this process or in a worker of another."""
+    engine = watched.engine
+    first: dict[str, tuple[OpenBreaker, str]] = {}
+    told = [(one, "this process") for one in open_breakers(engine.guards())]
+    for session in engine.state.sessions.values():
+        told += [(one, session.subject) for one in session.breakers]
+    for one, where in told:
+        known = first.get(one.dependency)
+        if known is None or one.since_us < known[0].since_us:
+            first[one.dependency] = one, where
+    for dependency, (one, where) in first.items():
+        seconds = max(0, engine.now_us() - one.since_us) // _SECOND_US
+        text = f"calls of {dependency} have failed for {seconds} s in {where}: {one.because}"
+        yield _Found(dependency, seconds, text, None, (dependency,))
+
+
 def _of_tenant(tenant: str, about: str) -> str:
     return about if tenant == DEFAULT_TENANT else f"{tenant}/{about}"
 
@@ -170,5 +188,6 @@ _LOOKS: Final[dict[AlertRuleName, Callable[[Watched], Iterator[_Found]]]] = {
     "budget": _budget,
     "schedule_lag": _schedule_lag,
     "archive": _archive,
+    "breaker": _breaker,
 }
 """What each rule looks at. What it does not tell of is well."""

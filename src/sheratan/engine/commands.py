@@ -12,6 +12,7 @@ from sheratan.contracts.code import Difference
 from sheratan.contracts.errors import SheratanError
 from sheratan.contracts.filters import JobFilter
 from sheratan.contracts.flow import FlowLimits
+from sheratan.contracts.guards import OpenBreaker
 from sheratan.contracts.jobs import Criticality, JobError
 from sheratan.contracts.principal import Principal
 from sheratan.contracts.proposals import Rejection
@@ -214,9 +215,10 @@ class RegisterWorker(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker is alive."""
+    """A worker is alive, and these of its breakers are not closed."""
 
     session: int
+    breakers: tuple[OpenBreaker, ...] = ()
 
 
 class EndSession(msgspec.Struct, frozen=True, kw_only=True):

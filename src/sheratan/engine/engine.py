@@ -86,7 +86,7 @@ class Engine:
         self.probes: list[ProbeRecord] = []
         """The probes as they stand; empty where nobody looks."""
         self.guards: Callable[[], Sequence[GuardRecord]] = list
-        """The guards of the worker that runs beside it, as they stand when this is called."""
+        """The guards of this process, as they stand when this is called: of its worker's calls, and of alerts."""
         self.unwritten_alerts: dict[str, AlertFact] = {}
         """Alerts as they stand, where that could not be written down yet."""
         self.derived: SystemState | None = None

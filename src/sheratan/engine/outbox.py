@@ -13,7 +13,8 @@ from typing import Final
 
 from sheratan.ambient.clock import Clock
 from sheratan.ambient.randomness import Randomness
-from sheratan.ambient.targets import NoSuchTarget, Targets
+from sheratan.ambient.sending import NoSuchTarget
+from sheratan.ambient.targets import Targets
 from sheratan.contracts.alerts import (
     AlertSettings,
     AlertTarget,
@@ -22,14 +23,21 @@ from sheratan.contracts.alerts import (
     TargetKind,
     TestResult,
 )
-from sheratan.contracts.errors import NotFound
+from sheratan.contracts.errors import DependencyUnavailable, NotFound, TimedOut
+from sheratan.contracts.guards import GuardSettings
 from sheratan.contracts.health import ERROR_LENGTH_MAX
+from sheratan.contracts.telemetry import Event
+from sheratan.guards.guards import Guards
+from sheratan.guards.outcomes import outcome_of
 from sheratan.kernel.words import count
 
 __all__ = ["Delivery", "Outbox", "pause_seconds"]
 
 NOTICES_WAITING_MAX: Final = 1_000
 """Notices that wait for one target, some 1 MB; at 20 a minute it has not taken any for 50 minutes."""
+
+_CALLS_MAX: Final = 2
+"""Calls of one target at once: its notices go one after the other, and a test goes beside them."""
 
 _PAUSE_SECONDS: Final = 1.0
 _MINUTE_US: Final = 60_000_000
@@ -67,12 +75,23 @@ class Outbox:
         clock: Clock,
         randomness: Randomness,
         counts: Counter[tuple[str, str]],
+        tell: Callable[[Event], None],
     ) -> None:
         self.on_end: Callable[[Delivery], None] = lambda delivery: None
         self._targets = targets
         self.settings = settings
         self.counts = counts
         self._clock = clock
+        guard = GuardSettings(
+            concurrency=_CALLS_MAX, adaptive=False, timeout_seconds=settings.timeout_seconds
+        )
+        self.guards = Guards(
+            {_guard_of(name): guard for name in settings.targets},
+            clock=clock,
+            randomness=randomness,
+            tell=tell,
+        )
+        """What stands before each target."""
         self._lines = {
             name: _Line(name, target, self, randomness) for name, target in settings.targets.items()
         }
@@ -84,6 +103,7 @@ class Outbox:
 
     def start(self) -> None:
         """Begin to deliver."""
+        self.guards.start()
         for line in self._lines.values():
             line.start()
 
@@ -116,14 +136,18 @@ class Outbox:
         if not delivery.left:
             self.on_end(delivery)
 
-    async def deliver(self, name: str, notice: Notice) -> str | None:
-        """Try once; returns why it was not taken, None when it was. NoSuchTarget where it never will be."""
+    async def deliver(self, name: str, notice: Notice, *, is_retry: bool = False) -> str | None:
+        """Try once; returns why it was not taken, None when it was.
+
+        NoSuchTarget where it never will be, DependencyUnavailable where its guard does not let it be tried now.
+        """
         try:
-            async with asyncio.timeout(self.settings.timeout_seconds):
-                await self._targets.send(name, notice)
-        except NoSuchTarget:
+            await self._targets.send(
+                name, notice, lambda: self.guards.call(_guard_of(name), outcome_of, is_retry=is_retry)
+            )
+        except (NoSuchTarget, DependencyUnavailable):
             raise
-        except TimeoutError:
+        except TimedOut:
             return f"no answer within {self.settings.timeout_seconds:g} s"
         except OSError as error:
             return (error.strerror or str(error) or type(error).__name__)[:ERROR_LENGTH_MAX]
@@ -142,8 +166,8 @@ class Outbox:
     async def _test(self, name: str, notice: Notice) -> TestResult:
         try:
             error = await self.deliver(name, notice)
-        except NoSuchTarget as gone:
-            error = str(gone)
+        except (NoSuchTarget, DependencyUnavailable) as refusal:
+            error = str(refusal)
         return TestResult(target=name, taken=error is None, error=error)
 
     def records(self) -> list[AlertTargetRecord]:
@@ -250,7 +274,7 @@ class _Line:
                 drawn = self._randomness.bits("alerting", 16)
                 await asyncio.sleep(pause_seconds(attempt, settings.backoff_seconds_max, drawn))
             try:
-                self.error = await self._outbox.deliver(self.name, notice)
+                self.error = await self._try(notice, is_retry=attempt > 0)
             except NoSuchTarget as gone:
                 self.error = str(gone)
                 break
@@ -258,3 +282,17 @@ class _Line:
                 return True
             self._outbox.counts[self.name, "failed"] += 1
         return False
+
+    async def _try(self, notice: Notice, *, is_retry: bool) -> str | None:
+        """Try once, as soon as the guard lets it: what was never sent is no try that has failed."""
+        while True:
+            try:
+                return await self._outbox.deliver(self.name, notice, is_retry=is_retry)
+            except DependencyUnavailable as refusal:
+                self.error = str(refusal)
+                await asyncio.sleep(refusal.retry_after_seconds)
+
+
+def _guard_of(target: str) -> str:
+    """The name of a target's guard: that of its settings, which no dependency of a handler can have."""
+    return f"alerts.targets.{target}"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from sheratan.contracts.guards import OpenBreaker
 from sheratan.contracts.ids import JOB_NUMBER_MAX
 from sheratan.contracts.limits import LANES_MAX, Limits
 from sheratan.contracts.principal import Principal
@@ -87,6 +88,8 @@ class Session:
         self.heard_us = heard_us
         self.collects: dict[str, tuple[int, int]] = {}
         """Of what it offers, what is collected: how many jobs run together, and how long the next one waits."""
+        self.breakers: tuple[OpenBreaker, ...] = ()
+        """Those of its guards that were not closed when it was last heard of; of one in this process none are kept."""
         self.held: set[int] = set()
         self.waiting: Pending | None = None
         self.free_slots = 0

@@ -69,8 +69,8 @@ def wait_for_jobs(batch: Batch, pending: Pending, command: LeaseJobs) -> None:
 
 
 def heartbeat(batch: Batch, command: Heartbeat, by: Principal) -> None:
-    """A worker is alive."""
-    session_of(batch, command.session)
+    """A worker is alive, and says which of its breakers are not closed."""
+    session_of(batch, command.session).breakers = command.breakers
 
 
 def end_session(batch: Batch, command: EndSession, by: Principal) -> None:

@@ -392,7 +392,8 @@ class Api:
         return await self._engine.wait_stops(request.session)
 
     async def _heartbeat(self, request: api.HeartbeatWorker, by: Principal) -> None:
-        await self._engine.ask(commands.Heartbeat(session=request.session), self._worker(request.session))
+        command = commands.Heartbeat(session=request.session, breakers=request.breakers)
+        await self._engine.ask(command, self._worker(request.session))
 
     async def _end(self, request: api.EndWorker, by: Principal) -> None:
         await self.close_session(request.session)

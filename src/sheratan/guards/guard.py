@@ -78,6 +78,8 @@ class Guard:
         self._randomness = randomness
         self._tell = tell
         self._breaker = Breaker()
+        self._failing_since_us: int | None = None
+        """Since when the breaker has not been closed, by the wall clock."""
         self._concurrency = Concurrency(limit=float(settings.concurrency))
         self._retries = RETRIES_SAVED_MAX * 1_000
         self._permits: dict[Permit, None] = {}
@@ -102,6 +104,7 @@ class Guard:
             limit=self._limit,
             concurrency=self.settings.concurrency,
             calls=dict(self._calls),
+            since_us=self._failing_since_us,
         )
 
     async def acquire(self, *, is_retry: bool = False) -> Permit:
@@ -217,9 +220,14 @@ class Guard:
     def _become(self, breaker: Breaker) -> None:
         before, self._breaker = self._breaker, breaker
         if breaker.state != before.state:
+            at_us = self._clock.now_us()
+            if breaker.state == "closed":
+                self._failing_since_us = None
+            elif before.state == "closed":
+                self._failing_since_us = at_us
             event = _EVENTS[breaker.state]
             because = breaker.because if breaker.state == "open" else before.because
-            self._tell(event(at_us=self._clock.now_us(), dependency=self.dependency, because=because))
+            self._tell(event(at_us=at_us, dependency=self.dependency, because=because))
 
     def _refusal(self, reason: Reason) -> DependencyUnavailable:
         self._calls["refused"] += 1

@@ -57,7 +57,7 @@ class Guards:
 
     def call(self, dependency: str, classify: Classify, *, is_retry: bool) -> GuardedCall:
         """A call that is about to be made."""
-        if _NAME.fullmatch(dependency) is None:
+        if dependency not in self._guards and _NAME.fullmatch(dependency) is None:
             raise InvalidInput(
                 f"{dependency!r} is no name of a dependency ({DEPENDENCY_NAME})", field="dependency"
             )

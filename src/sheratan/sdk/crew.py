@@ -21,6 +21,7 @@ from sheratan.contracts.errors import (
     NotFound,
     Unavailable,
 )
+from sheratan.contracts.guards import open_breakers
 from sheratan.contracts.worker import Assignment, Registration, Report, StepRecord, StopRequest
 from sheratan.guards.guards import Guards
 from sheratan.sdk.context import Context
@@ -98,7 +99,7 @@ class Crew:
             asyncio.create_task(self._stop_loop(), name=f"{self._name}-stops"),
         ]
         if found.heartbeat_seconds is not None:
-            beat = self._heartbeat_loop(found.heartbeat_seconds)
+            beat = self._heartbeat_loop(found.heartbeat_seconds, guards)
             self._loops.append(asyncio.create_task(beat, name=f"{self._name}-heartbeat"))
 
     def assignment_of(self, task: asyncio.Task[Any]) -> Assignment | None:
@@ -180,10 +181,11 @@ class Crew:
                 for attempt in group:
                     attempt.task, attempt.group = task, group
 
-    async def _heartbeat_loop(self, seconds: float) -> None:
+    async def _heartbeat_loop(self, seconds: float, guards: Guards) -> None:
         while True:
             await asyncio.sleep(seconds)
-            await self._transport.call(api.HeartbeatWorker(session=self._session))
+            breakers = open_breakers(guards.records)
+            await self._transport.call(api.HeartbeatWorker(session=self._session, breakers=breakers))
 
     async def _stop_loop(self) -> None:
         while True:

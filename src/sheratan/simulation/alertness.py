@@ -77,5 +77,6 @@ def _wrong(model: Model) -> dict[str, bool]:
     bad = ("degraded_minor", "degraded_critical", "halted")
     return {
         "alert:dead_letters": any(job.is_dead for job in model.jobs.values()),
+        "alert:breaker/model": any(worker.breakers for worker in model.workers.values()),
         **{f"alert:state/{state}": system == state for state in bad},
     }

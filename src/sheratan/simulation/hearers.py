@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from sheratan.ambient.sending import Guarding
 from sheratan.contracts.alerts import AlertSettings, AlertTarget, Notice, TargetKind
 from sheratan.simulation.choices import Choices
 from sheratan.simulation.coverage import Coverage
@@ -66,9 +67,10 @@ class Hearing:
         self._story = story
         self._taken: set[tuple[str, str]] = set()
 
-    async def send(self, target: str, notice: Notice) -> None:
+    async def send(self, target: str, notice: Notice, guard: Guarding) -> None:
         """Tell somebody. One server tells nobody twice of the same."""
-        await self._hearers.take(target, notice)
+        async with guard():
+            await self._hearers.take(target, notice)
         if (target, notice.id) in self._taken:
             self._story.blame(f"{target} was told twice of {notice.subject} ({notice.what})")
         self._taken.add((target, notice.id))

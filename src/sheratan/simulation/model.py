@@ -173,7 +173,7 @@ class Model(ModelLedger):
         worker.waiting, worker.free_slots = pending, command.slots
 
     def _Heartbeat(self, pending: Pending, command: Heartbeat) -> None:  # noqa: N802 - the command's name
-        self._heard_of(command.session)
+        self._heard_of(command.session).breakers = command.breakers
 
     def _EndSession(self, pending: Pending, command: EndSession) -> None:  # noqa: N802 - the command's name
         worker = self.workers.get(command.session)

@@ -51,4 +51,6 @@ class ModelAlerts(ModelSystem):
         self.alerts[finding.subject] = ModelAlert(finding, is_wrong)
         self.hit("alert.raised" if is_wrong else "alert.cleared")
         self.noted["alert.raised" if is_wrong else "alert.cleared"] += 1
+        if finding.subject.startswith("alert:breaker/"):
+            self.hit("alert.breaker")
         return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from sheratan.contracts.guards import OpenBreaker
 from sheratan.contracts.schedules import Schedule
 from sheratan.engine.commands import NewJob
 
@@ -143,6 +144,7 @@ class ModelWorker:
     """Of these, what it collects: how many jobs run together, and how long the next one waits."""
     free_slots: int = 0
     waiting: object | None = None
+    breakers: tuple[OpenBreaker, ...] = ()
     held: set[int] = field(default_factory=set)
 
 

@@ -36,6 +36,7 @@ _RATES: Final[dict[str, tuple[int, ...]]] = {
     "worker.killed": (0, 10, 40),
     "worker.paused": (0, 10, 40),
     "worker.late_heartbeat": (0, 100),
+    "worker.breaker": (0, 300),
     "worker.reports_twice": (0, 50),
     "worker.overruns": (0, 30, 100),
     "server.paused": (0, 20),

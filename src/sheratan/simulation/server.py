@@ -106,8 +106,8 @@ class Server:
         hearers, archiving = self._storage.hearers, self.archiving
         settings = hearers.settings
         if settings is not None and archiving is not None:
-            counts = engine.meter.notices
-            outbox = Outbox(hearers.hear_of(self._story), settings, self._clock, randomness, counts)
+            hearing, counts, tell = hearers.hear_of(self._story), engine.meter.notices, engine.telemetry.emit
+            outbox = Outbox(hearing, settings, self._clock, randomness, counts, tell)
             watched = Watched(engine, reader, settings, lambda: archiving.problem)
             self.alerting = Alerting(watched, outbox, self._clock, "simulated")
             self.alerting.start()

@@ -10,6 +10,7 @@ from sheratan.contracts import api
 from sheratan.contracts.errors import SheratanError
 from sheratan.contracts.flow import NO_LIMITS, FlowLimits, PartitionLimits
 from sheratan.contracts.groups import Collect
+from sheratan.contracts.guards import OpenBreaker
 from sheratan.contracts.jobs import ErrorClass, JobError, KindDescription, Submission
 from sheratan.contracts.jobs import Options as JobOptions
 from sheratan.contracts.worker import Assignment, Outcome, Registration, Report
@@ -26,6 +27,9 @@ __all__ = ["Worker"]
 _ANSWER_SECONDS = 5.0
 _LEASE_SECONDS = 60.0
 _PATIENCE_SECONDS = (_LEASE_SECONDS, _LEASE_SECONDS, 1.5)
+_BREAKER = OpenBreaker(dependency="model", since_us=0, because="5 calls in a row have failed")
+"""What a worker tells of a dependency that has failed for ages."""
+
 _CLASSES: tuple[ErrorClass, ...] = (
     "retryable",
     "retryable",
@@ -140,12 +144,15 @@ class Worker:
         return given
 
     async def _beat(self, connection: Connection, session: int, seconds: float) -> None:
+        is_failing = not self.is_healthy and self._may("worker.breaker")
         while not connection.is_broken:
             await asyncio.sleep(seconds)
+            breakers = (_BREAKER,) if is_failing and not self.is_healthy else ()
             if not self.is_healthy and self._may("worker.late_heartbeat"):
                 await asyncio.sleep(self._choices.pick("worker.late", (5.0, 21.0, 40.0)))
             try:
-                await connection.call(api.HeartbeatWorker(session=session), _ANSWER_SECONDS)
+                beat = api.HeartbeatWorker(session=session, breakers=breakers)
+                await connection.call(beat, _ANSWER_SECONDS)
             except SheratanError as error:
                 if error.code != "timed_out":
                     connection.hang_up()

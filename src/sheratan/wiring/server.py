@@ -73,7 +73,6 @@ class Server:
             randomness=randomness,
             tell=self.engine.telemetry.emit,
         )
-        self.engine.guards = lambda: self._guards.records
         sensors = HostSensors(data, settings.pressure.memory_bytes_max)
         self._probing = Probing(self.engine, sensors, clock, randomness, health)
         self._pressure = Pressure(self.engine, sensors, clock, settings.pressure)
@@ -92,7 +91,9 @@ class Server:
         self, settings: AlertSettings, targets: HostTargets, clock: Clock, randomness: Randomness
     ) -> Alerting:
         """Look at what alerts are about, and tell whoever is to hear of it."""
-        outbox = Outbox(targets, settings, clock, randomness, self.engine.meter.notices)
+        engine = self.engine
+        outbox = Outbox(targets, settings, clock, randomness, engine.meter.notices, engine.telemetry.emit)
+        self.engine.guards = lambda: [*self._guards.records, *outbox.guards.records]
         watched = Watched(self.engine, self._readers[0], settings, lambda: self._archiving.problem)
         return Alerting(watched, outbox, clock, str(self.data))
 
