@@ -16,7 +16,7 @@ from sheratan.contracts.guards import GUARD_REASONS
 from sheratan.contracts.health import PROBE_REASONS, Dependency, DependencyName, ProbeSettings, check_names
 from sheratan.contracts.limits import LIMIT_REASONS, Limits
 from sheratan.contracts.pressure import PRESSURE_REASONS, PressureSettings
-from sheratan.contracts.telemetry import Level
+from sheratan.contracts.telemetry import TRACE_REASONS, Level, TraceSettings
 from sheratan.contracts.values import misfit
 
 __all__ = [
@@ -68,6 +68,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     worker: WorkerSettings = WorkerSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
+    traces: TraceSettings = TraceSettings()
     limits: Limits = Limits()
     probes: ProbeSettings = ProbeSettings()
     pressure: PressureSettings = PressureSettings()
@@ -93,6 +94,7 @@ SETTING_REASONS: dict[str, str] = {
     "log.format": "`json` makes every line on stderr one; `text` is for eyes, and scripts wait for the line `ready`",
     "log.file": "the file that log lines are added to; stderr when empty",
     "metrics.listen": "where HTTP serves metrics and health, as 127.0.0.1:9464; nowhere when empty: no port unasked",
+    **{f"traces.{name}": reason for name, reason in TRACE_REASONS.items()},
     **{f"limits.{name}": reason for name, reason in LIMIT_REASONS.items()},
     **{f"probes.{name}": reason for name, reason in PROBE_REASONS.items()},
     **{f"pressure.{name}": reason for name, reason in PRESSURE_REASONS.items()},

@@ -25,10 +25,10 @@ from tests.engine.running import Running, running_engine
 from tests.engine.world import BIG, PERSON, Answer
 
 
-def listen(running: Running, level: Level = "debug", *, entries: bool = True) -> list[Event]:
+def listen(running: Running, level: Level = "debug", *, hears: telemetry.Hears = "entries") -> list[Event]:
     """What a listener hears from now on."""
     heard: list[Event] = []
-    running.engine.telemetry.listen("test", heard.append, level, entries=entries)
+    running.engine.telemetry.listen("test", heard.append, level, hears=hears)
     return heard
 
 
@@ -37,7 +37,7 @@ def test_a_batch_is_told_in_figures_once_it_is_committed(tmp_path: Path) -> None
         async with running_engine(tmp_path) as running:
             session = await running.register()
             heads: list[int] = []
-            heard, batches = listen(running), listen(running, entries=False)
+            heard, batches = listen(running), listen(running, hears="figures")
             running.engine.telemetry.listen(
                 "head", lambda event: heads.append(running.store.shard().head.seq), "debug"
             )
@@ -100,7 +100,7 @@ def test_who_wants_little_hears_little(tmp_path: Path) -> None:
 def test_metrics_alone_cost_nothing_for_each_entry(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with running_engine(tmp_path) as running:
-            heard = listen(running, entries=False)
+            heard = listen(running, hears="figures")
             assert running.engine.telemetry._loud == frozenset(), "else each is told as a sentence for nobody"
             listen(running, "warning")
             await running.submit()

@@ -59,7 +59,7 @@ CHANGES = [
     ("UPDATE job SET submitted_by = NULL", "J14", "job"),
     ("DELETE FROM job WHERE number = 1", "J5", "job"),
     (
-        "INSERT INTO job SELECT 9999, 1, 1, 5, 1, 1, 1, 1, 1, 0, 'run', NULL, NULL, x'31', NULL, 1",
+        "INSERT INTO job SELECT 9999, 1, 1, 5, 1, 1, 1, 1, 1, 0, 'run', NULL, NULL, x'31', NULL, 1, NULL",
         "E2",
         "job",
     ),
@@ -153,6 +153,7 @@ CHANGES = [
     ("UPDATE pace SET started_us = 1", "J14", "pace"),
     ("DELETE FROM pace", "J5", "pace"),
     ("INSERT INTO pace VALUES ('default', 'queue:unheard', 1, 0, 1)", "J5", "pace"),
+    ("UPDATE job SET trace = zeroblob(25) WHERE number = 1", "J14", "job"),
     ("UPDATE job SET cost = cost + 1 WHERE number = 1", "J14", "job"),
     ("UPDATE job SET cost = 1 WHERE cost > 1", "J14", "job"),
     ("UPDATE schedule SET state = 'active' WHERE state = 'paused'", "J14", "schedule"),

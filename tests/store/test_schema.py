@@ -232,7 +232,8 @@ def test_a_database_of_the_first_schema_keeps_its_pages_and_goes_on(tmp_path: Pa
     for table in ("job", "result"):
         connection.execute(f"DROP INDEX {table}_by_payload")
     connection.execute("DROP INDEX job_by_partition")
-    connection.execute("ALTER TABLE job DROP COLUMN cost")
+    for column in ("cost", "trace"):
+        connection.execute(f"ALTER TABLE job DROP COLUMN {column}")
     connection.execute(_FIRST_QUEUE_TABLE)
     connection.execute(
         "INSERT INTO queue VALUES ('default', 'q', 1, 'a rest', 7), ('default', 'r', 0, '', 9)"

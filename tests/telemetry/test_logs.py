@@ -19,9 +19,11 @@ from sheratan.contracts.telemetry import (
     CommitFailed,
     EngineHalted,
     EntryCommitted,
+    TraceSettings,
 )
 from sheratan.settings import LogSettings, MetricsSettings, Settings
-from sheratan.telemetry.logs import LINES_PER_SECOND_MAX, VALUE_LENGTH_MAX, Log, open_file
+from sheratan.telemetry.logs import LINES_PER_SECOND_MAX, Log, open_file
+from sheratan.telemetry.tellable import VALUE_LENGTH_MAX
 from sheratan.wiring.server import Server
 
 SECOND = 1_000_000
@@ -174,7 +176,9 @@ def test_no_input_output_error_or_step_is_in_any_line(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         server = Server(Settings(data=str(tmp_path / "data")), program="a test")
-        server.observe(LogSettings(level="debug", format="json", file=str(path)), MetricsSettings())
+        server.observe(
+            LogSettings(level="debug", format="json", file=str(path)), MetricsSettings(), TraceSettings()
+        )
         try:
             await server.start([leaky])
             client = server.client()

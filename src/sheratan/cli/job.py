@@ -13,7 +13,7 @@ from sheratan.cli.job_watch import watch_all, watch_job
 from sheratan.cli.output import emit, emit_page, line, talk
 from sheratan.cli.reach import ask, checked, request
 from sheratan.cli.session import Session, command_options
-from sheratan.cli.values import DURATION, read_json
+from sheratan.cli.values import DURATION, drop_bad_environment, read_json
 from sheratan.contracts import api
 from sheratan.contracts.errors import JobFailed
 from sheratan.contracts.jobs import AFTER_FAILURE, CRITICALITIES, JobRecord, JobState, Options
@@ -53,6 +53,12 @@ def job() -> None:
     "--after-failure",
     type=click.Choice(get_args(AFTER_FAILURE)),
     help="What to do when one of those did not succeed (default: cancel).",
+)
+@click.option(
+    "--traceparent",
+    envvar="TRACEPARENT",
+    callback=drop_bad_environment,
+    help="The W3C trace that it goes on with (default: TRACEPARENT, or one of its own).",
 )
 @click.option("--tag", "tags", multiple=True, help="A name to find it by (repeatable).")
 @gate_options

@@ -80,6 +80,7 @@ def _relations(record: JobRecord) -> Iterator[tuple[str, object]]:
     yield "tags", ", ".join(record.tags)
     yield "blocked by", "\n".join(_blocked_by(one) for one in record.blocked_by)
     yield "partition", record.partition
+    yield "trace", record.trace
     yield "cost", record.cost if record.cost != 1 else None
     yield "after", "\n".join(record.after)
     yield "runs again", record.origin

@@ -9,11 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
+from click.core import ParameterSource
 
 from sheratan.contracts.errors import InvalidInput
+from sheratan.contracts.tracing import Traceparent
 from sheratan.kernel.canonical import canonical, parse_strict
 
-__all__ = ["COUNT_IN_TIME", "DURATION", "INSTANT", "read_instant", "read_json", "whole"]
+__all__ = [
+    "COUNT_IN_TIME",
+    "DURATION",
+    "INSTANT",
+    "drop_bad_environment",
+    "read_instant",
+    "read_json",
+    "whole",
+]
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h|d)?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -64,6 +75,16 @@ class _CountInTime(click.ParamType[tuple[int, float]]):
         if match is None:
             self.fail(f"{value!r} is not a rate; write 100/60s, 5/1s or 1000/1h.", param, ctx)
         return int(match[1]), DURATION.convert(match[2], param, ctx)
+
+
+def drop_bad_environment(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """A traceparent; one that the environment has wrong is none, as W3C Trace Context asks, and stops nobody."""
+    if value is not None and ctx.get_parameter_source(param.name or "") is ParameterSource.ENVIRONMENT:
+        try:
+            return msgspec.convert(value, Traceparent)
+        except msgspec.ValidationError:
+            return None
+    return value
 
 
 def read_instant(text: str) -> int:

@@ -11,6 +11,7 @@ from sheratan.contracts.code import CodeDigest, Difference, Version
 from sheratan.contracts.flow import NO_LIMITS, BlockedBy, FlowLimits
 from sheratan.contracts.groups import Collect
 from sheratan.contracts.limits import NAME_LENGTH_MAX
+from sheratan.contracts.tracing import Traceparent
 
 __all__ = [
     "AFTER_FAILURE",
@@ -78,6 +79,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Among the jobs of its queue and kind, which it takes turns with and what its limits per partition count."""
     criticality: Criticality | None = None
     """Whether it is taken in under overload; once it is, it makes no difference any more."""
+    traceparent: Traceparent | None = None
+    """The caller's W3C trace, which the job goes on with; else it has one of its own."""
 
 
 NO_OPTIONS = Options()
@@ -168,6 +171,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What keeps it from being started although it is queued and a worker may be free."""
     cost: int = 1
     partition: str | None = None
+    trace: str = ""
+    """The id of its trace, 32 hexadecimal digits."""
     input: Any = None
     output: Any = None
     error: JobError | None = None

@@ -6,7 +6,7 @@ once it is committed, and under the entry's own type; the events below are about
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final, Literal, get_args
+from typing import Annotated, Any, ClassVar, Final, Literal, get_args
 
 import msgspec
 
@@ -17,6 +17,7 @@ __all__ = [
     "ENTRY_LEVELS",
     "LEVELS",
     "PROCESS_EVENTS",
+    "TRACE_REASONS",
     "BatchCommitted",
     "BreakerClosed",
     "BreakerHalfOpened",
@@ -31,6 +32,9 @@ __all__ = [
     "LinesLeftOut",
     "LoopBlocked",
     "PressureChanged",
+    "SpanEnded",
+    "SpanKind",
+    "TraceSettings",
     "event_name",
 ]
 
@@ -185,6 +189,30 @@ class BatchCommitted(Event, tag="batch.committed", frozen=True, kw_only=True):
     ran: dict[int, list[int]]
 
 
+SpanKind = Literal["internal", "client", "producer", "consumer"]
+"""What a span is of: work by itself, a call of something outside, a job that is submitted, or an attempt at one."""
+
+
+class SpanEnded(Event, tag="span.ended", frozen=True, kw_only=True):
+    """A part of a job's trace is over, which has begun at `began_us`; told only to who listens to spans.
+
+    `trace`, `span` and `parent` are ids of W3C Trace Context, in hexadecimal digits; `links` are traces and spans of
+    other jobs, or of attempts before. `error` is the type of the error that has ended it. There is nothing in it of
+    what a job was given or gave.
+    """
+
+    LEVEL: ClassVar[Level] = "debug"
+    trace: str
+    span: str
+    parent: str | None
+    name: str
+    kind: SpanKind
+    began_us: int
+    error: str | None = None
+    links: list[tuple[str, str]] = []
+    attributes: dict[str, str | int] = {}
+
+
 class CommitFailed(Event, tag="commit.failed", frozen=True, kw_only=True):
     """A batch could not be written and nothing of it has happened; so many commands were `refused` for it."""
 
@@ -282,6 +310,19 @@ class BreakerClosed(Event, tag="breaker.closed", frozen=True, kw_only=True):
 
     dependency: str
     because: str
+
+
+class TraceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the traces of jobs are sent."""
+
+    endpoint: Annotated[str, msgspec.Meta(pattern=r"^(https?://[^/?#@\s]+(/[!-~]*)?)?$")] = ""
+    timeout_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 5.0
+
+
+TRACE_REASONS: Final = {
+    "endpoint": "where spans go by OTLP, as http://127.0.0.1:4318/v1/traces, with the extra `otel`; empty: nowhere",
+    "timeout_seconds": "how long the collector may take; spans wait meanwhile, and what is too much is dropped",
+}
 
 
 PROCESS_EVENTS: Final[tuple[type[Event], ...]] = (

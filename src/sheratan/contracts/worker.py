@@ -68,6 +68,8 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Jobs of one lease call with the same number here run together, in one call of their handler; 0: by itself."""
     charge_max: int | None = None
     """What is reserved for the attempt, in minor units: the most that it can cost. None where it costs nothing."""
+    traceparent: str | None = None
+    """The trace that the job goes on with, as a W3C traceparent; None where it has one of its own."""
 
 
 class Wait(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):
@@ -119,6 +121,8 @@ class StepReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     occurrence: Annotated[int, msgspec.Meta(ge=1)] = 1
     output: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
     error: JobError | None = None
+    took_us: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """How long it ran, where it did."""
 
 
 class StepRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):

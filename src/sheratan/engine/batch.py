@@ -13,7 +13,7 @@ from sheratan.contracts.errors import SheratanError
 from sheratan.contracts.ids import JobId, look_up_job_id
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.worker import StopRequest
-from sheratan.engine.commands import Pending
+from sheratan.engine.commands import NewStep, Pending
 from sheratan.engine.ids import Trace, absent, job_id
 from sheratan.engine.state import Held, Session, State
 from sheratan.kernel.canonical import digest
@@ -76,6 +76,8 @@ class Batch:
         """The jobs of those of them that have succeeded."""
         self.reported: dict[int, int] = {}
         """What attempts have said that they have cost, by job."""
+        self.steps_run: list[tuple[Held, NewStep]] = []
+        """Steps that attempts have run, each with the lease under which it was recorded."""
         self.rang = False
         """Whether timers rang, so that the earliest one has to be looked up again."""
         self.fired = False

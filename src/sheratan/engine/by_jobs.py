@@ -6,11 +6,12 @@ from collections.abc import Iterable
 
 from sheratan.contracts.errors import LimitReached, LostLease
 from sheratan.contracts.principal import Principal
+from sheratan.contracts.tracing import attempt_span, pack, trace_of, unpack
 from sheratan.engine.batch import Batch
 from sheratan.engine.state import Held
 from sheratan.engine.trees import find_member, join
 
-__all__ = ["count_fan_out", "find_running", "join_tree", "submitting_job"]
+__all__ = ["count_fan_out", "find_running", "join_tree", "submitting_job", "trace_of_child"]
 
 
 def find_running(batch: Batch, number: int, fence: int | None) -> Held:
@@ -38,6 +39,17 @@ def count_fan_out(batch: Batch, by_job: int, jobs: int) -> None:
             f"the job would submit {submitted} jobs; at most {most} (limits.fan_out_jobs_max)", field="jobs"
         )
     state.fan_out[by_job] = submitted
+
+
+def trace_of_child(batch: Batch, by_job: int | None) -> bytes | None:
+    """The trace that a job goes on with which a running job submits: that of its attempt, if a caller has given one."""
+    if by_job is None:
+        return None
+    held = batch.state.held[by_job]
+    if held.job.trace is None:
+        return None
+    trace = trace_of(held.id, unpack(held.job.trace))
+    return pack(trace.parent_of(attempt_span(held.id, held.lease.attempt)))
 
 
 def join_tree(batch: Batch, by_job: int, numbers: Iterable[int]) -> None:

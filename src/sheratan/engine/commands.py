@@ -12,11 +12,10 @@ from sheratan.contracts.code import Difference
 from sheratan.contracts.errors import SheratanError
 from sheratan.contracts.filters import JobFilter
 from sheratan.contracts.flow import FlowLimits
-from sheratan.contracts.guards import OpenBreaker
 from sheratan.contracts.jobs import Criticality, JobError
 from sheratan.contracts.principal import Principal
 from sheratan.contracts.proposals import Rejection
-from sheratan.contracts.worker import Outcome, Registration, Wait
+from sheratan.contracts.worker import Outcome, Wait
 from sheratan.engine.alert_commands import NoteAlerts
 from sheratan.engine.approval_commands import Ask, Delegate, Vote
 from sheratan.engine.archive_commands import ArchiveSegment, KeepEntries
@@ -34,6 +33,7 @@ from sheratan.engine.schedule_commands import (
     ResumeSchedule,
 )
 from sheratan.engine.system_commands import ChangeState, DeriveState, Probe
+from sheratan.engine.worker_commands import EndSession, Heartbeat, RegisterWorker
 
 __all__ = [
     "ApplyTransfers",
@@ -114,7 +114,8 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     version: int = 1
     partition: str | None = None
     criticality: Criticality = "normal"
-    """It says whether the job is taken in, and nothing of how it is run."""
+    """It says whether the job is taken in, and nothing of how it is run. Nor does the trace that it is seen in."""
+    traceparent: str | None = None
     is_version_asked: bool = False
     """Whether the caller named the version; otherwise it is the newest, whichever that is."""
 
@@ -175,6 +176,8 @@ class NewStep(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     error: JobError | None = None
     outcome: str = "step"
     """What came, where a report may also be the end of an attempt."""
+    took_us: int | None = None
+    """How long it ran, where it did."""
 
 
 class RecordSteps(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -204,27 +207,6 @@ class Propose(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     occurrence: int
     proposals: tuple[tuple[str, NewJob | Rejection], ...]
     budget: ProposalBudget
-
-
-class RegisterWorker(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker comes on duty; answered with its session number."""
-
-    registration: Registration
-    local: bool
-    """Whether it runs in the engine's own process and so cannot outlive it, or go unheard, on its own."""
-
-
-class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker is alive, and these of its breakers are not closed."""
-
-    session: int
-    breakers: tuple[OpenBreaker, ...] = ()
-
-
-class EndSession(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker goes; what it still holds is lost or, after a drain, nothing."""
-
-    session: int
 
 
 class Cancel(msgspec.Struct, frozen=True, kw_only=True):

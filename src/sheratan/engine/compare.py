@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.journal import Entry
+from sheratan.contracts.tracing import unpack
 from sheratan.engine.compare_attempts import AttemptRows
 from sheratan.engine.compare_ledger import LedgerRows
 from sheratan.engine.compare_remains import RemainsRows
@@ -29,7 +30,7 @@ _JOBS_AT_ONCE: Final = 1_000
 _first = itemgetter(0)
 _JOB_FACTS: Final = (
     "id", "created_us", "tenant, queue, kind and version", "priority", "options", "after_failure", "submitted_by",
-    "origin", "input", "cost", "partition",
+    "origin", "input", "cost", "partition", "traceparent",
 )  # fmt: skip
 Fact = TypeVar("Fact")
 
@@ -181,6 +182,7 @@ class FinalRows:
             data.get("input"),
             data.get("cost", 1),
             data.get("partition"),
+            data.get("traceparent"),
         )
         stands = (
             job_id(row),
@@ -200,6 +202,7 @@ class FinalRows:
             kept_digest(row.input, row.payload),
             row.cost,
             names.get(partition_of(row.lane)),
+            None if row.trace is None else unpack(row.trace),
         )
         if said != stands:
             self._problems.differ_in(f"job {row.number}", entry.seq, _JOB_FACTS, said, stands)

@@ -77,6 +77,11 @@ def prepare_schedule(
         raise InvalidInput(
             "every firing would wait for the same jobs; leave it out", field="submission.options.after"
         )
+    if submission.options.traceparent is not None:
+        raise InvalidInput(
+            "every firing would go on with the same trace; leave it out",
+            field="submission.options.traceparent",
+        )
     try:
         job = prepare_job(submission, kinds, limits)
     except InvalidInput as error:
@@ -88,7 +93,7 @@ def prepare_schedule(
     checked = replace(checked, submission=replace(submission, options=_options(job)))
     told = msgspec.to_builtins(checked)
     # So that what was defined before there were scheduled runs is the same as it was.
-    del told["run"]
+    del told["run"], told["submission"]["options"]["traceparent"]
     return CreateSchedule(schedule=checked, definition=canonical(told), replaces=replaces)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from sheratan.contracts.principal import ENGINE
+from sheratan.contracts.tracing import unpack
 from sheratan.contracts.worker import Assignment
 from sheratan.engine.batch import Batch
 from sheratan.engine.billing import start_charges
@@ -193,4 +194,5 @@ def _lease(batch: Batch, session: Session, row: Ready, job: JobRow, fence: int) 
         created_us=job.created_us,
         steps=row.steps,
         version=lane.version,
+        traceparent=None if job.trace is None else unpack(job.trace),
     )

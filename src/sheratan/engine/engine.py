@@ -78,7 +78,7 @@ class Engine:
 
     def __init__(self, decider: Decider, reader: Reader, *, version: str) -> None:
         self.telemetry, self.meter = Telemetry(decider.clock), Meter()
-        self.telemetry.listen("metrics", self.meter, "debug", entries=False)
+        self.telemetry.listen("metrics", self.meter, "debug", hears="figures")
         self.limits = decider.limits
         self.version = version
         self.kinds = KindRegistry(self._is_on_duty)

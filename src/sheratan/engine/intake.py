@@ -10,8 +10,9 @@ import msgspec
 from sheratan.contracts.errors import LimitReached
 from sheratan.contracts.ids import SALT_BITS
 from sheratan.contracts.principal import Principal
+from sheratan.contracts.tracing import pack, unpack
 from sheratan.engine.batch import Batch
-from sheratan.engine.by_jobs import count_fan_out, join_tree, submitting_job
+from sheratan.engine.by_jobs import count_fan_out, join_tree, submitting_job, trace_of_child
 from sheratan.engine.commands import NewJob, Submit
 from sheratan.engine.ids import job_id
 from sheratan.engine.keys import find_existing, request_of
@@ -286,6 +287,7 @@ def _make(batch: Batch, plan: Plan, by: Principal) -> JobRow:
             new.input if inline else None,
             payload,
             new.cost,
+            pack(new.traceparent) if new.traceparent else trace_of_child(batch, plan.source.by_job),
         )
     )
 
@@ -351,6 +353,8 @@ def _submitted_data(batch: Batch, plan: Plan, job: JobRow, request: str | None) 
         data["request"] = request
     if new.tags:
         data["tags"] = list(new.tags)
+    if job.trace is not None:
+        data["traceparent"] = unpack(job.trace)
     if plan.source.told is not None:
         data.update(plan.source.told)
     if job.submitted_by is not None:

@@ -174,6 +174,7 @@ def fill_in(default: KindDescription, options: Options, limits: Limits) -> NewJo
         criticality=options.criticality or default.criticality,
         version=default.version,
         is_version_asked=options.version is not None,
+        traceparent=options.traceparent,
     )
 
 
@@ -367,6 +368,7 @@ def _prepare_step(report: StepReport, limits: Limits) -> NewStep:
         occurrence=report.occurrence,
         output=output,
         error=error,
+        took_us=report.took_us,
     )
 
 

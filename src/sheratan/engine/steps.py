@@ -105,5 +105,7 @@ def write_step(batch: Batch, held: Held, step: NewStep, by: Principal) -> None:
             entry,
         )
     )
+    if step.took_us is not None:
+        batch.steps_run.append((held, step))
     after = lease._replace(entry=entry, steps=step.step)
     batch.state.held[step.number] = replace(held, lease=after)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, Literal, NamedTuple, TypeVar
 
 from sheratan.ambient.clock import Clock
 from sheratan.contracts.ids import look_up_job_id
@@ -22,13 +22,15 @@ from sheratan.contracts.telemetry import (
     EntryCommitted,
     Event,
     Level,
+    SpanEnded,
 )
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Pending
+from sheratan.engine.spans import spans_of
 from sheratan.kernel.story import tell
 from sheratan.store.rows import Lane, Lease
 
-__all__ = ["OWN", "Telemetry"]
+__all__ = ["OWN", "Hears", "Telemetry"]
 
 OWN: Final = "telemetry"
 """The name under which it counts batches that it failed to tell of."""
@@ -41,8 +43,18 @@ Listener = Callable[[Event], None]
 class _Listening(NamedTuple):
     name: str
     rank: int
-    unwanted: type[Event]
+    unwanted: frozenset[type[Event]]
     listener: Listener
+
+
+Hears = Literal["entries", "figures", "spans"]
+"""How a listener is told of what is committed: entry by entry, in figures by the batch, or as parts of jobs' traces."""
+
+_FORMS: Final[dict[Hears, type[Event]]] = {
+    "entries": EntryCommitted,
+    "figures": BatchCommitted,
+    "spans": SpanEnded,
+}
 
 
 class Telemetry:
@@ -56,18 +68,19 @@ class Telemetry:
         self._listeners: list[_Listening] = []
         self._loud: frozenset[str] = frozenset()
         """Types of entries of which somebody wants to hear one by one."""
+        self._has_spans = False
 
-    def listen(self, name: str, listener: Listener, level: Level, *, entries: bool = True) -> None:
-        """Tell a listener of events from a level on: of what is committed either as entries or, else, in figures.
+    def listen(self, name: str, listener: Listener, level: Level, *, hears: Hears = "entries") -> None:
+        """Tell a listener of events from a level on, and of what is committed in one way.
 
         It is called on the loop: one that may have to wait queues them. Only of what blocks the loop another thread
         tells.
         """
         rank = LEVELS.index(level)
-        self._listeners.append(
-            _Listening(name, rank, BatchCommitted if entries else EntryCommitted, listener)
-        )
-        if entries:
+        unwanted = frozenset(form for one, form in _FORMS.items() if one != hears)
+        self._listeners.append(_Listening(name, rank, unwanted, listener))
+        self._has_spans |= hears == "spans"
+        if hears == "entries":
             self._loud |= {one for one, found in ENTRY_LEVELS.items() if LEVELS.index(found) >= rank}
 
     def now_us(self) -> int:
@@ -78,17 +91,17 @@ class Telemetry:
         """Tell everybody who wants to hear of it."""
         rank = LEVELS.index(event.level)
         for name, wanted, unwanted, listener in self._listeners:
-            if rank >= wanted and type(event) is not unwanted:
+            if rank >= wanted and type(event) not in unwanted:
                 try:
                     listener(event)
                 except Exception:
                     # Whatever is wrong with who listens, what was committed stays so and the engine goes on.
                     self.drop(name)
 
-    def drop(self, name: str) -> None:
-        """Count an event that a listener has lost. From any thread."""
+    def drop(self, name: str, events: int = 1) -> None:
+        """Count events that a listener has lost. From any thread."""
         with self._counting:
-            self.dropped[name] += 1
+            self.dropped[name] += events
 
     def refused(self, pending: Pending, code: str, field: str | None = None) -> None:
         """Tell of a command that is not done."""
@@ -115,6 +128,9 @@ class Telemetry:
         if not self._loud.isdisjoint(event.types):
             for told in self._entries(batch):
                 self.emit(told)
+        if self._has_spans:
+            for span in spans_of(batch):
+                self.emit(span)
 
     def _summary(self, batch: Batch, commit_us: int) -> BatchCommitted:
         """The batch in figures, from what it has at hand. What is done for each job here every job pays for."""

@@ -12,6 +12,7 @@ from sheratan.contracts.errors import Archived, NotFound
 from sheratan.contracts.flow import BlockedBy
 from sheratan.contracts.ids import look_up_job_id
 from sheratan.contracts.jobs import JobError, JobRecord, QueueRecord
+from sheratan.contracts.tracing import trace_of, unpack
 from sheratan.contracts.worker import StepRecord
 from sheratan.engine.blockers import Blockers, limits_of
 from sheratan.engine.entries import read_entry
@@ -110,6 +111,7 @@ def job_record(
         blocked_by=blocked_by,
         cost=job.cost,
         partition=partition_name(reader, job),
+        trace=_trace(job),
         version=lane.version,
         blocked_reason=location.reason if type(location) is Blocked else None,  # type: ignore[arg-type]
     )
@@ -148,9 +150,14 @@ def ended_record(public_id: str, job: JobRow, lane: Lane, result: Result, partit
         finished_us=result.finished_us,
         cost=job.cost,
         partition=partition,
+        trace=_trace(job),
         version=lane.version,
         output=decode_value(result.output),
     )
+
+
+def _trace(job: JobRow) -> str:
+    return trace_of(job_id(job), None if job.trace is None else unpack(job.trace)).id
 
 
 def partition_name(reader: Reader, job: JobRow) -> str | None:

@@ -144,6 +144,11 @@ class Guard:
         self._become(evolve(self._breaker, permit.epoch, outcome, now_us, self._policy, error))
         self._serve()
 
+    def times_of(self, permit: Permit) -> tuple[int, int]:
+        """When a call has begun that ends now, and now, by the wall clock."""
+        now_us = self._clock.now_us()
+        return now_us - (self._clock.monotonic_us() - permit.began_us), now_us
+
     @property
     def _limit(self) -> int:
         return int(self._concurrency.limit) if self.settings.adaptive else self.settings.concurrency

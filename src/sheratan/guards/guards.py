@@ -16,12 +16,15 @@ from sheratan.contracts.guards import GUARDS_MAX, GuardRecord, GuardSettings, Ou
 from sheratan.contracts.health import DEPENDENCY_NAME
 from sheratan.contracts.telemetry import Event
 from sheratan.guards.guard import Guard, Permit
+from sheratan.guards.outcomes import outcome_of
 
 __all__ = ["GuardedCall", "Guards"]
 
 _NAME: Final = re.compile(DEPENDENCY_NAME)
 
 Classify = Callable[[BaseException | None], Outcome]
+OnEnd = Callable[[int, int, Outcome], None]
+"""Is told when a call has begun and ended, in microseconds since the epoch, and how."""
 
 
 def _tell_nobody(event: Event) -> None:
@@ -43,6 +46,8 @@ class Guards:
         self._clock = clock or SystemClock()
         self._randomness = randomness or SystemRandomness()
         self._tell = tell
+        self.tell_span: Callable[[Event], None] | None = None
+        """Who is told of each call as a span of the job's trace that makes it; None: nobody."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._guards = {name: self._make(name) for name in self._settings}
 
@@ -55,14 +60,20 @@ class Guards:
         """Belong to the running loop: threads ask for their permits there."""
         self._loop = asyncio.get_running_loop()
 
-    def call(self, dependency: str, classify: Classify, *, is_retry: bool) -> GuardedCall:
-        """A call that is about to be made."""
+    def guard(self, dependency: str) -> GuardedCall:
+        """A call that is about to be made, and is none of a job's."""
+        return self.call(dependency, outcome_of, is_retry=False)
+
+    def call(
+        self, dependency: str, classify: Classify, *, is_retry: bool, on_end: OnEnd | None = None
+    ) -> GuardedCall:
+        """A call that is about to be made; `on_end` hears when it has begun and ended, and how."""
         if dependency not in self._guards and _NAME.fullmatch(dependency) is None:
             raise InvalidInput(
                 f"{dependency!r} is no name of a dependency ({DEPENDENCY_NAME})", field="dependency"
             )
         assert self._loop is not None, "it was not started"
-        return GuardedCall(lambda: self._find(dependency), self._loop, classify, is_retry)
+        return GuardedCall(lambda: self._find(dependency), self._loop, classify, is_retry, on_end)
 
     def _find(self, dependency: str) -> Guard:
         guard = self._guards.get(dependency)
@@ -89,11 +100,13 @@ class GuardedCall:
         loop: asyncio.AbstractEventLoop,
         classify: Classify,
         is_retry: bool,
+        on_end: OnEnd | None = None,
     ) -> None:
         self._find = find
         self._loop = loop
         self._classify = classify
         self._is_retry = is_retry
+        self._on_end = on_end
         self._held: tuple[Guard, Permit] | None = None
         self._timeout: asyncio.Timeout | None = None
 
@@ -113,14 +126,14 @@ class GuardedCall:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._timeout is not None
-        guard, permit = self._taken()
+        guard, _ = self._taken()
         try:
             await self._timeout.__aexit__(kind, error, trace)
         except TimeoutError as late:
             text = f"{guard.dependency} has not answered within {guard.settings.timeout_seconds:g} s"
-            guard.release(permit, "failed", text)
+            self._give_back("failed", text)
             raise TimedOut(text) from late
-        guard.release(permit, *self._end(error))
+        self._give_back(*self._end(error))
 
     def __enter__(self) -> Self:
         if self._is_on_loop():
@@ -133,17 +146,22 @@ class GuardedCall:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        guard, permit = self._taken()
         outcome, text = self._end(error)
         with suppress(RuntimeError):
             # The loop has been closed, and the worker is gone with all its guards.
-            self._loop.call_soon_threadsafe(guard.release, permit, outcome, text)
+            self._loop.call_soon_threadsafe(self._give_back, outcome, text)
 
     async def _acquire(self) -> None:
         if self._held is not None:
             raise InternalError("a guarded call is made once: ask for another one")
         guard = self._find()
         self._held = guard, await guard.acquire(is_retry=self._is_retry)
+
+    def _give_back(self, outcome: Outcome, error: str) -> None:
+        guard, permit = self._taken()
+        guard.release(permit, outcome, error)
+        if self._on_end is not None:
+            self._on_end(*guard.times_of(permit), outcome)
 
     def _taken(self) -> tuple[Guard, Permit]:
         assert self._held is not None, "it has not begun"

@@ -35,6 +35,8 @@ def _submitted(entry: Entry) -> str:
         text += f" It runs {data['origin']} again.{_bulk(entry)}"
     if "tags" in data:
         text += f" Its tags are {', '.join(data['tags'])}."
+    if "traceparent" in data:
+        text += f" It goes on with trace {data['traceparent'][3:35]}."
     if "cost" in data:
         text += f" Where a rate limits its start it counts for {data['cost']}."
     if "after" in data:

@@ -14,6 +14,7 @@ from sheratan.contracts.gates import Gate, SubmitGated
 from sheratan.contracts.jobs import Submission
 from sheratan.contracts.ledger import AMOUNT_MAX
 from sheratan.contracts.proposals import Proposal, Rejection
+from sheratan.contracts.tracing import attempt_span, trace_of
 from sheratan.contracts.worker import SPAWN_PREFIX, Assignment, What
 from sheratan.guards.guards import GuardedCall, Guards
 from sheratan.sdk.approval import Approval
@@ -92,6 +93,12 @@ class Context:
     def fence(self) -> int:
         """The fencing token of this attempt: pass it to systems that can refuse an older one."""
         return self._assignment.fence
+
+    @property
+    def traceparent(self) -> str:
+        """The W3C traceparent of this attempt: give it to what it calls, which then is seen in the job's trace."""
+        given = self._assignment
+        return trace_of(given.id, given.traceparent).parent_of(attempt_span(given.id, given.attempt))
 
     @property
     def created_us(self) -> int:

@@ -7,6 +7,8 @@ from functools import partial
 
 from sheratan.contracts.errors import Unavailable
 from sheratan.contracts.guards import Outcome
+from sheratan.contracts.telemetry import Event, SpanEnded
+from sheratan.contracts.tracing import attempt_span, call_span, trace_of
 from sheratan.contracts.worker import Assignment
 from sheratan.guards.guards import GuardedCall, Guards
 from sheratan.guards.outcomes import outcome_of
@@ -26,7 +28,40 @@ def guarded_call(
     if guards is None:
         raise Unavailable("a handler in a process of its own has no guards; use an async handler or a thread")
     is_retry = assignment.attempt - assignment.worker_losses > 1 or IS_LATER_TRY.get()
-    return guards.call(dependency, partial(outcome_for, is_fault), is_retry=is_retry)
+    tell = guards.tell_span
+    on_end = None if tell is None else partial(_tell_span, tell, assignment, dependency)
+    return guards.call(dependency, partial(outcome_for, is_fault), is_retry=is_retry, on_end=on_end)
+
+
+def _tell_span(
+    tell: Callable[[Event], None],
+    given: Assignment,
+    dependency: str,
+    began_us: int,
+    at_us: int,
+    outcome: Outcome,
+) -> None:
+    """Tell of a call as a part of its job's trace."""
+    trace = trace_of(given.id, given.traceparent)
+    if trace.is_sampled:
+        tell(
+            SpanEnded(
+                at_us=at_us,
+                trace=trace.id,
+                span=call_span(given.id, given.attempt, dependency, began_us),
+                parent=attempt_span(given.id, given.attempt),
+                name=f"call {dependency}",
+                kind="client",
+                began_us=began_us,
+                error=None if outcome == "succeeded" else outcome,
+                attributes={
+                    "peer.service": dependency,
+                    "messaging.message.id": given.id,
+                    "sheratan.kind": given.kind,
+                    "sheratan.attempt": given.attempt,
+                },
+            )
+        )
 
 
 def outcome_for(is_fault: IsFault | None, error: BaseException | None) -> Outcome:

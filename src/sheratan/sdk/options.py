@@ -41,6 +41,7 @@ class SubmissionOptions(TypedDict, total=False):
     partition: str
     criticality: Criticality
     version: int
+    traceparent: str
 
 
 def read_options(given: SubmissionOptions) -> Options:

@@ -95,6 +95,7 @@ class Steps:
         """Which way the handler goes, by the names of its patches."""
         self._names: Counter[str] = Counter()
         self._step = len(recorded)
+        self._began: dict[Key, float] = {}
         self._running = 0
         self._none_runs: asyncio.Event | None = None
         self._lost: LostLease | None = None
@@ -325,6 +326,7 @@ class Steps:
     ) -> bytes:
         before = _RUNS.get()
         _RUNS.set((self, key[0]))
+        self._began[key] = asyncio.get_running_loop().time()
         tell_of(self._assignment, key[0])
         try:
             data = kind.dump(await call())
@@ -363,6 +365,7 @@ class Steps:
 
     async def _record(self, key: Key, *, output: msgspec.Raw = _NULL, error: JobError | None = None) -> None:
         self._step += 1
+        began, now = self._began.pop(key, None), asyncio.get_running_loop().time()
         await self._tell(
             StepReport(
                 number=self._assignment.number,
@@ -372,6 +375,7 @@ class Steps:
                 occurrence=key[1],
                 output=output,
                 error=error,
+                took_us=None if began is None else round((now - began) * 1_000_000),
             )
         )
 

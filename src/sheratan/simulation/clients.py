@@ -39,7 +39,6 @@ VERSIONED = "other"
 """The kind of which there are two versions."""
 
 QUEUES = ("default", "b", "c")
-SIGNALS = ("go", "go", "stop")
 _ANSWER_SECONDS = 5.0
 _PAUSE_SECONDS, _PAUSE_SECONDS_MAX = 0.5, 8.0
 """How long a client waits that reaches nobody, the first time and at most."""
@@ -161,9 +160,8 @@ class Client:
         waiting = await self._ask(api.ListJobs(state="waiting", limit=6))
         for job in (*(found.id for found in waiting.items), *self._some_known(3)):
             value = self._choices.pick("client.signal", (1, None, "x" * 3_000))
-            await self._ask(
-                api.SignalJob(id=job, name=self._choices.pick("client.name", SIGNALS), value=value)
-            )
+            name = self._choices.pick("client.name", ("go", "go", "stop"))
+            await self._ask(api.SignalJob(id=job, name=name, value=value))
 
     async def _unblock(self) -> None:
         page = await self._ask(api.ListJobs(state="blocked", limit=50))
@@ -354,6 +352,7 @@ class Client:
             partition=draw.pick("job.partition", (None, "p", "p", "p", "p", "q")),
             criticality=draw.pick("job.criticality", (None, *CRITICALITIES)),
             tags=draw.pick("job.tags", ((), (), ("eu",), ("us", "eu"))),
+            traceparent=draw.pick("job.traceparent", (None, None, f"00-{'4b' * 16}-{'7d' * 8}-01")),
             **more,
         )
         self._keys += 1

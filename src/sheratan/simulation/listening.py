@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from sheratan.contracts.journal import Entry
-from sheratan.contracts.telemetry import BatchCommitted, CommitFailed, EntryCommitted, Event
+from sheratan.contracts.telemetry import BatchCommitted, CommitFailed, EntryCommitted, Event, SpanEnded
 from sheratan.engine.batch import Batch
 from sheratan.engine.telemetry import OWN, Telemetry
 from sheratan.simulation.auditor import Auditor
@@ -26,11 +26,15 @@ class Listening:
         self._coverage = coverage
         self._story = story
         self._batch: Batch | None = None
+        self._spans: set[tuple[str, str]] = set()
+        self._submitted: list[str] = []
+        """The jobs that were submitted, of which a span is to be told yet."""
         self._next: int | None = None
         """The entry that is to be told next; None before the first one."""
         telemetry.listen("failing", self._fail, "debug")
         telemetry.listen("entries", self._hear_entry, "debug")
-        telemetry.listen("figures", self._hear_figures, "debug", entries=False)
+        telemetry.listen("figures", self._hear_figures, "debug", hears="figures")
+        telemetry.listen("spans", self._hear_span, "debug", hears="spans")
 
     def committed(self, batch: Batch) -> None:
         """A batch is committed, and is told of next."""
@@ -39,6 +43,18 @@ class Listening:
         if self._next is not None and self._next != batch.unit.first_seq:
             self._story.blame(f"the telemetry did not tell of entry {self._next}")
         self._batch = batch
+
+    def _hear_span(self, event: Event) -> None:
+        """Every job that is submitted has a span, and no span is told twice."""
+        if type(event) is not SpanEnded:
+            return
+        if (event.trace, event.span) in self._spans or event.began_us > event.at_us:
+            self._story.blame(f"the telemetry told of span {event.name} twice, or before it was over")
+        self._spans.add((event.trace, event.span))
+        if event.name.startswith("submit "):
+            self._submitted.remove(str(event.attributes["messaging.message.id"]))
+        if event.links:
+            self._coverage.hit("span.linked")
 
     def _fail(self, event: Event) -> None:
         self._coverage.hit("listener.failed")
@@ -60,6 +76,9 @@ class Listening:
         if type(event) is not BatchCommitted or self._batch is None:
             return
         entries = self._batch.unit.entries
+        if self._submitted:
+            self._story.blame(f"the telemetry told of no spans for {self._submitted}")
+        self._submitted = [entry.subject for entry in entries if entry.type == "job.submitted"]
         said = {
             "types": event.types == [entry.type for entry in entries],
             "submitted": sum(event.submitted.values()) == event.types.count("job.submitted"),

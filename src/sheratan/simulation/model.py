@@ -292,6 +292,7 @@ class Model(ModelLedger):
                 len(job.steps),
                 job.wanted.version,
                 self.charge_max(job),
+                job.traceparent,
             )
             for job in chosen
         ]

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from sheratan.contracts.limits import Limits
+from sheratan.contracts.tracing import attempt_span
 from sheratan.engine.commands import (
     Ending,
     NewJob,
@@ -147,9 +148,17 @@ class ModelJobs(ModelFlow):
         parent.fan_out += jobs
         self.hit("submit.by_job")
 
+    def _trace_of_child(self, by_job: int | None) -> str | None:
+        parent = None if by_job is None else self.jobs[by_job]
+        if parent is None or parent.traceparent is None:
+            return None
+        self.hit("submit.in_trace")
+        return f"{parent.traceparent[:35]}-{attempt_span(parent.id, parent.attempt)}{parent.traceparent[52:]}"
+
     def _add(self, new: NewJob, public_id: str, by_job: int | None, origin: int | None) -> ModelJob:
         whom = self.whom if by_job is None else self.jobs[by_job].whom
         job = ModelJob(len(self.jobs) + 1, public_id, new, by_job, origin, whom)
+        job.traceparent = new.traceparent or self._trace_of_child(by_job)
         self.jobs[job.number] = self.by_id[public_id] = job
         self.lanes.add((new.queue, new.kind, new.version))
         if new.key is not None:
@@ -384,4 +393,4 @@ def copied(new: NewJob, **changes: Any) -> NewJob:
 
 def _request(new: NewJob) -> NewJob:
     """What a key stands for; a version only when it was asked for."""
-    return copied(new, key=None, version=new.version if new.is_version_asked else 1)
+    return copied(new, key=None, version=new.version if new.is_version_asked else 1, traceparent=None)

@@ -84,6 +84,8 @@ class ModelJob:
     origin: int | None
     whom: str
     """On whose behalf it, or the first of the jobs that it descends from, was submitted."""
+    traceparent: str | None = None
+    """The trace of a caller that it goes on with."""
     state: str = "new"
     attempt: int = 1
     losses: int = 0

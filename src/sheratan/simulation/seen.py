@@ -46,6 +46,7 @@ def _listed(value: list[Any]) -> Any:
                 one.steps,
                 one.version,
                 one.charge_max,
+                one.traceparent,
             )
             for one in value
         ]

@@ -96,6 +96,8 @@ class JobRow(NamedTuple):
     """The SHA-256 of an input that is too large for the hot rows."""
     cost: int = 1
     """What it counts for where a rate limits its start."""
+    trace: bytes | None = None
+    """The trace of its caller that it goes on with (`contracts/tracing.py:pack`)."""
 
 
 class Ready(NamedTuple):
@@ -180,7 +182,10 @@ Location = Ready | Timer | Lease | Blocked | Result
 _Bytes = bytes | None
 _Options = tuple[int, int, int, int, int, str]
 make_job: Final[
-    Callable[[tuple[int, int, int, int, int, *_Options, int | None, int | None, _Bytes, _Bytes, int]], JobRow]
+    Callable[
+        [tuple[int, int, int, int, int, *_Options, int | None, int | None, _Bytes, _Bytes, int, _Bytes]],
+        JobRow,
+    ]
 ] = partial(tuple.__new__, JobRow)
 make_ready: Final[Callable[[tuple[int, int, int, int, int, int, int, int]], Ready]] = partial(
     tuple.__new__, Ready

@@ -14,15 +14,12 @@ from structlog.typing import EventDict, Processor
 
 from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.telemetry import EntryCommitted, Event, LinesLeftOut, event_name
-from sheratan.kernel.secret_text import find_secret_in
+from sheratan.telemetry.tellable import tellable
 
 __all__ = ["LINES_PER_SECOND_MAX", "Log", "open_file"]
 
 LINES_PER_SECOND_MAX: Final = 100
 """Lines of one name in a second: nobody reads more of them, and they would fill the disk."""
-
-VALUE_LENGTH_MAX: Final = 2_000
-"""Characters of one value: a sentence with a person's reason fits, a list of a thousand kinds does not."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SUBJECTS: Final = {"job_": "job", "run_": "run"}
@@ -53,7 +50,7 @@ class Log:
             last = [_clean, structlog.dev.ConsoleRenderer(pad_event_to=24, colors=colors, sort_keys=False)]
         self._logger: Any = structlog.wrap_logger(
             _Lines(descriptor),
-            processors=[structlog.processors.add_log_level, _shorten, _redact, _order, *last],
+            processors=[structlog.processors.add_log_level, _tellable, _order, *last],
             wrapper_class=structlog.make_filtering_bound_logger(0),
         )
 
@@ -108,10 +105,6 @@ def _fields(event: Event) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _shorten(_: Any, __: str, line: EventDict) -> EventDict:
-    return {name: value[:VALUE_LENGTH_MAX] if type(value) is str else value for name, value in line.items()}
-
-
 def _clean(_: Any, __: str, line: EventDict) -> EventDict:
     """Nothing that could steer a terminal; as JSON it is escaped anyway."""
     return {
@@ -122,13 +115,8 @@ def _clean(_: Any, __: str, line: EventDict) -> EventDict:
     }
 
 
-def _redact(_: Any, __: str, line: EventDict) -> EventDict:
-    """Put the kind of credential that a value seems to hold in the place of the value."""
-    for name, value in line.items():
-        found = find_secret_in(value) if type(value) is str else None
-        if found is not None:
-            line[name] = f"[left out: {found}]"
-    return line
+def _tellable(_: Any, __: str, line: EventDict) -> EventDict:
+    return {name: tellable(value) if type(value) is str else value for name, value in line.items()}
 
 
 def _order(_: Any, __: str, line: EventDict) -> EventDict:

@@ -23,6 +23,7 @@ from sheratan.contracts.code import versioned
 from sheratan.contracts.health import HealthSettings
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
+from sheratan.contracts.telemetry import TraceSettings
 from sheratan.engine.alert_measures import Watched
 from sheratan.engine.alerting import Alerting
 from sheratan.engine.decider import Decider
@@ -47,6 +48,7 @@ from sheratan.store.sqlite.store import DATABASE_NAME, open_store
 from sheratan.telemetry.outlet import Outlet
 from sheratan.wiring.blocking import Blocking
 from sheratan.wiring.program import import_module, open_offline, version
+from sheratan.wiring.tracing import Tracing
 
 __all__ = ["Server", "load_kinds", "open_engine", "settings_server"]
 
@@ -67,12 +69,15 @@ class Server:
         decider = Decider(self._store, clock, randomness, limits)
         self.engine = Engine(decider, self._readers[0], version=version())
         health = HealthSettings(settings.probes, settings.dependencies)
+        self._clock, self._randomness = clock, randomness
         self._guards = Guards(
             {name: one.guard for name, one in settings.dependencies.items()},
             clock=clock,
             randomness=randomness,
             tell=self.engine.telemetry.emit,
         )
+        self._all_guards = [self._guards]
+        self.engine.guards = lambda: [one for guards in self._all_guards for one in guards.records]
         sensors = HostSensors(data, settings.pressure.memory_bytes_max)
         self._probing = Probing(self.engine, sensors, clock, randomness, health)
         self._pressure = Pressure(self.engine, sensors, clock, settings.pressure)
@@ -84,6 +89,7 @@ class Server:
         self._socket = SocketServer(self.api, data, limits)
         self._health: HealthServer | None = None
         self._outlet: Outlet | None = None
+        self._tracing: Tracing | None = None
         self._workers: list[Worker] = []
         self._by = Principal(actor=f"local:{_user()}", auth="embedded", on_behalf_of=f"local:{_user()}")
 
@@ -93,15 +99,24 @@ class Server:
         """Look at what alerts are about, and tell whoever is to hear of it."""
         engine = self.engine
         outbox = Outbox(targets, settings, clock, randomness, engine.meter.notices, engine.telemetry.emit)
-        self.engine.guards = lambda: [*self._guards.records, *outbox.guards.records]
+        self._all_guards.append(outbox.guards)
         watched = Watched(self.engine, self._readers[0], settings, lambda: self._archiving.problem)
         return Alerting(watched, outbox, clock, str(self.data))
 
-    def observe(self, log: LogSettings, metrics: MetricsSettings) -> None:
-        """Log what happens, and let it be asked over HTTP how it is, as the settings say."""
+    def observe(self, log: LogSettings, metrics: MetricsSettings, traces: TraceSettings) -> None:
+        """Log what happens, send traces of it, and let it be asked over HTTP how it is, as the settings say."""
+        if traces.endpoint:
+            self._trace(traces)
         if metrics.listen:
             self._health = HealthServer(self.api, self.engine, metrics.listen)
         self._outlet = _start_log(self.engine.telemetry, log)
+
+    def _trace(self, settings: TraceSettings) -> None:
+        telemetry = self.engine.telemetry
+        resource = {"service.version": version(), "service.instance.id": str(self.data)}
+        self._tracing = Tracing(telemetry, settings, self._clock, self._randomness, resource)
+        self._all_guards.append(self._tracing.guards)
+        self._guards.tell_span = telemetry.emit
 
     def client(self) -> Client:
         """A client within the process."""
@@ -111,6 +126,8 @@ class Server:
         """Start the engine, the socket and a worker for these kinds."""
         for kind in kinds:
             self.api.checks[versioned(kind.name, kind.version)] = kind.check_input
+        if self._tracing is not None:
+            self._tracing.guards.start()
         await self.engine.start()
         self._probing.start()
         self._archiving.start()
@@ -159,6 +176,8 @@ class Server:
                 steps.callback(reader.close)
             if self._outlet is not None:
                 steps.callback(self._outlet.stop)
+            if self._tracing is not None:
+                steps.push_async_callback(asyncio.to_thread, self._tracing.stop)
             steps.callback(self.api.close)
             if self._health is not None:
                 steps.push_async_callback(self._health.stop)
@@ -234,7 +253,7 @@ def _user() -> str:
 def settings_server(settings: Settings) -> Server:
     """A server as the settings say."""
     server = Server(settings, program="sheratan up")
-    server.observe(settings.log, settings.metrics)
+    server.observe(settings.log, settings.metrics, settings.traces)
     return server
 
 
