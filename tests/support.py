@@ -22,12 +22,15 @@ SECONDS_MAX = 30.0
 """Nothing here takes that long: a test that waits longer has found a hang."""
 
 
+_STEERING = ("NOTIFY_SOCKET", "NO_COLOR", "FORCE_COLOR", "TRACEPARENT")
+
+
 def clean_environment(**more: str) -> dict[str, str]:
     """This process's environment without what would steer Sheratan, and with `more`."""
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("SHERATAN_") and name not in ("NOTIFY_SOCKET", "NO_COLOR", "FORCE_COLOR")
+        if not name.startswith(("SHERATAN_", "OTEL_")) and name not in _STEERING
     }
     return kept | {"XDG_CONFIG_HOME": str(ROOT / "build" / "no-such-folder")} | more
 

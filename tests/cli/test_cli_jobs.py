@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import Server, started_cli
+from tests.support import Server, run_cli, started_cli
 
 
 def test_submit_prints_the_id_alone_so_that_a_script_can_take_it(server: Server) -> None:
@@ -270,3 +270,21 @@ def test_status_answers_the_five_questions(server: Server) -> None:
     found = json.loads(server.cli("status", "-o", "json").stdout)
     assert found["ready"] is True
     assert found["pid"] == server.process.pid
+
+
+def trace_of_job(server: Server, *arguments: str, environment: str | None = None) -> str:
+    env = None if environment is None else {"TRACEPARENT": environment}
+    done = run_cli("job", "submit", "add", "--input", '{"left": 1}', *arguments, data=server.data, env=env)
+    assert done.returncode == 0, done.stderr
+    shown = server.cli("job", "show", done.stdout.strip(), "-o", "json")
+    return str(json.loads(shown.stdout)["trace"])
+
+
+def test_a_job_goes_on_with_the_trace_of_the_option_or_of_the_environment(server: Server) -> None:
+    given, other = (f"00-{digit * 32}-{digit * 16}-01" for digit in "ab")
+    assert trace_of_job(server, environment=given) == "a" * 32
+    assert trace_of_job(server, "--traceparent", other, environment=given) == "b" * 32
+    # What another program has put there wrong stops nobody; what is typed wrong is said.
+    assert len(trace_of_job(server, environment="nonsense")) == 32
+    done = server.cli("job", "submit", "add", "--input", '{"left": 1}', "--traceparent", "nonsense")
+    assert (done.returncode, "traceparent" in done.stderr) == (2, True)

@@ -154,6 +154,7 @@ CHANGES = [
     ("DELETE FROM pace", "J5", "pace"),
     ("INSERT INTO pace VALUES ('default', 'queue:unheard', 1, 0, 1)", "J5", "pace"),
     ("UPDATE job SET trace = zeroblob(25) WHERE number = 1", "J14", "job"),
+    ("UPDATE job SET trace = NULL WHERE trace IS NOT NULL", "J14", "job"),
     ("UPDATE job SET cost = cost + 1 WHERE number = 1", "J14", "job"),
     ("UPDATE job SET cost = 1 WHERE cost > 1", "J14", "job"),
     ("UPDATE schedule SET state = 'active' WHERE state = 'paused'", "J14", "schedule"),

@@ -229,6 +229,9 @@ class Reply:
         return None
 
 
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
 def new(kind: str = "count", data: bytes = b'{"n":1}', **changes: Any) -> NewJob:
     """A job to be, with plain settings."""
     settings: dict[str, Any] = {
@@ -242,7 +245,7 @@ def new(kind: str = "count", data: bytes = b'{"n":1}', **changes: Any) -> NewJob
 def eventful(world: World) -> World:
     """A journal with every type of entry in it, and an open job in every state."""
     session = world.worker()
-    plain, keyed = world.submit(new(), new(key="once"))
+    plain, keyed = world.submit(new(), new(key="once", traceparent=TRACEPARENT))
     assert world.submit(new(key="once")) == [keyed]
     first, second = world.lease(session)
     assert world.step(second, 1, b'"' + b"z" * 5_000 + b'"')

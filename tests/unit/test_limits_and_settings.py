@@ -252,6 +252,22 @@ def test_a_dependency_that_cannot_be_is_refused(tmp_path: Path, table: str) -> N
         load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "endpoint",
+    ["collector:4318", "ftp://h/v1/traces", "https://ada:secret@h/v1/traces", "http://h/a b", "http://"],
+)
+def test_an_endpoint_of_traces_that_cannot_be_is_refused(tmp_path: Path, endpoint: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        load(tmp_path, environment={"SHERATAN_TRACES__ENDPOINT": endpoint})
+    assert refused.value.field == "traces.endpoint"
+
+
+def test_an_endpoint_of_traces_is_taken_as_it_is(tmp_path: Path) -> None:
+    for endpoint in ("", "http://127.0.0.1:4318/v1/traces", "https://h"):
+        settings, _ = load(tmp_path, environment={"SHERATAN_TRACES__ENDPOINT": endpoint})
+        assert settings.traces.endpoint == endpoint
+
+
 def test_an_address_has_the_port_that_its_scheme_has() -> None:
     assert address_of("http://h") == Address("http", "h", 80, "/")
     assert address_of("https://h/a?b=c") == Address("https", "h", 443, "/a?b=c")
