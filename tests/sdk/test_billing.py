@@ -13,6 +13,7 @@ from sheratan import Context, Fatal, TransferRefused, job
 from sheratan.contracts.errors import Conflict, InvalidInput, NotFound
 from sheratan.contracts.ledger import AMOUNT_MAX
 from sheratan.sdk.client import Client
+from tests.support import run_cli
 
 SECONDS_MAX = 60
 PAYER = "tenant:default"
@@ -295,3 +296,30 @@ def test_where_nothing_was_charged_nothing_is_given_back(tmp_path: Path) -> None
                 await client.refund_job(receipt.id, name="a", reason="it was late")
 
     asyncio.run(scenario())
+
+
+def test_the_status_says_what_it_costs_and_what_the_next_jobs_wait_for(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(SECONDS_MAX), sheratan.open(tmp_path, KINDS) as client:
+            empty = await client.status()
+            assert (empty.waiting, empty.spending, empty.budgets) == ([], [], [])
+            await priced(client)
+            await client.set_budget("kind:fixed", 100, "EUR")
+            for _ in range(2):
+                await client.run(fixed)
+            stays = [(await client.submit(fixed)).id for _ in range(2)]
+            found = await client.status()
+            assert [one.id for one in found.waiting] == stays[:1]
+            assert str(found.waiting[0].waiting_for).startswith(
+                "the budget of kind:fixed, 1.00 EUR, to have 0.50"
+            )
+            [spent] = found.spending
+            assert (spent.unit, spent.scale, spent.spent, spent.reserved) == ("EUR", 2, 100, 0)
+            [budget] = found.budgets
+            assert (budget.subject, budget.charged, budget.amount) == ("kind:fixed", 100, 100)
+
+    asyncio.run(scenario())
+    shown = run_cli("status", data=tmp_path).stdout
+    assert "costs" in shown
+    assert "1.00 EUR spent, 0.00 reserved for what runs" in shown
+    assert "kind:fixed has used 1.00 of 1.00 EUR" in shown

@@ -12,6 +12,9 @@ from sheratan.cli.session import Session, command_options
 from sheratan.cli.text import down_text, instant
 from sheratan.contracts.api import EngineStatus, GetStatus
 from sheratan.contracts.guards import GuardRecord
+from sheratan.contracts.jobs import JobRecord
+from sheratan.contracts.spending import BudgetRecord, SpendingRecord
+from sheratan.kernel.accounts import format_amount
 from sheratan.kernel.words import count
 
 __all__ = ["status"]
@@ -19,6 +22,7 @@ __all__ = ["status"]
 _ANSWER_SECONDS = 5.0
 """A supervisor asks for the status: a server that hangs must not hang it, too."""
 
+_BUDGETS_MAX = 5
 _COUNTS = {
     "ready": "queued",
     "timer": "scheduled",
@@ -65,7 +69,9 @@ def _draw(found: EngineStatus) -> None:
             *_wrong(found),
             ("data", found.data),
             ("jobs", f"{counts} ({ended})"),
+            *(("waiting", _waiting(one)) for one in found.waiting),
             ("dead letters", found.dead_letters),
+            *_costs(found),
             ("schedules", _schedules(found)),
             ("approvals", f"{found.approvals} open"),
             ("workers", ", ".join(found.workers) or "none"),
@@ -73,6 +79,30 @@ def _draw(found: EngineStatus) -> None:
             *([("archive", found.archive_problem)] if found.archive_problem else []),
         ]
     )
+
+
+def _waiting(one: JobRecord) -> str:
+    """What a job that is next waits for."""
+    return f"{one.id} ({one.kind}, queue {one.queue}) for {one.waiting_for or 'a worker that has room'}"
+
+
+def _costs(found: EngineStatus) -> Iterator[tuple[str, str]]:
+    """What attempts have cost, and the budgets of which most is used."""
+    yield from (("costs", _spending(one)) for one in found.spending)
+    by_use = sorted(found.budgets, key=lambda one: -(one.charged + one.reserved) / max(1, one.amount))
+    yield from (("budget", _budget(one)) for one in by_use[:_BUDGETS_MAX])
+    if len(by_use) > _BUDGETS_MAX:
+        yield "budget", f"{len(by_use) - _BUDGETS_MAX} more (sheratan budget list)"
+
+
+def _spending(one: SpendingRecord) -> str:
+    spent, reserved = (format_amount(amount, one.scale) for amount in (one.spent, one.reserved))
+    return f"{spent} {one.unit} spent, {reserved} reserved for what runs"
+
+
+def _budget(one: BudgetRecord) -> str:
+    used, most = (format_amount(amount, one.scale) for amount in (one.charged + one.reserved, one.amount))
+    return f"{one.subject} has used {used} of {most} {one.unit}{f' per {one.per}' if one.per else ''}"
 
 
 def _wrong(found: EngineStatus) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,15 @@ import msgspec
 from sheratan.contracts.ledger import Amount, Unit
 from sheratan.contracts.request import Reason, Request
 
-__all__ = ["BudgetRecord", "BudgetSubject", "ListBudgets", "RemoveBudget", "SetBudget", "Window"]
+__all__ = [
+    "BudgetRecord",
+    "BudgetSubject",
+    "ListBudgets",
+    "RemoveBudget",
+    "SetBudget",
+    "SpendingRecord",
+    "Window",
+]
 
 BudgetSubject = Annotated[
     str, msgspec.Meta(pattern=r"^(?:tenant|queue|kind):[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}$(?!\n)")
@@ -62,3 +70,12 @@ class BudgetRecord(msgspec.Struct, frozen=True, kw_only=True):
     charged: int
     ends_us: int | None
     entry: int
+
+
+class SpendingRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What attempts at jobs have cost in a unit, and what is reserved for those that run, in minor units."""
+
+    unit: str
+    scale: int
+    spent: int
+    reserved: int

@@ -6,8 +6,10 @@ import msgspec
 
 from sheratan.contracts.alerts import AlertRecord
 from sheratan.contracts.guards import GuardRecord
+from sheratan.contracts.jobs import JobRecord
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.pressure import NO_PRESSURE, PressureRecord
+from sheratan.contracts.spending import BudgetRecord, SpendingRecord
 from sheratan.contracts.system import SystemRecord
 
 __all__ = ["EngineStatus"]
@@ -50,3 +52,8 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The alerts that are open."""
     alert_problems: list[str] = []
     """The targets that did not take the last notice that was sent to them, and why."""
+    waiting: list[JobRecord] = []
+    """Of the jobs that are next in their lanes those that have waited longest; empty where no server runs."""
+    spending: list[SpendingRecord] = []
+    """What attempts have cost so far."""
+    budgets: list[BudgetRecord] = []

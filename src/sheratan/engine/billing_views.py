@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sheratan.contracts.ledger import ISSUE
 from sheratan.contracts.prices import Charge, PriceRecord
-from sheratan.contracts.spending import BudgetRecord
+from sheratan.contracts.spending import BudgetRecord, SpendingRecord
 from sheratan.engine.billing_state import is_over
 from sheratan.engine.ids import find_remains
 from sheratan.engine.views import find_view
@@ -14,7 +14,7 @@ from sheratan.kernel.ledger_facts import transfer_text
 from sheratan.store.billing_rows import BudgetRow, ChargeView, PriceRow
 from sheratan.store.port import Reader
 
-__all__ = ["list_budgets", "list_charges", "list_prices"]
+__all__ = ["list_budgets", "list_charges", "list_prices", "list_spending"]
 
 
 def list_prices(reader: Reader, tenant: str) -> list[PriceRecord]:
@@ -60,6 +60,17 @@ def _budget(reader: Reader, row: BudgetRow, amount: int) -> BudgetRecord:
         ends_us=row.ends_us,
         entry=row.entry,
     )
+
+
+def list_spending(reader: Reader, tenant: str) -> list[SpendingRecord]:
+    """What attempts at jobs have cost, by the units in which they ever had a price."""
+    found = []
+    for unit in sorted({row.unit for row in reader.prices() if row.tenant == tenant}):
+        operator = reader.ledger_account(tenant, OPERATOR, unit)
+        assert operator is not None, "it is opened with the price"
+        spent, reserved = operator.balance.credits_posted, operator.balance.credits_pending
+        found.append(SpendingRecord(unit=unit, scale=operator.account.scale, spent=spent, reserved=reserved))
+    return found
 
 
 def list_charges(reader: Reader, text: str) -> list[Charge]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -9,23 +10,31 @@ from sheratan.contracts.api import EngineStatus
 from sheratan.contracts.errors import Archived
 from sheratan.contracts.guards import GuardRecord
 from sheratan.contracts.health import ProbeRecord
+from sheratan.contracts.jobs import JobRecord
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.pressure import NO_PRESSURE, PressureRecord
+from sheratan.contracts.principal import DEFAULT_TENANT
 from sheratan.contracts.system import SystemRecord, SystemState
 from sheratan.engine.alert_views import open_alerts
+from sheratan.engine.billing_views import list_budgets, list_spending
+from sheratan.engine.blockers import Blockers
+from sheratan.engine.engine import Engine
 from sheratan.engine.entries import read_entry
 from sheratan.engine.explain import previous_entry
 from sheratan.engine.ids import job_id
 from sheratan.engine.schedule_views import schedules_lag_us
+from sheratan.engine.state import State
 from sheratan.engine.system_views import system_record
+from sheratan.engine.views import job_record
 from sheratan.kernel.alerting import AlertFact
 from sheratan.kernel.pressure import reason_of_pressure
 from sheratan.kernel.story import tell
 from sheratan.kernel.words import count
 from sheratan.store.port import Reader, Shard
+from sheratan.store.rows import Ready
 
-__all__ = ["Facts", "status"]
+__all__ = ["Facts", "facts_of", "status"]
 
 _NAMED_MAX = 3
 _NEWEST_READ_MAX = 200
@@ -50,6 +59,39 @@ class Facts(NamedTuple):
     pressure: PressureRecord = NO_PRESSURE
     unwritten_alerts: Mapping[str, AlertFact] = {}
     alert_problems: Sequence[str] = ()
+    next_jobs: Sequence[int] = ()
+    """Those that have waited longest among the jobs that are next in their lanes."""
+    offered: frozenset[str] | None = None
+
+
+def facts_of(engine: Engine, data: str, archive_problem: str | None, alert_problems: Sequence[str]) -> Facts:
+    """What the process of an engine knows. Only between batches: on the engine's loop."""
+    return Facts(
+        ready=engine.ready,
+        problems=engine.problems,
+        version=engine.version,
+        pid=os.getpid(),
+        data=data,
+        workers=[session.subject for session in engine.state.sessions.values()],
+        limits=engine.limits,
+        halted=engine.halted,
+        unstored_state=engine.unstored_state,
+        now_us=engine.now_us(),
+        archive_problem=archive_problem,
+        probes=engine.probes,
+        guards=engine.guards(),
+        pressure=engine.pressure,
+        unwritten_alerts=engine.unwritten_alerts,
+        alert_problems=alert_problems,
+        next_jobs=_next_jobs(engine.state),
+        offered=engine.offered,
+    )
+
+
+def _next_jobs(state: State) -> list[int]:
+    heads = [state.windows[number].first for number in state.busy_lanes]
+    found = sorted((head.since_us, head.number) for head in heads if head is not None)
+    return [number for _, number in found[:_NAMED_MAX]]
 
 
 def status(reader: Reader, facts: Facts) -> EngineStatus:
@@ -88,6 +130,9 @@ def status(reader: Reader, facts: Facts) -> EngineStatus:
         pressure=facts.pressure,
         alerts=open_alerts(reader, facts.unwritten_alerts),
         alert_problems=list(facts.alert_problems),
+        waiting=_waiting(reader, facts),
+        spending=list_spending(reader, DEFAULT_TENANT),
+        budgets=list_budgets(reader, DEFAULT_TENANT),
     )
 
 
@@ -121,6 +166,15 @@ def _doing(reader: Reader, counts: dict[str, int], state: str, dead: int, change
         f" {counts['timer']} wait for their time, {blocked},"
         f" {counts['result']} have ended{letters}{_paused(reader)}"
     )
+
+
+def _waiting(reader: Reader, facts: Facts) -> list[JobRecord]:
+    """What is next, and what for: those that are still ready by now."""
+    views = [view for number in facts.next_jobs if (view := reader.view(number)) is not None]
+    blockers = Blockers(reader, facts.offered)
+    return [
+        job_record(reader, view, blockers, is_listed=True) for view in views if type(view.location) is Ready
+    ]
 
 
 def _paused(reader: Reader) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -41,7 +40,7 @@ from sheratan.engine.prepare_proposals import prepare_proposals
 from sheratan.engine.prepare_runs import prepare_fork, prepare_run
 from sheratan.engine.reads import READS, Look
 from sheratan.engine.search import check_filter
-from sheratan.engine.status import Facts, status
+from sheratan.engine.status import facts_of, status
 from sheratan.engine.timers import SESSION_SILENCE_US_MAX
 from sheratan.engine.views import ended_record, queue_records
 from sheratan.gateway.approvals import Decision, prepare_ask
@@ -288,25 +287,9 @@ class Api:
 
     async def _status(self, request: api.GetStatus, by: Principal) -> api.EngineStatus:
         engine = self._engine
-        workers = [session.subject for session in engine.state.sessions.values()]
-        facts = Facts(
-            engine.ready,
-            engine.problems,
-            engine.version,
-            os.getpid(),
-            self._data,
-            workers,
-            engine.limits,
-            engine.halted,
-            engine.unstored_state,
-            engine.now_us(),
-            None if self._archiving is None else self._archiving.problem,
-            engine.probes,
-            engine.guards(),
-            engine.pressure,
-            engine.unwritten_alerts,
-            [] if self._alerting is None else self._alerting.problems,
-        )
+        archive_problem = None if self._archiving is None else self._archiving.problem
+        problems = [] if self._alerting is None else self._alerting.problems
+        facts = facts_of(engine, self._data, archive_problem, problems)
         return await self._read(lambda: status(self._reader, facts))
 
     async def _metrics(self, request: api.GetMetrics, by: Principal) -> str:
