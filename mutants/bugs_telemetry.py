@@ -49,4 +49,24 @@ BUGS = (
         "H5",
         (Change("engine/dispatch.py", "    batch.leased += chosen\n", ""),),
     ),
+    Bug(
+        "trace-of-a-child-is-lost",
+        "a job that a running job submits is not in the trace of its caller",
+        "explanation",
+        "H5",
+        (Change("engine/by_jobs.py", "    if held.job.trace is None:\n", "    if held.job.trace:\n"),),
+    ),
+    Bug(
+        "trace-is-not-told-of",
+        "of jobs that come in together only the first has a span",
+        "explanation",
+        "H5",
+        (
+            Change(
+                "engine/spans.py",
+                "    for row in batch.unit.jobs:\n",
+                "    for row in batch.unit.jobs[:1]:\n",
+            ),
+        ),
+    ),
 )

@@ -299,7 +299,7 @@ def _are_plain(columns: list[tuple[Any, ...]], facts: PlainJobs) -> bool:
     return (
         [*map(list, zip(*columns[5:10], strict=True))] == facts.options
         and columns[10].count("cancel") == columns[11].count(None) == columns[12].count(None) == count
-        and columns[15].count(1) == count
+        and columns[15].count(1) == columns[16].count(None) == count
         and _digests_of(columns[13], columns[14]) == facts.inputs
     )
 
