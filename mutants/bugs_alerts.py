@@ -120,8 +120,8 @@ BUGS: Final = (
         (
             Change(
                 "engine/outbox.py",
-                "            async with asyncio.timeout(self.settings.timeout_seconds):\n",
-                "            async with asyncio.timeout(None):\n",
+                "timeout_seconds=settings.timeout_seconds",
+                "timeout_seconds=3_600.0",
             ),
         ),
     ),

@@ -188,9 +188,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     found: list[bool] = []
     call = Guards.call
 
-    def heard(self: Guards, dependency: str, classify: Any, *, is_retry: bool) -> Any:
+    def heard(self: Guards, dependency: str, classify: Any, *, is_retry: bool, **more: Any) -> Any:
         found.append(is_retry)
-        return call(self, dependency, classify, is_retry=is_retry)
+        return call(self, dependency, classify, is_retry=is_retry, **more)
 
     monkeypatch.setattr(Guards, "call", heard)
     return found
