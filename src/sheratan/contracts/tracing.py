@@ -17,6 +17,7 @@ __all__ = [
     "attempt_span",
     "call_span",
     "pack",
+    "part_span",
     "step_span",
     "submit_span",
     "trace_of",
@@ -64,6 +65,11 @@ def submit_span(job_id: str) -> str:
 def attempt_span(job_id: str, attempt: int) -> str:
     """The span of an attempt, in all its parts: what its handler calls follows it."""
     return _digest("attempt", job_id, attempt)[:16]
+
+
+def part_span(job_id: str, fence: int) -> str:
+    """The span of a part of an attempt that goes on later, by the fence of that part."""
+    return _digest("part", job_id, fence)[:16]
 
 
 def step_span(job_id: str, attempt: int, step: int) -> str:

@@ -10,7 +10,15 @@ from typing import Any, Final, NamedTuple
 
 from sheratan.contracts.journal import Entry, EntryType
 from sheratan.contracts.telemetry import SpanEnded, SpanKind
-from sheratan.contracts.tracing import Trace, attempt_span, step_span, submit_span, trace_of, unpack
+from sheratan.contracts.tracing import (
+    Trace,
+    attempt_span,
+    part_span,
+    step_span,
+    submit_span,
+    trace_of,
+    unpack,
+)
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import NewStep
 from sheratan.engine.ids import job_id
@@ -18,7 +26,6 @@ from sheratan.engine.state import Held
 from sheratan.store.rows import JobRow, Lane, Lease, Location, Result
 
 __all__ = ["spans_of"]
-
 
 _ENDINGS: Final[frozenset[EntryType]] = frozenset(
     {
@@ -160,7 +167,7 @@ def _attempt(job: _Job, before: Lease, after: Location, entry: Entry) -> SpanEnd
     span = attempt_span(job.id, attempt)
     links: list[tuple[str, str]] = []
     if type(after) is not Result and after.attempt == attempt:
-        span, parent = step_span(job.id, attempt, -before.fence), span
+        span, parent = part_span(job.id, before.fence), span
     elif attempt > 1:
         links = [(job.trace.id, attempt_span(job.id, attempt - 1))]
     return _span(
