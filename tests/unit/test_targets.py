@@ -22,7 +22,8 @@ from sheratan.ambient.clock import VirtualClock
 from sheratan.ambient.sending import NoSuchTarget
 from sheratan.ambient.targets import HostTargets
 from sheratan.contracts.alerts import AlertSettings, AlertTarget, Notice
-from sheratan.contracts.errors import InvalidInput
+from sheratan.contracts.errors import DependencyUnavailable, InvalidInput
+from sheratan.guards.outcomes import outcome_of
 
 SECONDS_MAX = 20
 KEY: Final = bytes(range(32))
@@ -420,3 +421,37 @@ def test_how_a_target_is_told_follows_from_its_url() -> None:
     with closing(targets({"PLACE": "https://host/s3cret"}, url_env="PLACE")) as sender:
         assert sender.kind_of("ops") == "webhook"
         assert "s3cret" not in repr(vars(sender))
+
+
+class Refusing:
+    """A guard that lets no call begin."""
+
+    async def __aenter__(self) -> None:
+        raise DependencyUnavailable("not now")
+
+    async def __aexit__(self, *_: object) -> None:
+        raise AssertionError("it has begun")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"url": "http://127.0.0.1:1/"}, {"url": "smtp://127.0.0.1:1", **MAIL}, {"url_env": "PLACE"}],
+)
+def test_no_target_is_called_without_its_guard(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, Any]
+) -> None:
+    monkeypatch.setitem(sys.modules, "apprise", SimpleNamespace(Apprise=Service))
+    told = len(Service.told)
+
+    async def scenario() -> None:
+        with closing(targets({"PLACE": "tgram://s3cret/1"}, **given)) as sender:
+            with pytest.raises(DependencyUnavailable, match="not now"):
+                await sender.send("ops", NOTICE, Refusing)
+
+    run(scenario)
+    assert len(Service.told) == told
+
+
+def test_what_a_target_says_of_itself_tells_a_fault_from_an_answer() -> None:
+    assert [outcome_of(NotTaken(status)) for status in (404, 429, 503)] == ["declined", "declined", "failed"]
+    assert outcome_of(NoSuchTarget(410)) == "declined"

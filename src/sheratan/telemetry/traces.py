@@ -32,8 +32,8 @@ _KINDS: Final[dict[contract.SpanKind, SpanKind]] = {
 }
 
 # The exporter tells of each failure in a log of its own, for which nobody has asked: the guard tells of it.
-logging.getLogger(OTLPSpanExporter.__module__).addHandler(logging.NullHandler())
-logging.getLogger(OTLPSpanExporter.__module__).propagate = False
+logging.getLogger("opentelemetry.exporter").addHandler(logging.NullHandler())
+logging.getLogger("opentelemetry.exporter").propagate = False
 
 
 class Traces:
