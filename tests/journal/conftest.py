@@ -21,6 +21,7 @@ from tests.journal.world_ledger import booked
 from tests.journal.world_proposals import jobs_that_propose
 from tests.journal.world_retention import pruned_jobs
 from tests.journal.world_run_retention import pruned_runs
+from tests.journal.world_shares import shared_jobs
 from tests.journal.world_system import system_changes
 
 
@@ -72,6 +73,9 @@ billing_file, billing_data = _journal("billing", priced_jobs)
 
 budgets_file, budgets_data = _journal("budgets", jobs_with_budgets)
 """Budgets that are spent, freed, over in time and removed."""
+
+shares_file, shares_data = _journal("shares", shared_jobs)
+"""Jobs whose workers get a share of what they cost."""
 
 alerts_file, alerts_data = _journal("alerts", open_and_cleared_alerts)
 """Alerts that are open, told, cleared and held back."""

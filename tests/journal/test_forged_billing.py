@@ -37,11 +37,11 @@ CHANGES = [
     ("UPDATE price SET amount = amount + 1 WHERE kind = 'count'", "J14", "price"),
     ("UPDATE price SET metered = 1 WHERE kind = 'count'", "J14", "price"),
     ("DELETE FROM price WHERE kind = 'count'", "J5", "price"),
-    ("INSERT INTO price VALUES ('default', 'free', 'credits', 1, 0, 1)", "J5", "price"),
+    ("INSERT INTO price VALUES ('default', 'free', 'credits', 1, 0, 1, 0)", "J5", "price"),
     ("UPDATE charge SET metered = 1 WHERE number = 1", "J14", "charge"),
     ("UPDATE charge SET fence = fence + 1 WHERE number = 1", "J5", "charge"),
     ("DELETE FROM charge WHERE number = 1", "J5", "charge"),
-    ("INSERT INTO charge VALUES (9, 9, 1, 0)", "J5", "charge"),
+    ("INSERT INTO charge VALUES (9, 9, 1, 0, NULL)", "J5", "charge"),
 ]
 
 

@@ -31,7 +31,7 @@ def tenant_data(tmp_path: Path) -> Path:
 
 
 JOURNALS = (
-    "eventful", "runs", "pruned_runs", "archived", "kept", "gates", "ledger", "billing", "budgets",
+    "eventful", "runs", "pruned_runs", "archived", "kept", "gates", "ledger", "billing", "budgets", "shares",
     "proposals", "system", "alerts",
 )  # fmt: skip
 

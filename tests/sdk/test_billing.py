@@ -323,3 +323,35 @@ def test_the_status_says_what_it_costs_and_what_the_next_jobs_wait_for(tmp_path:
     assert "costs" in shown
     assert "1.00 EUR spent, 0.00 reserved for what runs" in shown
     assert "kind:fixed has used 1.00 of 1.00 EUR" in shown
+
+
+def test_a_worker_gets_its_share_and_gives_it_back_with_a_refund(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(SECONDS_MAX), sheratan.open(tmp_path / "data", KINDS) as client:
+            await priced(client)
+            await client.set_price("fixed", 100, "EUR", worker_share=True)
+            [price] = [one for one in await client.prices() if one.kind == "fixed"]
+            assert price.worker_share
+            worker = "worker:embedded"
+            await client.open_account(worker, "EUR")
+            receipt = await client.submit("fixed", None)
+            await client.wait(receipt.id)
+            [charge] = await client.charges(receipt.id)
+            assert (charge.amount, charge.share) == (100, 70)
+            assert (await client.account(worker, "EUR")).available == 70
+            found = (await client.account(worker, "EUR")).reliability
+            assert found is not None
+            assert (found.success_permille, found.attempts) == (562, 1)
+            with pytest.raises(InvalidInput, match="a share comes back as a whole"):
+                await client.refund_job(receipt.id, 5, name="a", reason="late", with_share=True)
+            [poor] = await client.refund_job(receipt.id, name="b", reason="late")
+            assert poor.result == "insufficient_funds"
+            both = await client.refund_job(receipt.id, name="c", reason="late", with_share=True)
+            assert [(one.result, one.amount) for one in both] == [("applied", 70), ("applied", 100)]
+            again = await client.refund_job(receipt.id, name="c", reason="late", with_share=True)
+            assert [one.result for one in again] == ["exists", "exists"]
+            assert (await client.account(worker, "EUR")).available == 0
+            assert (await client.account(PAYER, "EUR")).available == 1_000
+            assert await client.check_ledger() == []
+
+    asyncio.run(scenario())

@@ -214,6 +214,7 @@ def test_a_database_of_the_first_schema_keeps_its_pages_and_goes_on(tmp_path: Pa
         "ledger_account",
         "ledger_balance",
         "ledger_corrected",
+        "reliability",
         "ledger_transfer",
         "ledger_pending",
         "ledger_resolved",

@@ -22,7 +22,7 @@ __all__ = ["draw_charges", "draw_job", "draw_page", "draw_steps", "tell_differen
 
 _HEADERS = ("ID", "KIND", "QUEUE", "STATE", "ATTEMPT", "CREATED", "WAITS FOR")
 _STEP_HEADERS = ("STEP", "NAME", "OCCURRENCE", "ENTRY", "OUTPUT")
-_CHARGE_HEADERS = ("FENCE", "RESERVED", "CHARGED", "REFUNDED", "UNIT", "TRANSFER")
+_CHARGE_HEADERS = ("FENCE", "RESERVED", "CHARGED", "REFUNDED", "SHARE", "UNIT", "TRANSFER")
 _OUTCOME_LENGTH_MAX = 80
 _encode = msgspec.json.Encoder().encode
 
@@ -127,7 +127,8 @@ def _charge(one: Charge) -> tuple[str, ...]:
     reserved = format_amount(one.reserved, one.scale)
     amount = "(runs)" if one.amount is None else format_amount(one.amount, one.scale)
     refunded = format_amount(one.refunded, one.scale) if one.refunded else ""
-    return str(one.fence), reserved, amount, refunded, one.unit, one.settlement or one.transfer
+    share = format_amount(one.share, one.scale) if one.payout else ""
+    return str(one.fence), reserved, amount, refunded, share, one.unit, one.settlement or one.transfer
 
 
 def draw_steps(records: Sequence[StepRecord]) -> None:

@@ -186,6 +186,7 @@ def void(session: Session, pending: str, public_id: str | None, name: str | None
 @click.argument("original", metavar="[TRANSFER]", required=False)
 @click.option("--job", metavar="JOB", help="Give back what the attempts at this job were charged.")
 @click.option("--amount", metavar="AMOUNT", help="So much of it; else all that did not go back yet.")
+@click.option("--with-share", is_flag=True, help="With --job: the worker gives its share of it back, too.")
 @click.option("--reason", required=True, help="Why; it goes into the journal.")
 @_id
 @_name
@@ -204,13 +205,14 @@ def refund(session: Session, original: str | None, job: str | None, reason: str,
 
     async def work(transport: Transport) -> tuple[list[TransferResult], list[int]]:
         charges: list[Charge] = await transport.call(request(api.ListCharges, id=job))
-        scales = [one.scale for one in charges if one.amount]
-        minor = None if given["amount"] is None else parse_amount(given["amount"], max(scales, default=0))
-        wanted = job_refunds(charges, name=name, amount=minor)
+        scales = {one.settlement: one.scale for one in charges} | {one.payout: one.scale for one in charges}
+        scale = max((one.scale for one in charges), default=0)
+        minor = None if given["amount"] is None else parse_amount(given["amount"], scale)
+        wanted = job_refunds(charges, name=name, amount=minor, with_share=given["with_share"])
         results: list[TransferResult] = await transport.call(
             request(api.ApplyTransfers, transfers=wanted, reason=reason)
         )
-        return results, scales
+        return results, [scales[one.corrects] for one in wanted]
 
     _say_each(session, *ask(session, work))
 

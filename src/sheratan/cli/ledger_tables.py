@@ -57,6 +57,10 @@ def _account_pairs(one: AccountRecord) -> Iterator[tuple[str, object]]:
         "credited",
         f"{format_amount(one.credits_posted, one.scale)}, and {format_amount(one.credits_pending, one.scale)} expected",
     )
+    if one.reliability is not None:
+        known = one.reliability
+        yield "reliability", f"{known.success_permille / 10:g} % succeed, in {known.latency_ms} ms"
+        yield "margin", f"{known.margin_permille / 10:g} % of what its next attempt is charged"
     yield "opened", instant(one.opened_us)
     yield "newest entry", one.entry
 

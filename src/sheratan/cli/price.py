@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from sheratan.cli.output import draw_table, emit, line
@@ -15,7 +17,7 @@ from sheratan.kernel.accounts import format_amount, parse_amount
 
 __all__ = ["price"]
 
-_HEADERS = ("KIND", "COSTS", "UNIT", "METERED", "ENTRY")
+_HEADERS = ("KIND", "COSTS", "UNIT", "METERED", "SHARED", "ENTRY")
 _reason = click.option("--reason", default="", help="Why; it goes into the journal.")
 
 
@@ -39,9 +41,10 @@ def list_prices(session: Session) -> None:
 @click.argument("amount")
 @click.option("--unit", required=True, metavar="UNIT", help="In what it is paid, such as credits or EUR.")
 @click.option("--metered", is_flag=True, help="The handler says what it has cost; AMOUNT is the most.")
+@click.option("--worker-share", is_flag=True, help="A share of it goes on to the worker, worker:NAME.")
 @_reason
 @command_options
-def set_price(session: Session, kind: str, amount: str, unit: str, metered: bool, reason: str) -> None:
+def set_price(session: Session, kind: str, amount: str, unit: str, **given: Any) -> None:
     """An attempt at a job of KIND that succeeds costs AMOUNT from now on, such as 0.50.
 
     So much is reserved from the tenant's account before an attempt starts; where there is not enough, its jobs wait.
@@ -50,12 +53,12 @@ def set_price(session: Session, kind: str, amount: str, unit: str, metered: bool
     async def work(transport: Transport) -> int:
         issue: AccountRecord = await transport.call(request(api.GetAccount, account=ISSUE, unit=unit))
         minor = parse_amount(amount, issue.scale)
-        wanted = request(api.SetPrice, kind=kind, unit=unit, amount=minor, metered=metered, reason=reason)
+        wanted = request(api.SetPrice, kind=kind, unit=unit, amount=minor, **given)
         entry: int = await transport.call(wanted)
         return entry
 
     entry = ask(session, work)
-    most = "at most " if metered else ""
+    most = "at most " if given["metered"] else ""
     told = f"{kind} costs {most}{amount} {unit} (entry {entry})"
     emit(session, {"kind": kind, "entry": entry}, lambda: line(told))
 
@@ -73,4 +76,5 @@ def remove_price(session: Session, kind: str, reason: str) -> None:
 
 def _row(one: PriceRecord) -> tuple[object, ...]:
     amount = format_amount(one.amount, one.scale)
-    return one.kind, amount, one.unit, "yes" if one.metered else "no", one.entry
+    shared = "yes" if one.worker_share else "no"
+    return one.kind, amount, one.unit, "yes" if one.metered else "no", shared, one.entry

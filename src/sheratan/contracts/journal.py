@@ -85,6 +85,7 @@ EntryType = Literal[
     "ledger.transferred",
     "ledger.refused",
     "ledger.expired",
+    "ledger.shared",
     "price.set",
     "budget.set",
     "alert.raised",

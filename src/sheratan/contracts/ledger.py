@@ -14,6 +14,7 @@ __all__ = [
     "ISSUE",
     "AccountName",
     "AccountRecord",
+    "AccountReliability",
     "Amount",
     "Phase",
     "Result",
@@ -126,6 +127,19 @@ class TransferResult(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tr
     entry: int | None = None
 
 
+class AccountReliability(msgspec.Struct, frozen=True, kw_only=True):
+    """How the worker of an account did of late: of a thousand attempts how many succeed, how long one takes.
+
+    What takes longer than 1500 ms counts as that. `margin_permille` of what its next attempt is charged stay with the
+    operator, `attempts` were counted in all.
+    """
+
+    success_permille: int
+    latency_ms: int
+    attempts: int
+    margin_permille: int
+
+
 class AccountRecord(msgspec.Struct, frozen=True, kw_only=True):
     """An account: what was debited and credited, in minor units, and what is pending on each side.
 
@@ -144,6 +158,7 @@ class AccountRecord(msgspec.Struct, frozen=True, kw_only=True):
     is_closed: bool
     opened_us: int
     entry: int
+    reliability: AccountReliability | None = None
 
 
 class TransferRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -18,13 +18,15 @@ class SetPrice(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     `amount` is in minor units: what an attempt that succeeds costs or, when it is `metered`, the most that an attempt
     may say that it has cost. So much is reserved before an attempt starts. Attempts that run cost what was set when
-    they started.
+    they started. With `worker_share` a part of what an attempt is charged goes on to `worker:NAME`, in the same commit,
+    where the worker that ran it has such an account.
     """
 
     kind: Name
     unit: Unit
     amount: Annotated[int, msgspec.Meta(ge=1, le=AMOUNT_MAX)]
     metered: bool = False
+    worker_share: bool = False
     reason: Reason = ""
 
 
@@ -54,6 +56,7 @@ class PriceRecord(msgspec.Struct, frozen=True, kw_only=True):
     amount: int
     metered: bool
     entry: int
+    worker_share: bool = False
 
 
 class Charge(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +64,7 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
 
     `fence` names the attempt, `transfer` what was reserved for it, and `settlement` what has moved the amount or given
     all of it back; both it and `amount` are None while the attempt runs. `refunded` went back to the tenant since.
+    `payout` has moved the worker's `share` of the amount.
     """
 
     fence: int
@@ -71,3 +75,5 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     amount: int | None
     settlement: str | None = None
     refunded: int = 0
+    payout: str | None = None
+    share: int = 0

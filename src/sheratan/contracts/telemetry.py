@@ -67,6 +67,7 @@ _LEVEL_TYPES: Final[dict[Level, tuple[EntryType, ...]]] = {
         "retention.runs_pruned",
         "ledger.transferred",
         "ledger.expired",
+        "ledger.shared",
     ),
     # Starts, stops, what people do, and attempts that are made again.
     "info": (

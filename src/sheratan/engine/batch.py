@@ -13,6 +13,7 @@ from sheratan.contracts.errors import SheratanError
 from sheratan.contracts.ids import JobId, look_up_job_id
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.worker import StopRequest
+from sheratan.engine.billing_state import attempt_succeeded
 from sheratan.engine.commands import NewStep, Pending
 from sheratan.engine.ids import Trace, absent, job_id
 from sheratan.engine.state import Held, Session, State
@@ -72,8 +73,8 @@ class Batch:
         """How much that is, by tenant and unit."""
         self.unsettled: list[OpenCharge] = []
         """What was reserved for attempts that this batch ends, and is not settled yet."""
-        self.succeeded: set[int] = set()
-        """The jobs of those of them that have succeeded."""
+        self.succeeded: dict[int, bool] = {}
+        """By job, whether those of them have succeeded that did so, or have failed by themselves."""
         self.reported: dict[int, int] = {}
         """What attempts have said that they have cost, by job."""
         self.steps_run: list[tuple[Held, NewStep]] = []
@@ -357,21 +358,23 @@ class Batch:
             if type(after) is not Lease:
                 state.release(before.number)
                 if state.billing.open:
-                    self._end_charge(before.number, after)
+                    self._end_charge(before, after)
                 session = state.sessions.get(before.session)
                 if session is not None:
                     session.held.discard(before.number)
         elif type(before) is Blocked:
             state.blocked -= 1
 
-    def _end_charge(self, number: int, after: Location) -> None:
+    def _end_charge(self, before: Lease, after: Location) -> None:
         """An attempt has ended: what was reserved for it is to be settled."""
+        number = before.number
         charge = self.state.billing.open.pop(number, None)
         if charge is None:
             return
         self.unsettled.append(charge)
-        if type(after) is Result and after.state == "succeeded":
-            self.succeeded.add(number)
+        succeeded = attempt_succeeded(before, after)
+        if succeeded is not None:
+            self.succeeded[number] = succeeded
 
     def _enter(self, job: JobRow, after: Location) -> None:
         state = self.state

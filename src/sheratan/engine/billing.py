@@ -21,8 +21,16 @@ from sheratan.engine.billing_commands import PriceKind
 from sheratan.engine.budgets import spend, spent
 from sheratan.engine.ledger import open_account, transfer
 from sheratan.engine.ledger_commands import OpenAccount
+from sheratan.engine.shares import count_attempts, share
 from sheratan.engine.words import check_reason
-from sheratan.kernel.billing import OPERATOR, amount_due, payer_of, reservation_id, settlement_id
+from sheratan.kernel.billing import (
+    OPERATOR,
+    amount_due,
+    is_payout,
+    payer_of,
+    reservation_id,
+    settlement_id,
+)
 from sheratan.kernel.ledger_facts import transfer_bytes
 from sheratan.store.billing_rows import ChargeRow, OpenCharge, PriceRow
 
@@ -41,6 +49,8 @@ def price_kind(batch: Batch, command: PriceKind, by: Principal) -> int:
     if command.amount is not None:
         _check_new(batch, command, by, known)
         data |= {"unit": command.unit, "metered": command.metered}
+        if command.worker_share:
+            data["worker_share"] = True
     elif known is None:
         raise NotFound(f"{command.kind} has no price", field="kind")
     if command.reason:
@@ -48,7 +58,7 @@ def price_kind(batch: Batch, command: PriceKind, by: Principal) -> int:
     previous = None if known is None else known.entry
     entry = batch.unit.record("price.set", f"price:{command.kind}", data, by, previous=previous)
     unit = command.unit or (known.unit if known else "")
-    row = PriceRow(*key, unit, command.amount, int(command.metered), entry)
+    row = PriceRow(*key, unit, command.amount, int(command.metered), entry, int(command.worker_share))
     billing.put(row)
     batch.unit.ledger.prices[key] = row
     return entry
@@ -65,20 +75,21 @@ def _check_new(batch: Batch, command: PriceKind, by: Principal, known: PriceRow 
     open_account(batch, OpenAccount(account=OPERATOR, unit=unit, scale=None, reason=""), by)
 
 
-def start_charges(batch: Batch, assignments: list[Assignment]) -> list[Assignment]:
+def start_charges(batch: Batch, assignments: list[Assignment], worker: str) -> list[Assignment]:
     """Attempts start: what they may cost is spoken for, and reserved with this batch; each is told how much."""
-    return [_start(batch, one) for one in assignments]
+    return [_start(batch, one, worker) for one in assignments]
 
 
-def _start(batch: Batch, one: Assignment) -> Assignment:
+def _start(batch: Batch, one: Assignment, worker: str) -> Assignment:
     billing = batch.state.billing
     job = batch.state.held[one.number].job
     price = billing.price_of(batch.state.lane_of(job))
     if price is None or price.amount is None:
         return one
     charge = OpenCharge(
-        one.number, one.fence, job.lane, price.tenant, price.unit, price.amount, price.metered
-    )
+        one.number, one.fence, job.lane, price.tenant, price.unit, price.amount, price.metered,
+        worker if price.worker_share else None, batch.at_us,
+    )  # fmt: skip
     billing.open[one.number] = charge
     batch.started.append(charge)
     spend(batch, charge)
@@ -94,27 +105,40 @@ def reserve(batch: Batch) -> None:
         for charge in charges:
             key = tenant, transfer_bytes(reservation_id(charge.number, charge.fence))
             made = batch.unit.ledger.transfers[key].transfer.number
-            batch.unit.ledger.charges.append(ChargeRow(charge.number, charge.fence, made, charge.metered))
+            batch.unit.ledger.charges.append(
+                ChargeRow(charge.number, charge.fence, made, charge.metered, charge.worker)
+            )
 
 
 def settle_charges(batch: Batch) -> None:
     """Move what the attempts did cost that have ended in this batch, and give the rest of it back."""
     for tenant, ended in _by_tenant(batch.unsettled):
+        due = [(charge, _due(batch, charge)) for charge in ended]
+        payouts, shared = share(batch, tenant, due)
         told: list[list[int]] = []
         transfers: list[Transfer] = []
-        for charge in ended:
+        for charge, amount in due:
             reported = batch.reported.get(charge.number) if charge.metered else None
             told.append([charge.number, charge.fence] + ([] if reported is None else [reported]))
-            settlement = _settlement(charge, reported, succeeded=charge.number in batch.succeeded)
-            transfers.append(settlement)
-            spent(batch, charge, settlement.amount or 0)
-        _apply(batch, tenant, transfers, told)
+            transfers.append(_settlement(charge, amount))
+            if charge.number in payouts:
+                told.append([charge.number, charge.fence])
+                transfers.append(payouts[charge.number])
+            spent(batch, charge, amount)
+        _apply(batch, tenant, transfers, told, shared)
+        count_attempts(batch, ended)
+
+
+def _due(batch: Batch, charge: OpenCharge) -> int:
+    """What an attempt that has ended costs."""
+    reported, succeeded = batch.reported.get(charge.number), batch.succeeded.get(charge.number, False)
+    return amount_due(charge.amount, reported, metered=bool(charge.metered), succeeded=succeeded)
 
 
 def _by_tenant(charges: Iterable[OpenCharge]) -> Iterator[tuple[str, list[OpenCharge]]]:
-    """Charges by tenant, so many at once as an entry tells of."""
-    of_tenant = attrgetter("tenant")
-    for tenant, found in groupby(sorted(charges, key=of_tenant), key=of_tenant):
+    """Charges by tenant and job, so many at once as an entry tells of."""
+    in_order = sorted(charges, key=attrgetter("tenant", "number"))
+    for tenant, found in groupby(in_order, key=attrgetter("tenant")):
         while piece := list(islice(found, _AT_ONCE)):
             yield tenant, piece
 
@@ -130,8 +154,7 @@ def _reservation(charge: OpenCharge) -> Transfer:
     )
 
 
-def _settlement(charge: OpenCharge, reported: int | None, *, succeeded: bool) -> Transfer:
-    due = amount_due(charge.amount, reported, metered=bool(charge.metered), succeeded=succeeded)
+def _settlement(charge: OpenCharge, due: int) -> Transfer:
     return Transfer(
         id=settlement_id(charge.number, charge.fence),
         phase="post" if due else "void",
@@ -140,7 +163,15 @@ def _settlement(charge: OpenCharge, reported: int | None, *, succeeded: bool) ->
     )
 
 
-def _apply(batch: Batch, tenant: str, transfers: list[Transfer], attempts: list[list[int]]) -> None:
-    results = transfer(batch, tuple(transfers), {"attempts": attempts}, replace(ENGINE, tenant=tenant))
+def _apply(
+    batch: Batch,
+    tenant: str,
+    transfers: list[Transfer],
+    attempts: list[list[int]],
+    shared: int | None = None,
+) -> None:
+    said: dict[str, Any] = {"attempts": attempts} | ({} if shared is None else {"shared": shared})
+    results = transfer(batch, tuple(transfers), said, replace(ENGINE, tenant=tenant))
     # Room was looked for before, and nobody else resolves what is reserved for an attempt.
-    assert all(one.result == "applied" for one in results), results
+    # Only a share may have nowhere to go: its account may be closed, or full. Then it stays with the operator.
+    assert all(one.result == "applied" or is_payout(transfer_bytes(one.id)) for one in results), results

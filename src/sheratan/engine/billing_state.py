@@ -9,9 +9,9 @@ from sheratan.kernel.billing import OPERATOR, payer_of
 from sheratan.store.billing_rows import BudgetRow, OpenCharge, PriceRow
 from sheratan.store.ledger_rows import BalanceRow
 from sheratan.store.port import Store
-from sheratan.store.rows import Lane
+from sheratan.store.rows import TIMER_RETRY, Lane, Lease, Location, Result, Timer
 
-__all__ = ["BillingState", "is_over", "left_of", "reservable"]
+__all__ = ["BillingState", "attempt_succeeded", "is_over", "left_of", "reservable"]
 
 
 class BillingState:
@@ -69,6 +69,16 @@ class BillingState:
         operator = self._ledger.find((tenant, OPERATOR, unit))
         assert operator is not None, "it is opened with the price"
         return reservable(None if payer is None else payer.balance, operator.balance)
+
+
+def attempt_succeeded(before: Lease, after: Location) -> bool | None:
+    """Whether an attempt has succeeded, or failed by itself; None where it has done neither.
+
+    One that was lost tells nothing of its worker: it may be the engine that has ended.
+    """
+    if type(after) is Result and after.state != "cancelled":
+        return after.state == "succeeded" if after.losses == before.losses else None
+    return False if type(after) is Timer and after.what == TIMER_RETRY else None
 
 
 def is_over(row: BudgetRow, at_us: int) -> bool:

@@ -8,10 +8,11 @@ from sheratan.contracts.spending import BudgetRecord, SpendingRecord
 from sheratan.engine.billing_state import is_over
 from sheratan.engine.ids import find_remains
 from sheratan.engine.views import find_view
-from sheratan.kernel.billing import OPERATOR
+from sheratan.kernel.billing import OPERATOR, payout_id
 from sheratan.kernel.budgets import window_end_us
-from sheratan.kernel.ledger_facts import transfer_text
+from sheratan.kernel.ledger_facts import transfer_bytes, transfer_text
 from sheratan.store.billing_rows import BudgetRow, ChargeView, PriceRow
+from sheratan.store.ledger_rows import TransferRow
 from sheratan.store.port import Reader
 
 __all__ = ["list_budgets", "list_charges", "list_prices", "list_spending"]
@@ -31,6 +32,7 @@ def _price(reader: Reader, row: PriceRow, amount: int) -> PriceRecord:
         scale=operator.account.scale,
         amount=amount,
         metered=bool(row.metered),
+        worker_share=bool(row.worker_share),
         entry=row.entry,
     )
 
@@ -77,10 +79,20 @@ def list_charges(reader: Reader, text: str) -> list[Charge]:
     """What the attempts at a job were charged, in their order; NotFound when there is no such job."""
     left = find_remains(reader, text)
     number = left.number if left is not None else find_view(reader, text).job.number
-    return [_charge(view) for view in reader.charges_of(number)]
+    views = reader.charges_of(number)
+    return [_charge(view, _payout(reader, view)) for view in views]
 
 
-def _charge(view: ChargeView) -> Charge:
+def _payout(reader: Reader, view: ChargeView) -> TransferRow | None:
+    """The transfer of the worker's share, if it has had one."""
+    if view.worker is None:
+        return None
+    key = transfer_bytes(payout_id(view.number, view.fence))
+    found = reader.find_transfers(view.tenant, [key]).get(key)
+    return None if found is None else found.transfer
+
+
+def _charge(view: ChargeView, payout: TransferRow | None) -> Charge:
     return Charge(
         fence=view.fence,
         transfer=transfer_text(view.transfer),
@@ -90,4 +102,6 @@ def _charge(view: ChargeView) -> Charge:
         amount=view.amount,
         settlement=None if view.settlement is None else transfer_text(view.settlement),
         refunded=view.refunded,
+        payout=None if payout is None else transfer_text(payout.id),
+        share=0 if payout is None else payout.amount,
     )

@@ -82,6 +82,10 @@ def compare_billing(reader: Reader, fold: Fold, problems: Problems) -> None:
     problems.differ("price", {key: tuple(fact) for key, fact in fold.prices.items()}, prices)
     budgets = {row[:3]: row[3:] for row in reader.budgets()}
     problems.differ("budget", {key: tuple(fact) for key, fact in fold.budgets.items()}, budgets)
+    stands = {row[:3]: row[3:] for row in reader.reliabilities()}
+    problems.differ("reliability", {key: tuple(fact) for key, fact in fold.reliabilities.items()}, stands)
+    for text, fact in fold.shares.items():
+        problems.add("L10", fold.told_share(text), seq=fact.entry)
     for text, owed in fold.owed.items():
         problems.add("L14" if owed.succeeded is None else "L10", fold.told_owed(text), seq=owed.entry)
 

@@ -26,6 +26,7 @@ from sheratan.engine.lease_input import (
     needed,
 )
 from sheratan.engine.state import Session
+from sheratan.kernel.billing import payee_of
 from sheratan.kernel.collecting import COLLECTED_ORDER
 from sheratan.kernel.routing import AGEING_ORDER, ORDER, PARTITION_ORDER
 from sheratan.kernel.rules import decision, find_rule
@@ -147,7 +148,7 @@ def _give(batch: Batch, session: Session, rows: dict[int, Ready], given: dict[st
     assignments = [_lease(batch, session, row, jobs[row.number], fence) for row in chosen]
     batch.leased += chosen
     if batch.state.billing.prices:
-        assignments = start_charges(batch, assignments)
+        assignments = start_charges(batch, assignments, payee_of(session.subject))
     if "groups" in data:
         assignments = in_groups(assignments, data["groups"])
     batch.answers.append((pending, assignments, None))

@@ -16,7 +16,7 @@ from sheratan.contracts.principal import DEFAULT_TENANT
 from sheratan.engine.alert_views import newest_of_alert
 from sheratan.engine.blockers import Blockers
 from sheratan.engine.entries import LINES_MAX, archived, archived_line, read_entry, segment_of, story_line
-from sheratan.engine.explain_ledger import account_story, corrected_by, line_about, transfer_story
+from sheratan.engine.explain_ledger import account_story, charge_lines, transfer_story
 from sheratan.engine.ids import find_remains
 from sheratan.engine.quorum import find_approval
 from sheratan.engine.run_ids import find_run_remains
@@ -27,7 +27,6 @@ from sheratan.engine.views import find_bulk, find_view, job_record, newest_entry
 from sheratan.kernel.budgets import budget_subject
 from sheratan.kernel.chain import decode_entry
 from sheratan.kernel.fold_archive import newest_of_journal
-from sheratan.kernel.ledger_facts import transfer_text
 from sheratan.kernel.story import tell
 from sheratan.kernel.words import count, seconds
 from sheratan.store.port import Reader
@@ -127,12 +126,7 @@ def _job_lines(reader: Reader, newest: int, number: int) -> list[StoryLine]:
     lines = _walk(reader, newest, number)
     lines += _lines_of(reader, reader.mentions(number))
     for charge in reader.charges_of(number):
-        entries = [charge.entry] if charge.settled is None else [charge.entry, charge.settled]
-        lines += [line_about(reader, seq, transfer_text(charge.transfer)) for seq in entries]
-        if charge.settlement is not None and charge.refunded:
-            text = transfer_text(charge.settlement)
-            refunds = corrected_by(reader, charge.tenant, charge.settlement)
-            lines += [line_about(reader, seq, text) for seq in refunds]
+        lines += charge_lines(reader, charge)
     return _in_order(lines)
 
 

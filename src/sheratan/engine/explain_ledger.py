@@ -10,12 +10,14 @@ from sheratan.contracts.principal import DEFAULT_TENANT
 from sheratan.contracts.values import convert
 from sheratan.engine.entries import LINES_MAX, archived_line, read_entry, story_line
 from sheratan.engine.ledger_views import find_account, transfer_record
-from sheratan.kernel.ledger_facts import transfer_bytes
+from sheratan.kernel.billing import payout_id
+from sheratan.kernel.ledger_facts import transfer_bytes, transfer_text
 from sheratan.kernel.story import tell
-from sheratan.kernel.story_ledger import transfers_about
+from sheratan.kernel.story_ledger import share_about, transfers_about
+from sheratan.store.billing_rows import ChargeView
 from sheratan.store.port import Reader
 
-__all__ = ["account_story", "corrected_by", "line_about", "transfer_story"]
+__all__ = ["account_story", "charge_lines", "transfer_story"]
 
 
 def transfer_story(reader: Reader, subject: str) -> Story:
@@ -61,13 +63,42 @@ def _previous(entry: Entry, name: str, unit: str) -> int | None:
     return next((seq for told, told_unit, seq in accounts if (told, told_unit) == (name, unit)), None)
 
 
-def line_about(reader: Reader, seq: int, subject: str) -> StoryLine:
-    """What an entry says of an account or a transfer."""
+def charge_lines(reader: Reader, charge: ChargeView) -> list[StoryLine]:
+    """What was reserved for an attempt, how that was settled and shared, and what was given back of it since."""
+    names = [transfer_text(charge.transfer)]
+    if charge.settlement is not None and charge.settled is not None:
+        names += [transfer_text(charge.settlement), payout_id(charge.number, charge.fence)]
+    seqs = [charge.entry] if charge.settled is None else [charge.entry, charge.settled]
+    if charge.worker is not None and charge.settled is not None:
+        seqs += corrected_by(reader, charge.tenant, transfer_bytes(names[-1]))
+    if charge.settlement is not None:
+        seqs += corrected_by(reader, charge.tenant, charge.settlement)
+    lines = [line_about(reader, seq, *names) for seq in dict.fromkeys(seqs)]
+    return lines + _share_lines(reader, charge)
+
+
+def _share_lines(reader: Reader, charge: ChargeView) -> list[StoryLine]:
+    """Why its worker got what it got of what an attempt was charged."""
+    if charge.worker is None or charge.settled is None:
+        return []
     try:
-        return _line(read_entry(reader, seq), subject)
+        seq = read_entry(reader, charge.settled).data.get("shared")
+        entry = None if seq is None else read_entry(reader, seq)
+    except Archived:
+        # The line of the settlement says that it is archived, and where.
+        return []
+    if entry is None or [charge.number, charge.fence] not in entry.data["attempts"]:
+        return []
+    return [story_line(entry, share_about(entry, charge.number, charge.fence))]
+
+
+def line_about(reader: Reader, seq: int, *subjects: str) -> StoryLine:
+    """What an entry says of accounts or transfers."""
+    try:
+        return _line(read_entry(reader, seq), *subjects)
     except Archived:
         return archived_line(reader, seq)
 
 
-def _line(entry: Entry, subject: str) -> StoryLine:
-    return story_line(entry, tell(entry) + transfers_about(entry, subject))
+def _line(entry: Entry, *subjects: str) -> StoryLine:
+    return story_line(entry, tell(entry) + transfers_about(entry, *subjects))

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from sheratan.contracts.errors import InvalidInput, NotFound
-from sheratan.contracts.ledger import AccountRecord, Phase, Side, TransferRecord, TransferState
+from sheratan.contracts.ledger import (
+    AccountRecord,
+    AccountReliability,
+    Phase,
+    Side,
+    TransferRecord,
+    TransferState,
+)
 from sheratan.contracts.ledger_requests import (
     AccountPage,
     GetAccount,
@@ -16,6 +25,7 @@ from sheratan.contracts.ledger_requests import (
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.values import convert
 from sheratan.kernel.ledger_facts import transfer_bytes, transfer_text
+from sheratan.kernel.margin import Reliability, margin_permille
 from sheratan.store.ledger_rows import AccountView, CorrectedRow, TransferView
 from sheratan.store.port import Reader
 
@@ -40,7 +50,18 @@ def find_account(reader: Reader, tenant: str, name: str, unit: str) -> AccountVi
 
 def account_record(reader: Reader, tenant: str, request: GetAccount) -> AccountRecord:
     """An account as it stands, or NotFound."""
-    return _account(find_account(reader, tenant, request.account, request.unit))
+    record = _account(find_account(reader, tenant, request.account, request.unit))
+    row = reader.reliability(tenant, request.account, request.unit)
+    return record if row is None else replace(record, reliability=_reliability(Reliability(*row[3:])))
+
+
+def _reliability(known: Reliability) -> AccountReliability:
+    return AccountReliability(
+        success_permille=known.success_permille,
+        latency_ms=known.latency_ms,
+        attempts=known.attempts,
+        margin_permille=margin_permille(known.success_permille, known.latency_ms),
+    )
 
 
 def list_accounts(reader: Reader, tenant: str, request: ListAccounts, limits: Limits) -> AccountPage:

@@ -60,6 +60,7 @@ def _price(request: api.SetPrice) -> PriceKind:
         unit=request.unit,
         amount=request.amount,
         metered=request.metered,
+        worker_share=request.worker_share,
         reason=request.reason,
     )
 

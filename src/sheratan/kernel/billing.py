@@ -11,7 +11,10 @@ __all__ = [
     "amount_due",
     "attempt_of",
     "is_of_attempt",
+    "is_payout",
+    "payee_of",
     "payer_of",
+    "payout_id",
     "reservation_id",
     "settlement_id",
 ]
@@ -20,7 +23,7 @@ OPERATOR: Final = "operator"
 """The account that attempts at jobs pay."""
 
 _PREFIX: Final = b"\xff\xff\xff"
-_RESERVES, _SETTLES = b"\xfe", b"\xff"
+_PAYS_OUT, _RESERVES, _SETTLES = b"\xfd", b"\xfe", b"\xff"
 _BYTES: Final = 6
 """Of the number of a job, and of a fence."""
 
@@ -28,6 +31,11 @@ _BYTES: Final = 6
 def payer_of(tenant: str) -> str:
     """The account that pays for the jobs of a tenant."""
     return f"tenant:{tenant}"
+
+
+def payee_of(worker: str) -> str:
+    """The account that a worker is paid to, by its subject in the journal, `worker:NAME/N`."""
+    return worker.partition("/")[0]
 
 
 def reservation_id(number: int, fence: int) -> str:
@@ -40,9 +48,19 @@ def settlement_id(number: int, fence: int) -> str:
     return _id(_SETTLES, number, fence)
 
 
+def payout_id(number: int, fence: int) -> str:
+    """The id of the transfer that moves the worker's share of what an attempt was charged."""
+    return _id(_PAYS_OUT, number, fence)
+
+
+def is_payout(transfer: bytes) -> bool:
+    """Whether a transfer's id is that of a worker's share."""
+    return transfer.startswith(_PREFIX + _PAYS_OUT)
+
+
 def is_of_attempt(transfer: bytes) -> bool:
     """Whether a transfer's id is one that only attempts at jobs may use."""
-    return transfer.startswith((_PREFIX + _RESERVES, _PREFIX + _SETTLES))
+    return transfer.startswith((_PREFIX + _PAYS_OUT, _PREFIX + _RESERVES, _PREFIX + _SETTLES))
 
 
 def attempt_of(transfer: bytes) -> tuple[int, int]:

@@ -242,6 +242,7 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
     "alert.notified": AlertFold.alert_notified,
     "ledger.account_opened": lambda fold, entry: fold.ledger.account_opened(entry),
     "ledger.transferred": BillingFold.transferred,
+    "ledger.shared": BillingFold.shared,
     "ledger.refused": lambda fold, entry: fold.ledger.transfers_refused(entry),
     "ledger.expired": lambda fold, entry: fold.ledger.transfers_expired(entry, fold.new),
 }

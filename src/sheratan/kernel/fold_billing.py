@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import ENGINE
@@ -11,46 +11,32 @@ from sheratan.kernel.billing import (
     OPERATOR,
     amount_due,
     is_of_attempt,
+    payee_of,
     payer_of,
     reservation_id,
     settlement_id,
 )
 from sheratan.kernel.facts import OpenJob, Violation
 from sheratan.kernel.fold_book import decision_of
-from sheratan.kernel.fold_budgets import BudgetFold, ChargeFact, PriceFact
-from sheratan.kernel.fold_ledger import LedgerFold
+from sheratan.kernel.fold_budgets import ChargeFact, PriceFact
+from sheratan.kernel.fold_shares import Owed, ShareFold
 from sheratan.kernel.ledger_facts import transfer_bytes
 from sheratan.kernel.new_facts import ChargeMade
 from sheratan.kernel.stencil import Run
 
-__all__ = ["BillingFold", "Owed"]
+__all__ = ["BillingFold"]
 
 _SUBJECT: Final = "price:"
 _BUDGET: Final = "budget:"
 
 
-class Owed(NamedTuple):
-    """A transfer that an entry makes necessary, and that has to be of the same commit.
-
-    `succeeded` is None where something is to be reserved; otherwise it is to be settled.
-    """
-
-    at_us: int
-    entry: int
-    charge: ChargeFact
-    succeeded: bool | None
-
-
-class BillingFold(BudgetFold):
+class BillingFold(ShareFold):
     """What each start and end of an attempt makes necessary, and what each of the transfers for it must fit."""
 
     def __init__(self, violations: list[Violation]) -> None:
         super().__init__(violations)
-        self.ledger = LedgerFold(self.say)
         self.charges: dict[int, ChargeFact] = {}
         """By job, the attempts that run and cost something."""
-        self.owed: dict[str, Owed] = {}
-        """By the id of the transfer."""
 
     def price_set(self, entry: Entry) -> None:
         """Somebody says what attempts at jobs of a kind cost."""
@@ -63,7 +49,8 @@ class BillingFold(BudgetFold):
             unit, metered = data["unit"], int(data["metered"])
             if (entry.tenant, OPERATOR, unit) not in self.ledger.accounts:
                 self.say(entry, "L14", f"there is no account {OPERATOR} in {unit}, to which to pay")
-        self.prices[key] = PriceFact(unit, data["amount"], metered, entry.seq)
+        shared = int(data.get("worker_share", False))
+        self.prices[key] = PriceFact(unit, data["amount"], metered, entry.seq, shared)
 
     def attempts_start(self, entry: Entry) -> None:
         """A worker gets jobs: each of them that costs something needs a reservation."""
@@ -75,7 +62,9 @@ class BillingFold(BudgetFold):
             if job is None or price is None or price.amount is None:
                 continue
             whose = job.tenant, job.queue, job.kind
-            charge = ChargeFact(number, entry.seq, *whose, price.unit, price.amount, price.metered)
+            worker = payee_of(entry.subject) if price.worker_share else None
+            paid = price.unit, price.amount, price.metered, worker, entry.at
+            charge = ChargeFact(number, entry.seq, *whose, *paid)
             self.charges[number] = charge
             self.spend(entry, charge)
             self.owed[reservation_id(number, entry.seq)] = Owed(entry.at, entry.seq, charge, None)
@@ -106,11 +95,11 @@ class BillingFold(BudgetFold):
             self.ledger.transfers_applied(entry, self.new)
             return
         results = [result for result, _ in decision_of(entry)["chosen"]]
-        if entry.actor != ENGINE.actor or set(results) != {"applied"}:
-            self.say(entry, "L10", f"{entry.actor} has it applied for attempts, with {sorted(set(results))}")
+        if entry.actor != ENGINE.actor:
+            self.say(entry, "L10", f"{entry.actor} has it applied for attempts")
         due = [
-            self._check_transfer(entry, told, asked)
-            for told, asked in zip(attempts, given["transfers"], strict=True)
+            self._check_transfer(entry, told, asked, result)
+            for told, asked, result in zip(attempts, given["transfers"], results, strict=True)
         ]
         self.ledger.transfers_applied(entry, self.new)
         for owed in due:
@@ -119,6 +108,7 @@ class BillingFold(BudgetFold):
 
     def check_owed(self, entry: Entry) -> None:
         """What earlier commits have made necessary has been done in them."""
+        self.check_paid_out(entry)
         for text, owed in list(self.owed.items()):
             if owed.at_us < entry.at:
                 self.say(entry, "L14" if owed.succeeded is None else "L10", self.told_owed(text))
@@ -137,7 +127,8 @@ class BillingFold(BudgetFold):
         if job.state == "running" or job.number not in self.charges:
             return
         charge = self.charges.pop(job.number)
-        owed = Owed(entry.at, entry.seq, charge, job.state == "succeeded")
+        succeeded = job.state == "succeeded"
+        owed = Owed(entry.at, entry.seq, charge, succeeded, not succeeded and _fails(entry))
         self.owed[settlement_id(charge.number, charge.fence)] = owed
 
     def _check_nobody_asks(self, entry: Entry, transfers: list[dict[str, Any]]) -> None:
@@ -146,22 +137,33 @@ class BillingFold(BudgetFold):
                 if text is not None and is_of_attempt(transfer_bytes(text)):
                     self.say(entry, "L10", f"{text} is that of an attempt, which nobody may ask for")
 
-    def _check_transfer(self, entry: Entry, told: list[int], asked: dict[str, Any]) -> Owed | None:
+    def _check_transfer(
+        self, entry: Entry, told: list[int], asked: dict[str, Any], result: str
+    ) -> Owed | None:
         """A transfer for an attempt is the one that was necessary, in the same commit."""
-        owed = self.owed.pop(asked["id"], None)
-        if owed is None:
-            self.say(entry, "L10", f"{asked['id']} was not necessary: nothing was to be moved by it")
+        if self.check_payout(entry, told, asked, result):
             return None
+        owed = self.owed.pop(asked["id"], None)
+        if owed is None or result != "applied":
+            self.say(entry, "L10", f"{asked['id']} was not necessary, or is {result}")
+            return None
+        due = self._check_moved(entry, owed, told, asked)
+        if owed.succeeded is not None:
+            self.spent(owed.charge, due)
+            self.check_shared(entry, owed, due)
+        return owed
+
+    def _check_moved(self, entry: Entry, owed: Owed, told: list[int], asked: dict[str, Any]) -> int:
+        """What an attempt costs by what it has reported is reserved, or settled; gives how much that is."""
         charge, (number, fence, *reported) = owed.charge, told
-        due = self._reservation(entry, charge) if owed.succeeded is None else _settlement(owed, reported)
+        is_settled = owed.succeeded is not None
+        due = _settlement(owed, reported) if is_settled else self._reservation(entry, charge)
         stands = (entry.at, entry.tenant, number, fence, asked)
         wanted = (owed.at_us, charge.tenant, *charge[:2], due)
-        if stands != wanted or (reported and not (charge.metered and owed.succeeded is not None)):
-            invariant = "L14" if owed.succeeded is None else "L10"
-            self.say(entry, invariant, f"for an attempt is applied {stands}, and {wanted} was to be")
-        if owed.succeeded is not None:
-            self.spent(charge, due.get("amount", 0))
-        return owed
+        if stands != wanted or (reported and not (charge.metered and is_settled)):
+            text = f"for an attempt is applied {stands}, and {wanted} was to be"
+            self.say(entry, "L10" if is_settled else "L14", text)
+        return int(due.get("amount", 0))
 
     def _reservation(self, entry: Entry, charge: ChargeFact) -> dict[str, Any]:
         accounts = [told[:2] for told in decision_of(entry)["input"]["accounts"]]
@@ -177,7 +179,7 @@ class BillingFold(BudgetFold):
         key = entry.tenant, transfer_bytes(reservation_id(charge.number, charge.fence))
         made = self.ledger.pending.get(key)
         if made is not None:
-            self.new.charges.append(ChargeMade(charge.number, charge.fence, made.number, charge.metered))
+            self.new.charges.append(ChargeMade(*charge[:2], made.number, charge.metered, charge.worker))
 
     def _check_funds(self, entry: Entry) -> None:
         """What a decision was told that accounts can pay for, and that is left of budgets, is what they can."""
@@ -225,3 +227,10 @@ def _settlement(owed: Owed, reported: list[int]) -> dict[str, Any]:
         "pending": reservation_id(charge.number, charge.fence),
     }
     return ids | ({"phase": "post", "amount": due} if due else {"phase": "void"})
+
+
+def _fails(entry: Entry) -> bool:
+    """Whether an attempt fails with an entry, and was not lost."""
+    if entry.type not in ("job.failed", "job.retried"):
+        return False
+    return bool(entry.data["error"]["class"] != "lost_lease")

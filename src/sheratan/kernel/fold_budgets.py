@@ -32,6 +32,7 @@ class PriceFact(NamedTuple):
     amount: int | None
     metered: int
     entry: int
+    worker_share: int = 0
 
 
 class ChargeFact(NamedTuple):
@@ -45,6 +46,9 @@ class ChargeFact(NamedTuple):
     unit: str
     amount: int
     metered: int
+    worker: str | None = None
+    """The account that gets a share of it."""
+    leased_us: int = 0
 
 
 class BudgetFold(DeadFold):

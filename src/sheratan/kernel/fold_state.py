@@ -26,10 +26,11 @@ from sheratan.kernel.facts import (
 )
 from sheratan.kernel.fold import Fold
 from sheratan.kernel.fold_archive import KEPT_FOR_EVER, KeptFact, SegmentFact
-from sheratan.kernel.fold_billing import Owed
 from sheratan.kernel.fold_budgets import BudgetFact, ChargeFact, PriceFact
 from sheratan.kernel.fold_proposals import Coming, MemberBook, TreeBook
+from sheratan.kernel.fold_shares import Owed, ShareFact
 from sheratan.kernel.ledger_book import FrozenBook
+from sheratan.kernel.margin import Reliability
 from sheratan.kernel.new_facts import FactCount, RetentionFact
 from sheratan.kernel.outcomes import Outcomes
 from sheratan.kernel.rate import Pace
@@ -102,6 +103,8 @@ class _State(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defa
     budgets: _Table[tuple[str, str, str], BudgetFact] = []
     charges: _Table[int, ChargeFact] = []
     owed: _Table[str, Owed] = []
+    reliabilities: _Table[tuple[str, str, str], Reliability] = []
+    shares: _Table[str, ShareFact] = []
     counts: _Table[str, int]
     policy: int | None
     engine_entry: int | None

@@ -82,6 +82,7 @@ class ChargeMade(NamedTuple):
     fence: int
     transfer: int
     metered: int
+    worker: str | None
 
 
 class NewFacts(NamedTuple):

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from sheratan.contracts.journal import Entry
+from sheratan.kernel.margin import share_text
 from sheratan.kernel.story_words import who
 from sheratan.kernel.words import count, seconds
 
-__all__ = ["LEDGER_TELLERS", "transfers_about"]
+__all__ = ["LEDGER_TELLERS", "share_about", "transfers_about"]
 
 _TOLD_MAX: Final = 3
 """Transfers of one entry that are told one by one."""
@@ -33,13 +34,24 @@ def _asked(entry: Entry) -> str:
 
 
 def _of_attempts(entry: Entry) -> str:
-    attempts = count(len(entry.data["attempts"]), "attempt")
+    attempts = count(len({tuple(told[:2]) for told in entry.data["attempts"]}), "attempt")
     phases = (
         {one.get("phase") for one in entry.decision["input"]["transfers"]} if entry.decision else set[str]()
     )
     if phases == {"pending"}:
         return f"What {attempts} may cost was reserved."
     return f"What {attempts} did cost was settled."
+
+
+def _shared(entry: Entry) -> str:
+    return f"What {count(len(entry.data['attempts']), 'attempt')} did cost was shared with the workers."
+
+
+def share_about(entry: Entry, number: int, fence: int) -> str:
+    """What an entry says of the share in what one attempt was charged."""
+    decision: Any = entry.decision
+    place = entry.data["attempts"].index([number, fence])
+    return share_text(decision["input"]["shares"][place], decision["chosen"][place])
 
 
 def _expired(entry: Entry) -> str:
@@ -54,12 +66,12 @@ def _reason(entry: Entry) -> str:
     return f": {reason}" if reason else ""
 
 
-def transfers_about(entry: Entry, subject: str) -> str:
-    """What an entry does to an account (`account:NAME/UNIT`) or a transfer, one sentence for each of the first ones."""
+def transfers_about(entry: Entry, *subjects: str) -> str:
+    """What an entry does to accounts (`account:NAME/UNIT`) or transfers, one sentence for each of the first ones."""
     if entry.decision is None:
         return ""
-    told = [text for names, text in _each(entry) if subject in names]
-    more = f" And {count(len(told) - _TOLD_MAX, 'more')}." if len(told) > _TOLD_MAX else ""
+    told = [text for names, text in _each(entry) if not names.isdisjoint(subjects)]
+    more = f" And {len(told) - _TOLD_MAX} more." if len(told) > _TOLD_MAX else ""
     return "".join(f" {text}" for text in told[:_TOLD_MAX]) + more
 
 
@@ -114,7 +126,8 @@ def _priced(entry: Entry) -> str:
     if data["amount"] is None:
         return f"{who(entry)} had attempts at jobs of {kind} cost nothing{_reason(entry)}."
     most = "what their handler says, at most " if data["metered"] else ""
-    text = f"{most}{data['amount']} minor units of {data['unit']}"
+    share = ", of which their workers get a share" if data.get("worker_share") else ""
+    text = f"{most}{data['amount']} minor units of {data['unit']}{share}"
     return f"{who(entry)} had attempts at jobs of {kind} cost {text}{_reason(entry)}."
 
 
@@ -132,6 +145,7 @@ LEDGER_TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     "ledger.transferred": _asked,
     "ledger.refused": _asked,
     "ledger.expired": _expired,
+    "ledger.shared": _shared,
     "price.set": _priced,
     "budget.set": _budgeted,
 }

@@ -16,15 +16,26 @@ class BillingCalls:
     _transport: Transport
 
     async def set_price(
-        self, kind: str, amount: int, unit: str, *, metered: bool = False, reason: str = ""
+        self,
+        kind: str,
+        amount: int,
+        unit: str,
+        *,
+        metered: bool = False,
+        worker_share: bool = False,
+        reason: str = "",
     ) -> int:
         """An attempt at a job of a kind that succeeds costs so many minor units of a unit from now on.
 
         Where the price is metered, it is what the handler says (`ctx.charge`), at most the amount. So much is
-        reserved before an attempt starts, from the account `tenant:NAME` of the tenant whose job it is. Returns the
-        journal entry that says so.
+        reserved before an attempt starts, from the account `tenant:NAME` of the tenant whose job it is. With
+        `worker_share` a part of what an attempt is charged goes on to the account `worker:NAME` of the worker that ran
+        it, in the same commit, if there is one. Returns the journal entry that says so.
         """
-        wanted = {"kind": kind, "unit": unit, "amount": amount, "metered": metered, "reason": reason}
+        wanted = {
+            "kind": kind, "unit": unit, "amount": amount, "metered": metered, "worker_share": worker_share,
+            "reason": reason,
+        }  # fmt: skip
         entry: int = await self._transport.call(convert(wanted, SetPrice))
         return entry
 

@@ -84,15 +84,24 @@ class LedgerCalls:
         return await self.transfer(convert(wanted, Transfer), reason=reason)
 
     async def refund_job(
-        self, job_id: str, amount: int | None = None, *, name: str, reason: str
+        self,
+        job_id: str,
+        amount: int | None = None,
+        *,
+        name: str,
+        reason: str,
+        with_share: bool = False,
     ) -> list[TransferResult]:
         """Give back what the attempts at a job were charged, each by a transfer; by the same name once.
+
+        The operator gives it; `with_share` the worker's share comes back to the operator before, in one chain.
 
         What has become of each is in the answer, a refused one raises nothing. Conflict when nothing was charged, or
         when an amount is given and several attempts were charged.
         """
         charges: list[Charge] = await self._transport.call(convert({"id": job_id}, ListCharges))
-        return await self.apply_transfers(job_refunds(charges, name=name, amount=amount), reason=reason)
+        wanted = job_refunds(charges, name=name, amount=amount, with_share=with_share)
+        return await self.apply_transfers(wanted, reason=reason)
 
     async def account(self, account: str, unit: str) -> AccountRecord:
         """An account as it stands, or NotFound."""

@@ -115,6 +115,10 @@ def _charges(reader: Reader, model: Model) -> Iterator[str]:
     charges = {(number, one.fence): one.amount for number in numbers for one in reader.charges_of(number)}
     if charges != model.charged:
         yield f"the charges are {charges}; the model says {model.charged}"
+    stored = {row[1:3]: row[3:] for row in reader.reliabilities()}
+    meant = {key: (one.success, one.latency, one.attempts) for key, one in model.records.items()}
+    if stored != meant:
+        yield f"the workers are known to be {stored}; the model says {meant}"
 
 
 def _budgets(reader: Reader, model: Model) -> Iterator[str]:

@@ -152,7 +152,9 @@ class Model(ModelLedger):
             for kind in command.registration.kinds
             if kind.collect is not None
         }
-        self.workers[session] = ModelWorker(session, offers, self.monotonic_us, collects)
+        self.workers[session] = ModelWorker(
+            session, offers, self.monotonic_us, collects, command.registration.name
+        )
         self.look_again(offers)
         for kind in declared:
             self.declare(kind)
@@ -280,7 +282,7 @@ class Model(ModelLedger):
             self._move(job, "running")
             job.worker, job.fence, job.began_us, job.asked_us = worker.session, fence, self.monotonic_us, None
             worker.held.add(job.number)
-        self.charge_starts(chosen)
+        self.charge_starts(chosen, worker.name)
         self.answers[id(worker.waiting)] = [
             (
                 job.number,

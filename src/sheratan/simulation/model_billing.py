@@ -11,6 +11,7 @@ from sheratan.engine.commands import Pending, PriceKind
 from sheratan.simulation.model_book import ModelAccount, ModelBook
 from sheratan.simulation.model_budgets import BudgetKey, ModelBudgets
 from sheratan.simulation.model_lanes import TENANT, Lane, lane_of
+from sheratan.simulation.model_shares import ModelShares
 from sheratan.simulation.model_state import ModelJob
 from sheratan.simulation.model_waits import Refused
 
@@ -25,6 +26,7 @@ class Price(NamedTuple):
     unit: str
     amount: int
     metered: bool
+    worker_share: bool
 
 
 class _Charge(NamedTuple):
@@ -32,9 +34,11 @@ class _Charge(NamedTuple):
 
     fence: int
     price: Price
+    worker: str | None
+    leased_us: int
 
 
-class ModelBilling(ModelBudgets):
+class ModelBilling(ModelShares, ModelBudgets):
     """Prices and charges."""
 
     limits: Limits
@@ -62,7 +66,9 @@ class ModelBilling(ModelBudgets):
         else:
             self._open_operator(pending, command)
             assert command.unit is not None
-            self.prices[command.kind] = Price(command.unit, command.amount, command.metered)
+            self.prices[command.kind] = Price(
+                command.unit, command.amount, command.metered, command.worker_share
+            )
         self.hit("price.set" if command.amount else "price.removed")
         self.noted["price.set"] += 1
         return self._entry_of_price(pending)
@@ -162,14 +168,15 @@ class ModelBilling(ModelBudgets):
             self.hit("charge.keeps_open")
             raise Refused("conflict")
 
-    def charge_starts(self, started: Iterable[ModelJob]) -> None:
-        """What the attempts may cost that have started is reserved."""
+    def charge_starts(self, started: Iterable[ModelJob], worker: str) -> None:
+        """What the attempts may cost that a worker has started is reserved."""
         for job in started:
             price = self.price_of(lane_of(job))
             if price is None:
                 continue
             self.hit("charge.reserved")
-            self._open[job.number] = _Charge(job.fence, price)
+            payee = f"worker:{worker}" if price.worker_share else None
+            self._open[job.number] = _Charge(job.fence, price, payee, self.at_us)
             self.charged[job.number, job.fence] = None
             self.spend((job.number, job.fence), self.budgets_of(lane_of(job), price.unit), price.amount)
             asked = Transfer(
@@ -187,28 +194,50 @@ class ModelBilling(ModelBudgets):
         self._is_reserving = False
         if any(self.jobs[number].state != "running" for number in self._open):
             self.noted["ledger.transferred"] += 1
-        for number, charge in list(self._open.items()):
-            job = self.jobs[number]
-            if job.state != "running":
-                del self._open[number]
-                self._settle_charge(job, charge)
+        ended = [(self.jobs[number], charge) for number, charge in sorted(self._open.items())]
+        ended = [(job, charge) for job, charge in ended if job.state != "running"]
+        dues = {job.number: self._charge_due(job, charge) for job, charge in ended}
+        margins = self._margins(ended, dues)
+        for job, charge in ended:
+            del self._open[job.number]
+            self._settle_charge(job, charge, dues[job.number], margins.get(job.number))
+        for job, charge in ended:
+            self.count_attempt(job, charge.worker, charge.price.unit, charge.leased_us)
         self.reported.clear()
 
-    def _settle_charge(self, job: ModelJob, charge: _Charge) -> None:
-        price, number = charge.price, job.number
+    def _margins(self, ended: list[tuple[ModelJob, _Charge]], dues: dict[int, int]) -> dict[int, int]:
+        """By job, what the operator keeps of what is shared: all of it decided before any of it is counted."""
+        margins = {
+            job.number: self.margin_of(charge.worker, charge.price.unit)
+            for job, charge in ended
+            if charge.worker and dues[job.number] and self.is_shared(charge.worker, charge.price.unit)
+        }
+        if margins:
+            self.noted["ledger.shared"] += 1
+        return margins
+
+    def _charge_due(self, job: ModelJob, charge: _Charge) -> int:
+        price = charge.price
         if price.metered:
-            due = min(self.reported.get(number, 0), price.amount)
+            due = min(self.reported.get(job.number, 0), price.amount)
             self.hit("charge.metered" if due else "charge.nothing_said")
-        else:
-            due = price.amount if job.state == "succeeded" else 0
-            self.hit("charge.posted" if due else "charge.given_back")
-        self.charged[number, charge.fence] = due
-        self.spent((number, charge.fence), due)
+            return due
+        due = price.amount if job.state == "succeeded" else 0
+        self.hit("charge.posted" if due else "charge.given_back")
+        return due
+
+    def _settle_charge(self, job: ModelJob, charge: _Charge, due: int, margin: int | None) -> None:
+        number, fence = job.number, charge.fence
+        self.charged[number, fence] = due
+        self.spent((number, fence), due)
         asked = Transfer(
-            id=_id("ff", number, charge.fence), phase="post" if due else "void",
-            pending=_id("fe", number, charge.fence), amount=due or None,
+            id=_id("ff", number, fence), phase="post" if due else "void", pending=_id("fe", number, fence),
+            amount=due or None,
         )  # fmt: skip
         self._book(asked)
+        if margin is not None and charge.worker is not None:
+            share = due - due * margin // 1_000
+            self.pay_out(_id("fd", number, fence), charge.worker, charge.price.unit, share)
 
     def _book(self, asked: Transfer) -> None:
         [(result, _)] = self.book.chain([asked])

@@ -144,6 +144,7 @@ class ModelWorker:
     heard_us: int
     collects: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Of these, what it collects: how many jobs run together, and how long the next one waits."""
+    name: str = ""
     free_slots: int = 0
     waiting: object | None = None
     breakers: tuple[OpenBreaker, ...] = ()

@@ -14,6 +14,7 @@ from sheratan.simulation.choices import Choices
 __all__ = ["PAYER", "PriceClient"]
 
 PAYER: Final = "tenant:default"
+WORKERS: Final = tuple(f"worker:worker{number}" for number in range(1, 7))
 _OF_ATTEMPTS: Final = "transfer_ffffff"
 _UNITS: Final = ("credits", "credits", "credits", "tokens")
 _ACTS: Final = (
@@ -59,9 +60,8 @@ class PriceClient:
             await self._ask(api.RemovePrice(kind=kind, reason="a test"))
             return
         if what == "close":
-            await self._transfer(
-                draw.pick("price.closed", (PAYER, "operator")), await self._unit_in_use(unit)
-            )
+            who = draw.pick("price.closed", (PAYER, "operator", *WORKERS[:2]))
+            await self._transfer(who, await self._unit_in_use(unit))
             return
         if what == "pay" or draw.chance("price.pays_first", 900):
             await self._ask(api.OpenAccount(account=PAYER, unit=unit))
@@ -71,8 +71,18 @@ class PriceClient:
                 draw.pick("price.amount", (1, 10, 25)),
                 draw.pick("price.metered", (False, True)),
             )
+            is_shared = draw.pick("price.worker_share", (False, True, True))
+            for worker in WORKERS if is_shared else ():
+                await self._ask(api.OpenAccount(account=worker, unit=unit))
             await self._ask(
-                api.SetPrice(kind=kind, unit=unit, amount=amount, metered=metered, reason="a test")
+                api.SetPrice(
+                    kind=kind,
+                    unit=unit,
+                    amount=amount,
+                    metered=metered,
+                    worker_share=is_shared,
+                    reason="a test",
+                )
             )
 
     async def _limit(self, unit: str, kind: str) -> None:
@@ -118,6 +128,6 @@ class PriceClient:
             other = "operator" if closed == PAYER else PAYER
             asked = Transfer(
                 id=key, phase="pending", debit=closed, credit=other, unit=unit, amount=0, closes="debit",
-                timeout_seconds=self._choices.pick("price.closed_for", (1, 3)),
+                timeout_seconds=self._choices.pick("price.closed_for", (1, 3, 20)),
             )  # fmt: skip
         await self._ask(api.ApplyTransfers(transfers=[asked], reason="a test"))

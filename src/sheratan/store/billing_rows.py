@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sheratan.contracts.spending import Window
 
-__all__ = ["BudgetRow", "ChargeRow", "ChargeView", "OpenCharge", "PriceRow"]
+__all__ = ["BudgetRow", "ChargeRow", "ChargeView", "OpenCharge", "PriceRow", "ReliabilityRow"]
 
 
 class PriceRow(NamedTuple):
@@ -18,6 +18,7 @@ class PriceRow(NamedTuple):
     amount: int | None
     metered: int
     entry: int
+    worker_share: int
 
 
 class BudgetRow(NamedTuple):
@@ -43,6 +44,8 @@ class ChargeRow(NamedTuple):
     fence: int
     transfer: int
     metered: int
+    worker: str | None
+    """The account that gets a share of it."""
 
 
 class OpenCharge(NamedTuple):
@@ -55,6 +58,19 @@ class OpenCharge(NamedTuple):
     unit: str
     amount: int
     metered: int
+    worker: str | None
+    leased_us: int
+
+
+class ReliabilityRow(NamedTuple):
+    """How the worker of an account did of late, in sums of eight."""
+
+    tenant: str
+    account: str
+    unit: str
+    success: int
+    latency: int
+    attempts: int
 
 
 class ChargeView(NamedTuple):
@@ -63,6 +79,7 @@ class ChargeView(NamedTuple):
     `settlement` is the transfer that has settled it, of which so much was `refunded`.
     """
 
+    number: int
     fence: int
     transfer: bytes
     unit: str
@@ -74,3 +91,4 @@ class ChargeView(NamedTuple):
     tenant: str
     settlement: bytes | None
     refunded: int
+    worker: str | None

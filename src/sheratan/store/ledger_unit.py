@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sheratan.store.billing_rows import BudgetRow, ChargeRow, PriceRow
+from sheratan.store.billing_rows import BudgetRow, ChargeRow, PriceRow, ReliabilityRow
 from sheratan.store.ledger_rows import (
     AccountRow,
     BalanceRow,
@@ -31,6 +31,7 @@ class LedgerChanges:
         self.prices: dict[tuple[str, str], PriceRow] = {}
         self.budgets: dict[tuple[str, str, str], BudgetRow] = {}
         self.charges: list[ChargeRow] = []
+        self.reliabilities: dict[tuple[str, str, str], ReliabilityRow] = {}
 
     @property
     def is_empty(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from sheratan.store.billing_rows import BudgetRow, ChargeRow, ChargeView, OpenCharge, PriceRow
+from sheratan.store.billing_rows import BudgetRow, ChargeRow, ChargeView, OpenCharge, PriceRow, ReliabilityRow
 
 __all__ = ["BillingReader"]
 
@@ -19,6 +19,14 @@ class BillingReader(Protocol):
 
     def budgets(self) -> list[BudgetRow]:
         """What was ever set, by tenant, subject and unit."""
+        ...
+
+    def reliability(self, tenant: str, account: str, unit: str) -> ReliabilityRow | None:
+        """How the worker of an account did of late."""
+        ...
+
+    def reliabilities(self) -> list[ReliabilityRow]:
+        """How all workers did that have had a share, by account."""
         ...
 
     def open_charges(self) -> list[OpenCharge]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from itertools import starmap
 
-from sheratan.store.billing_rows import BudgetRow, ChargeRow, ChargeView, OpenCharge, PriceRow
+from sheratan.store.billing_rows import BudgetRow, ChargeRow, ChargeView, OpenCharge, PriceRow, ReliabilityRow
 from sheratan.store.sqlite.scans import SqliteScans
 
 __all__ = ["SqliteBilling"]
@@ -22,6 +22,15 @@ class SqliteBilling(SqliteScans):
     def budgets(self) -> list[BudgetRow]:
         """What was ever set, by tenant, subject and unit."""
         return list(starmap(BudgetRow, self._rows("select_budgets")))
+
+    def reliability(self, tenant: str, account: str, unit: str) -> ReliabilityRow | None:
+        """How the worker of an account did of late."""
+        rows = self._rows("select_reliability", (tenant, account, unit))
+        return next(starmap(ReliabilityRow, rows), None)
+
+    def reliabilities(self) -> list[ReliabilityRow]:
+        """How all workers did that have had a share, by account."""
+        return list(starmap(ReliabilityRow, self._rows("select_reliabilities")))
 
     def open_charges(self) -> list[OpenCharge]:
         """What is reserved for attempts that run."""

@@ -184,6 +184,7 @@ def write_ledger(connection: apsw.Connection, changes: LedgerChanges) -> None:
     insert_rows(connection, "replace_price", list(changes.prices.values()))
     insert_rows(connection, "replace_budget", list(changes.budgets.values()))
     insert_rows(connection, "insert_charge", changes.charges)
+    insert_rows(connection, "replace_reliability", list(changes.reliabilities.values()))
 
 
 def _account(row: tuple[Any, ...]) -> AccountView:

@@ -1,3 +1,3 @@
-SELECT charge.number, charge.fence, charge.transfer, charge.metered
+SELECT charge.number, charge.fence, charge.transfer, charge.metered, charge.worker
 FROM json_each(?) AS wanted
 CROSS JOIN charge ON charge.transfer = wanted.value

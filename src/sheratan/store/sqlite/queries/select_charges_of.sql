@@ -1,4 +1,5 @@
 SELECT
+    charge.number,
     charge.fence,
     ledger_transfer.id,
     ledger_account.unit,
@@ -9,7 +10,8 @@ SELECT
     ledger_resolved.entry,
     ledger_transfer.tenant,
     settlement.id,
-    coalesce(ledger_corrected.amount, 0)
+    coalesce(ledger_corrected.amount, 0),
+    charge.worker
 FROM charge
 CROSS JOIN ledger_transfer ON ledger_transfer.number = charge.transfer
 CROSS JOIN ledger_account ON ledger_account.number = ledger_transfer.debit

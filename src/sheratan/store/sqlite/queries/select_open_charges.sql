@@ -5,7 +5,9 @@ SELECT
     ledger_account.tenant,
     ledger_account.unit,
     ledger_transfer.amount,
-    charge.metered
+    charge.metered,
+    charge.worker,
+    lease.leased_us
 FROM lease
 CROSS JOIN charge ON charge.number = lease.number AND charge.fence = lease.fence
 CROSS JOIN ledger_transfer ON ledger_transfer.number = charge.transfer

@@ -1,1 +1,1 @@
-SELECT tenant, kind, unit, amount, metered, entry FROM price ORDER BY tenant, kind
+SELECT tenant, kind, unit, amount, metered, entry, worker_share FROM price ORDER BY tenant, kind

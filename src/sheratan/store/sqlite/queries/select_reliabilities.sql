@@ -1,0 +1,1 @@
+SELECT * FROM reliability ORDER BY tenant, account, unit

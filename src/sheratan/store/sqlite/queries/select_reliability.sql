@@ -1,0 +1,1 @@
+SELECT * FROM reliability WHERE tenant = ? AND account = ? AND unit = ?
