@@ -19,7 +19,7 @@ import msgspec
 import pytest
 
 from sheratan.ambient.clock import VirtualClock
-from sheratan.ambient.sending import NoSuchTarget
+from sheratan.ambient.sending import NoSuchTarget, NotTaken
 from sheratan.ambient.targets import HostTargets
 from sheratan.contracts.alerts import AlertSettings, AlertTarget, Notice
 from sheratan.contracts.errors import DependencyUnavailable, InvalidInput
@@ -444,9 +444,11 @@ def test_no_target_is_called_without_its_guard(
     told = len(Service.told)
 
     async def scenario() -> None:
-        with closing(targets({"PLACE": "tgram://s3cret/1"}, **given)) as sender:
-            with pytest.raises(DependencyUnavailable, match="not now"):
-                await sender.send("ops", NOTICE, Refusing)
+        with (
+            closing(targets({"PLACE": "tgram://s3cret/1"}, **given)) as sender,
+            pytest.raises(DependencyUnavailable, match="not now"),
+        ):
+            await sender.send("ops", NOTICE, Refusing)
 
     run(scenario)
     assert len(Service.told) == told
