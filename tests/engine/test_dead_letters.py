@@ -66,6 +66,17 @@ def test_a_failed_job_is_a_dead_letter_that_says_what_happened(world: World) -> 
     assert dead_letter(world.store, GetDeadLetter(id=job)).input == {"n": 1}
 
 
+def test_what_is_run_again_goes_on_with_the_trace_of_its_caller(world: World) -> None:
+    trace = f"00-{'a' * 32}-{'b' * 16}-01"
+    replayed, edited, retried = (failed(world, traceparent=trace) for _ in range(3))
+    edit = prepare_edit(world.store, edited, Edit(priority=3), world.registry, world.limits)
+    world.ask(Replay(id=replayed))
+    world.ask(Replay(id=edited, edited=edit))
+    world.ask(RetryJob(id=retried))
+    given = world.lease(world.register("again"), 3)
+    assert [one.traceparent for one in given] == [trace] * 3
+
+
 def test_only_failed_jobs_are_dead_letters(world: World) -> None:
     session = world.register()
     world.submit()

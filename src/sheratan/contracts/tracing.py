@@ -87,8 +87,10 @@ def pack(traceparent: str) -> bytes:
     return bytes.fromhex(traceparent[3:].replace("-", ""))
 
 
-def unpack(packed: bytes) -> str:
-    """A traceparent from its 25 bytes."""
+def unpack(packed: bytes | None) -> str | None:
+    """A traceparent from its 25 bytes, if there is one."""
+    if packed is None:
+        return None
     text = packed.hex()
     return f"00-{text[:32]}-{text[32:48]}-{text[48:]}"
 

@@ -202,7 +202,7 @@ class FinalRows:
             kept_digest(row.input, row.payload),
             row.cost,
             names.get(partition_of(row.lane)),
-            None if row.trace is None else unpack(row.trace),
+            unpack(row.trace),
         )
         if said != stands:
             self._problems.differ_in(f"job {row.number}", entry.seq, _JOB_FACTS, said, stands)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from sheratan.contracts.errors import Conflict
 from sheratan.contracts.principal import Principal
+from sheratan.contracts.tracing import unpack
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Discard, NewJob, Replay, RetryJob
 from sheratan.engine.ids import job_id
@@ -161,4 +162,6 @@ def _copy(batch: Batch, job: JobRow) -> NewJob:
         cost=job.cost,
         partition=batch.partition_of(job),
         tags=batch.tags(job.number),
+        # Whoever runs it again goes on with what its caller began.
+        traceparent=unpack(job.trace),
     )

@@ -195,5 +195,5 @@ def _lease(batch: Batch, session: Session, row: Ready, job: JobRow, fence: int) 
         created_us=job.created_us,
         steps=row.steps,
         version=lane.version,
-        traceparent=None if job.trace is None else unpack(job.trace),
+        traceparent=unpack(job.trace),
     )

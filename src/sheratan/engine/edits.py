@@ -9,6 +9,7 @@ import msgspec
 from sheratan.contracts.dead_letters import Edit
 from sheratan.contracts.jobs import KindDescription, Options
 from sheratan.contracts.limits import Limits
+from sheratan.contracts.tracing import unpack
 from sheratan.engine.commands import NewJob
 from sheratan.engine.prepare import KindRegistry, fill_in, prepare_input
 from sheratan.engine.views import find_view, input_of, partition_name
@@ -35,6 +36,7 @@ def prepare_edit(reader: Reader, job_id: str, edit: Edit, kinds: KindRegistry, l
         "tags": tuple(reader.tags(job.number)),
         "cost": job.cost,
         "partition": partition_name(reader, job),
+        "traceparent": unpack(job.trace),
         "after_failure": job.after_failure,
         "input": body,
         "digest": digest(body),

@@ -95,7 +95,7 @@ def _has_left(before: Lease, after: Location) -> bool:
 
 def _job(batch: Batch, row: JobRow) -> _Job:
     public_id = job_id(row)
-    given = None if row.trace is None else unpack(row.trace)
+    given = unpack(row.trace)
     return _Job(row, public_id, batch.state.lane_of(row), trace_of(public_id, given))
 
 

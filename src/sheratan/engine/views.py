@@ -157,7 +157,7 @@ def ended_record(public_id: str, job: JobRow, lane: Lane, result: Result, partit
 
 
 def _trace(job: JobRow) -> str:
-    return trace_of(job_id(job), None if job.trace is None else unpack(job.trace)).id
+    return trace_of(job_id(job), unpack(job.trace)).id
 
 
 def partition_name(reader: Reader, job: JobRow) -> str | None:
