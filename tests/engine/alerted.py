@@ -14,7 +14,8 @@ import msgspec
 from sheratan.ambient.clock import VirtualClock
 from sheratan.ambient.randomness import SeededRandomness
 from sheratan.ambient.sending import Guarding
-from sheratan.contracts.alerts import AlertRecord, AlertSettings, AlertTarget, ListAlerts, Notice, TargetKind
+from sheratan.contracts.alert_targets import AlertTarget, TargetKind
+from sheratan.contracts.alerts import AlertRecord, AlertSettings, ListAlerts, Notice
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.limits import Limits
 from sheratan.engine.alert_measures import Watched

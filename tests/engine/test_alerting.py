@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sheratan.ambient.clock import VirtualClock
-from sheratan.contracts.alerts import AlertTarget
+from sheratan.contracts.alert_targets import AlertTarget
 from sheratan.contracts.errors import NotFound, Unavailable
 from sheratan.contracts.guards import GuardSettings, OpenBreaker
 from sheratan.contracts.principal import ENGINE

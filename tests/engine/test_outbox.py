@@ -14,7 +14,8 @@ import pytest
 from sheratan.ambient.clock import Clock, VirtualClock
 from sheratan.ambient.randomness import SeededRandomness
 from sheratan.ambient.sending import NoSuchTarget, NotTaken
-from sheratan.contracts.alerts import AlertTarget, Notice
+from sheratan.contracts.alert_targets import AlertTarget
+from sheratan.contracts.alerts import Notice
 from sheratan.contracts.errors import NotFound
 from sheratan.contracts.telemetry import Event, event_name
 from sheratan.engine import outbox as outbox_module

@@ -21,7 +21,8 @@ import pytest
 from sheratan.ambient.clock import VirtualClock
 from sheratan.ambient.sending import NoSuchTarget, NotTaken
 from sheratan.ambient.targets import HostTargets
-from sheratan.contracts.alerts import AlertSettings, AlertTarget, Notice
+from sheratan.contracts.alert_targets import AlertTarget
+from sheratan.contracts.alerts import AlertSettings, Notice
 from sheratan.contracts.errors import DependencyUnavailable, InvalidInput
 from sheratan.guards.outcomes import outcome_of
 

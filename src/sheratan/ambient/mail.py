@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from sheratan.ambient.notice_text import notice_text, notice_title
 from sheratan.ambient.sending import Guarding, Send
 from sheratan.ambient.turns import Turn
-from sheratan.contracts.alerts import AlertTarget, Notice
+from sheratan.contracts.alert_targets import AlertTarget
+from sheratan.contracts.alerts import Notice
 
 __all__ = ["make_mail"]
 

@@ -10,15 +10,8 @@ from sheratan.ambient.apprise_target import make_apprise
 from sheratan.ambient.clock import Clock
 from sheratan.ambient.sending import Guarding, NoSuchTarget, Send
 from sheratan.ambient.webhook import make_webhook
-from sheratan.contracts.alerts import (
-    TARGETS_MAX,
-    AlertSettings,
-    AlertTarget,
-    Notice,
-    TargetKind,
-    check_target,
-    target_kind,
-)
+from sheratan.contracts.alert_targets import TARGETS_MAX, AlertTarget, TargetKind, check_target, target_kind
+from sheratan.contracts.alerts import AlertSettings, Notice
 from sheratan.contracts.errors import InvalidInput
 
 __all__ = ["HostTargets", "NoSuchTarget", "Targets"]

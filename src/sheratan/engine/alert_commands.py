@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from sheratan.contracts.alerts import AlertSeverity
+from sheratan.contracts.alert_targets import AlertSeverity
 
 __all__ = ["Finding", "NoteAlerts", "Told"]
 

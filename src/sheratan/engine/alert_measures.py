@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-from sheratan.contracts.alerts import TEXT_LENGTH_MAX, AlertRule, AlertRuleName, AlertSettings, AlertSeverity
+from sheratan.contracts.alert_targets import AlertSeverity
+from sheratan.contracts.alerts import TEXT_LENGTH_MAX, AlertRule, AlertRuleName, AlertSettings
 from sheratan.contracts.guards import OpenBreaker, open_breakers
 from sheratan.contracts.principal import DEFAULT_TENANT
 from sheratan.contracts.system import ANY_SEVERITY

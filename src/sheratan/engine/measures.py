@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final, get_args
 
-from sheratan.contracts.alerts import AlertSeverity
+from sheratan.contracts.alert_targets import AlertSeverity
 from sheratan.contracts.guards import BreakerState, GuardRecord
 from sheratan.contracts.metrics import OTHER, Sample, Samples
 from sheratan.contracts.pressure import LEVELS, PressureRecord

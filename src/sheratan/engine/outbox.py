@@ -15,14 +15,8 @@ from sheratan.ambient.clock import Clock
 from sheratan.ambient.randomness import Randomness
 from sheratan.ambient.sending import NoSuchTarget
 from sheratan.ambient.targets import Targets
-from sheratan.contracts.alerts import (
-    AlertSettings,
-    AlertTarget,
-    AlertTargetRecord,
-    Notice,
-    TargetKind,
-    TestResult,
-)
+from sheratan.contracts.alert_targets import AlertTarget, TargetKind
+from sheratan.contracts.alerts import AlertSettings, AlertTargetRecord, Notice, TestResult
 from sheratan.contracts.errors import DependencyUnavailable, NotFound, TimedOut
 from sheratan.contracts.guards import GuardSettings
 from sheratan.contracts.health import ERROR_LENGTH_MAX

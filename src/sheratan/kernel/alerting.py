@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from sheratan.contracts.alerts import AlertRuleName, AlertSeverity
+from sheratan.contracts.alert_targets import AlertSeverity
+from sheratan.contracts.alerts import AlertRuleName
 from sheratan.kernel.rules import Verdict, rule
 from sheratan.kernel.words import seconds
 

@@ -8,7 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from sheratan.ambient.sending import Guarding
-from sheratan.contracts.alerts import AlertSettings, AlertTarget, Notice, TargetKind
+from sheratan.contracts.alert_targets import AlertTarget, TargetKind
+from sheratan.contracts.alerts import AlertSettings, Notice
 from sheratan.simulation.choices import Choices
 from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.options import Options
