@@ -17,8 +17,11 @@ from sheratan.contracts.worker import Report
 from sheratan.engine import commands
 from sheratan.engine.definition import prepare_schedule
 from sheratan.engine.prepare import prepare, prepare_reports
+from sheratan.engine.spans import spans_of
 from sheratan.engine.verify import verify
+from tests.engine.retaining import DAY, done, keep, stands
 from tests.engine.running import Running, running_engine
+from tests.engine.world import PERSON, SECOND, Answer, World
 
 SECONDS_MAX = 60
 TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -183,3 +186,16 @@ def test_a_schedule_has_no_trace_for_all_of_its_jobs(tmp_path: Path) -> None:
         assert caught.value.field == "submission.options.traceparent"
 
     run(tmp_path, scenario)
+
+
+def test_what_is_pruned_in_the_batch_that_runs_it_again_is_no_link() -> None:
+    world = World()
+    pruned = done(world)
+    keep(world, DAY)
+    world.clock.advance(2 * DAY * SECOND)
+    again = commands.Pending(commands.RetryJob(id=pruned), PERSON, Answer())
+    batch = world.decider.decide([again])
+    world.store.commit(batch.unit)
+    assert not stands(world, pruned)
+    [span] = spans_of(batch)
+    assert (span.name, span.links) == ("submit work", [])

@@ -114,11 +114,12 @@ def _span(job: _Job, what: str, kind: SpanKind, **given: Any) -> SpanEnded:
 def _submitted(batch: Batch, job: _Job) -> SpanEnded:
     """Links lead to the job that has submitted it, in a trace of its own, and to the one that it runs again."""
     links = []
-    for number in (job.row.submitted_by, job.row.origin):
-        if number is not None:
-            other = _job(batch, batch.job(number))
-            if other.trace.id != job.trace.id:
-                links.append((other.trace.id, submit_span(other.id)))
+    others = [number for number in (job.row.submitted_by, job.row.origin) if number is not None]
+    # The same batch may have pruned the one that is run again: what is gone cannot be led to.
+    for row in batch.jobs(others).values():
+        other = _job(batch, row)
+        if other.trace.id != job.trace.id:
+            links.append((other.trace.id, submit_span(other.id)))
     return _span(
         job,
         "submit",

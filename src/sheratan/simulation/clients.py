@@ -14,7 +14,7 @@ from sheratan.contracts.bulk import BulkAction
 from sheratan.contracts.dead_letters import Edit
 from sheratan.contracts.errors import Conflict, SheratanError
 from sheratan.contracts.filters import JobFilter
-from sheratan.contracts.flow import FlowLimits, PartitionLimits, Rate
+from sheratan.contracts.flow import FlowLimits, Rate
 from sheratan.contracts.gates import Debounce, Gate, SubmitGated, Throttle
 from sheratan.contracts.jobs import CRITICALITIES, Submission
 from sheratan.contracts.jobs import Options as JobOptions
@@ -24,7 +24,7 @@ from sheratan.simulation.choices import Choices
 from sheratan.simulation.clock import EPOCH_US
 from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.network import Connection, Network
-from sheratan.simulation.options import Options
+from sheratan.simulation.options import Options, draw_partition_limits
 from sheratan.simulation.people import decide
 from sheratan.simulation.pricing import PriceClient
 from sheratan.simulation.run_clients import RunClient
@@ -157,8 +157,9 @@ class Client:
             self._coverage.hit("client.cancels_running")
 
     async def _signal(self) -> None:
-        waiting = await self._ask(api.ListJobs(state="waiting", limit=6))
-        for job in (*(found.id for found in waiting.items), *self._some_known(3)):
+        page = await self._ask(api.ListJobs(state="waiting", limit=50))
+        waiting = [found.id for found in page.items if "signal" in (found.waiting_for or "")]
+        for job in (*waiting[:6], *self._some_known(3)):
             value = self._choices.pick("client.signal", (1, None, "x" * 3_000))
             name = self._choices.pick("client.name", ("go", "go", "stop"))
             await self._ask(api.SignalJob(id=job, name=name, value=value))
@@ -255,7 +256,7 @@ class Client:
             rate=Rate(count=count, period_seconds=seconds, burst=burst) if count else None,
             weight=draw.pick("limit.weight", (1, 1, 3)),
             ageing_seconds=draw.pick("limit.ageing", (None, 0.2, 2.0)),
-            per_partition=self._partition_limits(),
+            per_partition=draw_partition_limits(draw),
         )
         if draw.chance("limit.tenant", 100):
             await self._ask(api.LimitTenant(tenant=DEFAULT_TENANT, limits=limits))
@@ -263,15 +264,6 @@ class Client:
             await self._ask(api.LimitKind(kind=draw.pick("client.kind", KINDS), limits=limits))
         else:
             await self._ask(api.LimitQueue(queue=draw.pick("client.queue", QUEUES), limits=limits))
-
-    def _partition_limits(self) -> PartitionLimits | None:
-        draw = self._choices
-        count, seconds, burst = draw.pick("limit.partition_rate", ((0, 0, 0), (1, 3.0, 1), (2, 30.0, 1)))
-        limits = PartitionLimits(
-            concurrency=draw.pick("limit.partition_concurrency", (None, 1, 1, 2)),
-            rate=Rate(count=count, period_seconds=seconds, burst=burst) if count else None,
-        )
-        return draw.pick("limit.per_partition", (None, limits, limits))
 
     async def _keep(self) -> None:
         """Say how long jobs are kept that have ended, or runs: those of a kind or workflow, or all others."""
@@ -297,6 +289,8 @@ class Client:
             request = api.ArchiveJournal(before_us=before_us, reason="a test")
             if await self._ask(request) is None:
                 self._coverage.hit("archive.nothing")
+            elif self._known:
+                await self._tell_why(self._known[0])
 
     async def _keep_journal(self) -> None:
         """Say how long entries are kept in the journal."""
@@ -329,11 +323,14 @@ class Client:
             if what == "get":
                 self._noted(await self._ask(api.GetJob(id=job)))
             elif what == "why":
-                story = await self._ask(api.TellWhy(id=job))
-                if story.lines[0].type == "journal.archived":
-                    self._coverage.hit("archive.told")
+                await self._tell_why(job)
             else:
                 self._noted(await self._ask(api.WaitForJob(id=job, timeout_seconds=2.0)))
+
+    async def _tell_why(self, job: str) -> None:
+        story = await self._ask(api.TellWhy(id=job))
+        if story.lines[0].type == "journal.archived":
+            self._coverage.hit("archive.told")
 
     # ------------------------------------------------------------------------------------------------------------------
 

@@ -150,7 +150,7 @@ class Durable:
         """Sleep, wait for a signal, or both beside each other; which, and for how long, is the code of the handler."""
         seconds = float(self._given.number % 7)
         sleep = self._awaited(steps, "sleep", "wait:sleep", {"seconds": seconds})
-        signal = self._awaited(steps, "signal", "wait:signal:go", {"key": "go", "seconds": 4.0 * seconds})
+        signal = self._awaited(steps, "signal", "wait:signal:go", {"key": "go", "seconds": 12.0 * seconds})
         what = (self._given.number // 2 + turn) % 6
         if what > 3:
             signal.close()

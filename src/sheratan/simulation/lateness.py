@@ -41,8 +41,8 @@ def _find_late(model: Model, clock: SimulatedClock) -> str | None:
         return None
     now_us = clock.monotonic_us()
     late = _late_schedule(model, clock.now_us()) if clock.set_at_us + _LOOK_US + _LATE_US < now_us else None
-    # An engine that rests does not see that the clock was set; then the next batch sees to what is over.
-    if late is None and clock.set_at_us <= model.monotonic_us:
+    # An engine that rests does not see that the clock was set, perhaps right after a batch; the next one sees to it.
+    if late is None and clock.set_at_us < model.monotonic_us:
         late = model.book.late(clock.now_us() - _LOOK_US)
     return late or _late_work(model, now_us) or model.find_unpruned(clock.now_us(), now_us)
 

@@ -9,10 +9,14 @@ from typing import Final
 
 import msgspec
 
+from sheratan.contracts.flow import PartitionLimits, Rate
 from sheratan.contracts.limits import Limits
 from sheratan.simulation.choices import Choices
 
-__all__ = ["Options", "draw_limits", "draw_options"]
+__all__ = ["WORKER_NAMES", "Options", "draw_limits", "draw_options", "draw_partition_limits"]
+
+WORKER_NAMES: Final = ("here", "there", "elsewhere")
+"""What workers call themselves: one that is started in the place of another is called as that one was."""
 
 _RATES: Final[dict[str, tuple[int, ...]]] = {
     "crash.statement": (0, 1, 4),
@@ -87,13 +91,17 @@ _FOCUSES: Final[dict[str, tuple[str, ...]]] = {
     "gates": ("gated",),
     "ledger": ("book",),
     "prices": ("submit", "bulk", "price"),
+    "proposals": ("submit", "workflow"),
     "runs": ("workflow",),
     "schedules": ("schedule", "tend"),
     "waits": ("submit", "signal", "approve", "unblock"),
-    "retention": ("workflow", "keep"),
+    "retention": ("workflow", "keep", "keyed"),
     "dead letters": ("submit", "deal", "mass", "retry"),
 }
 """What some worlds are all about: only what is done again and again with the same thing shows certain mistakes."""
+
+_ABOUT_STEPS: Final = ("proposals", "waits")
+"""Those that would be about nothing if no job had steps."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,7 +150,7 @@ def draw_options(choices: Choices) -> Options:
         name: choices.pick(f"options.weight.{name}", (0, most // 2, most, most))
         for name, most in _WEIGHTS.items()
     }
-    focus = choices.pick("options.focus", (None, None, None, *_FOCUSES))
+    focus = choices.pick("options.focus", (None, None, None, *_FOCUSES, "prices"))
     if focus is not None:
         weights = {name: min(most, 1) for name, most in weights.items()}
         weights |= dict.fromkeys(_FOCUSES[focus], 15)
@@ -153,7 +161,7 @@ def draw_options(choices: Choices) -> Options:
         clients=choices.between("options.clients", 1, 5),
         workers=choices.between("options.workers", 1, 4),
         slots=choices.between("options.slots", 1, 8),
-        operations=choices.pick("options.operations", (8, 16, 30, 45)),
+        operations=choices.pick("options.operations", (30, 45) if focus == "prices" else (8, 16, 30, 45)),
         bulk=choices.pick("options.bulk", (3, 6, 30)),
         think_us=choices.pick("options.think", (0, 1_000, 100_000, 2_000_000)),
         work_us=choices.pick("options.work", (0, 10_000, 1_000_000, 20_000_000)),
@@ -161,10 +169,10 @@ def draw_options(choices: Choices) -> Options:
         log_pages=log_pages,
         # A large one takes so many writes that a process that may be killed at each would never come to its end.
         is_log_laid_out=log_pages < 100 and choices.pick("options.is_log_laid_out", (False, True)),
-        fail_permille=choices.pick("options.fail", (0, 100, 500)),
+        fail_permille=choices.pick("options.fail", (0, 100) if focus == "prices" else (0, 100, 500)),
         spawn_permille=choices.pick("options.spawn", (0, 100, 300)),
         limits_permille=choices.pick("options.limits", (0, 0, 300)),
-        steps=choices.pick("options.steps", (0, 2, 6)),
+        steps=choices.pick("options.steps", (6,) if focus in _ABOUT_STEPS else (0, 2, 6)),
         code_permille=choices.pick("options.code", (0, 500, 500)),
         probe_seconds=choices.pick("options.probes", (0, 0, 2, 10)),
         alert_seconds=choices.pick("options.alerts", (0, 0, 2, 5)),
@@ -196,3 +204,13 @@ def draw_limits(choices: Choices) -> Limits:
         approvals_open_max=choices.pick("limits.approvals_open", (10_000, 10_000, 2)),
         segment_bytes_max=choices.pick("limits.segment_bytes", (67_108_864, 1, 20_000)),
     )
+
+
+def draw_partition_limits(choices: Choices) -> PartitionLimits | None:
+    """Limits for each partition by itself, if any."""
+    count, seconds, burst = choices.pick("limit.partition_rate", ((0, 0, 0), (1, 3.0, 1), (2, 30.0, 1)))
+    limits = PartitionLimits(
+        concurrency=choices.pick("limit.partition_concurrency", (None, 1, 1, 2)),
+        rate=Rate(count=count, period_seconds=seconds, burst=burst) if count else None,
+    )
+    return choices.pick("limit.per_partition", (None, limits, limits))

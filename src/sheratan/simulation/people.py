@@ -1,4 +1,4 @@
-"""Simulated people: they decide what handlers ask, hand their say on, and mistake one thing for another."""
+"""Simulated people: they decide what handlers ask, send signals, hand their say on, and mix things up."""
 
 from __future__ import annotations
 
@@ -63,4 +63,8 @@ class Person:
         page: ApprovalPage = await connection.call(wanted, _ANSWER_SECONDS)
         for one in page.items:
             await connection.call(decide(one, self._choices), _ANSWER_SECONDS)
+        jobs = await connection.call(api.ListJobs(state="waiting", limit=20), _ANSWER_SECONDS)
+        for job in jobs.items:
+            if "signal" in (job.waiting_for or "") and self._choices.chance("people.signal", 300):
+                await connection.call(api.SignalJob(id=job.id, name="go", value=self.name), _ANSWER_SECONDS)
         connection.hang_up()

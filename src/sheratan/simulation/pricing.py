@@ -10,15 +10,18 @@ from sheratan.contracts import api
 from sheratan.contracts.ledger import ISSUE, Transfer, transfer_id
 from sheratan.contracts.spending import Window
 from sheratan.simulation.choices import Choices
+from sheratan.simulation.options import WORKER_NAMES
 
 __all__ = ["PAYER", "PriceClient"]
 
 PAYER: Final = "tenant:default"
-WORKERS: Final = tuple(f"worker:worker{number}" for number in range(1, 7))
+_WORKERS: Final = tuple(f"worker:{name}" for name in WORKER_NAMES)
 _OF_ATTEMPTS: Final = "transfer_ffffff"
 _UNITS: Final = ("credits", "credits", "credits", "tokens")
+_CLOSED_SECONDS: Final = ((1, 3, 20), (20, 200))
+"""Who pays for jobs is away for a moment; a worker may be so for long, and jobs go on."""
 _ACTS: Final = (
-    "set", "set", "set", "pay", "pay", "pay", "close", "close", "remove", "budget", "budget", "refund",
+    "set", "set", "set", "pay", "pay", "pay", "close", "close", "close", "remove", "budget", "budget", "refund",
 )  # fmt: skip
 _WINDOWS: Final[tuple[Window | None, ...]] = (None, "minute", "minute", "minute", "hour", "day", "month")
 
@@ -60,7 +63,7 @@ class PriceClient:
             await self._ask(api.RemovePrice(kind=kind, reason="a test"))
             return
         if what == "close":
-            who = draw.pick("price.closed", (PAYER, "operator", *WORKERS[:2]))
+            who = draw.pick("price.closed", (PAYER, PAYER, "operator", "operator", *_WORKERS, *_WORKERS))
             await self._transfer(who, await self._unit_in_use(unit))
             return
         if what == "pay" or draw.chance("price.pays_first", 900):
@@ -69,10 +72,10 @@ class PriceClient:
         if what == "set":
             amount, metered = (
                 draw.pick("price.amount", (1, 10, 25)),
-                draw.pick("price.metered", (False, True)),
+                draw.pick("price.metered", (False, False, True)),
             )
             is_shared = draw.pick("price.worker_share", (False, True, True))
-            for worker in WORKERS if is_shared else ():
+            for worker in _WORKERS if is_shared else ():
                 await self._ask(api.OpenAccount(account=worker, unit=unit))
             await self._ask(
                 api.SetPrice(
@@ -122,12 +125,12 @@ class PriceClient:
         self._made += 1
         key = transfer_id(f"{self._name}-price-{self._made}")
         if closed is None:
-            amount = self._choices.pick("price.paid", (5, 30, 100))
+            amount = self._choices.pick("price.paid", (5, 30, 100, 400))
             asked = Transfer(id=key, debit=ISSUE, credit=PAYER, unit=unit, amount=amount)
         else:
             other = "operator" if closed == PAYER else PAYER
             asked = Transfer(
                 id=key, phase="pending", debit=closed, credit=other, unit=unit, amount=0, closes="debit",
-                timeout_seconds=self._choices.pick("price.closed_for", (1, 3, 20)),
+                timeout_seconds=self._choices.pick("price.closed_for", _CLOSED_SECONDS[closed in _WORKERS]),
             )  # fmt: skip
         await self._ask(api.ApplyTransfers(transfers=[asked], reason="a test"))

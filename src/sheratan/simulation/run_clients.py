@@ -49,7 +49,10 @@ class RunClient:
         return self._choices.pick("client.run", self._runs)
 
     async def _cancel(self) -> str:
-        run = self._pick()
+        """Mostly one that has a job running, which then goes on without knowing."""
+        running = await self._ask(api.ListJobs(state="running", limit=20))
+        busy = [job.workflow for job in running.items if job.workflow is not None]
+        run = self._choices.pick("client.cancelled_run", [*busy, self._pick()])
         await self._ask(api.CancelRun(id=run, keeps=self._choices.pick("client.keeps", (False, True))))
         return run
 
@@ -101,7 +104,7 @@ class RunClient:
             return await self._start(api.ForkRun(id=run))
         record = await self._ask(api.GetRun(id=run))
         if draw.between("client.fork_input", 0, 1):
-            key = draw.pick("client.fork_key", sorted(record.input))
+            key = draw.pick("client.fork_key", (*sorted(record.input), *record.input.keys() & {"there", "n"}))
             changes["input"] = {**record.input, key: draw.pick("client.fork_value", (1, [1], [1, 2]))}
         if draw.between("client.fork_workflow", 0, 1) == 0:
             changes["workflow"] = _otherwise(record.declared, draw)

@@ -80,6 +80,10 @@ class ScheduleClient:
         if not page.items:
             return
         name = self._choices.pick("schedule.tended", [one.name for one in page.items])
+        for _ in range(self._choices.between("schedule.times", 1, 3)):
+            await self._tend_one(name)
+
+    async def _tend_one(self, name: str) -> None:
         known = await self._ask(api.GetSchedule(name=name))
         if self._choices.between("schedule.when_due", 0, 2) and known.due_us is not None:
             ahead_us = known.due_us - EPOCH_US - self._loop.now_us - _AHEAD_US

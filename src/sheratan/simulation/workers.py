@@ -19,7 +19,7 @@ from sheratan.simulation.choices import Choices
 from sheratan.simulation.clients import KINDS, VERSIONED, Acknowledged
 from sheratan.simulation.durable import Durable
 from sheratan.simulation.network import Connection, Network
-from sheratan.simulation.options import Options
+from sheratan.simulation.options import WORKER_NAMES, Options
 from sheratan.simulation.witness import Code, Witness
 
 __all__ = ["Worker"]
@@ -54,6 +54,7 @@ class Worker:
         code: Code,
     ) -> None:
         self.name = name
+        self._called = choices.pick("worker.called", WORKER_NAMES)
         self.acknowledged: list[Acknowledged] = []
         self.is_healthy = False
         """A healthy worker makes no faults of its own: it serves while the world is to come to rest."""
@@ -108,7 +109,7 @@ class Worker:
     async def _serve(self, connection: Connection) -> None:
         offered = KINDS if self.is_healthy else self._choices.pick("worker.kinds", (KINDS, KINDS, KINDS[:1]))
         kinds = tuple(self._described(kind, version) for kind in offered for version in self._versions(kind))
-        registration = Registration(name=self.name, kinds=kinds, slots=self._options.slots)
+        registration = Registration(name=self._called, kinds=kinds, slots=self._options.slots)
         granted = await connection.call(api.RegisterWorker(registration=registration), _ANSWER_SECONDS)
         session: int = granted.session
         self._story.tell(f"is on duty as {session}")

@@ -37,7 +37,7 @@ def _draw_one(choices: Choices, queues: Sequence[str], name: str, others: Sequen
         "name": name,
         "nodes": nodes,
         "budget": {
-            "jobs_max": choices.pick("workflow.jobs", (most, most, least)),
+            "jobs_max": choices.pick("workflow.jobs", (most, most, least, least + 3)),
             "depth_max": choices.pick("workflow.depth", (8, 3)),
             "wall_seconds_max": choices.pick("workflow.wall", (604_800.0, 604_800.0, 30.0)),
         },
