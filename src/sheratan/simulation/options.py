@@ -93,7 +93,7 @@ _FOCUSES: Final[dict[str, tuple[str, ...]]] = {
     "prices": ("submit", "bulk", "price"),
     "proposals": ("submit", "workflow"),
     "runs": ("workflow",),
-    "schedules": ("schedule", "tend"),
+    "schedules": ("schedule", "tend", "state"),
     "waits": ("submit", "signal", "approve", "unblock"),
     "retention": ("workflow", "keep", "keyed"),
     "dead letters": ("submit", "deal", "mass", "retry"),

@@ -79,7 +79,9 @@ class ScheduleClient:
         page = await self._ask(api.ListSchedules())
         if not page.items:
             return
-        name = self._choices.pick("schedule.tended", [one.name for one in page.items])
+        late_us = EPOCH_US + self._loop.now_us - _AHEAD_US
+        late = [one.name for one in page.items if one.due_us is not None and one.due_us < late_us]
+        name = self._choices.pick("schedule.tended", late or [one.name for one in page.items])
         for _ in range(self._choices.between("schedule.times", 1, 3)):
             await self._tend_one(name)
 
@@ -93,7 +95,7 @@ class ScheduleClient:
                 return
             if ahead_us < -_AHEAD_US:
                 # Nothing fires at the moment, and will find this later.
-                await self._make_up(_firing(name, known.due_us))
+                await self._make_up(_firings(name, known.due_us, EPOCH_US + self._loop.now_us))
                 return
         await self._tend_now(name, known)
 
@@ -116,7 +118,7 @@ class ScheduleClient:
         await asyncio.sleep(ahead_us / 1_000_000)
         what = self._choices.pick("schedule.tend_due", ("backfill", "backfill", "delete", "pause"))
         if what == "backfill":
-            await asyncio.gather(self._submit(), self._make_up(_firing(name, due_us)))
+            await asyncio.gather(self._submit(), self._make_up(_firings(name, due_us, due_us)))
         else:
             await asyncio.gather(self._submit(), self._ask(_REQUESTS[what](name)))
 
@@ -138,8 +140,8 @@ class ScheduleClient:
                 self._acknowledge(one.job)
 
 
-def _firing(name: str, due_us: int) -> api.BackfillSchedule:
-    return api.BackfillSchedule(name=name, from_us=due_us, until_us=due_us, dry_run=False)
+def _firings(name: str, from_us: int, until_us: int) -> api.BackfillSchedule:
+    return api.BackfillSchedule(name=name, from_us=from_us, until_us=until_us, dry_run=False)
 
 
 _REQUESTS: Final[dict[str, Callable[[str], api.Request]]] = {
