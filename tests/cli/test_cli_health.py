@@ -84,6 +84,13 @@ def test_two_servers_each_see_what_they_were_told_to_look_at(tmp_path: Path) -> 
                 ("degraded_critical", "operational", "engine"),
             }
             assert first.cli("state", "history", "-o", "json").stdout.strip() == "[]"
+            until(second, "degraded_critical")
+            assert second.cli("state", "resume", "--reason", "we can do without").returncode == 0
+            for _ in range(LOOKS_MAX):
+                if "mail is down (overridden): Connection refused" in second.cli("status").stdout:
+                    break
+            else:
+                raise AssertionError("the status does not say that somebody does without it")
         # Nobody looks any more.
         assert (
             json.loads(run_cli("state", "show", "-o", "json", data=tmp_path / "well").stdout)["probes"] == []

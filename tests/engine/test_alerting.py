@@ -10,17 +10,33 @@ from typing import Any
 import pytest
 
 from sheratan.ambient.clock import VirtualClock
+from sheratan.contracts import ledger_requests
 from sheratan.contracts.alert_targets import AlertTarget
+from sheratan.contracts.alerts import TEXT_LENGTH_MAX
 from sheratan.contracts.errors import NotFound, Unavailable
 from sheratan.contracts.guards import GuardSettings, OpenBreaker
+from sheratan.contracts.ledger import ISSUE
 from sheratan.contracts.principal import ENGINE
 from sheratan.engine.alert_views import notice_of
-from sheratan.engine.commands import ChangeState, DeriveState, EndSession, Heartbeat, Pause, Probe
+from sheratan.engine.alerting import UNWRITTEN_MAX
+from sheratan.engine.commands import (
+    ChangeState,
+    DeriveState,
+    EndSession,
+    Heartbeat,
+    LimitSpending,
+    OpenAccount,
+    Pause,
+    PriceKind,
+    Probe,
+)
 from sheratan.engine.explain import story
+from sheratan.engine.prepare_ledger import prepare_transfers
 from sheratan.engine.system_commands import Down
 from sheratan.guards.guards import Guards
 from sheratan.guards.outcomes import outcome_of
 from tests.engine.alerted import SECOND, Alerted, alerted, alerting_settings, turns_until
+from tests.engine.booking import move
 
 SECONDS_MAX = 60
 STRIPE = "alert:breaker/stripe"
@@ -218,6 +234,24 @@ def test_a_system_that_a_person_has_halted_writes_alerts_down_once_it_may(tmp_pa
     run(scenario)
 
 
+def test_an_outage_keeps_no_more_changes_than_may_be(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        rules = {"archive": {"hold_seconds": 0}, "commit": {"on": False}, "state": {"on": False}}
+        settings = alerting_settings({}, rules=rules, clear_seconds=0)
+        async with alerted(tmp_path, settings) as engine:
+            other = engine.hold_database()
+            for number in range(UNWRITTEN_MAX + 10):
+                engine.archive_problem = None if number % 2 else "no such folder"
+                engine.alerting.look()
+            assert len(engine.alerting._unwritten) == UNWRITTEN_MAX
+            other.close()
+            await engine.rounds(2)
+            assert len(engine.types()) == UNWRITTEN_MAX
+            assert engine.alerting._unwritten == []
+
+    run(scenario)
+
+
 def test_what_takes_long_to_be_written_down_is_told_meanwhile_and_once(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with alerted(tmp_path) as engine:
@@ -381,6 +415,20 @@ def test_what_stays_open_is_told_again(tmp_path: Path) -> None:
     run(scenario)
 
 
+def test_what_is_on_its_way_is_not_told_again_meanwhile(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with alerted(tmp_path, alerting_settings(repeat_seconds=60)) as engine:
+            engine.archive_problem = "no such folder"
+            await engine.rounds()
+            engine.posts.failures["ops"] = None
+            await engine.rounds(40)
+            await turns_until(lambda: len(engine.posts.tries) == 2)
+            [target] = engine.outbox.records()
+            assert (target.taken, target.waiting) == (1, 0)
+
+    run(scenario)
+
+
 def test_nothing_is_told_again_where_that_is_off(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with alerted(tmp_path, alerting_settings(repeat_seconds=0)) as engine:
@@ -461,6 +509,66 @@ def test_a_state_is_as_urgent_as_it_is_bad(tmp_path: Path) -> None:
             await degrade(engine, "model", critical=True)
             assert await engine.rounds(4) == ["alert:state/degraded_critical", "alert:state/degraded_minor"]
             assert engine.alerts()[0].severity == "critical"
+
+    run(scenario)
+
+
+def test_a_state_that_is_not_written_down_yet_affects_nothing_that_another_does(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        rules = {"state": {"hold_seconds": 0}, "commit": {"on": False}}
+        async with alerted(tmp_path, alerting_settings(rules=rules)) as engine:
+            await degrade(engine, "mail", critical=False)
+            assert await engine.rounds() == ["alert:state/degraded_minor"]
+            other = engine.hold_database()
+            with pytest.raises(Unavailable):
+                await engine.submit()
+            assert await engine.rounds(2) == ["alert:state/degraded_critical", "alert:state/degraded_minor"]
+            assert [one.affected for one in engine.alerts()] == [[], ["mail"]]
+            other.close()
+            await engine.submit()
+
+    run(scenario)
+
+
+def test_a_budget_is_used_up_until_its_window_is_over(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        rules = {"budget": {"threshold": 80, "hold_seconds": 0}}
+        async with alerted(tmp_path, alerting_settings(rules=rules, clear_seconds=0)) as engine:
+            for command in (
+                OpenAccount(account="tenant:default", unit="credits", scale=None, reason=""),
+                PriceKind(kind="work", unit="credits", amount=10, metered=False, reason="it is not free"),
+                LimitSpending(
+                    subject="kind:work", unit="credits", per="minute", amount=12, reason="not too much"
+                ),
+                prepare_transfers(
+                    ledger_requests.ApplyTransfers(
+                        transfers=[move(0, 100, ISSUE, "tenant:default")], reason="a test"
+                    ),
+                    engine.engine.limits,
+                ),
+            ):
+                await engine.ask(command)
+            session = await engine.register()
+            await engine.submit()
+            assert await engine.rounds(seconds=0) == []
+            [given] = await engine.lease(session)
+            assert await engine.rounds(seconds=0) == ["alert:budget/kind:work/credits"]
+            assert engine.alerts()[0].text == "83 % of the budget of kind:work in credits is used"
+            await engine.settle(given)
+            assert await engine.rounds(seconds=0) == ["alert:budget/kind:work/credits"]
+            assert await engine.rounds(seconds=60) == []
+
+    run(scenario)
+
+
+def test_what_is_wrong_is_told_in_a_line_and_not_in_a_page(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with alerted(tmp_path) as engine:
+            engine.archive_problem = "long " * 1_000
+            await engine.rounds()
+            [(_, notice)] = engine.posts.taken
+            assert len(notice.text) == TEXT_LENGTH_MAX
+            assert engine.entries()[0].data["text"] == notice.text
 
     run(scenario)
 

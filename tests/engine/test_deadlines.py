@@ -16,6 +16,7 @@ from sheratan.contracts.errors import DeadlineExceeded
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.telemetry import CommandRefused
 from sheratan.engine import commands
+from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Pending
 from sheratan.engine.deadline import waited_for_until
 from sheratan.engine.decider import Decider
@@ -159,3 +160,26 @@ def test_what_is_asked_for_a_caller_has_the_callers_deadline(tmp_path: Path) -> 
         assert await running.submit()
 
     run(scenario, tmp_path)
+
+
+def test_one_slow_batch_does_not_make_everybody_late_who_has_some_time_left(tmp_path: Path) -> None:
+    async def scenario(running: Timed) -> None:
+        driver = running.engine._driver
+        told, slow = driver.on_commit, [10_000_000]
+
+        def on_commit(batch: Batch) -> None:
+            told(batch)
+            running.clock.advance(slow.pop() if slow else 0)
+
+        driver.on_commit = on_commit
+        now_us = running.clock.monotonic_us()
+        first = running.put(running.submission())
+        soon = running.put(running.submission(), now_us + 10_900_000)
+        later = running.put(running.submission(), now_us + 12_000_000)
+        await running.turn(after_us=0)
+        assert first.value
+        assert later.value
+        with pytest.raises(DeadlineExceeded):
+            _ = soon.value
+
+    run(scenario, tmp_path, Limits(commands_batch_max=1))

@@ -184,12 +184,14 @@ def test_who_waits_for_too_long_or_behind_too_many_is_refused() -> None:
         waiting = [asyncio.create_task(dependency.ask_through(guards.call())) for _ in range(3)]
         await passing(0)
         assert (guards.record.in_flight, guards.record.waiting) == (2, 3)
+        began = asyncio.get_running_loop().time()
         with pytest.raises(
             DependencyUnavailable, match="2 calls are under way, as many as may be"
         ) as refused:
             async with guards.call():
                 await dependency.ask()
         assert refused.value.extra["reason"] == "full"
+        assert asyncio.get_running_loop().time() == began, "it has waited although there was no room to wait"
         assert await asyncio.gather(*waiting) == ["refused: full"] * 3
         assert guards.record.waiting == 0
         assert await asyncio.gather(*tasks) == ["answered"] * 2

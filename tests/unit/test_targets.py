@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import socket
+import struct
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing, nullcontext
@@ -21,7 +22,7 @@ import pytest
 from sheratan.ambient.clock import VirtualClock
 from sheratan.ambient.sending import NoSuchTarget, NotTaken
 from sheratan.ambient.targets import HostTargets
-from sheratan.contracts.alert_targets import AlertTarget
+from sheratan.contracts.alert_targets import TARGETS_MAX, AlertTarget
 from sheratan.contracts.alerts import AlertSettings, Notice
 from sheratan.contracts.errors import DependencyUnavailable, InvalidInput
 from sheratan.guards.outcomes import outcome_of
@@ -196,6 +197,23 @@ def test_nobody_who_listens_is_an_error() -> None:
         run(scenario)
 
 
+def test_a_server_that_breaks_off_is_told_in_the_words_of_the_system() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        # Closing it now resets the connection.
+        connection = writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    async def scenario() -> None:
+        async with listening(serve) as port:
+            with closing(targets(url=f"http://127.0.0.1:{port}/")) as sender:
+                await sender.send("ops", NOTICE, nullcontext)
+
+    with pytest.raises(OSError, match=r"^Connection reset by peer$"):
+        run(scenario)
+
+
 async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """A server that listens until whoever has connected goes."""
     await reader.read()
@@ -347,6 +365,17 @@ def no_apprise(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_target_that_cannot_be_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(given, AlertTarget)
+
+
+def test_no_more_targets_than_may_be_are_declared() -> None:
+    def declared(count: int) -> AlertSettings:
+        return msgspec.convert(
+            {"targets": {f"t{number}": {"url": "https://a/"} for number in range(count)}}, AlertSettings
+        )
+
+    assert len(declared(TARGETS_MAX).targets) == TARGETS_MAX
+    with pytest.raises(msgspec.ValidationError, match=f"at most {TARGETS_MAX} targets"):
+        declared(TARGETS_MAX + 1)
 
 
 @pytest.mark.parametrize(
