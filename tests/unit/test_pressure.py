@@ -57,6 +57,11 @@ def test_the_closest_limit_of_all_groups_above_counts(tmp_path: Path) -> None:
     assert read_memory(root=tmp_path) == Memory(180 * MIB, 200 * MIB)
 
 
+def test_a_group_that_is_slowed_down_before_it_is_killed_counts_from_there(tmp_path: Path) -> None:
+    limit(machine(tmp_path), "", 300, max=str(900 * MIB), high=str(310 * MIB))
+    assert read_memory(root=tmp_path) == Memory(300 * MIB, 310 * MIB)
+
+
 def test_files_that_say_nothing_sensible_are_no_limit(tmp_path: Path) -> None:
     limit(machine(tmp_path), "", 300, max="much")
     assert read_memory(root=tmp_path) == Memory(100 * MIB, 1_000 * MIB)
