@@ -12,7 +12,7 @@ import apsw
 from crash.storage_asking import wait_for_somebody
 from crash.storage_kill import KillAtOperation
 from crash.storage_notes import SHORT, Notes
-from crash.storage_world import KIND, Workshop, workshop
+from crash.storage_world import KIND, WORKER, Workshop, workshop
 from sheratan.contracts.bulk import BulkAction
 from sheratan.contracts.errors import (
     Conflict,
@@ -215,7 +215,7 @@ async def _submit_through_gate(shop: Workshop, number: int, draw: random.Random)
 
 
 async def _book(shop: Workshop, number: int, draw: random.Random) -> None:
-    """Credits are granted, some of them reserved, and of an earlier reservation a part is moved."""
+    """Credits are granted, one of them is taken back, some are reserved, and of an earlier reservation some moved."""
     for account in ("tenant:anna", "operator"):
         await shop.ask(
             commands.OpenAccount(account=account, unit="credits", scale=None, reason="the battery")
@@ -233,18 +233,27 @@ async def _book(shop: Workshop, number: int, draw: random.Random) -> None:
         ),
         Transfer(id=_transfer("post", number), phase="post", pending=held, amount=1),
     )
+    undo = Transfer(id=_transfer("undo", number), corrects=_transfer("grant", number), amount=1)
     await shop.ask(commands.ApplyTransfers(transfers=transfers, reason=f"step {number}"))
+    # Only what was applied before can be undone.
+    await shop.ask(commands.ApplyTransfers(transfers=(undo,), reason=f"step {number}"))
 
 
 async def _price(shop: Workshop, number: int, draw: random.Random) -> None:
-    """Attempts cost something from now on, which is paid in; or they cost nothing any more."""
+    """Attempts cost something from now on, which is paid in and shared with workers; or they cost nothing any more."""
     payer, unit = "tenant:default", "credits"
-    await shop.ask(commands.OpenAccount(account=payer, unit=unit, scale=None, reason="the battery"))
+    for account in (payer, f"worker:{WORKER}"):
+        await shop.ask(commands.OpenAccount(account=account, unit=unit, scale=None, reason="the battery"))
     grant = Transfer(id=_transfer("pay", number), debit=ISSUE, credit=payer, unit=unit, amount=20)
     await shop.ask(commands.ApplyTransfers(transfers=(grant,), reason=f"step {number}"))
     amount, metered = draw.choice(((2, False), (3, True), (None, False)))
     price = commands.PriceKind(
-        kind=KIND.name, unit=unit if amount else None, amount=amount, metered=metered, reason=f"step {number}"
+        kind=KIND.name,
+        unit=unit if amount else None,
+        amount=amount,
+        metered=metered,
+        worker_share=amount is not None,
+        reason=f"step {number}",
     )
     await shop.ask(price)
     budget = commands.LimitSpending(

@@ -34,10 +34,11 @@ from sheratan.engine.prepare import prepare, prepare_reports, prepare_signal, pr
 from sheratan.engine.prepare_gates import prepare_gated
 from sheratan.store.sqlite.store import SqliteStore, connect_owner
 
-__all__ = ["KIND", "Workshop", "workshop"]
+__all__ = ["KIND", "WORKER", "Workshop", "workshop"]
 
 _BY = Principal(actor="local:battery", auth="embedded", on_behalf_of="local:battery")
 KIND = KindDescription(name="work")
+WORKER = "hands"
 _SHORT = KindDescription(name=SHORT)
 
 _TURNS_MAX = 20
@@ -78,7 +79,7 @@ class Workshop:
 
     async def register(self) -> None:
         """A worker comes on duty."""
-        registration = Registration(name="hands", kinds=(KIND,), slots=64)
+        registration = Registration(name=WORKER, kinds=(KIND,), slots=64)
         self.session = await self.ask(commands.RegisterWorker(registration=registration, local=True))
         self.engine.open_stops(self.session)
 

@@ -300,7 +300,7 @@ def in_an_export(path: Path, is_wanted: Callable[[Entry], bool], forge: Callable
 
 def test_an_export_shows_what_is_owed_without_the_tables(ledger_data: Path) -> None:
     texts = in_an_export(ledger_data, applies(9), outcome(9, "applied", 99_999))
-    assert any("tenant:acme in credits has 10150, and gives" in text for text in texts)
+    assert any("tenant:acme in credits has 10200, and gives" in text for text in texts)
 
 
 def test_an_expiry_that_comes_too_early_or_out_of_turn_is_caught(ledger_data: Path) -> None:
