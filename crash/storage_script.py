@@ -293,7 +293,8 @@ async def _note_alert(shop: Workshop, number: int, *, value: int) -> None:
 _STEPS = (
     _submit, _submit, _submit, _submit_for_later, _submit_with_limit, _submit_after,
     _work_off, _work_off, _work_off, _work_off, _report_again, _signal, _signal, _cancel, _pause,
-    _resume, _limit, _bulk, _schedule, _run, _unblock, _submit_for_somebody, _keep,
+    _resume, _limit, _bulk, _schedule, _run, _unblock, _submit_for_somebody, _submit_for_somebody, _keep,
+    _submit_with_limit, _submit_after,
     _keep_runs, _keep_journal, _submit_through_gate, _book, _price, _pause_everything,
 )  # fmt: skip
 

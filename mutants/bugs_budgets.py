@@ -86,4 +86,45 @@ BUGS: Final = (
             ),
         ),
     ),
+    Bug(
+        "budget-of-a-partition-bounds-nothing-of-several",
+        "the budget of a partition that is enough for one attempt lets all of its ready jobs start",
+        "safety",
+        "L16",
+        (Change("engine/dispatch_partitions.py", "    add_budgets_of_partitions(batch, given)\n", ""),),
+    ),
+    Bug(
+        "budget-of-a-partition-is-not-counted",
+        "what starts in a partition is not taken from its budget",
+        "safety",
+        "L16",
+        (Change(_ENGINE, "    if partition and billing.bounds_partitions:\n", "    if False:\n"),),
+    ),
+    Bug(
+        "freed-budget-wakes-no-partition",
+        "a partition that has waited for its budget waits on when more of it is left",
+        "liveness",
+        "E9",
+        (Change(_ENGINE, "        batch.state.partitions.wake(number)\n", "        pass\n"),),
+    ),
+    Bug(
+        "new-window-wakes-no-partition",
+        "a partition that waits for its budget waits on when its window is over",
+        "liveness",
+        "E9",
+        (
+            Change(
+                _FUNDS,
+                "    return True, None if is_over(row, batch.at_us) else row.ends_us\n",
+                "    return True, None\n",
+            ),
+        ),
+    ),
+    Bug(
+        "other-price-wakes-no-partition",
+        "a partition whose budget is enough at the new price waits on",
+        "liveness",
+        "E9",
+        (Change("engine/billing.py", "    batch.state.partitions.wake_all()\n", ""),),
+    ),
 )

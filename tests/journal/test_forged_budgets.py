@@ -19,10 +19,11 @@ def test_a_journal_with_budgets_verifies_and_replays(budgets_data: Path) -> None
     assert checked(budgets_data).problems == []
     reader = reader_of(budgets_data)
     assert [(row.subject, row.reserved, row.charged) for row in reader.budgets()] == [
-        ("kind:count", 50, 200),
+        ("kind:count", 100, 200),
         ("kind:report", 0, 0),
+        ("partition:acme", 50, 0),
         ("queue:other", 0, 0),
-        ("tenant:default", 50, 50),
+        ("tenant:default", 100, 50),
     ]
     assert replay(reader).ok
     reader.close()
@@ -32,6 +33,7 @@ CHANGES = [
     ("UPDATE budget SET amount = amount + 1 WHERE subject = 'kind:count'", "J14", "budget"),
     ("UPDATE budget SET charged = charged - 50 WHERE subject = 'kind:count'", "J14", "budget"),
     ("UPDATE budget SET reserved = 0 WHERE subject = 'tenant:default'", "J14", "budget"),
+    ("UPDATE budget SET reserved = 0 WHERE subject = 'partition:acme'", "J14", "budget"),
     ("UPDATE budget SET ends_us = ends_us + 1 WHERE subject = 'tenant:default'", "J14", "budget"),
     ("UPDATE budget SET since = since + 1 WHERE subject = 'tenant:default'", "J14", "budget"),
     ("UPDATE budget SET per = 'hour' WHERE subject = 'tenant:default'", "J14", "budget"),
@@ -77,6 +79,22 @@ def of_another(entry: Entry) -> None:
         limit[0] = limit[0].replace("budget:kind:count", "budget:kind:report")
 
 
+def of_another_partition(entry: Entry) -> None:
+    for limit in entry["decision"]["input"].get("limits", ()):
+        limit[0] = limit[0].replace("budget:partition:acme", "budget:partition:else")
+
+
+def of_no_member(entry: Entry) -> None:
+    """A name for who is held up that is not the one that its budget is for."""
+    for one in entry["decision"]["input"].get("partitions", ()):
+        one[2] = "else" if one[2] == "acme" else one[2]
+
+
+def of_a_lane_that_is_none(entry: Entry) -> None:
+    for limit in entry["decision"]["input"].get("limits", ()):
+        limit[1] = [-99, 99]
+
+
 def all_lanes(state: str) -> Callable[[Entry], None]:
     def forge(entry: Entry) -> None:
         for lane in entry["decision"]["input"]["lanes"]:
@@ -94,6 +112,11 @@ FORGERIES: list[tuple[Callable[[Entry], bool], Callable[[Entry], None], str]] = 
     (is_budget("kind:count", 900), lambda entry: entry.update(previous=1), "previous"),
     (is_lease, has_left(99), "L16"),
     (is_lease, of_another, "L16"),
+    (is_lease, of_another_partition, "L16"),
+    (is_lease, of_no_member, "L16"),
+    (is_lease, of_a_lane_that_is_none, "L16"),
+    (is_budget("partition:acme"), said(amount=40), "L16"),
+    (is_budget("partition:acme"), said(amount=500), "L16"),
     (is_lease, all_lanes("no_budget"), "L16"),
 ]
 

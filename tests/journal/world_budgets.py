@@ -11,7 +11,7 @@ PAYER = "tenant:default"
 
 
 def jobs_with_budgets(world: World) -> None:
-    """One of `count` is charged, one has failed, one runs into the next minute, and one of `report` waits."""
+    """One of `count` is charged, one has failed, one runs into the next minute, one waits, and one of a partition."""
     world.ask(OpenAccount(account=PAYER, unit="credits", scale=2, reason="a test"))
     world.ask(ApplyTransfers(transfers=(move(1, 2_000, "system:issue", PAYER),), reason="a test"))
     for kind in ("count", "report"):
@@ -34,6 +34,14 @@ def jobs_with_budgets(world: World) -> None:
     world.settle(session, first)
     _limit(world, "queue:other", 10)
     _limit(world, "queue:other", None)
+    _spend_in_partition(world, session)
+
+
+def _spend_in_partition(world: World, session: int) -> None:
+    """One of two jobs of a partition starts."""
+    _limit(world, "partition:acme", 60)
+    world.submit(new(partition="acme"), new(partition="acme"))
+    world.lease(session)
 
 
 def _limit(world: World, subject: str, amount: int | None, per: Window | None = None) -> None:

@@ -1,4 +1,4 @@
-"""`sheratan budget`: how much the jobs of a tenant, a queue or a kind may spend."""
+"""`sheratan budget`: how much the jobs of a tenant, a queue, a kind or a partition may spend."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _unit = click.option(
 
 @click.group()
 def budget() -> None:
-    """Say how much jobs may spend. SUBJECT is tenant:NAME, queue:NAME or kind:NAME."""
+    """Say how much jobs may spend. SUBJECT is tenant:NAME, queue:NAME, kind:NAME or partition:NAME."""
 
 
 @budget.command("list")

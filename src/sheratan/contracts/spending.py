@@ -1,4 +1,4 @@
-"""Budgets of money: how much the jobs of a tenant, a queue or a kind may spend."""
+"""Budgets of money: how much the jobs of a tenant, a queue, a kind or a partition may spend."""
 
 from __future__ import annotations
 
@@ -20,9 +20,15 @@ __all__ = [
 ]
 
 BudgetSubject = Annotated[
-    str, msgspec.Meta(pattern=r"^(?:tenant|queue|kind):[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}$(?!\n)")
+    str,
+    msgspec.Meta(
+        pattern=r"^(?:(?:tenant|queue|kind):[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}|partition:[!-~]{1,128})$(?!\n)"
+    ),
 ]
-"""`tenant:NAME`, `queue:NAME` or `kind:NAME`: whose jobs a budget holds for."""
+"""`tenant:NAME`, `queue:NAME`, `kind:NAME` or `partition:NAME`: whose jobs a budget holds for.
+
+That of a partition holds for its jobs in whatever queue and of whatever kind they are.
+"""
 
 Window = Literal["minute", "hour", "day", "month"]
 """A part of the calendar in UTC, in which a budget may be spent once."""

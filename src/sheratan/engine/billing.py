@@ -61,6 +61,7 @@ def price_kind(batch: Batch, command: PriceKind, by: Principal) -> int:
     row = PriceRow(*key, unit, command.amount, int(command.metered), entry, int(command.worker_share))
     billing.put(row)
     batch.unit.ledger.prices[key] = row
+    batch.state.partitions.wake_all()
     return entry
 
 

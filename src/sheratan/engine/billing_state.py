@@ -6,6 +6,7 @@ from sheratan.contracts.ledger import AMOUNT_MAX
 from sheratan.engine.flow_state import subjects_of
 from sheratan.engine.ledger_state import LedgerState
 from sheratan.kernel.billing import OPERATOR, payer_of
+from sheratan.kernel.budgets import partition_in, partition_subject
 from sheratan.store.billing_rows import BudgetRow, OpenCharge, PriceRow
 from sheratan.store.ledger_rows import BalanceRow
 from sheratan.store.port import Store
@@ -29,6 +30,8 @@ class BillingState:
         """What was ever set, by tenant, subject and unit."""
         self.budgets: dict[tuple[str, str, str], BudgetRow] = {}
         """What is set and was not removed."""
+        self._of_partitions: set[tuple[str, str, str]] = set()
+        """Those of them that hold for a partition."""
         for budget in store.budgets():
             self.put_budget(budget)
         self.open: dict[int, OpenCharge] = {charge.number: charge for charge in store.open_charges()}
@@ -49,15 +52,27 @@ class BillingState:
         self.budget_rows[key] = row
         if row.amount is None:
             self.budgets.pop(key, None)
-        else:
-            self.budgets[key] = row
+            self._of_partitions.discard(key)
+            return
+        self.budgets[key] = row
+        if partition_in(row.subject) is not None:
+            self._of_partitions.add(key)
+
+    @property
+    def bounds_partitions(self) -> bool:
+        """Whether any partition has a budget."""
+        return bool(self._of_partitions)
 
     def budgets_of(self, lane: Lane, unit: str) -> list[BudgetRow]:
-        """The budgets that an attempt at a job of a lane uses when it is paid in a unit."""
+        """The budgets that an attempt at a job of a lane uses when it is paid in a unit, whichever partition it has."""
         if not self.budgets:
             return []
         found = [self.budgets.get((*key, unit)) for key in subjects_of(lane)]
         return [row for row in found if row is not None]
+
+    def budget_of_partition(self, tenant: str, name: str, unit: str) -> BudgetRow | None:
+        """The budget that attempts at jobs of a partition use, too, when they are paid in a unit."""
+        return self.budgets.get((tenant, partition_subject(name), unit))
 
     def price_of(self, lane: Lane) -> PriceRow | None:
         """What an attempt at a job of a lane costs; None for nothing."""

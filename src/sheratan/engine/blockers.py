@@ -13,6 +13,7 @@ from sheratan.engine.flow_state import FlowKey, partition_rate_of, rate_of, subj
 from sheratan.engine.system_views import blocked_by_state
 from sheratan.kernel.accounts import account_subject, format_amount
 from sheratan.kernel.billing import OPERATOR, payer_of
+from sheratan.kernel.budgets import partition_subject
 from sheratan.kernel.chain import decode_entry
 from sheratan.kernel.rate import UNPACED, Pace, Rate, earliest_us
 from sheratan.kernel.words import count, seconds
@@ -70,7 +71,7 @@ class Blockers:
         price = self._prices.get((lane.tenant, lane.kind))
         if price is not None and price.amount is not None:
             found += self._of_funds(price, price.amount, since_us)
-            found += self._of_budgets(price, price.amount, lane, since_us)
+            found += self._of_budgets(price, price.amount, (job, lane), since_us)
         for key in subjects_of(lane) if self.rows else ():
             row = self.rows.get(key)
             if row is not None:
@@ -107,10 +108,12 @@ class Blockers:
     def _budgets(self) -> dict[tuple[str, str, str], BudgetRow]:
         return {row[:3]: row for row in self._reader.budgets() if row.amount is not None}
 
-    def _of_budgets(self, price: PriceRow, amount: int, lane: Lane, since_us: int) -> Iterator[BlockedBy]:
+    def _of_budgets(
+        self, price: PriceRow, amount: int, of_job: tuple[JobRow, Lane], since_us: int
+    ) -> Iterator[BlockedBy]:
         """The budgets of which too little is left for an attempt."""
-        for key in subjects_of(lane) if self._budgets else ():
-            row = self._budgets.get((*key, price.unit))
+        for subject in _may_spend(self._reader, *of_job) if self._budgets else ():
+            row = self._budgets.get((price.tenant, subject, price.unit))
             if row is None or left_of(row, self._now_us) >= amount:
                 continue
             operator = self._reader.ledger_account(price.tenant, OPERATOR, price.unit)
@@ -192,6 +195,14 @@ class Blockers:
             return None, row.subject
         name = self._reader.partitions([partition])[partition]
         return name, f"partition {name} of {row.subject}"
+
+
+def _may_spend(reader: Reader, job: JobRow, lane: Lane) -> Iterator[str]:
+    """Whatever may have a budget that attempts at a job use."""
+    yield from (subject for _, subject in subjects_of(lane))
+    partition = partition_of(job.lane)
+    if partition:
+        yield partition_subject(reader.partitions([partition])[partition])
 
 
 def limits_of(row: FlowRow | None) -> FlowLimits:

@@ -12,9 +12,9 @@ from sheratan.engine.billing_state import is_over
 from sheratan.engine.budget_commands import LimitSpending
 from sheratan.engine.flow import check_own
 from sheratan.engine.words import check_reason
-from sheratan.kernel.budgets import budget_subject, window_end_us
+from sheratan.kernel.budgets import budget_subject, partition_in, window_end_us
 from sheratan.store.billing_rows import BudgetRow, OpenCharge
-from sheratan.store.partition_rows import lane_of
+from sheratan.store.partition_rows import lane_of, partition_of
 
 __all__ = ["limit_spending", "spend", "spent"]
 
@@ -72,10 +72,18 @@ def spent(batch: Batch, charge: OpenCharge, due: int) -> None:
 
 
 def _budgets_of(batch: Batch, charge: OpenCharge) -> list[BudgetRow]:
-    state = batch.state
-    return state.billing.budgets_of(state.lane_by_number[lane_of(charge.lane)], charge.unit)
+    billing, partition = batch.state.billing, partition_of(charge.lane)
+    found = billing.budgets_of(batch.state.lane_by_number[lane_of(charge.lane)], charge.unit)
+    if partition and billing.bounds_partitions:
+        row = billing.budget_of_partition(charge.tenant, batch.partition_name(partition), charge.unit)
+        found += [] if row is None else [row]
+    return found
 
 
 def _put(batch: Batch, row: BudgetRow) -> None:
     batch.state.billing.put_budget(row)
     batch.unit.ledger.budgets[row[:3]] = row
+    name = partition_in(row.subject)
+    number = None if name is None else batch.state.partitions.find(row.tenant, name)
+    if number is not None:
+        batch.state.partitions.wake(number)

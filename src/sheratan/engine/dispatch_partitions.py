@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sheratan.engine.batch import Batch
 from sheratan.engine.dispatch_ageing import add_aged, add_aged_of_lanes, add_ageing, are_known, note_starts
 from sheratan.engine.flow_state import FlowKey
-from sheratan.engine.funds import add_funds
+from sheratan.engine.funds import add_budgets_of_partitions, add_funds, is_short
 from sheratan.engine.lease_input import (
     Usable,
     add_costs,
@@ -71,6 +71,7 @@ def choose(batch: Batch, usable: Usable, given: dict[str, Any], places: int) -> 
         rows.update(_add_members(batch, lane, given, places))
     partition_keys = _add_partition_limits(batch, lanes, given)
     add_funds(batch, usable, given)
+    add_budgets_of_partitions(batch, given)
     picked = pick_partitions(given)
     _wake_for(batch, lanes, picked)
     _take_turns(batch, lanes, dict(usable), picked)
@@ -100,7 +101,8 @@ def _firsts(batch: Batch, members: list[int]) -> Iterator[tuple[int, Ready]]:
 def _stopped(batch: Batch, member: int, number: int) -> tuple[bool, int | None]:
     parts = batch.state.partitions
     cost = batch.jobs([number])[number].cost if parts.is_paced(member) else 1
-    return parts.stopped(member, cost, batch.at_us)
+    stopped, until_us = parts.stopped(member, cost, batch.at_us)
+    return (stopped, until_us) if stopped else is_short(batch, member)
 
 
 def _add_members(batch: Batch, lane: _Lane, given: dict[str, Any], places: int) -> dict[int, Ready]:

@@ -12,7 +12,7 @@ from typing import TypeVar
 from sheratan.engine.flow_state import FlowKey, FlowState, has_limits_per_partition, partition_rate_of
 from sheratan.engine.turns import Turns
 from sheratan.kernel.rate import UNPACED, Pace, earliest_us
-from sheratan.store.partition_rows import PartitionKey, lane_of, partition_of
+from sheratan.store.partition_rows import PartitionKey, lane_in, lane_of, partition_of
 from sheratan.store.port import Store
 
 __all__ = ["Partitions"]
@@ -104,6 +104,11 @@ class Partitions:
                 for member in self._full.pop(key, ()):
                     self.turns[lane_of(member)].wake(member)
 
+    def wake(self, partition: int) -> None:
+        """Another budget holds for a partition, or more of it is left."""
+        for lane, turns in self.turns.items():
+            turns.wake(lane_in(lane, partition))
+
     def use(self, key: PartitionKey, pace: Pace, at_us: int) -> None:
         """A rate is used up so far."""
         self.paces[key] = pace
@@ -120,6 +125,10 @@ class Partitions:
             self.running.update(Counter((*key, partition) for partition in partitions))
         if forgets:
             self.paces = _without(self.paces, key)
+        self.wake_all()
+
+    def wake_all(self) -> None:
+        """What has stopped partitions may stop them no more."""
         for turns in self.turns.values():
             turns.wake_all()
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-__all__ = ["budget_subject", "window_end_us"]
+__all__ = ["budget_subject", "partition_in", "partition_subject", "window_end_us"]
 
+_PARTITION: Final = "partition:"
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _SPANS_US: Final = {"minute": 60_000_000, "hour": 3_600_000_000, "day": 86_400_000_000}
@@ -15,6 +16,16 @@ _SPANS_US: Final = {"minute": 60_000_000, "hour": 3_600_000_000, "day": 86_400_0
 def budget_subject(subject: str, unit: str) -> str:
     """What entries about a budget are about."""
     return f"budget:{subject}/{unit}"
+
+
+def partition_subject(name: str) -> str:
+    """Whose jobs the budget of a partition holds for."""
+    return _PARTITION + name
+
+
+def partition_in(subject: str) -> str | None:
+    """The partition whose jobs a budget holds for; None where it holds for those of a tenant, a queue or a kind."""
+    return subject.removeprefix(_PARTITION) if subject.startswith(_PARTITION) else None
 
 
 def window_end_us(per: str | None, at_us: int) -> int | None:

@@ -64,7 +64,7 @@ class BillingFold(ShareFold):
             whose = job.tenant, job.queue, job.kind
             worker = payee_of(entry.subject) if price.worker_share else None
             paid = price.unit, price.amount, price.metered, worker, entry.at
-            charge = ChargeFact(number, entry.seq, *whose, *paid)
+            charge = ChargeFact(number, entry.seq, *whose, *paid, partition=job.partition)
             self.charges[number] = charge
             self.spend(entry, charge)
             self.owed[reservation_id(number, entry.seq)] = Owed(entry.at, entry.seq, charge, None)
@@ -185,14 +185,22 @@ class BillingFold(ShareFold):
         """What a decision was told that accounts can pay for, and that is left of budgets, is what they can."""
         given = decision_of(entry)["input"]
         lanes = [(lane[0], lane[1].partition("@")[0], lane[3]) for lane in given["lanes"]]
-        for subject, indexes, attempts, running, *_ in given.get("limits", ()):
-            if running is None:
-                self._check_bound(entry, subject, {lanes[index][1] for index in indexes}, attempts)
+        self._check_bounds(entry, given, [kind for _, kind, _ in lanes])
         for queue, kind, state in lanes:
             if state == "no_budget":
                 self.check_no_budget(entry, queue, kind)
             if state == "no_funds" and all(attempts for _, attempts in self._pay_for({kind})):
                 self.say(entry, "L14", f"{kind} was passed over for want of funds, which there are")
+
+    def _check_bounds(self, entry: Entry, given: dict[str, Any], kinds: list[str]) -> None:
+        names = {one[0]: one[2] for one in given.get("partitions", ())}
+        bounds = [told[:3] for told in given.get("limits", ()) if told[3] is None]
+        for subject, whose, attempts in bounds:
+            if names.keys() & whose:
+                self.check_partition_told(entry, subject, {names.get(who) for who in whose}, attempts)
+            else:
+                known = {kinds[index] for index in whose if 0 <= index < len(kinds)}
+                self._check_bound(entry, subject, known, attempts)
 
     def _check_bound(self, entry: Entry, subject: str, kinds: set[str], attempts: int) -> None:
         if subject.startswith(_BUDGET):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from sheratan.contracts.journal import Entry
-from sheratan.kernel.budgets import budget_subject, window_end_us
+from sheratan.kernel.budgets import budget_subject, partition_in, partition_subject, window_end_us
 from sheratan.kernel.facts import Violation
 from sheratan.kernel.fold_dead import DeadFold
 
@@ -49,6 +49,7 @@ class ChargeFact(NamedTuple):
     worker: str | None = None
     """The account that gets a share of it."""
     leased_us: int = 0
+    partition: str = ""
 
 
 class BudgetFold(DeadFold):
@@ -77,7 +78,7 @@ class BudgetFold(DeadFold):
 
     def spend(self, entry: Entry, charge: ChargeFact) -> None:
         """An attempt starts: there is enough of each of its budgets."""
-        for key in self._budgets_of(charge.tenant, charge.queue, charge.kind, charge.unit):
+        for key in self._budgets_of_charge(charge):
             fact = self.budgets[key]
             if fact.ends_us is not None and fact.ends_us <= entry.at:
                 ends_us = window_end_us(fact.per, entry.at)
@@ -89,7 +90,7 @@ class BudgetFold(DeadFold):
 
     def spent(self, charge: ChargeFact, due: int) -> None:
         """An attempt is settled: what it did not cost is free again."""
-        for key in self._budgets_of(charge.tenant, charge.queue, charge.kind, charge.unit):
+        for key in self._budgets_of_charge(charge):
             fact = self.budgets[key]
             if charge.fence >= fact.since:
                 charged = fact.charged + due
@@ -122,6 +123,18 @@ class BudgetFold(DeadFold):
         if attempts not in within:
             self.say(entry, "L16", f"{subject} was told to have {attempts} left; it is one of {within}")
 
+    def check_partition_told(self, entry: Entry, subject: str, whose: set[str | None], attempts: int) -> None:
+        """So many attempts are within the budget of the partition that it holds up, by what some kind costs."""
+        within = [
+            self.left_of((tenant, about, unit), entry.at) // price.amount
+            for tenant, about, unit in self.budgets
+            if {partition_in(about)} == whose and budget_subject(about, unit) == subject
+            for (of_tenant, _), price in self.prices.items()
+            if price.amount is not None and (of_tenant, price.unit) == (tenant, unit)
+        ]
+        if attempts not in within:
+            self.say(entry, "L16", f"{subject} was told to have {attempts} left; it is one of {within}")
+
     def check_no_budget(self, entry: Entry, queue: str, kind: str) -> None:
         """A lane that was passed over for want of budget has one that is used up."""
         if not any(
@@ -132,6 +145,13 @@ class BudgetFold(DeadFold):
             self.say(
                 entry, "L16", f"{queue}/{kind} was passed over for want of budget, of which there is enough"
             )
+
+    def _budgets_of_charge(self, charge: ChargeFact) -> Iterator[tuple[str, str, str]]:
+        yield from self._budgets_of(charge.tenant, charge.queue, charge.kind, charge.unit)
+        key = charge.tenant, partition_subject(charge.partition), charge.unit
+        fact = self.budgets.get(key) if charge.partition else None
+        if fact is not None and fact.amount is not None:
+            yield key
 
     def _budgets_of(self, tenant: str, queue: str, kind: str, unit: str) -> Iterator[tuple[str, str, str]]:
         for subject in (f"queue:{queue}", f"kind:{kind}", f"tenant:{tenant}"):

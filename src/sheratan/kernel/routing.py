@@ -103,9 +103,9 @@ def share_partitions(given: dict[str, Any]) -> Verdict:
     Input: as that of version 2, and partitions (each [id, lane index, name or null, tag]): of each lane that has any
     with queued jobs, those that may be next. An id is negative and stands where a lane's index stands: in heads, in
     unread, and in limits which hold for one partition, whose name comes last there. The name is null for the
-    lane's jobs that have no partition, which take turns with the partitions. Where there are any: held (each
-    [lane index, partitions]), how many are left out because of their limits. A partition that a limit stops holds
-    up no other.
+    lane's jobs that have no partition, which take turns with the partitions. The budget of a partition is told as that
+    of a lane is, by ids. Where there are any: held (each [lane index, partitions]), how many are left out because of
+    their limits. A partition that a limit stops holds up no other.
     """
     return _shared(given, pick_partitions(given))
 

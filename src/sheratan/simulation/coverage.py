@@ -118,6 +118,8 @@ SOMETIMES: Final[dict[str, str]] = {
     "charge.no_funds": "jobs wait, since their tenant cannot pay for an attempt",
     "charge.paid_for_no_more": "of several jobs only some can be paid for",
     "budget.set": "jobs may spend so much",
+    "budget.partition_waits": "the budget of a partition is not enough for an attempt, and it waits",
+    "budget.partition_has_some": "the budget of a partition is enough for some of its jobs only",
     "budget.changed": "a budget is set to another amount",
     "budget.removed": "a budget is removed",
     "budget.no_unit": "a budget is asked for in a unit that nobody has",

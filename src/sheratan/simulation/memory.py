@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Final
 
+from sheratan.engine.billing_state import left_of
 from sheratan.engine.flow_state import FlowKey, subjects_of
 from sheratan.engine.state import State, newest_leases
 from sheratan.kernel.rate import Pace
-from sheratan.store.partition_rows import PartitionKey
+from sheratan.store.partition_rows import PartitionKey, lane_of, partition_of
 
 __all__ = ["memory_faults"]
 
@@ -140,10 +141,25 @@ def _turn_faults(mine: State) -> list[str]:
         coming = turns.coming()
         if turns.unread != unread or coming != ready - unread - turns.aside:
             faults.append(f"whose turn it may be in lane {lane} is {coming}, of {ready} with ready jobs")
-        idle = turns.aside - turns.paced() - set(filter(mine.partitions.is_full, turns.aside))
+        idle = turns.aside - turns.paced() - _waiting(mine, turns.aside)
         if idle:
             faults.append(f"{idle} of lane {lane} are set aside, and nothing will let them start")
     return faults
+
+
+def _waiting(mine: State, aside: set[int]) -> set[int]:
+    """Those that the end of an attempt will let start, or more of a budget."""
+    return {member for member in aside if mine.partitions.is_full(member) or _is_short(mine, member)}
+
+
+def _is_short(mine: State, member: int) -> bool:
+    """Whether a partition is set aside until more of its budget is left."""
+    price = mine.billing.price_of(mine.lane_by_number[lane_of(member)])
+    if price is None or not partition_of(member):
+        return False
+    name = mine.partitions.name(partition_of(member))
+    row = mine.billing.budget_of_partition(price.tenant, name, price.unit)
+    return row is not None and left_of(row, mine.head.at) < (price.amount or 0)
 
 
 def _runs(state: State) -> dict[int, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from sheratan.contracts.ledger import AMOUNT_MAX, ISSUE, Transfer
@@ -43,6 +43,7 @@ class ModelBilling(ModelShares, ModelBudgets):
 
     limits: Limits
     jobs: dict[int, ModelJob]
+    ready: set[int]
     hit: Callable[[str], None]
     book: ModelBook
 
@@ -124,8 +125,40 @@ class ModelBilling(ModelShares, ModelBudgets):
         lanes = {lane: self.can_pay(lane, at_us) for lane in set(map(lane_of, ready))}
         return [job for job in ready if lanes[lane_of(job)]]
 
-    def pay_for(self, lane: Lane, left: dict[str | BudgetKey, int]) -> bool:
+    def is_short(self, job: ModelJob, at_us: int) -> bool:
+        """Whether the budget of its partition is not enough for an attempt at a job."""
+        price = self.price_of(lane_of(job))
+        own = self._own_budget(job)
+        return price is not None and own is not None and self.left_of(own, at_us) < price.amount
+
+    def _own_budget(self, job: ModelJob) -> BudgetKey | None:
+        """The budget of a job's partition that its attempts use."""
+        price = self.price_of(lane_of(job))
+        if price is None or not job.wanted.partition:
+            return None
+        own = (f"partition:{job.wanted.partition}", price.unit)
+        return own if self.budgets.get(own) is not None else None
+
+    def partition_pays(self, job: ModelJob, left: dict[str | BudgetKey, int]) -> bool:
+        """Whether an attempt at a job is left of the budget of its partition, by the dearest that it is enough for."""
+        own = self._own_budget(job)
+        if own is None:
+            return True
+        if own not in left:
+            room = self.left_of(own, self.at_us)
+            left[own] = room // max(amount for amount in self._asked_of(own) if amount <= room)
+        return left[own] > 0
+
+    def _asked_of(self, own: BudgetKey) -> Iterator[int]:
+        """What attempts at the ready jobs of a partition cost that use its budget."""
+        for job in map(self.jobs.__getitem__, self.ready):
+            price = self.price_of(lane_of(job))
+            if price is not None and self._own_budget(job) == own:
+                yield price.amount
+
+    def pay_for(self, job: ModelJob, left: dict[str | BudgetKey, int]) -> bool:
         """Take one attempt from those that can be paid for, by unit and budget; False when there is none left."""
+        lane = lane_of(job)
         price = self.price_of(lane)
         if price is None:
             return True
@@ -136,7 +169,7 @@ class ModelBilling(ModelShares, ModelBudgets):
         if not all(left[key] for key in budgets):
             self.hit("budget.enough_for_some")
             return False
-        for key in (price.unit, *budgets):
+        for key in (price.unit, *self.budgets_of_job(job, price.unit)):
             left[key] -= 1
         return True
 
@@ -178,7 +211,7 @@ class ModelBilling(ModelShares, ModelBudgets):
             payee = f"worker:{worker}" if price.worker_share else None
             self._open[job.number] = _Charge(job.fence, price, payee, self.at_us)
             self.charged[job.number, job.fence] = None
-            self.spend((job.number, job.fence), self.budgets_of(lane_of(job), price.unit), price.amount)
+            self.spend((job.number, job.fence), self.budgets_of_job(job, price.unit), price.amount)
             asked = Transfer(
                 id=_id("fe", job.number, job.fence), phase="pending", debit=TENANT, credit=_OPERATOR,
                 unit=price.unit, amount=price.amount,

@@ -147,6 +147,9 @@ class ModelBook:
         for side, key in zip(("debit", "credit"), keys, strict=True):
             if key not in self.accounts:
                 return "account_not_found", side
+            if self.accounts[key].closed_by is not None:
+                self._hit("ledger.account_closed")
+                return "account_closed", side
         return self._move_between(transfer, keys, self._amount(transfer, keys))
 
     def _move_between(self, transfer: Transfer, keys: list[Account], amount: int) -> Outcome | None:

@@ -13,7 +13,8 @@ from sheratan.contracts.limits import Limits
 from sheratan.engine.commands import LimitSpending, Pending
 from sheratan.simulation.model_book import ModelBook
 from sheratan.simulation.model_code import ModelCode
-from sheratan.simulation.model_lanes import TENANT, Lane, subjects
+from sheratan.simulation.model_lanes import TENANT, Lane, lane_of, subjects
+from sheratan.simulation.model_state import ModelJob
 from sheratan.simulation.model_waits import Refused
 
 __all__ = ["BudgetKey", "ModelBudgets"]
@@ -82,6 +83,11 @@ class ModelBudgets(ModelCode):
     def budgets_of(self, lane: Lane, unit: str) -> list[BudgetKey]:
         """The budgets that attempts at jobs of a lane use."""
         return [(one, unit) for one in subjects(lane) if self.budgets.get((one, unit)) is not None]
+
+    def budgets_of_job(self, job: ModelJob, unit: str) -> list[BudgetKey]:
+        """The budgets that attempts at a job use, with that of its partition."""
+        found, own = self.budgets_of(lane_of(job), unit), (f"partition:{job.wanted.partition}", unit)
+        return [*found, own] if job.wanted.partition and self.budgets.get(own) is not None else found
 
     def left_of(self, key: BudgetKey, at_us: int) -> int:
         """What may be spent of a budget at an instant."""

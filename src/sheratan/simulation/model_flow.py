@@ -15,11 +15,13 @@ from sheratan.contracts.jobs import KindDescription
 from sheratan.contracts.limits import Limits
 from sheratan.engine.commands import LimitStarts, Pause, Pending, Resume
 from sheratan.simulation.model_billing import ModelBilling
+from sheratan.simulation.model_budgets import BudgetKey
 from sheratan.simulation.model_code import offered_as
 from sheratan.simulation.model_lanes import (
     TENANT,
     Lane,
     Parts,
+    Used,
     bounds,
     by_lane,
     by_partition,
@@ -28,6 +30,7 @@ from sheratan.simulation.model_lanes import (
     subjects,
     subjects_and_partitions,
     take,
+    why_not,
 )
 from sheratan.simulation.model_state import ModelJob, ModelWorker
 from sheratan.simulation.model_waits import Refused
@@ -39,9 +42,6 @@ _TURN: Final = 1_000_000
 
 _Member = tuple[Lane, str | None]
 """A lane and one of its partitions, or what it has without one."""
-
-_Used = tuple[Counter[Any], dict[Any, Fraction]]
-"""How many run of what, and when all that was started of it would be paid off; partitions by subject and name."""
 
 
 class ModelFlow(ModelBilling):
@@ -216,9 +216,9 @@ class ModelFlow(ModelBilling):
             heads = {lane: self._head(lane, found, partition_ahead, gains) for lane, found in lanes.items()}
             lane = min(lanes, key=lambda one: self._rank(one, heads[one], ahead, gains))
             job = heads[lane]
-            if self._is_stopped(lanes, lane, job, used):
+            if self._is_stopped(lanes, job, used, left_to_pay):
                 continue
-            if not self.pay_for(lane, left_to_pay):
+            if not self.pay_for(job, left_to_pay):
                 del lanes[lane]
                 continue
             self._note_order(job, lanes[lane], heads.values(), gains)
@@ -243,9 +243,13 @@ class ModelFlow(ModelBilling):
         if gains.get(job.number) and urgent < job.wanted.priority:
             self.hit("flow.aged")
 
-    def _is_stopped(self, lanes: dict[Lane, Parts], lane: Lane, job: ModelJob, used: _Used) -> bool:
+    def _is_stopped(
+        self, lanes: dict[Lane, Parts], job: ModelJob, used: Used, left: dict[str | BudgetKey, int]
+    ) -> bool:
         """Whether a job may not start: then its partition, or its whole lane, is out."""
-        stop = self._stop_partition(job, used, self.at_us)
+        lane, stop = lane_of(job), self._stop_partition(job, used, self.at_us)
+        if not stop and not self.partition_pays(job, left):
+            stop = "budget.partition_has_some"
         if stop:
             self.hit(stop)
             take(lanes, lane, job.wanted.partition, [])
@@ -256,7 +260,7 @@ class ModelFlow(ModelBilling):
             del lanes[lane]
         return bool(stop)
 
-    def _free(self, found: Parts, used: _Used, at_us: int) -> Parts:
+    def _free(self, found: Parts, used: Used, at_us: int) -> Parts:
         """The partitions that no limit of their own stops."""
         return {name: part for name, part in found.items() if not self._stop_partition(part[0], used, at_us)}
 
@@ -293,7 +297,7 @@ class ModelFlow(ModelBilling):
                 gains[job.number] = max(0, at_us - since_us) // step_us
         return gains
 
-    def _all_gains(self, lanes: Mapping[Lane, Parts], used: _Used) -> dict[int, int]:
+    def _all_gains(self, lanes: Mapping[Lane, Parts], used: Used) -> dict[int, int]:
         gains: dict[int, int] = {}
         for lane, found in lanes.items():
             free = self._free(found, used, self.at_us)
@@ -351,21 +355,21 @@ class ModelFlow(ModelBilling):
         for subject in subjects(lane_of(job)):
             yield subject, self.set_for.get(subject, NO_LIMITS)
 
-    def _stop(self, job: ModelJob, used: _Used, at_us: int) -> str | None:
+    def _stop(self, job: ModelJob, used: Used, at_us: int) -> str | None:
         """What keeps a job from starting at an instant, by the name of its branch; None: nothing."""
         for subject, limits in self._limits_of(job):
-            stop = _stop(job, subject, limits, used, at_us)
+            stop = why_not(job, subject, limits, used, at_us)
             if stop:
                 return f"flow.{stop}"
         return None
 
-    def _stop_partition(self, job: ModelJob, used: _Used, at_us: int) -> str | None:
+    def _stop_partition(self, job: ModelJob, used: Used, at_us: int) -> str | None:
         """The same of the limits that hold for its partition."""
         for subject, limits in self._limits_of(job) if job.wanted.partition else ():
-            stop = _stop(job, (subject, job.wanted.partition), bounds(limits), used, at_us)
+            stop = why_not(job, (subject, job.wanted.partition), bounds(limits), used, at_us)
             if stop:
                 return f"flow.partition_{stop}"
-        return None
+        return "budget.partition_waits" if self.is_short(job, at_us) else None
 
     def _pay(self, job: ModelJob, paid_off: dict[Any, Fraction]) -> None:
         for subject, limits in self._limits_of(job):
@@ -381,17 +385,3 @@ class ModelFlow(ModelBilling):
 
 def _urgency(job: ModelJob, gains: Mapping[int, int]) -> int:
     return job.wanted.priority - gains.get(job.number, 0)
-
-
-def _stop(
-    job: ModelJob, key: Any, limits: FlowLimits | PartitionLimits, used: _Used, at_us: int
-) -> str | None:
-    running, paid_off = used
-    if limits.concurrency is not None and running[key] >= limits.concurrency:
-        return "full"
-    rate = limits.rate
-    if rate is not None:
-        slack = (rate.burst - min(job.wanted.cost, rate.burst)) * spacing(rate)
-        if paid_off.get(key, Fraction(0)) - slack > at_us:
-            return "paced"
-    return None

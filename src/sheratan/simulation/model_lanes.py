@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from fractions import Fraction
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ __all__ = [
     "TENANT",
     "Lane",
     "Parts",
+    "Used",
     "bounds",
     "by_lane",
     "by_partition",
@@ -20,6 +22,7 @@ __all__ = [
     "subjects",
     "subjects_and_partitions",
     "take",
+    "why_not",
 ]
 
 TENANT: Final = "tenant:default"
@@ -30,6 +33,10 @@ Lane = tuple[str, str, int]
 
 Parts = dict[str | None, list[ModelJob]]
 """The ready jobs of a lane by partition, each in their order."""
+
+
+Used = tuple[Counter[Any], dict[Any, Fraction]]
+"""How many run of what, and when all that was started of it would be paid off; partitions by subject and name."""
 
 
 def take(lanes: dict[Lane, Parts], lane: Lane, name: str | None, left: list[ModelJob]) -> None:
@@ -81,3 +88,18 @@ def bounds(limits: FlowLimits) -> PartitionLimits:
 def spacing(rate: Rate) -> Fraction:
     """Microseconds between two starts."""
     return Fraction(round(rate.period_seconds * 1_000_000), rate.count)
+
+
+def why_not(
+    job: ModelJob, key: Any, limits: FlowLimits | PartitionLimits, used: Used, at_us: int
+) -> str | None:
+    """What of its limits keeps a job from starting at an instant: `full` or `paced`; None: nothing."""
+    running, paid_off = used
+    if limits.concurrency is not None and running[key] >= limits.concurrency:
+        return "full"
+    rate = limits.rate
+    if rate is not None:
+        slack = (rate.burst - min(job.wanted.cost, rate.burst)) * spacing(rate)
+        if paid_off.get(key, Fraction(0)) - slack > at_us:
+            return "paced"
+    return None

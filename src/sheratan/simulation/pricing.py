@@ -91,7 +91,18 @@ class PriceClient:
     async def _limit(self, unit: str, kind: str) -> None:
         """Say how much jobs may spend, or that nothing bounds it."""
         draw = self._choices
-        subject = draw.pick("budget.subject", (f"kind:{kind}", "queue:default", PAYER, "tenant:other"))
+        subject = draw.pick(
+            "budget.subject",
+            (
+                f"kind:{kind}",
+                "queue:default",
+                PAYER,
+                "partition:p",
+                "partition:p",
+                "partition:q",
+                "tenant:other",
+            ),
+        )
         if draw.chance("budget.removed", 150):
             await self._ask(api.RemoveBudget(subject=subject, unit=unit, reason="a test"))
             return
