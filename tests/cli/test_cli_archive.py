@@ -96,6 +96,12 @@ def test_what_is_kept_is_set_shown_and_told(own: Server, tmp_path: Path) -> None
     assert own.cli("journal", "verify").returncode == 0
 
 
+def warned_of(own: Server) -> str:
+    """What `doctor` says of the archive itself; an alert about it may be open for longer."""
+    checks = json.loads(own.cli("doctor", "-o", "json").stdout)
+    return "".join(one["detail"] for one in checks if one["check"] == "archive")
+
+
 def test_what_is_due_is_archived_by_the_server_and_what_keeps_it_from_that_is_told(
     own: Server, tmp_path: Path
 ) -> None:
@@ -103,13 +109,13 @@ def test_what_is_due_is_archived_by_the_server_and_what_keeps_it_from_that_is_to
     archive.write_text("no folder")
     own.cli("job", "submit", "add", "--input", SUM, "--delay", "1100ms", "--wait")
     own.cli("journal", "keep", "1s")
-    assert any("due could not be archived: " in own.cli("doctor").stdout for _ in range(_LOOKS_MAX))
+    assert any("due could not be archived: " in warned_of(own) for _ in range(_LOOKS_MAX))
     assert str(archive) in own.cli("status").stdout
     assert own.cli("doctor").returncode == 0
     archive.unlink()
     own.cli("journal", "keep", "1s")
     assert any(json.loads(own.cli("journal", "segments", "-o", "json").stdout) for _ in range(_LOOKS_MAX))
-    assert any("could not be archived" not in own.cli("doctor").stdout for _ in range(_LOOKS_MAX))
+    assert any(not warned_of(own) for _ in range(_LOOKS_MAX))
     assert own.cli("journal", "verify", "--archive", str(archive)).returncode == 0
 
 
