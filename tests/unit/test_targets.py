@@ -13,8 +13,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing, nullcontext
 from email import message_from_bytes
 from email.message import Message
-from types import SimpleNamespace
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import msgspec
 import pytest
@@ -409,44 +408,6 @@ def test_without_apprise_its_urls_say_what_to_install() -> None:
         targets({"PLACE": "tgram://s3cret/1"}, url_env="PLACE")
 
 
-class Service:
-    """As much of Apprise as is asked for; the real one is an extra."""
-
-    told: ClassVar[list[tuple[str, str]]] = []
-
-    def __init__(self) -> None:
-        self._urls: list[str] = []
-
-    def add(self, url: str) -> bool:
-        self._urls.append(url)
-        return not url.startswith("unknown:")
-
-    def notify(self, *, title: str, body: str) -> bool:
-        self.told.append((title, body))
-        return self._urls != ["full://s3cret"]
-
-
-def test_a_service_of_apprise_is_told_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "apprise", SimpleNamespace(Apprise=Service))
-
-    async def scenario() -> None:
-        with closing(targets({"PLACE": "tgram://s3cret/1"}, url_env="PLACE")) as sender:
-            assert sender.kind_of("ops") == "apprise"
-            await sender.send("ops", NOTICE, nullcontext)
-        with (
-            closing(targets({"PLACE": "full://s3cret"}, url_env="PLACE")) as sender,
-            pytest.raises(OSError, match=r"^the service did not take it$"),
-        ):
-            await sender.send("ops", NOTICE, nullcontext)
-
-    run(scenario)
-    title, body = Service.told[0]
-    assert title == "[sheratan critical] queue_age/queue:mail"
-    assert NOTICE.text in body
-    with pytest.raises(InvalidInput, match="Apprise does not know such a URL"):
-        targets({"PLACE": "unknown://s3cret"}, url_env="PLACE")
-
-
 def test_how_a_target_is_told_follows_from_its_url() -> None:
     with closing(targets({"PLACE": "https://host/s3cret"}, url_env="PLACE")) as sender:
         assert sender.kind_of("ops") == "webhook"
@@ -465,23 +426,14 @@ class Refusing:
 
 @pytest.mark.parametrize(
     "given",
-    [{"url": "http://127.0.0.1:1/"}, {"url": "smtp://127.0.0.1:1", **MAIL}, {"url_env": "PLACE"}],
+    [{"url": "http://127.0.0.1:1/"}, {"url": "smtp://127.0.0.1:1", **MAIL}],
 )
-def test_no_target_is_called_without_its_guard(
-    monkeypatch: pytest.MonkeyPatch, given: dict[str, Any]
-) -> None:
-    monkeypatch.setitem(sys.modules, "apprise", SimpleNamespace(Apprise=Service))
-    told = len(Service.told)
-
+def test_no_target_is_called_without_its_guard(given: dict[str, Any]) -> None:
     async def scenario() -> None:
-        with (
-            closing(targets({"PLACE": "tgram://s3cret/1"}, **given)) as sender,
-            pytest.raises(DependencyUnavailable, match="not now"),
-        ):
+        with closing(targets(**given)) as sender, pytest.raises(DependencyUnavailable, match="not now"):
             await sender.send("ops", NOTICE, Refusing)
 
     run(scenario)
-    assert len(Service.told) == told
 
 
 def test_what_a_target_says_of_itself_tells_a_fault_from_an_answer() -> None:
