@@ -33,6 +33,7 @@ ACKNOWLEDGED_MIN = 20
 """Jobs that must have been acknowledged before a kill: without them there is nothing to judge."""
 
 FIRST_CLAIM_SECONDS_MAX = 5.0
+ANSWER_SECONDS_MAX = 10.0
 FINISH_SECONDS_MAX = 120.0
 """How long the rest of the jobs may take once nothing is killed any more."""
 
@@ -45,7 +46,8 @@ class _Options:
     """How many of the kills are meant for the server."""
     faults: str = ""
     finish_seconds: float = FINISH_SECONDS_MAX
-    acknowledged_min: int = ACKNOWLEDGED_MIN
+    answers_max: int | None = None
+    """A server is killed once it has acknowledged 1 to so many jobs, or all; None: after a time, whatever it did."""
 
 
 @dataclass
@@ -71,10 +73,15 @@ class World:
         return [self.run.folder / f"client-{number}" for number in range(CLIENTS)]
 
     @property
+    def acknowledged(self) -> int:
+        """How many jobs the clients have heard to be accepted."""
+        heard = History.read(*(log for log in self.logs if log.exists()))
+        return heard.count("submit", "acknowledged")
+
+    @property
     def has_enough(self) -> bool:
         """Whether so much was acknowledged that a run says something."""
-        heard = History.read(*(log for log in self.logs if log.exists()))
-        return heard.count("submit", "acknowledged") >= min(self.given.acknowledged_min, self.given.jobs)
+        return self.acknowledged >= min(ACKNOWLEDGED_MIN, self.given.jobs)
 
     def start_worker(self, number: int) -> Child:
         """Start a worker process."""
@@ -107,13 +114,13 @@ def run(run: Run) -> Outcome:
 def control(run: Run) -> Outcome:
     """A server that answers before it commits, killed: only the loss itself counts as noticed."""
     options = _Options(
-        kills=10,
+        kills=5,
         jobs=500,
         server_share=1.0,
         faults="acknowledge-early",
         finish_seconds=0.5,
-        # A kill must meet an answer whose commit is under way.
-        acknowledged_min=250,
+        # A kill that meets no answer whose commit is under way can lose nothing.
+        answers_max=30,
     )
     outcome = _kill_loop(run, options)
     outcome.violations = [text for text in outcome.violations if "was acknowledged" in text]
@@ -152,8 +159,11 @@ def _kill(world: World, draw: random.Random) -> None:
 
 
 def _kill_one(world: World, draw: random.Random) -> None:
-    # A wait that ends early is a server that ended by itself; the judge will not like why.
-    world.server.wait(draw.randint(*KILL_MS) / 1_000)
+    if world.given.answers_max is not None:
+        _wait_answered(world, draw.randint(1, world.given.answers_max))
+    else:
+        # A wait that ends early is a server that ended by itself; the judge will not like why.
+        world.server.wait(draw.randint(*KILL_MS) / 1_000)
     target = draw.randrange(WORKERS)
     if draw.random() < world.given.server_share:
         world.server.kill()
@@ -162,6 +172,14 @@ def _kill_one(world: World, draw: random.Random) -> None:
         world.workers[target].kill()
         world.workers[target] = world.start_worker(target)
     world.kills += 1
+
+
+def _wait_answered(world: World, answers: int) -> None:
+    """Wait until so many more jobs are acknowledged, or all of them."""
+    enough = min(world.acknowledged + answers, world.given.jobs)
+    deadline = time.monotonic() + ANSWER_SECONDS_MAX
+    while world.acknowledged < enough and time.monotonic() < deadline:
+        world.server.wait(0.002)
 
 
 def _finish(world: World, outcome: Outcome) -> None:
