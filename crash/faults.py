@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from sheratan.kernel import ledger_moves
+from sheratan.kernel.accounts import CREDITS_POSTED, DEBITS_POSTED, Account
 from sheratan.store.sqlite import store as sqlite_store
 from sheratan.store.sqlite.reader import SqliteReader
 from sheratan.store.sqlite.store import SqliteStore
@@ -98,9 +100,20 @@ def die_after_commit() -> None:
     _replace(SqliteStore, "commit", commit)
 
 
+def forget_reservations() -> None:
+    """Have what is reserved count as what an account can give."""
+
+    def available(account: Account) -> int:
+        left: int = account[CREDITS_POSTED] - account[DEBITS_POSTED]
+        return left
+
+    _replace(ledger_moves, "available", available)
+
+
 FAULTS: dict[str, Callable[[], None]] = {
     "acknowledge-early": acknowledge_early,
     "forget-keys": forget_keys,
+    "forget-reservations": forget_reservations,
     "rewrite-page": rewrite_page,
     "die-before-commit": die_before_commit,
     "die-after-commit": die_after_commit,
