@@ -221,6 +221,7 @@ def test_a_database_of_the_first_schema_keeps_its_pages_and_goes_on(tmp_path: Pa
         "price",
         "charge",
         "budget",
+        "job_budget",
         "system",
         "alert",
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import get_args
 
 import click
@@ -16,7 +17,7 @@ from sheratan.contracts.ledger import ISSUE, AccountRecord
 from sheratan.contracts.spending import BudgetRecord, Window
 from sheratan.kernel.accounts import format_amount, parse_amount
 
-__all__ = ["budget"]
+__all__ = ["budget", "in_minor_units", "job_budget_option"]
 
 _HEADERS = ("BUDGET OF", "UNIT", "AMOUNT", "PER", "SPENT", "RESERVED", "LEFT", "UNTIL", "ENTRY")
 _reason = click.option("--reason", default="", help="Why; it goes into the journal.")
@@ -65,9 +66,10 @@ def set_budget(
     """
 
     async def work(transport: Transport) -> int:
-        issue: AccountRecord = await transport.call(request(api.GetAccount, account=ISSUE, unit=unit))
-        minor = parse_amount(amount, issue.scale)
-        wanted = request(api.SetBudget, subject=subject, unit=unit, amount=minor, per=per, reason=reason)
+        given = await in_minor_units(transport, ((amount, unit),))
+        wanted = request(
+            api.SetBudget, subject=subject, amount=given[unit], unit=unit, per=per, reason=reason
+        )
         entry: int = await transport.call(wanted)
         return entry
 
@@ -88,6 +90,24 @@ def remove_budget(session: Session, subject: str, unit: str, reason: str) -> Non
     entry: int = ask(session, lambda transport: transport.call(wanted))
     told = f"{subject} has no budget in {unit} (entry {entry})"
     emit(session, {"subject": subject, "entry": entry}, lambda: line(told))
+
+
+job_budget_option = click.option(
+    "--budget",
+    nargs=2,
+    multiple=True,
+    metavar="AMOUNT UNIT",
+    help="What all of its attempts may cost together, such as 2.50 EUR (repeatable, one per unit).",
+)
+
+
+async def in_minor_units(transport: Transport, given: Sequence[tuple[str, str]]) -> dict[str, int]:
+    """Amounts as people write them, each with its unit, as minor units by unit."""
+    found: dict[str, int] = {}
+    for amount, unit in given:
+        issue: AccountRecord = await transport.call(request(api.GetAccount, account=ISSUE, unit=unit))
+        found[unit] = parse_amount(amount, issue.scale)
+    return found
 
 
 def _draw(session: Session, subject: str | None) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 import msgspec
+from msgspec.structs import replace
 
+from sheratan.cli.budget import in_minor_units, job_budget_option
 from sheratan.cli.bulk import bulk_options, filter_options, is_bulk, run_bulk
 from sheratan.cli.output import draw_pairs, draw_table, emit, emit_page, line
 from sheratan.cli.reach import ask, checked, request
@@ -80,6 +82,7 @@ def replay(
 @click.option("--attempts", "attempts_max", type=int, help="How often it is tried at most.")
 @click.option("--timeout", "run_timeout_seconds", type=DURATION, help="How long an attempt may run.")
 @click.option("--tag", "tags", multiple=True, help="Its tags, instead of the old ones (repeatable).")
+@job_budget_option
 @click.option("--poison", is_flag=True, help="Replay it although it is quarantined.")
 @click.option("--reason", default="", help="Why; it goes into the journal.")
 @command_options
@@ -90,8 +93,18 @@ def edit(session: Session, job_id: str, given: str | None, poison: bool, reason:
         changes["input"] = read_json(given, "input")
     if not changes:
         raise InvalidInput("nothing is changed; `sheratan dlq replay` runs it again as it is", field="edit")
-    wanted = request(api.ReplayJob, id=job_id, edit=checked(changes, Edit), poison=poison, reason=reason)
-    receipt: api.Receipt = ask(session, lambda transport: transport.call(wanted))
+    budget = changes.pop("budget", ())
+    wanted = checked(changes, Edit)
+
+    async def work(transport: api.Transport) -> api.Receipt:
+        amounts = await in_minor_units(transport, budget) or None
+        edited = replace(wanted, budget=amounts)
+        answer: api.Receipt = await transport.call(
+            request(api.ReplayJob, id=job_id, edit=edited, poison=poison, reason=reason)
+        )
+        return answer
+
+    receipt = ask(session, work)
     emit(session, receipt, lambda: line(receipt.id))
 
 

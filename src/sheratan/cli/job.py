@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any, get_args
 
 import click
+from msgspec.structs import replace
 
+from sheratan.cli.budget import in_minor_units, job_budget_option
 from sheratan.cli.bulk import bulk_options, filter_options, is_bulk, run_bulk
 from sheratan.cli.gate_options import gate_given, gate_options
 from sheratan.cli.job_tables import draw_charges, draw_job, draw_page, draw_steps, write_pages
@@ -39,6 +41,7 @@ def job() -> None:
 @click.option("--delay", "delay_seconds", type=DURATION, help="Start no earlier than this from now.")
 @click.option("--key", help="Idempotency key: the same key and request give the same job.")
 @click.option("--cost", type=int, help="What it counts for where a rate limits its start (default: 1).")
+@job_budget_option
 @click.option("--partition", help="Whose or what it is, among the jobs that take turns and share limits.")
 @click.option(
     "--criticality",
@@ -69,17 +72,18 @@ def submit(
     session: Session, kind: str, given: str, wait: bool, wait_timeout: float | None, **options: Any
 ) -> None:
     """Submit a job of KIND and print its id."""
-    value, gate = read_json(given, "input"), gate_given(options)
+    value, gate, budget = read_json(given, "input"), gate_given(options), options.pop("budget")
     known = {name: option for name, option in options.items() if option not in (None, ())}
     chosen = checked(known, Options)
-    submission = {"kind": kind, "input": value, "options": chosen}
-    if gate is None:
-        wanted: api.Request = request(api.SubmitJobs, jobs=(submission,))
-    else:
-        wanted = request(api.SubmitGated, job=submission, gate=gate)
     waiting = wait or wait_timeout is not None
 
     async def work(transport: api.Transport) -> tuple[api.Receipt, JobRecord | None]:
+        amounts = await in_minor_units(transport, budget) or None
+        submission = {"kind": kind, "input": value, "options": replace(chosen, budget=amounts)}
+        if gate is None:
+            wanted: api.Request = request(api.SubmitJobs, jobs=(submission,))
+        else:
+            wanted = request(api.SubmitGated, job=submission, gate=gate)
         answer = await transport.call(wanted)
         receipt: api.Receipt = answer[0] if gate is None else answer
         _talk_of(receipt)

@@ -9,6 +9,7 @@ import msgspec
 from sheratan.contracts.filters import JobFilter
 from sheratan.contracts.jobs import ErrorClass, JobError, Name, Seconds
 from sheratan.contracts.request import Reason, Request
+from sheratan.contracts.spending import JobBudget
 
 __all__ = [
     "DeadLetter",
@@ -78,6 +79,7 @@ class Edit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     run_timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
     queue_timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
     tags: tuple[Name, ...] | None = None
+    budget: JobBudget | None = None
 
 
 class ReplayJob(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):

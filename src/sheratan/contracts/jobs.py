@@ -11,6 +11,7 @@ from sheratan.contracts.code import CodeDigest, Difference, Version
 from sheratan.contracts.flow import NO_LIMITS, BlockedBy, FlowLimits
 from sheratan.contracts.groups import Collect
 from sheratan.contracts.limits import NAME_LENGTH_MAX
+from sheratan.contracts.spending import JobBudget, JobBudgetRecord
 from sheratan.contracts.tracing import Traceparent
 
 __all__ = [
@@ -81,6 +82,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Whether it is taken in under overload; once it is, it makes no difference any more."""
     traceparent: Traceparent | None = None
     """The caller's W3C trace, which the job goes on with; else it has one of its own."""
+    budget: JobBudget | None = None
+    """What it may be charged for all of its attempts; it fails before one that could go over that."""
 
 
 NO_OPTIONS = Options()
@@ -170,6 +173,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     blocked_by: list[BlockedBy] = []
     """What keeps it from being started although it is queued and a worker may be free."""
     cost: int = 1
+    budget: list[JobBudgetRecord] = []
+    """What it may be charged, by unit, and what is used of it; left out in lists."""
     partition: str | None = None
     trace: str = ""
     """The id of its trace, 32 hexadecimal digits."""

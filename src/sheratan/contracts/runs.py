@@ -40,7 +40,7 @@ RunState = Literal[
 RUN_ENDS: tuple[str, ...] = get_args(RunState)[4:]
 
 
-class JobPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class JobPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """How the jobs of a node are run, with the kind's defaults filled in. Durations in microseconds."""
 
     kind: str
@@ -55,6 +55,7 @@ class JobPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     tags: tuple[str, ...]
     cost: int
     version: int
+    budget: tuple[tuple[str, int], ...] = ()
 
 
 class WorkflowPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Budgets of money: how much the jobs of a tenant, a queue, a kind or a partition may spend."""
+"""Budgets of money: how much the jobs of a tenant, a queue, a kind or a partition may spend, or a single job."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from sheratan.contracts.request import Reason, Request
 __all__ = [
     "BudgetRecord",
     "BudgetSubject",
+    "JobBudget",
+    "JobBudgetRecord",
     "ListBudgets",
     "RemoveBudget",
     "SetBudget",
@@ -32,6 +34,10 @@ That of a partition holds for its jobs in whatever queue and of whatever kind th
 
 Window = Literal["minute", "hour", "day", "month"]
 """A part of the calendar in UTC, in which a budget may be spent once."""
+
+
+JobBudget = Annotated[dict[Unit, Amount], msgspec.Meta(max_length=8)]
+"""What all attempts at one job may be charged together, in minor units by unit; it bounds no other units."""
 
 
 class SetBudget(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -76,6 +82,19 @@ class BudgetRecord(msgspec.Struct, frozen=True, kw_only=True):
     charged: int
     ends_us: int | None
     entry: int
+
+
+class JobBudgetRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What the attempts at a job may be charged, in minor units, and what is used of it.
+
+    `reserved` is spoken for by the attempt that runs, `charged` was paid for those that have ended.
+    """
+
+    unit: str
+    scale: int
+    amount: int
+    reserved: int
+    charged: int
 
 
 class SpendingRecord(msgspec.Struct, frozen=True, kw_only=True):

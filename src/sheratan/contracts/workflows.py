@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from sheratan.contracts.code import Version
 from sheratan.contracts.jobs import JobState, Name, Options
+from sheratan.contracts.spending import JobBudget
 
 __all__ = [
     "NODES_MAX",
@@ -171,6 +172,10 @@ class RunOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     queue_timeout_seconds: PositiveSeconds | None = None
     tags: tuple[Name, ...] = ()
     cost: Annotated[int, Meta(ge=1, le=1_000)] = 1
+    budget: Annotated[
+        JobBudget | None,
+        Meta(description="What each of its jobs may be charged, in minor units by unit."),
+    ] = None
     version: Annotated[Version | None, Meta(description="The version of the kind.")] = None
     partition: Annotated[
         Annotated[str, Meta(min_length=1, max_length=PARTITION_TEXT_MAX)] | None,

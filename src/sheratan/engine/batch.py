@@ -75,6 +75,8 @@ class Batch:
         """What was reserved for attempts that this batch ends, and is not settled yet."""
         self.succeeded: dict[int, bool] = {}
         """By job, whether those of them have succeeded that did so, or have failed by themselves."""
+        self.charged = Counter[tuple[int, str]]()
+        """What attempts that this batch ends are charged, by job and unit."""
         self.reported: dict[int, int] = {}
         """What attempts have said that they have cost, by job."""
         self.steps_run: list[tuple[Held, NewStep]] = []
@@ -305,12 +307,6 @@ class Batch:
         self.unit.payloads[payload] = body
         return None, payload
 
-    def value(self, body: bytes | None, payload: bytes | None) -> bytes:
-        """A value that a row holds or, when it is large, names by its SHA-256."""
-        if payload is None:
-            return body or b"null"
-        return self.unit.payloads.get(payload) or self.state.store.payload(payload)
-
     def outputs(self, numbers: Sequence[int]) -> Iterator[bytes]:
         """The outputs of jobs that have succeeded, in this order, read as they are asked for."""
         found = {number: self.unit.location(number) for number in numbers}
@@ -320,7 +316,7 @@ class Batch:
         for number in numbers:
             row = found[number]
             assert type(row) is Result
-            yield self.value(row.output, row.payload)
+            yield self.body(row.output, row.payload)
 
     def ask_to_stop(self, lease: Lease, request: StopRequest) -> None:
         """Tell the worker that holds a lease, once this batch is committed."""

@@ -13,13 +13,13 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from sheratan.contracts.errors import LimitReached, NotFound
-from sheratan.contracts.ledger import ISSUE, Transfer
+from sheratan.contracts.ledger import Transfer
 from sheratan.contracts.principal import ENGINE, Principal
 from sheratan.contracts.worker import Assignment
 from sheratan.engine.batch import Batch
 from sheratan.engine.billing_commands import PriceKind
 from sheratan.engine.budgets import spend, spent
-from sheratan.engine.ledger import open_account, transfer
+from sheratan.engine.ledger import issue_of, open_account, transfer
 from sheratan.engine.ledger_commands import OpenAccount
 from sheratan.engine.shares import count_attempts, share
 from sheratan.engine.words import check_reason
@@ -34,7 +34,7 @@ from sheratan.kernel.billing import (
 from sheratan.kernel.ledger_facts import transfer_bytes
 from sheratan.store.billing_rows import ChargeRow, OpenCharge, PriceRow
 
-__all__ = ["price_kind", "reserve", "settle_charges", "start_charges"]
+__all__ = ["due_of", "price_kind", "reserve", "settle_charges", "start_charges"]
 
 _AT_ONCE: Final = 500
 """Attempts that one entry tells of."""
@@ -71,8 +71,7 @@ def _check_new(batch: Batch, command: PriceKind, by: Principal, known: PriceRow 
     assert unit is not None, "a price has a unit"
     if known is None and len(batch.state.billing.rows) >= most:
         raise LimitReached(f"{most} kinds have had prices (limits.queues_max)", field="kind")
-    if batch.state.ledger.find((by.tenant, ISSUE, unit)) is None:
-        raise NotFound(f"there is no account in {unit}; open that of the tenant who pays first", field="unit")
+    issue_of(batch, by.tenant, unit)
     open_account(batch, OpenAccount(account=OPERATOR, unit=unit, scale=None, reason=""), by)
 
 
@@ -114,7 +113,7 @@ def reserve(batch: Batch) -> None:
 def settle_charges(batch: Batch) -> None:
     """Move what the attempts did cost that have ended in this batch, and give the rest of it back."""
     for tenant, ended in _by_tenant(batch.unsettled):
-        due = [(charge, _due(batch, charge)) for charge in ended]
+        due = [(charge, due_of(batch, charge)) for charge in ended]
         payouts, shared = share(batch, tenant, due)
         told: list[list[int]] = []
         transfers: list[Transfer] = []
@@ -126,11 +125,12 @@ def settle_charges(batch: Batch) -> None:
                 told.append([charge.number, charge.fence])
                 transfers.append(payouts[charge.number])
             spent(batch, charge, amount)
+            batch.charged[charge.number, charge.unit] += amount
         _apply(batch, tenant, transfers, told, shared)
         count_attempts(batch, ended)
 
 
-def _due(batch: Batch, charge: OpenCharge) -> int:
+def due_of(batch: Batch, charge: OpenCharge) -> int:
     """What an attempt that has ended costs."""
     reported, succeeded = batch.reported.get(charge.number), batch.succeeded.get(charge.number, False)
     return amount_due(charge.amount, reported, metered=bool(charge.metered), succeeded=succeeded)

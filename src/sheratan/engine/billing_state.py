@@ -34,6 +34,8 @@ class BillingState:
         """Those of them that hold for a partition."""
         for budget in store.budgets():
             self.put_budget(budget)
+        self.bounds_jobs = store.any_job_budget()
+        """Whether a job may have a budget of its own."""
         self.open: dict[int, OpenCharge] = {charge.number: charge for charge in store.open_charges()}
         """What is reserved for attempts that run, by job."""
 

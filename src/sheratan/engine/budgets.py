@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from sheratan.contracts.errors import LimitReached, NotFound
-from sheratan.contracts.ledger import ISSUE
 from sheratan.contracts.principal import Principal
 from sheratan.engine.batch import Batch
 from sheratan.engine.billing_state import is_over
 from sheratan.engine.budget_commands import LimitSpending
 from sheratan.engine.flow import check_own
+from sheratan.engine.ledger import issue_of
 from sheratan.engine.words import check_reason
 from sheratan.kernel.budgets import budget_subject, partition_in, window_end_us
 from sheratan.store.billing_rows import BudgetRow, OpenCharge
@@ -49,10 +49,7 @@ def _check_new(batch: Batch, command: LimitSpending, by: Principal, known: Budge
     most = batch.state.limits.queues_max
     if known is None and len(batch.state.billing.budget_rows) >= most:
         raise LimitReached(f"{most} budgets were set (limits.queues_max)", field="subject")
-    if batch.state.ledger.find((by.tenant, ISSUE, command.unit)) is None:
-        raise NotFound(
-            f"there is no account in {command.unit}; open that of the tenant who pays first", field="unit"
-        )
+    issue_of(batch, by.tenant, command.unit)
 
 
 def spend(batch: Batch, charge: OpenCharge) -> None:

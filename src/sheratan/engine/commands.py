@@ -113,6 +113,8 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cost: int = 1
     version: int = 1
     partition: str | None = None
+    budget: tuple[tuple[str, int], ...] = ()
+    """What it may be charged in minor units, by unit, in order."""
     criticality: Criticality = "normal"
     """It says whether the job is taken in, and nothing of how it is run. Nor does the trace that it is seen in."""
     traceparent: str | None = None

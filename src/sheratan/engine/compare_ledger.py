@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sheratan.contracts.journal import Entry
 from sheratan.engine.corrections import is_correctable
 from sheratan.engine.problems import Problems
 from sheratan.kernel.fold import Fold
@@ -47,6 +48,17 @@ class LedgerRows:
             rows = self._reader.charge_rows([fact.transfer for fact in facts])
             said = {fact[:2]: tuple(fact[2:]) for fact in facts}
             self._problems.differ("charge", said, {row[:2]: tuple(row[2:]) for row in rows})
+
+    def compare_job_budgets(self, entries: list[Entry]) -> None:
+        """Each budget of a job has its row, which stays when the job is pruned."""
+        with self._problems.reading("job_budget"):
+            rows = self._reader.job_budgets([entry.data["number"] for entry in entries]) if entries else []
+            said = {
+                (entry.data["number"], unit): amount
+                for entry in entries
+                for unit, amount in entry.data["budget"]
+            }
+            self._problems.differ("job_budget", said, {row[:2]: row.amount for row in rows})
 
     def compare_originals(self, facts: list[OriginalFact]) -> None:
         """Each transfer that was corrected is, by its row, what its first correction was told that it is."""

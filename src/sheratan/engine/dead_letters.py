@@ -11,6 +11,7 @@ from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Discard, NewJob, Replay, RetryJob
 from sheratan.engine.ids import job_id
 from sheratan.engine.intake import Source, submit_one
+from sheratan.engine.job_budgets import budget_of
 from sheratan.engine.words import check_reason
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.dead_letters import DISCARD, REPLAY, decide_discard, decide_replay
@@ -124,6 +125,7 @@ _EDITABLE = (
     "queue_timeout_us",
     "cost",
     "tags",
+    "budget",
 )
 
 
@@ -161,6 +163,7 @@ def _copy(batch: Batch, job: JobRow) -> NewJob:
         after_failure=job.after_failure,
         cost=job.cost,
         partition=batch.partition_of(job),
+        budget=budget_of(batch, job.number),
         tags=batch.tags(job.number),
         # Whoever runs it again goes on with what its caller began.
         traceparent=unpack(job.trace),

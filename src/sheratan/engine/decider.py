@@ -152,7 +152,10 @@ class Decider:
         firings.fire(batch)
         advance_runs(batch, follow(batch, done))
         billing.settle_charges(batch)
+        done = len(batch.ended)
         dispatch(batch)
+        if done < len(batch.ended):
+            advance_runs(batch, follow(batch, done))
         billing.reserve(batch)
         retention.prune(batch)
         if batch.transitions:

@@ -128,6 +128,7 @@ def _options(job: NewJob) -> Options:
         tags=job.tags,
         cost=job.cost,
         partition=job.partition,
+        budget=dict(job.budget) or None,
         version=job.version,
     )
 

@@ -16,6 +16,7 @@ from sheratan.engine.dispatch_ageing import are_ageing
 from sheratan.engine.dispatch_partitions import are_among, choose
 from sheratan.engine.flow_state import FlowKey
 from sheratan.engine.funds import add_funds
+from sheratan.engine.job_budgets import end_overdrawn
 from sheratan.engine.lease_input import (
     Usable,
     add_limits,
@@ -79,10 +80,10 @@ def _serve(batch: Batch, session: Session, room: int) -> None:
     places = min(slots, room)
     if are_ageing(batch.state.flow.ageing, usable) or are_among(batch.state.partitions.turns, usable):
         rows = choose(batch, usable, given, places)
-        if rows:
-            _give(batch, session, rows, given)
-    elif usable:
-        _give(batch, session, _choose_alone(batch, usable, given, places), given)
+    else:
+        rows = _choose_alone(batch, usable, given, places) if usable else {}
+    if rows:
+        _give(batch, session, rows, given)
 
 
 def _collected(batch: Batch, session: Session, usable: Usable, given: dict[str, Any]) -> Usable:
@@ -94,7 +95,10 @@ def _collected(batch: Batch, session: Session, usable: Usable, given: dict[str, 
 
 
 def _choose_alone(batch: Batch, usable: Usable, given: dict[str, Any], places: int) -> dict[int, Ready]:
-    """Complete what the rule is given where nobody has partitions; note what its choice makes of turns and rates."""
+    """Complete what the rule is given where nobody has partitions; note what its choice makes of turns and rates.
+
+    Returns the rows; without rows nothing can be chosen.
+    """
     heads, rows = heads_of(batch, usable, places)
     given["heads"] = heads
     keys = add_limits(batch, usable, given)
@@ -104,6 +108,8 @@ def _choose_alone(batch: Batch, usable: Usable, given: dict[str, Any], places: i
         add_unread(batch, usable, given, places)
     if "limits" in given or len(usable) > 1:
         picked = pick(given)
+        if end_overdrawn(batch, [head[2] for head in picked.chosen]):
+            return {}
         _wake_for(batch, picked)
         given["heads"] = needed(heads, picked.chosen)
         _settle_shares(batch, usable, keys, picked)

@@ -11,6 +11,7 @@ from sheratan.engine.batch import Batch
 from sheratan.engine.dispatch_ageing import add_aged, add_aged_of_lanes, add_ageing, are_known, note_starts
 from sheratan.engine.flow_state import FlowKey
 from sheratan.engine.funds import add_budgets_of_partitions, add_funds, is_short
+from sheratan.engine.job_budgets import end_overdrawn
 from sheratan.engine.lease_input import (
     Usable,
     add_costs,
@@ -56,7 +57,7 @@ def choose(batch: Batch, usable: Usable, given: dict[str, Any], places: int) -> 
     turns = batch.state.partitions.turns
     plain = [one for one in usable if not are_among(turns, [one])]
     lanes = [_lane(batch, *one, places) for one in usable if are_among(turns, [one])]
-    if any(lane.turns.unread for lane in lanes) or not are_known(batch, plain):
+    if not _are_read(batch, lanes, plain):
         # What is most urgent in it is about to be read.
         batch.more = True
         return {}
@@ -73,12 +74,18 @@ def choose(batch: Batch, usable: Usable, given: dict[str, Any], places: int) -> 
     add_funds(batch, usable, given)
     add_budgets_of_partitions(batch, given)
     picked = pick_partitions(given)
+    if end_overdrawn(batch, [head[2] for head in picked.chosen]):
+        return {}
     _wake_for(batch, lanes, picked)
     _take_turns(batch, lanes, dict(usable), picked)
     note_starts(batch, usable, given, picked.chosen)
     _note_paces(batch, keys, partition_keys, picked)
     _leave_out(given, picked)
     return rows if picked.chosen else {}
+
+
+def _are_read(batch: Batch, lanes: list[_Lane], plain: Usable) -> bool:
+    return not any(lane.turns.unread for lane in lanes) and are_known(batch, plain)
 
 
 def _lane(batch: Batch, index: int, lane: Lane, places: int) -> _Lane:

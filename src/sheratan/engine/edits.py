@@ -36,6 +36,7 @@ def prepare_edit(reader: Reader, job_id: str, edit: Edit, kinds: KindRegistry, l
         "tags": tuple(reader.tags(job.number)),
         "cost": job.cost,
         "partition": partition_name(reader, job),
+        "budget": tuple((row.unit, row.amount) for row in reader.job_budgets([job.number])),
         "traceparent": unpack(job.trace),
         "after_failure": job.after_failure,
         "input": body,

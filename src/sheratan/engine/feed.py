@@ -114,5 +114,6 @@ def _new_job(plan: JobPlan, data: bytes, partition: str | None) -> NewJob:
         tags=plan.tags,
         cost=plan.cost,
         partition=partition,
+        budget=plan.budget,
         version=plan.version,
     )

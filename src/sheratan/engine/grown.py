@@ -242,6 +242,10 @@ def _compare_ledger(reader: Reader, expected: FactCount, since: Looked, problems
             problems.add(
                 "J5", f"there are {count} rows; the journal tells of {expected.charges}", row="charge"
             )
+        count = reader.job_budget_count()
+        if count != expected.job_budgets:
+            text = f"there are {count} rows; the journal tells of {expected.job_budgets}"
+            problems.add("J5", text, row="job_budget")
         for check, about, text in reader.ledger_findings():
             problems.add("L11", f"{about}: {text}", row=f"ledger {check}")
 

@@ -15,7 +15,9 @@ from sheratan.engine.batch import Batch
 from sheratan.engine.by_jobs import count_fan_out, join_tree, submitting_job, trace_of_child
 from sheratan.engine.commands import NewJob, Submit
 from sheratan.engine.ids import job_id
+from sheratan.engine.job_budgets import check_budget, keep_budget
 from sheratan.engine.keys import find_existing, request_of
+from sheratan.engine.room import check_queue_count, check_room, has_partition_room
 from sheratan.engine.runs import NodeJob
 from sheratan.engine.system import refuse_intake
 from sheratan.kernel.admission import ADMISSION, admit
@@ -41,7 +43,6 @@ __all__ = [
     "Plan",
     "Receipt",
     "Source",
-    "check_room",
     "plan_all",
     "plan_firing",
     "refuse",
@@ -68,8 +69,8 @@ class Source(NamedTuple):
 
 _NOWHERE: Final = Source()
 
-_USUAL: Final = (1, 1, None)
-"""The cost, the version and the partition of most jobs, so that only others tell them."""
+_USUAL: Final = (1, 1, None, ())
+"""The cost, the version, the partition and the budget of most jobs, so that only others tell them."""
 
 
 class Plan(msgspec.Struct, frozen=True, gc=False):
@@ -110,22 +111,6 @@ def take_in(batch: Batch, plan: Plan, by: Principal, cause: int) -> str:
     return _take_in(batch, plan, _make(batch, plan, by), by, cause)
 
 
-def check_room(batch: Batch, jobs: Sequence[NewJob], by: Principal) -> None:
-    """Refuse jobs that would make too many lanes or partitions."""
-    if len(batch.state.lanes) + len(jobs) > batch.state.limits.queues_max:
-        _check_queue_count(batch, jobs, by)
-    for new in jobs:
-        if new.partition:
-            if not _has_partition_room(batch, jobs, by):
-                queued, most = batch.state.partitions.queued, batch.state.limits.partitions_queued_max
-                raise LimitReached(
-                    f"{queued} partitions have queued jobs and at most {most} may"
-                    " (limits.partitions_queued_max)",
-                    field="partition",
-                )
-            break
-
-
 def plan_all(batch: Batch, jobs: tuple[NewJob, ...], by: Principal, source: Source) -> list[Plan | str]:
     """For each job its plan, or the id of the job that its key made before."""
     planned: list[Plan | str] = []
@@ -135,6 +120,7 @@ def plan_all(batch: Batch, jobs: tuple[NewJob, ...], by: Principal, source: Sour
         if existing is not None:
             planned.append(existing)
             continue
+        check_budget(batch, new, by)
         plan = _plan(batch, new, by, coming.get(new.queue, 0), source)
         if plan.verdict.chosen == "refuse":
             refuse(batch, plan, by)
@@ -146,7 +132,10 @@ def plan_all(batch: Batch, jobs: tuple[NewJob, ...], by: Principal, source: Sour
 def submit_one(batch: Batch, new: NewJob, by: Principal, source: Source) -> JobRow:
     """Take in a job by itself, under no idempotency key: one that repeats another, or that its gate has let in."""
     if (by.tenant, new.queue, new.kind, new.version) not in batch.state.lanes:
-        _check_queue_count(batch, (new,), by)
+        check_queue_count(batch, (new,), by)
+    if source.cause is None:
+        # A bulk operation goes on with the others: such a job ends when it is to start.
+        check_budget(batch, new, by)
     plan = _plan(batch, new, by, 0, source)
     if plan.verdict.chosen == "refuse":
         refuse(batch, plan, by)
@@ -162,7 +151,7 @@ def submit_one(batch: Batch, new: NewJob, by: Principal, source: Source) -> JobR
 def plan_firing(batch: Batch, new: NewJob, firing: tuple[str, str], by: Principal, coming: int) -> Plan:
     """What admission says of the job of a schedule's firing; LimitReached when there would be too many queues."""
     if len(batch.state.lanes) + 1 > batch.state.limits.queues_max:
-        _check_queue_count(batch, (new,), by)
+        check_queue_count(batch, (new,), by)
     return _plan(batch, new, by, coming, Source(told={"schedule": firing[0], "firing": firing[1]}))
 
 
@@ -185,7 +174,7 @@ def submit_node_job(batch: Batch, new: NewJob, node: NodeJob, by: Principal) -> 
     is_new = (by.tenant, new.queue, new.kind, new.version) not in state.lanes
     if is_new and len(state.lanes) >= state.limits.queues_max:
         return False
-    if new.partition and not _has_partition_room(batch, (new,), by):
+    if new.partition and not has_partition_room(batch, (new,), by):
         return False
     plan = _plan(batch, new, by, 0, Source(cause=_node_entry(node), told=_node_data(node)))
     if plan.verdict.chosen == "refuse":
@@ -195,27 +184,6 @@ def submit_node_job(batch: Batch, new: NewJob, node: NodeJob, by: Principal) -> 
     batch.unit.node_jobs.append(NodeJobRow(node.run.row.number, node.node, node.item, job.number))
     state.runs.add_job(node.run, node.node, node.item, job.number)
     return True
-
-
-def _check_queue_count(batch: Batch, jobs: Sequence[NewJob], by: Principal) -> None:
-    state = batch.state
-    wanted = {(by.tenant, new.queue, new.kind, new.version) for new in jobs} - state.lanes.keys()
-    if len(state.lanes) + len(wanted) > state.limits.queues_max:
-        raise LimitReached(
-            f"there are {len(state.lanes)} combinations of queue and kind and at most"
-            f" {state.limits.queues_max} may exist (limits.queues_max)",
-            field="queue",
-        )
-
-
-def _has_partition_room(batch: Batch, jobs: Sequence[NewJob], by: Principal) -> bool:
-    """However many jobs of a partition wait, it counts once; what comes later than at once is not counted here."""
-    state = batch.state
-    wanted = {(new.queue, new.kind, new.version, new.partition) for new in jobs if new.partition}
-    room = state.limits.partitions_queued_max - state.partitions.queued
-    if len(wanted) <= room:
-        return True
-    return sum(not batch.is_queued((by.tenant, *one[:3]), one[3]) for one in wanted) <= room
 
 
 def _plan(batch: Batch, new: NewJob, by: Principal, coming: int, source: Source) -> Plan:
@@ -301,6 +269,8 @@ def _take_in(batch: Batch, plan: Plan, job: JobRow, by: Principal, cause: int | 
         unit.keys[(by.tenant, new.key)] = KeyRow(by.tenant, new.key, bytes.fromhex(request), job.number)
     if new.tags:
         unit.tags.extend(TagRow(tag, job.number) for tag in new.tags)
+    if new.budget:
+        keep_budget(batch, job.number, new.budget)
     if plan.parents:
         unit.after.extend(
             AfterRow(job.number, ordinal, parent) for ordinal, parent in enumerate(plan.parents)
@@ -346,7 +316,7 @@ def _submitted_data(batch: Batch, plan: Plan, job: JobRow, request: str | None) 
         data["after_failure"] = new.after_failure
     if new.after:
         data["after"] = list(plan.parents)
-    if (new.cost, new.version, new.partition) != _USUAL:
+    if (new.cost, new.version, new.partition, new.budget) != _USUAL:
         data.update(_unusual(new))
     if new.key is not None:
         data["key"] = digest(new.key.encode())
@@ -365,7 +335,7 @@ def _submitted_data(batch: Batch, plan: Plan, job: JobRow, request: str | None) 
 
 
 def _unusual(new: NewJob) -> dict[str, Any]:
-    told = {"cost": new.cost, "version": new.version, "partition": new.partition}
+    told = {"cost": new.cost, "version": new.version, "partition": new.partition, "budget": new.budget}
     return {name: value for (name, value), usual in zip(told.items(), _USUAL, strict=True) if value != usual}
 
 

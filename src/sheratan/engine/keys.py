@@ -9,6 +9,7 @@ from sheratan.contracts.ids import parse_job_id
 from sheratan.contracts.principal import Principal
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import NewJob
+from sheratan.engine.job_budgets import budget_of
 from sheratan.kernel.canonical import canonical, digest
 from sheratan.store.rows import JobRow, KeyRow
 
@@ -38,6 +39,8 @@ def request_of(new: NewJob) -> bytes:
         request["cost"] = new.cost
     if new.partition:
         request["partition"] = new.partition
+    if new.budget:
+        request["budget"] = new.budget
     if new.is_version_asked:
         request["version"] = new.version
     return canonical(request)
@@ -84,6 +87,7 @@ def _other_field(batch: Batch, job: JobRow, new: NewJob) -> str:
         "tags": (batch.tags(job.number), new.tags),
         "cost": (job.cost, new.cost),
         "partition": (batch.partition_of(job), new.partition),
+        "budget": (budget_of(batch, job.number), new.budget),
         "version": (lane.version, new.version if new.is_version_asked else lane.version),
         "after": (
             fresh or batch.state.store.after(job.number),

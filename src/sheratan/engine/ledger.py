@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from sheratan.contracts.errors import Conflict, LimitReached
+from sheratan.contracts.errors import Conflict, LimitReached, NotFound
 from sheratan.contracts.ledger import ISSUE, Transfer, TransferResult
 from sheratan.contracts.principal import ENGINE, Principal
 from sheratan.engine.batch import Batch
@@ -55,6 +55,15 @@ def open_account(batch: Batch, command: OpenAccount, by: Principal) -> int:
             f"there are {batch.state.limits.accounts_max} accounts (limits.accounts_max)", field="account"
         )
     return [_open(batch, (by.tenant, name, command.unit), scale, command.reason, by) for name in wanted][-1]
+
+
+def issue_of(batch: Batch, tenant: str, unit: str, field: str = "unit") -> AccountView:
+    """The account from which all of a unit comes; NotFound when nobody has the unit."""
+    issue = batch.state.ledger.find((tenant, ISSUE, unit))
+    if issue is None:
+        text = f"there is no account in {unit}; open that of the tenant who pays first"
+        raise NotFound(text, field=field)
+    return issue
 
 
 def _open(batch: Batch, key: AccountKey, scale: int, reason: str, by: Principal) -> int:

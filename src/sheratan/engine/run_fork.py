@@ -28,7 +28,7 @@ def fork_run(batch: Batch, command: ForkRun, by: Principal) -> tuple[str, bool]:
     Its nodes are taken over where nothing about them has changed, and nothing before them; a rule says for each why.
     """
     row = _ended(batch, command.id)
-    given = batch.value(row.input, row.payload)
+    given = batch.body(row.input, row.payload)
     before = batch.state.runs.plan(row.plan, row.workflow)
     new = NewRun(
         declared=command.declared or _declaration(batch, row, before),
@@ -79,7 +79,7 @@ def _declaration(batch: Batch, row: RunRow, plan: PlanInUse) -> Declaration:
     return Declaration(
         workflow=row.workflow,
         version=row.version.hex(),
-        plan=batch.value(None, row.plan),
+        plan=batch.body(None, row.plan),
         wall_us=plan.wall_us,
     )
 

@@ -9,14 +9,16 @@ import msgspec
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.principal import ENGINE, Principal
 from sheratan.engine.batch import Batch
+from sheratan.engine.billing import due_of
 from sheratan.engine.code import block
 from sheratan.engine.commands import Ending, NewStep, Settle
+from sheratan.engine.job_budgets import told_budgets
 from sheratan.engine.state import Held
 from sheratan.engine.waits import check_waits, park
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.outcome import SETTLE, settle
-from sheratan.kernel.retry import BACKOFF, backoff
-from sheratan.kernel.rules import decision
+from sheratan.kernel.retry import BACKOFF, BACKOFF_WITHIN
+from sheratan.kernel.rules import decision, find_rule
 from sheratan.store.rows import TIMER_RETRY, FailureRow, Lease, Ready, Timer, make_result
 
 __all__ = ["Said", "decide_again", "end", "keep_evidence", "lose", "settle_reports"]
@@ -126,20 +128,10 @@ def decide_again(
     """An attempt has failed: try again later, at once, or give up."""
     lease, job = held.lease, held.job
     losses = lease.losses + (error.error_class == "lost_lease")
-    asked = error.retry_after_seconds
-    given = {
-        "error_class": error.error_class,
-        "failures": lease.attempt - losses,
-        "attempts_max": job.attempts_max,
-        "losses": losses,
-        "losses_max": batch.state.limits.worker_losses_max,
-        "base_us": job.backoff_base_us,
-        "cap_us": job.backoff_cap_us,
-        "retry_after_us": None if asked is None else int(asked * 1_000_000),
-        "seed": batch.randomness.bits("backoff", _SEED_BITS),
-    }
-    verdict = backoff(given)
-    record = decision(BACKOFF, given, verdict)
+    given = _given_again(batch, held, error, losses)
+    rule = BACKOFF_WITHIN if "budget" in given else BACKOFF
+    verdict = find_rule(rule)(given)
+    record = decision(rule, given, verdict)
     text = msgspec.json.encode(error)
     data = {
         "attempt": lease.attempt,
@@ -168,6 +160,29 @@ def decide_again(
         )
         batch.place(job, lease, ready)
     batch.unit.failures.append(FailureRow(job.number, entry, text))
+
+
+def _given_again(batch: Batch, held: Held, error: JobError, losses: int) -> dict[str, Any]:
+    """What the rule is told."""
+    lease, job, asked = held.lease, held.job, error.retry_after_seconds
+    given: dict[str, Any] = {
+        "error_class": error.error_class,
+        "failures": lease.attempt - losses,
+        "attempts_max": job.attempts_max,
+        "losses": losses,
+        "losses_max": batch.state.limits.worker_losses_max,
+        "base_us": job.backoff_base_us,
+        "cap_us": job.backoff_cap_us,
+        "retry_after_us": None if asked is None else int(asked * 1_000_000),
+        "seed": batch.randomness.bits("backoff", _SEED_BITS),
+    }
+    budget = told_budgets(batch, [job]).get(job.number)
+    charge = batch.state.billing.open.get(job.number)
+    if budget is not None:
+        if charge is not None and charge.unit == budget["unit"]:
+            budget["charged"] += due_of(batch, charge)
+        given["budget"] = budget
+    return given
 
 
 def lose(

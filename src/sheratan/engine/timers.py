@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 from msgspec.structs import replace
 
 from sheratan.contracts.jobs import JobError
@@ -12,12 +11,12 @@ from sheratan.engine.batch import Batch
 from sheratan.engine.ids import job_id
 from sheratan.engine.settle import Said, decide_again, end, lose
 from sheratan.engine.state import CANCEL_GRACE_US, Held
+from sheratan.engine.unstarted import fail_queued
 from sheratan.engine.waits import wake
 from sheratan.engine.workers import lose_worker
-from sheratan.kernel.canonical import digest
 from sheratan.kernel.outcome import TIMEOUT, decide_timeout
 from sheratan.kernel.rules import decision
-from sheratan.store.rows import TIMER_DELAY, TIMER_WAIT, FailureRow, JobRow, Ready, Result, Timer
+from sheratan.store.rows import TIMER_DELAY, TIMER_WAIT, JobRow, Ready, Timer
 
 __all__ = ["SESSION_SILENCE_US_MAX", "ring"]
 
@@ -91,16 +90,7 @@ def _waited_too_long(batch: Batch, job: JobRow) -> None:
         batch.set_alarm(job.number, location.since_us + job.queue_timeout_us)
         return
     error = JobError(error_class="timeout", type="QueueTimeout", message=verdict.because)
-    text = msgspec.json.encode(error)
-    data = {"attempt": 0, "error": {"class": "timeout", "type": "QueueTimeout", "digest": digest(text)}}
-    record = decision(TIMEOUT, given, verdict)
-    entry = batch.unit.record(
-        "job.failed", job_id(job), data, ENGINE, decision=record, previous=location.entry
-    )
-    finished = Result(job.number, "failed", 0, location.losses, batch.at_us, None, None, entry)
-    batch.place(job, location, finished)
-    batch.unit.failures.append(FailureRow(job.number, entry, text))
-    batch.bury(job.number, error)
+    fail_queued(batch, job, location, error, decision(TIMEOUT, given, verdict))
 
 
 def _orphans(batch: Batch) -> None:

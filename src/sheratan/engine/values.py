@@ -53,7 +53,7 @@ class RunValues:
         self._most = _NO_LIMIT if decided else limits.payload_bytes_max
         output_most = _NO_LIMIT if decided else limits.workflow_output_bytes_max
         row = run.row
-        given = batch.value(row.input, row.payload)
+        given = batch.body(row.input, row.payload)
         self._scope = Scope(
             workflow_id=run.id, input=msgspec.json.decode(given), nodes=_Results(batch, run, output_most)
         )
@@ -199,4 +199,4 @@ def run_outputs(batch: Batch, numbers: Sequence[int]) -> Iterator[bytes]:
     for number in numbers:
         row = found[number]
         assert type(row) is RunResult
-        yield batch.value(row.output, row.payload)
+        yield batch.body(row.output, row.payload)

@@ -18,6 +18,7 @@ from sheratan.engine.blockers import Blockers, limits_of
 from sheratan.engine.entries import read_entry
 from sheratan.engine.ids import absent, ids_of, job_id
 from sheratan.engine.inbox import waits_for
+from sheratan.engine.job_budget_views import job_budget
 from sheratan.engine.proposal_views import use_of
 from sheratan.engine.run_views import with_node
 from sheratan.engine.state import State
@@ -126,6 +127,7 @@ def job_record(
         after=_parents(reader, job),
         origin=_id_of(reader, job.origin),
         tags=reader.tags(job.number),
+        budget=job_budget(reader, lane.tenant, job.number),
         submitted_by_job=_id_of(reader, job.submitted_by),
         proposals=use_of(reader, job.number),
         difference=_difference(reader, location),

@@ -9,6 +9,7 @@ import msgspec
 
 __all__ = [
     "Announced",
+    "BudgetLeft",
     "BulkFact",
     "Ended",
     "FailedFact",
@@ -58,6 +59,14 @@ class SignalFact(NamedTuple):
     digest: str
 
 
+class BudgetLeft(NamedTuple):
+    """What a job may be charged in a unit, and what the attempts that have ended were charged."""
+
+    unit: str
+    amount: int
+    charged: int = 0
+
+
 class OpenJob(msgspec.Struct, gc=False):
     """A job that has not ended. Instants in microseconds since the epoch.
 
@@ -103,6 +112,8 @@ class OpenJob(msgspec.Struct, gc=False):
     blocking: tuple[str, ...] = ()
     """The code that has blocked it."""
     partition: str = ""
+    budget: tuple[BudgetLeft, ...] = ()
+    """What it may be charged."""
     placed: tuple[int, int] | None = None
     """The entry and the number of steps that its row names, where steps came after: they change no row."""
 

@@ -16,7 +16,7 @@ from sheratan.kernel.billing import (
     reservation_id,
     settlement_id,
 )
-from sheratan.kernel.facts import OpenJob, Violation
+from sheratan.kernel.facts import OpenJob
 from sheratan.kernel.fold_book import decision_of
 from sheratan.kernel.fold_budgets import ChargeFact, PriceFact
 from sheratan.kernel.fold_shares import Owed, ShareFold
@@ -32,11 +32,6 @@ _BUDGET: Final = "budget:"
 
 class BillingFold(ShareFold):
     """What each start and end of an attempt makes necessary, and what each of the transfers for it must fit."""
-
-    def __init__(self, violations: list[Violation]) -> None:
-        super().__init__(violations)
-        self.charges: dict[int, ChargeFact] = {}
-        """By job, the attempts that run and cost something."""
 
     def price_set(self, entry: Entry) -> None:
         """Somebody says what attempts at jobs of a kind cost."""
@@ -149,7 +144,7 @@ class BillingFold(ShareFold):
             return None
         due = self._check_moved(entry, owed, told, asked)
         if owed.succeeded is not None:
-            self.spent(owed.charge, due)
+            self.settled(entry, owed.charge, due)
             self.check_shared(entry, owed, due)
         return owed
 

@@ -50,6 +50,8 @@ class ChargeFact(NamedTuple):
     """The account that gets a share of it."""
     leased_us: int = 0
     partition: str = ""
+    foretold: int | None = None
+    """What a decision about its job was told that it has cost, before that was settled."""
 
 
 class BudgetFold(DeadFold):

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sheratan.contracts.ids import format_job_id, parse_job_id
 from sheratan.contracts.journal import Entry
-from sheratan.kernel.facts import FailureFact, KeyFact, Mention, OpenJob
+from sheratan.kernel.facts import BudgetLeft, FailureFact, KeyFact, Mention, OpenJob
 from sheratan.kernel.fold_book import ENDS, decision_of
 from sheratan.kernel.fold_code import CodeFold
 from sheratan.kernel.lifecycle import TERMINAL_STATES
@@ -56,6 +56,7 @@ class JobFold(CodeFold):
             self._requester(entry),
         )  # fmt: skip
         job.cost, job.version, job.partition = data.get("cost", 1), data.get("version", 1), self.enrol(entry)
+        job.budget = tuple(BudgetLeft(unit, amount) for unit, amount in data.get("budget", ()))
         self.new.submitted.append(entry)
         self.outcomes.put(number, "open")
         self.open[number] = self.by_subject[subject] = job
@@ -160,8 +161,9 @@ class JobFold(CodeFold):
         elif rule.startswith("job.settle@"):
             self.check_fence(entry, job, decided)
         elif "error" in entry.data:
-            # It waited too long to be started; how it ended is kept like a failure.
-            self.check_time(entry, job, decided)
+            # It waited too long to be started, or its budget is used; how it ended is kept like a failure.
+            if not rule.startswith("job.budget@"):
+                self.check_time(entry, job, decided)
             self._keep_failure(entry, job)
         state, has_run = ENDS[entry.type], job.state in ("running", "waiting")
         self.go(entry, job, state)

@@ -10,8 +10,8 @@ from sheratan.contracts.principal import ENGINE
 from sheratan.kernel.billing import OPERATOR, payout_id, settlement_id
 from sheratan.kernel.facts import Violation
 from sheratan.kernel.fold_book import decision_of
-from sheratan.kernel.fold_budgets import BudgetFold, ChargeFact
-from sheratan.kernel.fold_ledger import LedgerFold
+from sheratan.kernel.fold_budgets import ChargeFact
+from sheratan.kernel.fold_job_budgets import JobBudgetFold
 from sheratan.kernel.ledger_facts import AccountKey
 from sheratan.kernel.margin import LATENCY_MS_MAX, UNKNOWN, Reliability
 
@@ -44,12 +44,11 @@ class ShareFact(NamedTuple):
     share: int
 
 
-class ShareFold(BudgetFold):
+class ShareFold(JobBudgetFold):
     """How workers did of late, made anew, and what they get."""
 
     def __init__(self, violations: list[Violation]) -> None:
         super().__init__(violations)
-        self.ledger = LedgerFold(self.say)
         self.owed: dict[str, Owed] = {}
         """By the id of the transfer."""
         self.reliabilities: dict[AccountKey, Reliability] = {}

@@ -121,6 +121,7 @@ class FactCount(NamedTuple):
     transfers: int = 0
     resolved: int = 0
     charges: int = 0
+    job_budgets: int = 0
 
     def plus(self, facts: NewFacts) -> FactCount:
         """As many, and those that these facts tell of."""
@@ -137,6 +138,7 @@ class FactCount(NamedTuple):
             self.transfers + len(facts.transfers),
             self.resolved + len(facts.resolved),
             self.charges + len(facts.charges),
+            self.job_budgets + sum(_size(entry, "budget") for entry in facts.submitted),
         )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from sheratan.kernel.job_budget import over_budget
 from sheratan.kernel.rules import Verdict, rule
 from sheratan.kernel.words import count, seconds
 
-__all__ = ["BACKOFF", "backoff"]
+__all__ = ["BACKOFF", "BACKOFF_WITHIN", "backoff", "backoff_within"]
 
 BACKOFF = "retry.backoff@1"
+BACKOFF_WITHIN = "retry.backoff@2"
 
 _FINAL = {
     "fatal": "the error is marked as final",
@@ -59,6 +61,18 @@ def backoff(given: dict[str, Any]) -> Verdict:
         f" drawn between 0 and {seconds(ceiling)} from the recorded seed."
     )
     return Verdict({"action": "retry", "delay_us": delay}, because)
+
+
+@rule("retry.backoff", 2)
+def backoff_within(given: dict[str, Any]) -> Verdict:
+    """As `retry.backoff@1`, for a job with a budget: no attempt that could go over it is to come.
+
+    Input: the same, and budget: what `job.budget@1` is told, with what the attempt that has failed is charged.
+    """
+    verdict, over = backoff(given), over_budget(given["budget"])
+    if over is None or verdict.chosen["action"] == "fail":
+        return verdict
+    return Verdict({"action": "fail"}, f"Not tried again: {over}.")
 
 
 def _draw(seed: int, ceiling: int) -> int:

@@ -47,7 +47,9 @@ def _submitted(entry: Entry) -> str:
 def _among(data: dict[str, Any]) -> str:
     """Among which jobs it is one."""
     text = f" It is one of version {data['version']} of its kind." if "version" in data else ""
-    return text + (f" It is one of partition {data['partition']}." if "partition" in data else "")
+    text += f" It is one of partition {data['partition']}." if "partition" in data else ""
+    amounts = (f"{amount} minor units of {unit}" for unit, amount in data.get("budget", ()))
+    return text + (f" All of its attempts may cost {' and '.join(amounts)}." if "budget" in data else "")
 
 
 def _bulk(entry: Entry) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 from sheratan.contracts.jobs import AFTER_FAILURE, NO_OPTIONS, Criticality, Options
@@ -42,6 +42,7 @@ class SubmissionOptions(TypedDict, total=False):
     criticality: Criticality
     version: int
     traceparent: str
+    budget: Mapping[str, int]
 
 
 def read_options(given: SubmissionOptions) -> Options:

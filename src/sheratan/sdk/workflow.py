@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, TypedDict, Unpack
 
 import msgspec
@@ -125,6 +125,7 @@ class JobOptions(TypedDict, total=False):
     queue_timeout_seconds: float
     tags: Sequence[str]
     cost: int
+    budget: Mapping[str, int]
     version: int
     partition: str | Value
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sheratan.contracts.spending import Window
 
-__all__ = ["BudgetRow", "ChargeRow", "ChargeView", "OpenCharge", "PriceRow", "ReliabilityRow"]
+__all__ = ["BudgetRow", "ChargeRow", "ChargeView", "JobBudgetRow", "OpenCharge", "PriceRow", "ReliabilityRow"]
 
 
 class PriceRow(NamedTuple):
@@ -35,6 +35,14 @@ class BudgetRow(NamedTuple):
     """When the window ends in which this is spent; None: never."""
     reserved: int
     charged: int
+
+
+class JobBudgetRow(NamedTuple):
+    """What all attempts at a job may be charged in a unit; it never changes."""
+
+    number: int
+    unit: str
+    amount: int
 
 
 class ChargeRow(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sheratan.store.billing_rows import BudgetRow, ChargeRow, PriceRow, ReliabilityRow
+from sheratan.store.billing_rows import BudgetRow, ChargeRow, JobBudgetRow, PriceRow, ReliabilityRow
 from sheratan.store.ledger_rows import (
     AccountRow,
     BalanceRow,
@@ -30,13 +30,15 @@ class LedgerChanges:
         self.corrected: dict[int, CorrectedRow] = {}
         self.prices: dict[tuple[str, str], PriceRow] = {}
         self.budgets: dict[tuple[str, str, str], BudgetRow] = {}
+        self.job_budgets: dict[int, tuple[JobBudgetRow, ...]] = {}
+        """Of new jobs, by number."""
         self.charges: list[ChargeRow] = []
         self.reliabilities: dict[tuple[str, str, str], ReliabilityRow] = {}
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing changes."""
-        return not (self.accounts or self.balances or self.prices or self.budgets)
+        return not (self.accounts or self.balances or self.prices or self.budgets or self.job_budgets)
 
     def resolve(self, row: TransferRow, resolved: ResolvedRow) -> None:
         """A pending transfer is resolved, once."""

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from sheratan.store.billing_rows import BudgetRow, ChargeRow, ChargeView, OpenCharge, PriceRow, ReliabilityRow
+from sheratan.store.billing_rows import (
+    BudgetRow,
+    ChargeRow,
+    ChargeView,
+    JobBudgetRow,
+    OpenCharge,
+    PriceRow,
+    ReliabilityRow,
+)
 
 __all__ = ["BillingReader"]
 
@@ -19,6 +27,22 @@ class BillingReader(Protocol):
 
     def budgets(self) -> list[BudgetRow]:
         """What was ever set, by tenant, subject and unit."""
+        ...
+
+    def job_budgets(self, numbers: Sequence[int]) -> list[JobBudgetRow]:
+        """The budgets of these jobs that have any of their own, by job and unit."""
+        ...
+
+    def any_job_budget(self) -> bool:
+        """Whether any job was ever given a budget of its own."""
+        ...
+
+    def job_budget_count(self) -> int:
+        """How many budgets of jobs there are."""
+        ...
+
+    def charged(self, number: int, unit: str) -> int:
+        """What the attempts at a job that have ended were charged in a unit."""
         ...
 
     def reliability(self, tenant: str, account: str, unit: str) -> ReliabilityRow | None:

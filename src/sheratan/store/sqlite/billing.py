@@ -6,7 +6,15 @@ import json
 from collections.abc import Sequence
 from itertools import starmap
 
-from sheratan.store.billing_rows import BudgetRow, ChargeRow, ChargeView, OpenCharge, PriceRow, ReliabilityRow
+from sheratan.store.billing_rows import (
+    BudgetRow,
+    ChargeRow,
+    ChargeView,
+    JobBudgetRow,
+    OpenCharge,
+    PriceRow,
+    ReliabilityRow,
+)
 from sheratan.store.sqlite.scans import SqliteScans
 
 __all__ = ["SqliteBilling"]
@@ -22,6 +30,24 @@ class SqliteBilling(SqliteScans):
     def budgets(self) -> list[BudgetRow]:
         """What was ever set, by tenant, subject and unit."""
         return list(starmap(BudgetRow, self._rows("select_budgets")))
+
+    def job_budgets(self, numbers: Sequence[int]) -> list[JobBudgetRow]:
+        """The budgets of these jobs that have any of their own, by job and unit."""
+        return list(starmap(JobBudgetRow, self._rows("select_job_budgets", (json.dumps(numbers),))))
+
+    def any_job_budget(self) -> bool:
+        """Whether any job was ever given a budget of its own."""
+        return bool(self._one("select_any_job_budget", ())[0])
+
+    def job_budget_count(self) -> int:
+        """How many budgets of jobs there are."""
+        count: int = self._one("select_job_budget_count", ())[0]
+        return count
+
+    def charged(self, number: int, unit: str) -> int:
+        """What the attempts at a job that have ended were charged in a unit."""
+        amount: int = self._one("sum_charges", (number, unit))[0]
+        return amount
 
     def reliability(self, tenant: str, account: str, unit: str) -> ReliabilityRow | None:
         """How the worker of an account did of late."""

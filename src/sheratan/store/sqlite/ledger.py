@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from itertools import starmap
+from itertools import chain, starmap
 from typing import Any, Final
 
 import apsw
@@ -183,6 +183,8 @@ def write_ledger(connection: apsw.Connection, changes: LedgerChanges) -> None:
     insert_rows(connection, "replace_ledger_corrected", list(changes.corrected.values()))
     insert_rows(connection, "replace_price", list(changes.prices.values()))
     insert_rows(connection, "replace_budget", list(changes.budgets.values()))
+    of_jobs = chain.from_iterable(changes.job_budgets.values())
+    insert_rows(connection, "insert_job_budget", list(of_jobs))
     insert_rows(connection, "insert_charge", changes.charges)
     insert_rows(connection, "replace_reliability", list(changes.reliabilities.values()))
 
