@@ -9,15 +9,28 @@ import pytest
 from sheratan.contracts.dead_letters import Edit
 from sheratan.contracts.errors import IdempotencyConflict, InvalidInput, NotFound
 from sheratan.contracts.filters import JobFilter
-from sheratan.contracts.jobs import JobError
+from sheratan.contracts.jobs import JobError, Options, Submission
 from sheratan.contracts.worker import Assignment
-from sheratan.engine.commands import PriceKind, Replay, RetryJob, StartBulk
+from sheratan.engine.commands import (
+    Cancel,
+    EndSession,
+    KeepJobs,
+    LeaseJobs,
+    Pending,
+    PriceKind,
+    Replay,
+    RetryJob,
+    StartBulk,
+    SubmitGated,
+)
 from sheratan.engine.edits import prepare_edit
 from sheratan.engine.explain import story
+from sheratan.engine.gate_commands import NewGate
 from tests.engine.booking import opened
 from tests.engine.pricing import price, priced
+from tests.engine.runs import node, wf
 from tests.engine.test_billing import reports
-from tests.engine.world import World
+from tests.engine.world import PERSON, Answer, World
 
 BROKEN = JobError(error_class="retryable", type="Boom", message="it broke")
 FATAL = JobError(error_class="fatal", type="Boom", message="it is broken")
@@ -240,6 +253,69 @@ def test_it_holds_for_the_next_engine(tmp_path: Path) -> None:
     world.close()
 
 
+def test_a_job_that_was_cancelled_meanwhile_stays_so(world: World) -> None:
+    priced(world)
+    job = world.submit(budget=CREDITS)
+    price(world, 121)
+    session = world.register()
+    batch = world.decider.decide([Pending(LeaseJobs(session=session, slots=1), PERSON, Answer())])
+    world.decider.committed(batch)
+    assert batch.unit.is_empty
+    world.ask(Cancel(id=job, reason="a test"))
+    assert world.record(job).state == "cancelled"
+
+
+def test_a_node_has_a_budget_for_each_of_its_jobs_and_fails_with_it(world: World) -> None:
+    priced(world, 121)
+    run = world.start_run(wf(node("a", budget=CREDITS), node("b", after=["a"])))
+    lease(world)
+    assert world.last("job.submitted").data["budget"] == [["credits", 120]]
+    assert world.run_record(run).state == "failed"
+    assert rule_of(world, "job.failed") == "job.budget@1"
+
+
+def test_a_compensation_and_the_job_of_a_schedule_have_budgets_too(world: World) -> None:
+    opened(world, "tenant:default")
+    world.start_run(wf(node("a", compensate={"kind": "work", "budget": CREDITS}), node("b", after=["a"])))
+    [given] = lease(world)
+    world.settle(given)
+    [given] = lease(world)
+    world.settle(given, "failed", error=FATAL)
+    assert world.last("job.submitted").data["budget"] == [["credits", 120]]
+    submission = Submission(kind="work", options=Options(budget=CREDITS))
+    world.schedule(submission=submission, every_seconds=60.0)
+    world.tick(61)
+    assert world.last("job.submitted").data["budget"] == [["credits", 120]]
+
+
+def test_a_running_job_hears_of_a_refusal(world: World) -> None:
+    priced(world, 121)
+    world.submit()
+    [given] = lease(world)
+    child = Submission(kind="work", options=Options(budget=CREDITS))
+    with pytest.raises(InvalidInput, match="may cost 121 credits"):
+        world.spawn(given, 1, child)
+
+
+def test_a_gate_lets_no_job_in_that_could_not_start(world: World) -> None:
+    priced(world, 121)
+    [job] = world.submission(budget=CREDITS).jobs
+    gate = NewGate(what="debounce", key="0a" * 32, period_us=1, longest_us=0, jobs=0)
+    with pytest.raises(InvalidInput, match="may cost 121 credits"):
+        world.ask(SubmitGated(job=job, gate=gate))
+
+
+def test_a_budget_stays_with_its_charges_when_the_job_is_pruned(world: World) -> None:
+    priced(world)
+    world.submit(budget=CREDITS)
+    [given] = lease(world)
+    world.settle(given)
+    world.ask(KeepJobs(kind="", keep_us=1, reason="a test"))
+    world.tick(100)
+    assert world.store.jobs([1]) == []
+    assert [tuple(row) for row in world.store.job_budgets([1])] == [(1, "credits", 120)]
+
+
 # By people ---------------------------------------------------------------------------------------------------------
 
 
@@ -257,10 +333,11 @@ def test_a_job_that_is_run_again_by_a_person_is_refused_where_it_could_not_start
     for command in (RetryJob(id=job, poison=False), Replay(id=job, edited=None, poison=False, reason="")):
         with pytest.raises(InvalidInput, match="may cost 121 credits"):
             world.ask(command)
+    assert world.record(job).budget[0].amount == 120
     edited = prepare_edit(world.store, job, Edit(budget={"credits": 121}), world.registry, world.limits)
     again = world.ask(Replay(id=job, edited=edited, poison=False, reason=""))
     assert world.last("job.replayed").data["edited"] == {"budget": [[["credits", 120]], [["credits", 121]]]}
-    assert used(world, again) == (121, 121, 0)
+    assert used(world, again) == (121, 0, 0)
 
 
 def test_a_bulk_operation_goes_on_with_the_others(world: World) -> None:
@@ -272,10 +349,21 @@ def test_a_bulk_operation_goes_on_with_the_others(world: World) -> None:
 
 
 def ended(world: World) -> str:
-    """A job that has failed, and could not be started any more."""
+    """A job that has failed, and could not be started any more; nobody is on duty."""
     priced(world)
     job = world.submit(budget=CREDITS)
     price(world, 121)
-    lease(world)
+    session = world.register()
+    world.ask_lease(session)
+    world.ask(EndSession(session=session))
     assert world.record(job).state == "failed"
     return job
+
+
+@pytest.mark.parametrize(("edit", "wanted"), [(Edit(priority=1), [120]), (Edit(budget={}), [])])
+def test_an_edit_takes_a_budget_away_or_leaves_it(world: World, edit: Edit, wanted: list[int]) -> None:
+    job = ended(world)
+    price(world, None)
+    edited = prepare_edit(world.store, job, edit, world.registry, world.limits)
+    again = world.ask(Replay(id=job, edited=edited, poison=False, reason=""))
+    assert [one.amount for one in world.record(again).budget] == wanted

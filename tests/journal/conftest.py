@@ -16,6 +16,7 @@ from tests.journal.world_archive import archived_jobs
 from tests.journal.world_billing import priced_jobs
 from tests.journal.world_budgets import jobs_with_budgets
 from tests.journal.world_gates import jobs_through_gates
+from tests.journal.world_job_budgets import jobs_with_own_budgets
 from tests.journal.world_kept import kept_journal
 from tests.journal.world_ledger import booked
 from tests.journal.world_proposals import jobs_that_propose
@@ -73,6 +74,9 @@ billing_file, billing_data = _journal("billing", priced_jobs)
 
 budgets_file, budgets_data = _journal("budgets", jobs_with_budgets)
 """Budgets that are spent, freed, over in time and removed."""
+
+job_budgets_file, job_budgets_data = _journal("job_budgets", jobs_with_own_budgets)
+"""Jobs whose own budgets are enough, are used, and are too small for a new price."""
 
 shares_file, shares_data = _journal("shares", shared_jobs)
 """Jobs whose workers get a share of what they cost."""

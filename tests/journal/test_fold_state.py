@@ -30,6 +30,7 @@ FILES = [
     "pruned_runs_file",
     "ledger_file",
     "billing_file",
+    "job_budgets_file",
     "shares_file",
     "system_file",
     "alerts_file",

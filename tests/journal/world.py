@@ -97,9 +97,11 @@ class World:
         """Decide one command in a batch of its own; its refusal is raised."""
         pending = Pending(command, by, Reply())
         batch = self._commit(self.decider.decide([pending]))
-        found = [(value, error) for answered, value, error in batch.answers if answered is pending]
+        answers = batch.answers
         while batch.more:
             batch = self._commit(self.decider.decide([]))
+            answers += batch.answers
+        found = [(value, error) for answered, value, error in answers if answered is pending]
         value, error = found[0] if found else (_NOTHING, None)
         if error is not None:
             raise error

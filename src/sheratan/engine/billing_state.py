@@ -36,6 +36,8 @@ class BillingState:
             self.put_budget(budget)
         self.bounds_jobs = store.any_job_budget()
         """Whether a job may have a budget of its own."""
+        self.overdrawn: set[int] = set()
+        """Jobs that were to start and could go over their own budget: they end in the next batch."""
         self.open: dict[int, OpenCharge] = {charge.number: charge for charge in store.open_charges()}
         """What is reserved for attempts that run, by job."""
 

@@ -16,6 +16,7 @@ from sheratan.engine import (
     bulk,
     code,
     firings,
+    job_budgets,
     ledger,
     retention,
     startup,
@@ -146,16 +147,15 @@ class Decider:
             done = bulk.go_on(batch, bulks, done)
         if looks:
             code.look(batch, looks)
+        if self.state.billing.overdrawn:
+            job_budgets.end_overdrawn(batch)
         timers.ring(batch)
         # First, so that a firing is let in by what stands in the queues then.
         done = follow(batch, done)
         firings.fire(batch)
         advance_runs(batch, follow(batch, done))
         billing.settle_charges(batch)
-        done = len(batch.ended)
         dispatch(batch)
-        if done < len(batch.ended):
-            advance_runs(batch, follow(batch, done))
         billing.reserve(batch)
         retention.prune(batch)
         if batch.transitions:

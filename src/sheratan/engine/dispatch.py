@@ -16,7 +16,7 @@ from sheratan.engine.dispatch_ageing import are_ageing
 from sheratan.engine.dispatch_partitions import are_among, choose
 from sheratan.engine.flow_state import FlowKey
 from sheratan.engine.funds import add_funds
-from sheratan.engine.job_budgets import end_overdrawn
+from sheratan.engine.job_budgets import are_overdrawn
 from sheratan.engine.lease_input import (
     Usable,
     add_limits,
@@ -108,7 +108,7 @@ def _choose_alone(batch: Batch, usable: Usable, given: dict[str, Any], places: i
         add_unread(batch, usable, given, places)
     if "limits" in given or len(usable) > 1:
         picked = pick(given)
-        if end_overdrawn(batch, [head[2] for head in picked.chosen]):
+        if are_overdrawn(batch, [head[2] for head in picked.chosen]):
             return {}
         _wake_for(batch, picked)
         given["heads"] = needed(heads, picked.chosen)

@@ -11,7 +11,7 @@ from sheratan.engine.batch import Batch
 from sheratan.engine.dispatch_ageing import add_aged, add_aged_of_lanes, add_ageing, are_known, note_starts
 from sheratan.engine.flow_state import FlowKey
 from sheratan.engine.funds import add_budgets_of_partitions, add_funds, is_short
-from sheratan.engine.job_budgets import end_overdrawn
+from sheratan.engine.job_budgets import are_overdrawn
 from sheratan.engine.lease_input import (
     Usable,
     add_costs,
@@ -74,7 +74,7 @@ def choose(batch: Batch, usable: Usable, given: dict[str, Any], places: int) -> 
     add_funds(batch, usable, given)
     add_budgets_of_partitions(batch, given)
     picked = pick_partitions(given)
-    if end_overdrawn(batch, [head[2] for head in picked.chosen]):
+    if are_overdrawn(batch, [head[2] for head in picked.chosen]):
         return {}
     _wake_for(batch, lanes, picked)
     _take_turns(batch, lanes, dict(usable), picked)

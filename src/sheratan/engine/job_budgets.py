@@ -14,11 +14,11 @@ from sheratan.engine.ledger import issue_of
 from sheratan.engine.unstarted import fail_queued
 from sheratan.kernel.accounts import format_amount
 from sheratan.kernel.job_budget import JOB_BUDGET, decide_start
-from sheratan.kernel.rules import decision
+from sheratan.kernel.rules import Verdict, decision
 from sheratan.store.billing_rows import JobBudgetRow
 from sheratan.store.rows import JobRow, Ready
 
-__all__ = ["budget_of", "check_budget", "end_overdrawn", "keep_budget", "told_budgets"]
+__all__ = ["are_overdrawn", "budget_of", "check_budget", "end_overdrawn", "keep_budget", "told_budgets"]
 
 
 def check_budget(batch: Batch, new: NewJob, by: Principal) -> None:
@@ -66,21 +66,36 @@ def told_budgets(batch: Batch, jobs: Sequence[JobRow]) -> dict[int, dict[str, An
     return told
 
 
-def end_overdrawn(batch: Batch, numbers: list[int]) -> bool:
-    """End those of these jobs, which are to start, that have too little left for it; whether there were any."""
-    jobs = batch.jobs(numbers) if batch.state.billing.bounds_jobs else {}
-    is_any = False
-    for number, given in told_budgets(batch, list(jobs.values())).items():
-        verdict = decide_start(given)
-        if verdict.chosen == "end":
-            location = batch.locate(jobs[number])
-            assert type(location) is Ready
+def are_overdrawn(batch: Batch, numbers: list[int]) -> bool:
+    """Whether attempts at some of these jobs, which are to start, could go over their budgets: those end at once.
+
+    That is in the next batch, so that all that follows from their ends is in one commit with them.
+    """
+    if not batch.state.billing.bounds_jobs:
+        return False
+    found = _overdrawn(batch, numbers)
+    batch.state.billing.overdrawn.update(found)
+    batch.more |= bool(found)
+    return bool(found)
+
+
+def end_overdrawn(batch: Batch) -> None:
+    """End the jobs that were to start in the batch before, unless something else has become of them."""
+    billing = batch.state.billing
+    numbers, billing.overdrawn = sorted(billing.overdrawn), set[int]()
+    jobs = batch.jobs(numbers)
+    for number, (given, verdict) in _overdrawn(batch, numbers).items():
+        location = batch.locate(jobs[number])
+        if type(location) is Ready:
             error = JobError(error_class="fatal", type="BudgetSpent", message=verdict.because)
             fail_queued(batch, jobs[number], location, error, decision(JOB_BUDGET, given, verdict))
-            is_any = True
-    # What they leave free is given away once that is committed.
-    batch.more |= is_any
-    return is_any
+
+
+def _overdrawn(batch: Batch, numbers: list[int]) -> dict[int, tuple[dict[str, Any], Verdict]]:
+    """Those of these jobs of which an attempt could go over the budget, each with what decides that."""
+    told = told_budgets(batch, list(batch.jobs(numbers).values()))
+    found = {number: (given, decide_start(given)) for number, given in told.items()}
+    return {number: one for number, one in found.items() if one[1].chosen == "end"}
 
 
 def _rows(batch: Batch, numbers: list[int]) -> list[JobBudgetRow]:

@@ -27,6 +27,7 @@ def drawn_in(batch: Batch) -> Drawn:
         _run_turns(batch),
         _pruned(batch, batch.unit.pruned),
         _pruned(batch, batch.unit.pruned_runs),
+        frozenset(batch.state.billing.overdrawn),
     )
 
 

@@ -67,7 +67,7 @@ class Client:
         self._runs = RunClient(self._ask, choices, network.coverage, QUEUES)
         self._schedules = ScheduleClient(self._ask, self._submit, self._acknowledge, choices, network.loop)
         self._ledger = LedgerClient(name, self._ask, choices)
-        self._prices = PriceClient(name, self._ask, choices, KINDS)
+        self._prices = PriceClient(name, self._ask, self._submit_within, choices, KINDS)
         self._states = StateClient(self._ask, choices)
         self._keys = 0
         self._menu = [name for name, weight in options.weights.items() for _ in range(weight)]
@@ -113,6 +113,10 @@ class Client:
             self._heard([receipt])
             if draw.chance("gate.cancel", 200):
                 await self._cancel_one(receipt.id)
+
+    async def _submit_within(self, budget: dict[str, int]) -> None:
+        delay = self._choices.pick("job_budget.delay", (0.0, 0.5))
+        await self._send([self._submission(budget=budget, delay_seconds=delay)])
 
     async def _bulk(self) -> None:
         count = self._choices.between("client.bulk", 1, self._options.bulk)

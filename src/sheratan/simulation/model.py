@@ -47,7 +47,7 @@ class Model(ModelLedger):
         self.answers.clear()
         self._actual, self._seeds = actual, drawn.seeds
         self.made, self._firing_ids, self.new_parts = drawn.made, drawn.firing_ids, drawn.node_jobs
-        self.run_turns = drawn.run_turns
+        self.run_turns, self.overdrawn_now = drawn.run_turns, drawn.overdrawn
         self.pruned_now, self.pruned_runs_now = drawn.pruned, drawn.pruned_runs
 
     def decide(self, commands: Sequence[Pending], abandoned: set[int]) -> None:
@@ -71,6 +71,7 @@ class Model(ModelLedger):
             self.follow()
         self.go_on(pieces)
         self.look_at(looks, self.moved)
+        self._end_overdrawn()
         self._ring(due, alarms)
         self.fire(firings)
         self.follow()
@@ -98,6 +99,7 @@ class Model(ModelLedger):
         self.forget_looks()
         self.forget_code_looks()
         self.forget_turns()
+        self.overdrawn.clear()
         for number in sorted(self.running):
             self._lose(self.jobs[number])
         self.follow()
@@ -116,6 +118,7 @@ class Model(ModelLedger):
     def watch_anew(self, commands: Sequence[Pending], heard_us: int, monotonic_us: int) -> None:
         """A batch was not written: nothing of it has happened, and every attempt has its whole time again."""
         self.forget_turns()
+        self.overdrawn.clear()
         for pending in commands:
             command = pending.command
             worker = self.workers.get(command.session) if isinstance(command, LeaseJobs | Heartbeat) else None
@@ -263,10 +266,30 @@ class Model(ModelLedger):
                 return
             self._serve(worker, room)
 
+    def _end_overdrawn(self) -> None:
+        """Jobs that were to start end where an attempt could go over their own budget."""
+        for job in [self.jobs[number] for number in sorted(self.overdrawn)]:
+            if job.state == "queued" and self.is_overdrawn(job):
+                self.hit("job_budget.not_started")
+                job.error_class = "fatal"
+                self._end(job, "failed", job.attempt - 1)
+        self.overdrawn.clear()
+
+    def _are_overdrawn(self, chosen: list[ModelJob], *, is_given: bool) -> bool:
+        """Whether some of these jobs are to end instead of being started; then nobody gets any."""
+        found = {job.number for job in chosen if self.is_overdrawn(job)}
+        if self.short_windows:
+            # Only a part of the ready jobs is in memory: it may be fewer, if it was any.
+            found = set() if is_given else found & self.overdrawn_now
+        self.overdrawn |= found
+        return bool(found)
+
     def _serve(self, worker: ModelWorker, room: int) -> None:
         slots = min(worker.free_slots, self.limits.lease_jobs_max)
         chosen = self.choose(worker, min(slots, room))
         given: list[Assignment] = self._actual.get(id(worker.waiting), (None, None))[0] or []
+        if self._are_overdrawn(chosen, is_given=bool(given)):
+            return
         if len(given) < len(chosen) and self.short_windows:
             # Only a part of the ready jobs is in memory, in order: fewer may be given, never others.
             self.hit("lease.short_window")

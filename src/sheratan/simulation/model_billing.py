@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from sheratan.contracts.ledger import AMOUNT_MAX, ISSUE, Transfer
 from sheratan.contracts.limits import Limits
-from sheratan.engine.commands import Pending, PriceKind
+from sheratan.engine.commands import NewJob, Pending, PriceKind
 from sheratan.simulation.model_book import ModelAccount, ModelBook
 from sheratan.simulation.model_budgets import BudgetKey, ModelBudgets
 from sheratan.simulation.model_lanes import TENANT, Lane, lane_of
@@ -55,6 +55,12 @@ class ModelBilling(ModelShares, ModelBudgets):
         """By job and fence, what an attempt was charged; None while it runs."""
         self.reported: dict[int, int] = {}
         """By job, what its attempt has said in this batch that it has cost."""
+        self.overdrawn: set[int] = set()
+        """Jobs that were to start, and could go over their own budget."""
+        self.overdrawn_now = frozenset[int]()
+        """Those that the engine has come across in this batch."""
+        self._units: dict[tuple[int, int], str] = {}
+        """In what unit."""
         self._open: dict[int, _Charge] = {}
         self._is_reserving = False
         """Whether something was reserved in this batch, which one entry tells of."""
@@ -99,6 +105,37 @@ class ModelBilling(ModelShares, ModelBudgets):
     def price_of(self, lane: Lane) -> Price | None:
         """What an attempt at a job of a lane costs."""
         return self.prices.get(lane[1])
+
+    def check_budget(self, new: NewJob) -> None:
+        """Whoever asks for a job hears at once that its budget is in no unit, or too small for an attempt."""
+        price = self.prices.get(new.kind)
+        for unit, amount in new.budget:
+            if (ISSUE, unit) not in self.book.accounts:
+                self.hit("job_budget.no_unit")
+                raise Refused("not_found")
+            if price is not None and price.unit == unit and price.amount > amount:
+                self.hit("job_budget.refused")
+                raise Refused("invalid_input")
+
+    def is_overdrawn(self, job: ModelJob, ending: int = 0) -> bool:
+        """Whether an attempt could go over the budget of its job, if one that has just ended is charged so much."""
+        price = self.price_of(lane_of(job))
+        budget = None if price is None else dict(job.wanted.budget).get(price.unit)
+        if price is None or budget is None:
+            return False
+        charged = sum(
+            amount or 0
+            for (number, fence), amount in self.charged.items()
+            if number == job.number and self._units[number, fence] == price.unit
+        )
+        return charged + ending + price.amount > budget
+
+    def is_overdrawn_after(self, job: ModelJob) -> bool:
+        """The same when its attempt has just failed, and is not settled yet."""
+        charge, price = self._open.get(job.number), self.price_of(lane_of(job))
+        if charge is None or price is None or charge.price.unit != price.unit or not charge.price.metered:
+            return self.is_overdrawn(job)
+        return self.is_overdrawn(job, min(self.reported.get(job.number, 0), charge.price.amount))
 
     def charge_max(self, job: ModelJob) -> int | None:
         """What is reserved for an attempt that starts now."""
@@ -211,6 +248,7 @@ class ModelBilling(ModelShares, ModelBudgets):
             payee = f"worker:{worker}" if price.worker_share else None
             self._open[job.number] = _Charge(job.fence, price, payee, self.at_us)
             self.charged[job.number, job.fence] = None
+            self._units[job.number, job.fence] = price.unit
             self.spend((job.number, job.fence), self.budgets_of_job(job, price.unit), price.amount)
             asked = Transfer(
                 id=_id("fe", job.number, job.fence), phase="pending", debit=TENANT, credit=_OPERATOR,

@@ -100,6 +100,9 @@ class ModelDead(ModelJobs):
         lanes = self.lanes | {(new.queue, new.kind, new.version)}
         if len(lanes) > max(self.limits.queues_max, len(self.lanes)):
             raise Refused("limit_reached")
+        if made != self._next_made:
+            # A bulk operation goes on with the others.
+            self.check_budget(new)
         self._check_admission(new, 0)
         public_id = made()
         if not isinstance(public_id, str):

@@ -90,6 +90,7 @@ class ModelGates(ModelRunRetention):
 
     def _made(self, command: SubmitGated, public_id: str, delay_us: int) -> ModelJob:
         new: NewJob = copied(command.job, delay_us=delay_us)
+        self.check_budget(new)
         self._check_admission(new, 0)
         if command.by_job is not None:
             self._count_fan_out(self.jobs[command.by_job], 1)

@@ -114,6 +114,7 @@ class ModelJobs(ModelFlow):
             if known is not None:
                 plans.append(known)
                 continue
+            self.check_budget(new)
             self._check_admission(new, coming.get(new.queue, 0))
             coming[new.queue] = coming.get(new.queue, 0) + 1
             plans.append(new)
@@ -294,23 +295,26 @@ class ModelJobs(ModelFlow):
     def _failed(self, job: ModelJob, error_class: str, asked_seconds: float | None = None) -> None:
         job.losses += error_class == "lost_lease"
         job.error_class = error_class
-        failures = job.attempt - job.losses
+        failures, is_lost = job.attempt - job.losses, error_class == "lost_lease"
         if error_class in ("fatal", "bug"):
             self._end(job, "failed", job.attempt)
-        elif error_class == "lost_lease":
-            if job.losses >= self.limits.worker_losses_max:
-                self.hit("loss.poison")
-                self._end(job, "failed", job.attempt)
-            else:
-                self.hit("loss.requeued")
-                job.attempt += 1
-                job.since_us = self.at_us
-                self._move(job, "queued")
-        elif failures >= job.wanted.attempts_max:
-            self.hit("retry.exhausted")
-            self._end(job, "failed", job.attempt)
+        elif is_lost and job.losses >= self.limits.worker_losses_max:
+            self._give_up(job, "loss.poison")
+        elif not is_lost and failures >= job.wanted.attempts_max:
+            self._give_up(job, "retry.exhausted")
+        elif self.is_overdrawn_after(job):
+            self._give_up(job, "job_budget.not_again")
+        elif is_lost:
+            self.hit("loss.requeued")
+            job.attempt += 1
+            job.since_us = self.at_us
+            self._move(job, "queued")
         else:
             self._retry(job, failures, asked_seconds)
+
+    def _give_up(self, job: ModelJob, why: str) -> None:
+        self.hit(why)
+        self._end(job, "failed", job.attempt)
 
     def _retry(self, job: ModelJob, failures: int, asked_seconds: float | None) -> None:
         if asked_seconds is not None:

@@ -60,6 +60,8 @@ class Drawn(NamedTuple):
     """The jobs that were pruned, by the kind that is set for."""
     pruned_runs: dict[str, list[int]]
     """The runs that were pruned, by the workflow that is set for."""
+    overdrawn: frozenset[int]
+    """The jobs that were to start, and could go over their own budget."""
 
 
 class ModelWait(NamedTuple):

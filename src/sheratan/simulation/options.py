@@ -169,7 +169,7 @@ def draw_options(choices: Choices) -> Options:
         log_pages=log_pages,
         # A large one takes so many writes that a process that may be killed at each would never come to its end.
         is_log_laid_out=log_pages < 100 and choices.pick("options.is_log_laid_out", (False, True)),
-        fail_permille=choices.pick("options.fail", (0, 100) if focus == "prices" else (0, 100, 500)),
+        fail_permille=choices.pick("options.fail", (0, 100, 300) if focus == "prices" else (0, 100, 500)),
         spawn_permille=choices.pick("options.spawn", (0, 100, 300)),
         limits_permille=choices.pick("options.limits", (0, 0, 300)),
         steps=choices.pick("options.steps", (6,) if focus in _ABOUT_STEPS else (0, 2, 6)),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from sheratan.contracts import api
+from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.ledger import ISSUE, Transfer, transfer_id
 from sheratan.contracts.spending import Window
 from sheratan.simulation.choices import Choices
@@ -22,6 +24,7 @@ _CLOSED_SECONDS: Final = ((1, 3, 20), (20, 200))
 """Who pays for jobs is away for a moment; a worker may be so for long, and jobs go on."""
 _ACTS: Final = (
     "set", "set", "set", "pay", "pay", "pay", "close", "close", "close", "remove", "budget", "budget", "refund",
+    "within", "within", "within",
 )  # fmt: skip
 _WINDOWS: Final[tuple[Window | None, ...]] = (None, "minute", "minute", "minute", "hour", "day", "month")
 
@@ -33,11 +36,13 @@ class PriceClient:
         self,
         name: str,
         ask: Callable[[api.Request], Awaitable[Any]],
+        submit: Callable[[dict[str, int]], Awaitable[None]],
         choices: Choices,
         kinds: tuple[str, ...],
     ) -> None:
         self._name = name
         self._ask = ask
+        self._submit = submit
         self._choices = choices
         self._kinds = kinds
         self._made = 0
@@ -53,11 +58,9 @@ class PriceClient:
         draw = self._choices
         unit, kind = draw.pick("price.unit", _UNITS), draw.pick("price.kind", self._kinds)
         what = draw.pick("price.what", _ACTS)
-        if what == "budget":
-            await self._limit(unit, kind)
-            return
-        if what == "refund":
-            await self._refund()
+        others = {"budget": self._limit, "within": self._spend_within, "refund": self._refund}
+        if what in others:
+            await others[what](unit, kind)
             return
         if what == "remove":
             await self._ask(api.RemovePrice(kind=kind, reason="a test"))
@@ -110,7 +113,26 @@ class PriceClient:
         per = draw.pick("budget.per", _WINDOWS)
         await self._ask(api.SetBudget(subject=subject, unit=unit, amount=amount, per=per, reason="a test"))
 
-    async def _refund(self) -> None:
+    async def _spend_within(self, unit: str, _kind: str) -> None:
+        """Submit jobs with budgets; then their kinds may cost more."""
+        draw = self._choices
+        if draw.chance("job_budget.pays_first", 900):
+            await self._ask(api.OpenAccount(account=PAYER, unit=unit))
+            await self._transfer(None, unit)
+        if draw.chance("job_budget.has_price", 700):
+            await self._set_prices(unit, 10)
+        for _ in range(draw.between("job_budget.jobs", 1, 4)):
+            with suppress(InvalidInput):
+                await self._submit({unit: draw.pick("job_budget.amount", (10, 10, 12, 25))})
+        if draw.chance("job_budget.is_raised", 500):
+            await self._set_prices(unit, 26)
+
+    async def _set_prices(self, unit: str, amount: int) -> None:
+        for kind in self._kinds:
+            wanted = api.SetPrice(kind=kind, unit=unit, amount=amount, metered=True, reason="a test")
+            await self._ask(wanted)
+
+    async def _refund(self, _unit: str, _kind: str) -> None:
         """Give back something of what an attempt was charged."""
         page = await self._ask(api.ListTransfers(account="operator", unit="credits", limit=500))
         settled = [one.id for one in page.items if one.phase == "post" and one.id.startswith(_OF_ATTEMPTS)]
