@@ -260,6 +260,7 @@ async def _price(shop: Workshop, number: int, draw: random.Random) -> None:
         subject=payer, unit=unit, per="day", amount=10 * number, reason=f"step {number}"
     )
     await shop.ask(budget)
+    await shop.submit(f"step {number}", number, budget={unit: 3})
 
 
 def _transfer(what: str, number: int) -> str:

@@ -122,6 +122,23 @@ def test_what_a_job_was_charged_is_refunded_by_its_id(own: Server) -> None:
     assert own.cli("ledger", "check").returncode == 0
 
 
+def test_a_job_has_a_budget_that_is_shown_and_edited(own: Server) -> None:
+    job = own.cli("job", "submit", "fail", "--budget", "2.50", "EUR", "--wait", "-o", "json")
+    number = json.loads(job.stdout)["id"]
+    shown = own.cli("job", "show", number).stdout
+    assert "2.50 EUR, of which 0.00 are charged and 0.00 reserved" in shown
+    assert "All of its attempts may cost 250 minor units of EUR." in own.cli("why", number).stdout
+    edited = own.cli("dlq", "edit", number, "--budget", "0.75", "EUR")
+    assert "0.75 EUR, of which" in own.cli("job", "show", edited.stdout.strip()).stdout
+    for wrong in (("1", "nothing"), ("1.001", "EUR"), ("x", "EUR")):
+        assert own.cli("job", "submit", "fail", "--budget", *wrong).returncode in (2, 3)
+    own.cli("ledger", "open", "tenant:default", "--unit", "EUR")
+    assert own.cli("price", "set", "fail", "2.51", "--unit", "EUR").returncode == 0
+    refused = own.cli("job", "submit", "fail", "--budget", "2.50", "EUR")
+    assert (refused.returncode, "may cost 2.51 EUR, and the budget is 2.50" in refused.stderr) == (2, True)
+    assert own.cli("price", "remove", "fail").returncode == 0
+
+
 def test_a_refusal_is_told_with_its_exit_code(own: Server) -> None:
     poor = own.cli("ledger", "transfer", "tenant:acme", "operator", "100000", "--unit", "EUR")
     assert (poor.returncode, ": insufficient funds (debit) (entry " in poor.stdout) == (5, True)

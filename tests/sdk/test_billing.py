@@ -235,6 +235,26 @@ def test_budgets_are_set_listed_and_removed(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_a_job_is_tried_again_only_within_its_own_budget(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(SECONDS_MAX), sheratan.open(tmp_path / "data", KINDS) as client:
+            await priced(client)
+            for budget, attempts in ((56, 1), (57, 2)):
+                receipt = await client.submit("stumbles", budget={"EUR": budget})
+                record = await client.wait(receipt.id)
+                assert (record.state, record.attempt) == ("failed", attempts)
+                [own] = (await client.job(receipt.id)).budget
+                assert (own.unit, own.scale, own.amount) == ("EUR", 2, budget)
+                assert (own.reserved, own.charged) == (0, 7 * attempts)
+            with pytest.raises(InvalidInput, match=r"may cost 0\.50 EUR, and the budget is 0\.49"):
+                await client.submit("stumbles", budget={"EUR": 49})
+            for wrong in ({"EUR": -1}, {"no unit": 1}, {f"U{number}": 1 for number in range(9)}, 5):
+                with pytest.raises(InvalidInput):
+                    await client.submit("stumbles", budget=wrong)  # type: ignore[arg-type]
+
+    asyncio.run(scenario())
+
+
 def test_what_a_job_was_charged_is_given_back_once(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with asyncio.timeout(SECONDS_MAX), sheratan.open(tmp_path / "data", KINDS) as client:
