@@ -29,7 +29,7 @@ BUGS = (
         "a job that waited too long is not kept as a dead letter",
         "safety",
         "J5",
-        (Change("engine/timers.py", "    batch.bury(job.number, error)\n", ""),),
+        (Change("engine/unstarted.py", "    batch.bury(job.number, error)\n", ""),),
     ),
     Bug(
         "replayed-letter-stays",

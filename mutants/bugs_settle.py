@@ -39,8 +39,8 @@ BUGS = (
         (
             Change(
                 _SETTLE,
-                "record = decision(BACKOFF, given, verdict)",
-                'record = decision(BACKOFF, {**given, "seed": 7}, verdict)',
+                "record = decision(rule, given, verdict)",
+                'record = decision(rule, {**given, "seed": 7}, verdict)',
             ),
         ),
     ),

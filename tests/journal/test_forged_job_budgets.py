@@ -76,6 +76,11 @@ def without_budget(entry: Entry) -> None:
     entry["decision"]["rule"] = "retry.backoff@1"
 
 
+def as_if_not_started(entry: Entry) -> None:
+    """The end of an attempt is told as that of a job which was never started."""
+    entry["decision"] |= {"rule": "job.budget@1", "input": entry["decision"]["input"]["budget"]}
+
+
 NOT_AGAIN, AGAIN = is_of("job.failed", "retry.backoff@2"), is_of("job.retried", "retry.backoff@2")
 NOT_STARTED = is_of("job.failed", "job.budget@")
 FORGERIES: list[tuple[Callable[[Entry], bool], Change]] = [
@@ -87,6 +92,7 @@ FORGERIES: list[tuple[Callable[[Entry], bool], Change]] = [
     (NOT_AGAIN, told(price=51)),
     (NOT_AGAIN, told(scale=3)),
     (NOT_AGAIN, told(unit="tokens")),
+    (NOT_AGAIN, as_if_not_started),
     (AGAIN, told(charged=11)),
     (AGAIN, told(charged=60)),
     (AGAIN, told(budget=1)),

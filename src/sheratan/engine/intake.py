@@ -269,8 +269,6 @@ def _take_in(batch: Batch, plan: Plan, job: JobRow, by: Principal, cause: int | 
         unit.keys[(by.tenant, new.key)] = KeyRow(by.tenant, new.key, bytes.fromhex(request), job.number)
     if new.tags:
         unit.tags.extend(TagRow(tag, job.number) for tag in new.tags)
-    if new.budget:
-        keep_budget(batch, job.number, new.budget)
     if plan.parents:
         unit.after.extend(
             AfterRow(job.number, ordinal, parent) for ordinal, parent in enumerate(plan.parents)
@@ -317,7 +315,7 @@ def _submitted_data(batch: Batch, plan: Plan, job: JobRow, request: str | None) 
     if new.after:
         data["after"] = list(plan.parents)
     if (new.cost, new.version, new.partition, new.budget) != _USUAL:
-        data.update(_unusual(new))
+        data.update(_unusual(batch, job, new))
     if new.key is not None:
         data["key"] = digest(new.key.encode())
         data["request"] = request
@@ -334,7 +332,10 @@ def _submitted_data(batch: Batch, plan: Plan, job: JobRow, request: str | None) 
     return data
 
 
-def _unusual(new: NewJob) -> dict[str, Any]:
+def _unusual(batch: Batch, job: JobRow, new: NewJob) -> dict[str, Any]:
+    """What few jobs have. A budget is kept here, too, where most jobs never come."""
+    if new.budget:
+        keep_budget(batch, job.number, new.budget)
     told = {"cost": new.cost, "version": new.version, "partition": new.partition, "budget": new.budget}
     return {name: value for (name, value), usual in zip(told.items(), _USUAL, strict=True) if value != usual}
 

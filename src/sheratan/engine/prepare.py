@@ -171,7 +171,7 @@ def fill_in(default: KindDescription, options: Options, limits: Limits) -> NewJo
         tags=_tags(options.tags, limits) if options.tags else (),
         cost=options.cost,
         partition=options.partition,
-        budget=tuple(sorted((options.budget or {}).items())),
+        budget=tuple(sorted(options.budget.items())) if options.budget else (),
         criticality=options.criticality or default.criticality,
         version=default.version,
         is_version_asked=options.version is not None,

@@ -116,7 +116,7 @@ class Client:
 
     async def _submit_within(self, budget: dict[str, int]) -> None:
         delay = self._choices.pick("job_budget.delay", (0.0, 0.5))
-        await self._send([self._submission(budget=budget, delay_seconds=delay)])
+        await self._send([self._submission(budget=budget, delay_seconds=delay) for _ in range(3)])
 
     async def _bulk(self) -> None:
         count = self._choices.between("client.bulk", 1, self._options.bulk)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from sheratan.contracts import api
-from sheratan.contracts.errors import InvalidInput
+from sheratan.contracts.errors import InvalidInput, NotFound
 from sheratan.contracts.ledger import ISSUE, Transfer, transfer_id
 from sheratan.contracts.spending import Window
 from sheratan.simulation.choices import Choices
@@ -119,11 +119,15 @@ class PriceClient:
         if draw.chance("job_budget.pays_first", 900):
             await self._ask(api.OpenAccount(account=PAYER, unit=unit))
             await self._transfer(None, unit)
+            for subject in (PAYER, "queue:default"):
+                # Nothing but their own budgets is to hold them back.
+                with suppress(NotFound):
+                    await self._ask(api.RemoveBudget(subject=subject, unit=unit))
         if draw.chance("job_budget.has_price", 700):
             await self._set_prices(unit, 10)
-        for _ in range(draw.between("job_budget.jobs", 1, 4)):
+        for _ in range(draw.between("job_budget.calls", 1, 2)):
             with suppress(InvalidInput):
-                await self._submit({unit: draw.pick("job_budget.amount", (10, 10, 12, 25))})
+                await self._submit({unit: draw.pick("job_budget.amount", (10, 12, 16, 25))})
         if draw.chance("job_budget.is_raised", 500):
             await self._set_prices(unit, 26)
 
