@@ -10,6 +10,7 @@ _RETRY = "kernel/retry.py"
 _OUTCOME = "kernel/outcome.py"
 _AFTER = "kernel/dependency.py"
 _ADMISSION = "kernel/admission.py"
+_RESERVE = "kernel/reserve.py"
 _SHARING = "kernel/sharing.py"
 
 BUGS = (
@@ -155,7 +156,30 @@ BUGS = (
         "queue_jobs_max is off by one",
         "safety",
         "E16",
-        (Change(_ADMISSION, 'given["depth"] >= given["depth_max"]', 'given["depth"] > given["depth_max"]'),),
+        (Change(_ADMISSION, 'given["depth"] >= places', 'given["depth"] > places'),),
+    ),
+    Bug(
+        "critical-jobs-without-reserve",
+        "a queue that is full of normal jobs takes no critical one in",
+        "safety",
+        "E16",
+        (
+            Change(_RESERVE, "_NORMAL - CRITICALITIES", "max(0, _NORMAL - CRITICALITIES"),
+            Change(_RESERVE, "index(criticality))", "index(criticality)))"),
+        ),
+    ),
+    Bug(
+        "reserve-for-all",
+        "jobs that are not critical take the places that a queue keeps for critical ones",
+        "safety",
+        "E16",
+        (
+            Change(
+                "engine/intake.py",
+                'given["criticality"] = new.criticality',
+                'given["criticality"] = "critical"',
+            ),
+        ),
     ),
     Bug(
         "drain-ignored-at-intake",

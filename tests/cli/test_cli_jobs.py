@@ -257,7 +257,7 @@ def test_why_numbers_its_sentences_and_names_entry_and_rule(server: Server) -> N
     told = server.cli("why", json.loads(job)["id"], "--rules").stdout
     assert " is succeeded." in told
     assert "  1. 20" in told
-    assert "job.admission@1)" in told
+    assert "job.admission@2)" in told
     story = json.loads(server.cli("why", json.loads(job)["id"], "-o", "json").stdout)
     assert [line["type"] for line in story["lines"]] == ["job.submitted", "worker.leased", "job.succeeded"]
 

@@ -228,7 +228,7 @@ def test_a_full_queue_puts_a_firing_off_and_says_so() -> None:
     assert world.fired() == []
     postponed = world.last("schedule.postponed")
     assert postponed.decision is not None
-    assert postponed.decision["rule"] == "job.admission@1"
+    assert postponed.decision["rule"] == "job.admission@2"
     assert postponed.data["due_us"] == NOW + 65 * SECOND
     assert "job.refused" not in world.types()
     world.run(session)

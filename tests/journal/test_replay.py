@@ -132,7 +132,7 @@ def test_lines_that_are_no_entries_are_named_and_passed_over(data: Path) -> None
 
 def test_only_the_first_hundred_differences_are_listed_and_all_are_counted(data: Path) -> None:
     lines = lines_of(data) * 5
-    found = replay_lines(lines, {"job.admission@1": lambda given: Verdict("refuse", "No.")})
+    found = replay_lines(lines, {"job.admission@2": lambda given: Verdict("refuse", "No.")})
     assert len(found.differences) == DIFFERENCES_MAX < found.different
 
 

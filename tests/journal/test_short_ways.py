@@ -152,6 +152,17 @@ def test_ends_of_attempts_that_are_charged_go_the_long_way() -> None:
     assert found.in_runs > 3 * JOBS
 
 
+def test_jobs_that_are_more_or_less_critical_go_the_short_way_too() -> None:
+    world = World(seed=3)
+    for _ in range(4):
+        world.submit(*(new(criticality="critical") for _ in range(JOBS)))
+        world.submit(*(new(criticality="sheddable") for _ in range(JOBS)))
+    found = short_way(pages_of(world))
+    assert found.violations == []
+    assert found.in_runs > 3 * JOBS
+    assert found._replace(in_runs=0) == long_way(pages_of(world))
+
+
 def flip(line: bytes, places: random.Random) -> bytes:
     """A line with something else in one place."""
     at = places.randrange(len(line))

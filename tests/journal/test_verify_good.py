@@ -56,7 +56,7 @@ def test_every_recorded_decision_of_a_good_journal_is_derived_again(data: Path) 
     found = replay(reader)
     assert found.ok, found.differences
     assert found.decisions == sum(count.decisions for count in found.counts.values())
-    assert {"job.admission@1", "retry.backoff@1", "dispatch.order@2", "job.settle@1"} <= set(found.counts)
+    assert {"job.admission@2", "retry.backoff@1", "dispatch.order@2", "job.settle@1"} <= set(found.counts)
     reader.close()
 
 

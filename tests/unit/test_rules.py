@@ -28,6 +28,7 @@ RULES = {
     "dispatch.order@2",
     "engine.recovery@1",
     "job.admission@1",
+    "job.admission@2",
     "job.after@1",
     "job.cancel@1",
     "job.settle@1",
@@ -89,6 +90,55 @@ OPEN = {"queue": "q", "depth": 0, "depth_max": 10, "intake": "open"}
 )
 def test_admission(changed: dict[str, Any], chosen: str) -> None:
     assert admit(OPEN | changed).chosen == chosen
+    assert find_rule("job.admission@1")(OPEN | changed).chosen == chosen
+
+
+@pytest.mark.parametrize(
+    ("bound", "criticality", "places"),
+    [
+        (10, "critical", 12),
+        (10, "normal", 10),
+        (10, "deferrable", 8),
+        (10, "sheddable", 6),
+        (14, "critical", 16),
+        (14, "sheddable", 10),
+        (4, "critical", 4),
+        (4, "sheddable", 4),
+    ],
+)
+def test_a_queue_keeps_places_for_jobs_that_are_more_critical(
+    bound: int, criticality: str, places: int
+) -> None:
+    given = OPEN | {"depth_max": bound}
+    if criticality != "normal":
+        given["criticality"] = criticality
+    assert admit(given | {"depth": places - 1}).chosen == "queue"
+    assert admit(given | {"depth": places}).chosen == "refuse"
+    assert (
+        admit(given | {"depth": places, "intake": "draining"}).because == "Refused: the engine is draining."
+    )
+
+
+@pytest.mark.parametrize(
+    ("depth", "criticality", "because"),
+    [
+        (0, "sheddable", "Queued on q at once: 0 of 6 places for sheddable jobs taken."),
+        (
+            9,
+            "sheddable",
+            "Refused: queue q is full for sheddable jobs: 9 are ready, of at most 6. Still taken in: normal, critical."
+            " Whoever runs its workers can make room.",
+        ),
+        (
+            12,
+            "critical",
+            "Refused: queue q is full for critical jobs: 12 are ready, of at most 12. Nothing else is taken in either."
+            " Whoever runs its workers can make room.",
+        ),
+    ],
+)
+def test_admission_says_what_is_still_taken_in(depth: int, criticality: str, because: str) -> None:
+    assert admit(OPEN | {"depth": depth, "criticality": criticality}).because == because
 
 
 @pytest.mark.parametrize(

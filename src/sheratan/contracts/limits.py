@@ -67,7 +67,7 @@ LIMIT_REASONS: dict[str, str] = {
     "inline_bytes_max": "payloads above this leave the hot rows, which stay small enough to scan quickly",
     "error_bytes_max": "error text kept per attempt; a traceback fits, a log does not",
     "batch_jobs_max": "jobs of one submit call: one commit stays in the low milliseconds",
-    "queue_jobs_max": "ready jobs of one queue; a longer backlog hides an outage",
+    "queue_jobs_max": "ready jobs of one queue; a longer backlog hides an outage. Critical jobs may be a fifth more",
     "queues_max": "each queue keeps a window of ready work in memory",
     "partitions_queued_max": "partitions that have queued jobs; each keeps its first ones in memory",
     "after_jobs_max": "jobs that one job may wait for; its journal entry names them and stays below 64 KiB",

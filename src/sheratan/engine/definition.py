@@ -129,6 +129,8 @@ def _options(job: NewJob) -> Options:
         cost=job.cost,
         partition=job.partition,
         budget=dict(job.budget) or None,
+        # What is usual is left open, as it was before firings had a criticality.
+        criticality=None if job.criticality == "normal" else job.criticality,
         version=job.version,
     )
 

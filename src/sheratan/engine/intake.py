@@ -194,6 +194,8 @@ def _plan(batch: Batch, new: NewJob, by: Principal, coming: int, source: Source)
         "depth_max": state.limits.queue_jobs_max,
         "intake": state.intake,
     }
+    if new.criticality != "normal":
+        given["criticality"] = new.criticality
     if new.delay_us:
         given["delay_us"] = new.delay_us
     parents = _parents(batch, new, given) if new.after else ()
@@ -270,9 +272,7 @@ def _take_in(batch: Batch, plan: Plan, job: JobRow, by: Principal, cause: int | 
     if new.tags:
         unit.tags.extend(TagRow(tag, job.number) for tag in new.tags)
     if plan.parents:
-        unit.after.extend(
-            AfterRow(job.number, ordinal, parent) for ordinal, parent in enumerate(plan.parents)
-        )
+        unit.after.extend(AfterRow(job.number, place, parent) for place, parent in enumerate(plan.parents))
     entry = unit.record(
         "job.submitted",
         public_id,

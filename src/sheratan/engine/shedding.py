@@ -9,6 +9,7 @@ from sheratan.contracts.jobs import CRITICALITIES
 from sheratan.contracts.pressure import PressureLevel, PressureRecord
 from sheratan.engine.commands import Command, Pending, StartRun, Submit, SubmitGated
 from sheratan.kernel.pressure import reason_of_pressure
+from sheratan.kernel.reserve import ranked_places
 
 __all__ = ["given_up", "is_given_up", "is_new_work", "is_shed", "least_places", "overloaded", "places_for"]
 
@@ -25,8 +26,7 @@ _REFUSED: Final[dict[PressureLevel, str]] = {
     "critical": "new work that is not critical",
 }
 
-_PART: Final = 5
-"""Of so many parts of an inbox each criticality leaves one to those that are more critical."""
+_MOST: Final = CRITICALITIES.index("critical")
 
 _RETRY_AFTER_SECONDS: Final = 2
 """A few looks later it is known whether there is still pressure."""
@@ -46,13 +46,12 @@ def is_shed(command: Command, level: PressureLevel) -> bool:
 
 def places_for(command: Command, places: int) -> int:
     """How many places of an inbox may be taken for there to be one for this command. Never below `least_places`."""
-    kept = len(CRITICALITIES) - 1 - _rank(command) if is_new_work(command) else 0
-    return places - kept * (places // _PART)
+    return ranked_places(places, _MOST - _rank(command)) if is_new_work(command) else places
 
 
 def least_places(places: int) -> int:
     """With fewer places taken there is one for every command."""
-    return places - (len(CRITICALITIES) - 1) * (places // _PART)
+    return ranked_places(places, _MOST)
 
 
 def _rank(command: Command) -> int:

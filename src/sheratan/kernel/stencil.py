@@ -26,7 +26,7 @@ _SHAPES: Final = {
         rb'\{"actor":TEXT,"at":(?P<at>\d+),"auth":TEXT,'
         rb'"data":\{"input":"(?P<input>[0-9a-f]{64})","kind":TEXT,"number":(?P<number>\d+),"options":\[[\d,]+\],'
         rb'"priority":\d+,"queue":TEXT\},'
-        rb'"decision":\{"because":TEXT,"chosen":"queue","input":\{"depth":(?P<depth>\d+),"depth_max":\d+,'
+        rb'"decision":\{"because":TEXT,"chosen":"queue","input":\{(?:"criticality":TEXT,)?"depth":(?P<depth>\d+),"depth_max":\d+,'
         rb'"intake":TEXT,"queue":TEXT\},"rule":TEXT\},"on_behalf_of":TEXT,"policy":\d+,'
         rb'"prev":"(?P<prev>[0-9a-f]{64})","seq":(?P<seq>\d+),"subject":"job_(?P<id>[0-9a-f]{32})",'
         rb'"tenant":TEXT,"type":"job\.submitted"\}'.replace(b"TEXT", _TEXT)

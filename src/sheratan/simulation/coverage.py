@@ -69,6 +69,8 @@ SOMETIMES: Final[dict[str, str]] = {
     "key.found": "a submit finds the job that its key made before",
     "key.conflict": "a key is used for another request",
     "submit.refused_full": "a queue is full",
+    "submit.from_reserve": "a critical job takes one of the places that a queue keeps for such",
+    "submit.leaves_reserve": "a job is refused, as the last places of its queue are for more critical ones",
     "submit.refused_draining": "the engine drains",
     "submit.refused_recovery": "jobs or runs do not come in while the system recovers",
     "submit.refused_fan_out": "a job submits more jobs than it may",

@@ -96,7 +96,8 @@ class ModelDead(ModelJobs):
         return self._run_again(job, edited, made)
 
     def _run_again(self, job: ModelJob, edited: NewJob | None, made: Callable[[], Any]) -> str:
-        new = edited or copied(job.wanted, key=None, after=(), delay_us=0, traceparent=job.traceparent)
+        changes = {"key": None, "after": (), "delay_us": 0, "criticality": "normal"}
+        new = edited or copied(job.wanted, traceparent=job.traceparent, **changes)
         lanes = self.lanes | {(new.queue, new.kind, new.version)}
         if len(lanes) > max(self.limits.queues_max, len(self.lanes)):
             raise Refused("limit_reached")

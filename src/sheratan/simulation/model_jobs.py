@@ -23,14 +23,14 @@ from sheratan.engine.commands import (
     Submit,
     SubmitGated,
 )
-from sheratan.simulation.model_flow import ModelFlow
+from sheratan.simulation.model_admission import ModelAdmission
 from sheratan.simulation.model_state import TERMINAL, ModelJob, ModelWorker
 from sheratan.simulation.model_waits import Refused
 
 __all__ = ["ModelJobs", "Refused", "copied"]
 
 
-class ModelJobs(ModelFlow):
+class ModelJobs(ModelAdmission):
     """Jobs, and how they change."""
 
     def __init__(self, limits: Limits, hit: Callable[[str], None], *, short_windows: bool) -> None:
@@ -135,12 +135,9 @@ class ModelJobs(ModelFlow):
         for parent in new.after:
             self._job(parent)
         self.check_takes_in()
-        if self._depth(new.queue) + coming >= self.limits.queue_jobs_max:
+        if not self._has_places(new, coming + 1):
             self.hit("submit.refused_full")
             raise Refused("limit_reached")
-
-    def _depth(self, queue: str) -> int:
-        return sum(self.jobs[number].wanted.queue == queue for number in self.ready)
 
     def _count_fan_out(self, parent: ModelJob, jobs: int) -> None:
         if parent.fan_out + jobs > self.limits.fan_out_jobs_max:

@@ -145,7 +145,7 @@ class ModelSchedules(ModelDead):
         is_full = not self._has_lane(new)
         if not is_full:
             self.check_takes_in()
-            is_full = self._depth(new.queue) + len(missing) > self.limits.queue_jobs_max
+            is_full = not self._has_places(new, len(missing))
         if is_full:
             self.hit("schedule.backfill_refused")
             raise Refused("limit_reached")
@@ -255,7 +255,7 @@ class ModelSchedules(ModelDead):
 
     def _has_room(self, known: ModelSchedule, key: str) -> bool:
         new = _job(known.definition, key, 0)
-        return self._has_lane(new) and self._depth(new.queue) < self.limits.queue_jobs_max
+        return self._has_lane(new) and self._has_places(new, 1)
 
     def _cancel_previous(self, known: ModelSchedule) -> None:
         assert known.last_job is not None
@@ -357,6 +357,7 @@ def _job(definition: Schedule, key: str, jitter_us: int) -> NewJob:
         tags=options.tags,
         cost=options.cost,
         partition=options.partition,
+        criticality=options.criticality or "normal",
         version=options.version or 1,
         is_version_asked=True,
     )

@@ -186,7 +186,7 @@ def draw_options(choices: Choices) -> Options:
 def draw_limits(choices: Choices) -> Limits:
     """The limits of an engine that starts: often tight, so that refusals happen."""
     return Limits(
-        queue_jobs_max=choices.pick("limits.queue_jobs", (100_000, 100_000, 12, 4)),
+        queue_jobs_max=choices.pick("limits.queue_jobs", (100_000, 100_000, 12, 5)),
         running_jobs_max=choices.pick("limits.running_jobs", (1_000, 1_000, 5, 2)),
         lease_jobs_max=choices.pick("limits.lease_jobs", (256, 3, 1)),
         fan_out_jobs_max=choices.pick("limits.fan_out_jobs", (1_000, 2)),
