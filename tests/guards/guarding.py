@@ -45,8 +45,13 @@ class Guarded:
         )
         self.guards.start()
 
-    def call(self, name: str = NAME, *, is_retry: bool = False) -> GuardedCall:
-        return self.guards.call(name, outcome_of, is_retry=is_retry)
+    def call(
+        self, name: str = NAME, *, is_retry: bool = False, seconds_left: float | None = None
+    ) -> GuardedCall:
+        until_us = None
+        if seconds_left is not None:
+            until_us = self._clock.monotonic_us() + round(seconds_left * 1_000_000)
+        return self.guards.call(name, outcome_of, is_retry=is_retry, until_us=until_us)
 
     @property
     def record(self) -> GuardRecord:

@@ -201,3 +201,18 @@ def raises_in_a_process(what: str) -> None:
 @job(cpu_bound=True, attempts_max=1)
 def gives_in_a_process() -> Any:
     return threading.Lock()
+
+
+@job(cpu_bound=True, attempts_max=1, run_timeout_seconds=50)
+def time_left_in_a_process(ctx: Context) -> list[float]:
+    return [ctx.seconds_left, ctx.deadline_us]
+
+
+@job(attempts_max=1, run_timeout_seconds=50)
+def time_left_in_a_thread(ctx: Context) -> list[float]:
+    return [ctx.seconds_left, ctx.deadline_us]
+
+
+@job(attempts_max=1, run_timeout_seconds=50)
+async def time_left(ctx: Context) -> list[float]:
+    return [ctx.seconds_left, ctx.deadline_us]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
+from math import inf
 from typing import Final, Literal
 
 from sheratan.ambient.clock import Clock
@@ -107,8 +108,12 @@ class Guard:
             since_us=self._failing_since_us,
         )
 
-    async def acquire(self, *, is_retry: bool = False) -> Permit:
-        """A permit, if need be after a wait; DependencyUnavailable when there is none in time.
+    def seconds_until(self, instant_us: int | None) -> float:
+        """How long until an instant in monotonic time; None is never, and what has passed is below 0."""
+        return inf if instant_us is None else (instant_us - self._clock.monotonic_us()) / 1_000_000
+
+    async def acquire(self, *, is_retry: bool = False, until_us: int | None = None) -> Permit:
+        """A permit, if need be after a wait that ends by `until_us`; DependencyUnavailable when there is none in time.
 
         Whoever gets one gives it back with `release`, exactly once.
         """
@@ -120,7 +125,7 @@ class Guard:
         waiter = _Waiter(asyncio.get_running_loop().create_future(), is_retry)
         self._waiting.append(waiter)
         try:
-            async with asyncio.timeout(self.settings.wait_seconds):
+            async with asyncio.timeout(min(self.settings.wait_seconds, self.seconds_until(until_us))):
                 return await waiter.future
         except TimeoutError:
             self._leave(waiter)

@@ -43,7 +43,7 @@ class Guards:
         tell: Callable[[Event], None] = _tell_nobody,
     ) -> None:
         self._settings = dict(settings or {})
-        self._clock = clock or SystemClock()
+        self.clock = clock or SystemClock()
         self._randomness = randomness or SystemRandomness()
         self._tell = tell
         self.tell_span: Callable[[Event], None] | None = None
@@ -65,15 +65,24 @@ class Guards:
         return self.call(dependency, outcome_of, is_retry=False)
 
     def call(
-        self, dependency: str, classify: Classify, *, is_retry: bool, on_end: OnEnd | None = None
+        self,
+        dependency: str,
+        classify: Classify,
+        *,
+        is_retry: bool,
+        on_end: OnEnd | None = None,
+        until_us: int | None = None,
     ) -> GuardedCall:
-        """A call that is about to be made; `on_end` hears when it has begun and ended, and how."""
+        """A call that is about to be made; `on_end` hears when it has begun and ended, and how.
+
+        Whoever makes it has time until `until_us`, in monotonic time of `clock`; None: as long as the guard gives.
+        """
         if dependency not in self._guards and _NAME.fullmatch(dependency) is None:
             raise InvalidInput(
                 f"{dependency!r} is no name of a dependency ({DEPENDENCY_NAME})", field="dependency"
             )
         assert self._loop is not None, "it was not started"
-        return GuardedCall(lambda: self._find(dependency), self._loop, classify, is_retry, on_end)
+        return GuardedCall(lambda: self._find(dependency), self._loop, classify, is_retry, on_end, until_us)
 
     def _find(self, dependency: str) -> Guard:
         guard = self._guards.get(dependency)
@@ -88,7 +97,7 @@ class Guards:
 
     def _make(self, dependency: str) -> Guard:
         settings = self._settings.get(dependency, GuardSettings())
-        return Guard(dependency, settings, self._clock, self._randomness, self._tell)
+        return Guard(dependency, settings, self.clock, self._randomness, self._tell)
 
 
 class GuardedCall:
@@ -101,20 +110,23 @@ class GuardedCall:
         classify: Classify,
         is_retry: bool,
         on_end: OnEnd | None = None,
+        until_us: int | None = None,
     ) -> None:
         self._find = find
         self._loop = loop
         self._classify = classify
         self._is_retry = is_retry
         self._on_end = on_end
+        self._until_us = until_us
         self._held: tuple[Guard, Permit] | None = None
+        self._seconds = 0.0
         self._timeout: asyncio.Timeout | None = None
 
     @property
     def timeout_seconds(self) -> float:
         """How long the call may take. In a thread nothing interrupts it: hand this to the client that makes it."""
-        guard, _ = self._taken()
-        return guard.settings.timeout_seconds
+        self._taken()
+        return self._seconds
 
     async def __aenter__(self) -> Self:
         await self._acquire()
@@ -130,8 +142,8 @@ class GuardedCall:
         try:
             await self._timeout.__aexit__(kind, error, trace)
         except TimeoutError as late:
-            text = f"{guard.dependency} has not answered within {guard.settings.timeout_seconds:g} s"
-            self._give_back("failed", text)
+            text = f"{guard.dependency} has not answered within {self._seconds:g} s"
+            self._give_back("abandoned" if self._is_cut_short else "failed", text)
             raise TimedOut(text) from late
         self._give_back(*self._end(error))
 
@@ -155,7 +167,10 @@ class GuardedCall:
         if self._held is not None:
             raise InternalError("a guarded call is made once: ask for another one")
         guard = self._find()
-        self._held = guard, await guard.acquire(is_retry=self._is_retry)
+        if guard.seconds_until(self._until_us) <= 0:
+            raise TimedOut(f"no time is left for a call of {guard.dependency}, so it was not made")
+        self._held = guard, await guard.acquire(is_retry=self._is_retry, until_us=self._until_us)
+        self._seconds = min(guard.settings.timeout_seconds, guard.seconds_until(self._until_us))
 
     def _give_back(self, outcome: Outcome, error: str) -> None:
         guard, permit = self._taken()
@@ -167,8 +182,16 @@ class GuardedCall:
         assert self._held is not None, "it has not begun"
         return self._held
 
+    @property
+    def _is_cut_short(self) -> bool:
+        """Whether its maker's time is over, and was less than the dependency is given: then it is not to blame."""
+        guard, _ = self._taken()
+        return self._seconds < guard.settings.timeout_seconds and guard.seconds_until(self._until_us) <= 0
+
     def _end(self, error: BaseException | None) -> tuple[Outcome, str]:
         outcome = self._classify(error)
+        if outcome == "failed" and self._is_cut_short:
+            outcome = "abandoned"
         return outcome, type(error).__name__ if outcome == "failed" else ""
 
     def _is_on_loop(self) -> bool:

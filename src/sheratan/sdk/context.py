@@ -19,6 +19,7 @@ from sheratan.contracts.worker import SPAWN_PREFIX, Assignment, What
 from sheratan.guards.guards import GuardedCall, Guards
 from sheratan.sdk.approval import Approval
 from sheratan.sdk.children import Child, Offered
+from sheratan.sdk.ending import Ending
 from sheratan.sdk.errors import ChildFailed, Fatal
 from sheratan.sdk.guarding import IsFault, guarded_call
 from sheratan.sdk.options import ApprovalOptions, SubmissionOptions, read_options
@@ -44,20 +45,20 @@ class Ended(NamedTuple):
 class Context:
     """One attempt at a job. Durations in seconds, instants in microseconds since the epoch."""
 
-    __slots__ = ("_assignment", "_budget", "_call", "_cancelled", "_guards", "_steps", "charged")
+    __slots__ = ("_assignment", "_budget", "_call", "_ending", "_guards", "_steps", "charged")
 
     def __init__(
         self,
         assignment: Assignment,
         call: Callable[[api.Request], Awaitable[Any]],
-        cancelled: Callable[[], bool],
+        ending: Ending,
         steps: Steps | None = None,
         budget: ProposalBudget = DEFAULT_BUDGET,
         guards: Guards | None = None,
     ) -> None:
         self._assignment = assignment
         self._call = call
-        self._cancelled = cancelled
+        self._ending = ending
         self._steps = steps
         self._budget = budget
         self._guards = guards
@@ -108,7 +109,22 @@ class Context:
     @property
     def cancelled(self) -> bool:
         """Whether this attempt is to stop. A handler in a thread looks now and then; an async one is cancelled."""
-        return self._cancelled()
+        return self._ending.is_stopped()
+
+    @property
+    def seconds_left(self) -> float:
+        """How long until the run timeout of the job ends this attempt; 0.0 once it is over, never less.
+
+        Give it to what the handler calls: `await http.get(url, timeout=ctx.seconds_left)`. It is measured by the
+        worker's monotonic clock from when the attempt came to it. The engine has begun to count a little earlier, by as
+        long as the way to the worker took. Each time that a job is given to a worker, its time begins anew.
+        """
+        return self._ending.time.left_us / 1_000_000
+
+    @property
+    def deadline_us(self) -> int:
+        """The same as an instant of the worker's wall clock as it stands now."""
+        return self._ending.time.deadline_us
 
     @property
     def charge_max(self) -> int | None:
@@ -139,7 +155,8 @@ class Context:
 
         All attempts of a worker share the guard of a dependency, as `[dependencies.NAME.guard]` sets it. It lets only
         so many calls be under way, ends them with TimedOut when they take too long (a thread it cannot interrupt:
-        pass `call.timeout_seconds` on), and lets none through while the dependency fails.
+        pass `call.timeout_seconds` on), and lets none through while the dependency fails. No call takes longer than
+        this attempt has left, and none begins when that is nothing.
 
         What the block raises says how the call has ended. Errors of the network, HTTP statuses from 500 on and
         Retryable are the dependency's fault; other statuses, RateLimited and Fatal are answers, and whatever else is
@@ -148,12 +165,12 @@ class Context:
         Raises DependencyUnavailable when the call must not begin. Let it through: the engine tries again when the
         guard says so. A retry within the handler would make things worse.
         """
-        return guarded_call(self._guards, self._assignment, dependency, is_fault)
+        return guarded_call(self._guards, self._assignment, dependency, is_fault, self._ending.time.due_us)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """What goes to a process of its own: what the handler may know, without the way to the engine."""
         known = msgspec.structs.replace(self._assignment, input=msgspec.Raw(b"null"))
-        return _detached, (msgspec.json.encode(known),)
+        return _detached, (msgspec.json.encode(known), self._ending._replace(is_stopped=_never))
 
     async def step(
         self, name: str, function: Callable[..., Any], *arguments: Any, retry: bool | StepRetry = True
@@ -352,8 +369,13 @@ def _output(child: Child, result: api.JobResult) -> Any:
     return child.read_output(msgspec.json.decode(result.output))
 
 
-def _detached(data: bytes) -> Context:
-    return Context(msgspec.json.decode(data, type=Assignment), _no_engine, lambda: False)
+def _detached(data: bytes, ending: Ending) -> Context:
+    return Context(msgspec.json.decode(data, type=Assignment), _no_engine, ending)
+
+
+def _never() -> bool:
+    """A process of its own is not asked to stop: it is killed."""
+    return False
 
 
 async def _no_engine(request: api.Request) -> Any:

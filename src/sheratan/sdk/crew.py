@@ -24,7 +24,9 @@ from sheratan.contracts.errors import (
 from sheratan.contracts.guards import open_breakers
 from sheratan.contracts.worker import Assignment, Registration, Report, StepRecord, StopRequest
 from sheratan.guards.guards import Guards
+from sheratan.guards.time_left import TimeLeft
 from sheratan.sdk.context import Context
+from sheratan.sdk.ending import Ending
 from sheratan.sdk.errors import InvalidOutput, describe
 from sheratan.sdk.groups import run_together
 from sheratan.sdk.kind import Kind, Mode
@@ -47,10 +49,12 @@ _GIVE_UP_SECONDS: Final = 3.0
 class _Attempt:
     """An attempt that runs here."""
 
-    __slots__ = ("assignment", "cancelled", "context", "group", "report", "steps", "task")
+    __slots__ = ("assignment", "cancelled", "context", "due_us", "group", "report", "steps", "task")
 
-    def __init__(self, assignment: Assignment) -> None:
+    def __init__(self, assignment: Assignment, came_us: int) -> None:
         self.assignment = assignment
+        self.due_us = came_us + assignment.run_timeout_us
+        """When its time is over, by the monotonic clock: nobody else's clock is asked."""
         self.group: Sequence[_Attempt] = ()
         """The attempts that run in the same call, this one among them, if others do."""
         self.cancelled = False
@@ -84,7 +88,7 @@ class Crew:
         self._idle = asyncio.Event()
         self._session = 0
         self._sender = StepSender(transport)
-        self._guards: Guards | None = None
+        self._guards: Guards
 
     async def start(self, guards: Guards) -> None:
         """Come on duty and begin to take jobs; what handlers call is guarded by these."""
@@ -167,10 +171,11 @@ class Crew:
             except (Unavailable, LimitReached):
                 await asyncio.sleep(_AGAIN_SECONDS)
                 continue
+            came_us = self._guards.clock.monotonic_us()
             self._busy += len(assignments)
             groups: dict[int, list[_Attempt]] = {}
             for assignment in assignments:
-                attempt = _Attempt(assignment)
+                attempt = _Attempt(assignment, came_us)
                 self._attempts[assignment.number, assignment.fence] = attempt
                 if assignment.group:
                     groups.setdefault(assignment.group, []).append(attempt)
@@ -292,7 +297,7 @@ class Crew:
             attempt.context = Context(
                 attempt.assignment,
                 self._transport.call,
-                lambda: attempt.cancelled,
+                Ending(lambda: attempt.cancelled, TimeLeft(self._guards.clock, attempt.due_us)),
                 steps,
                 kind.description.proposals,
                 self._guards,

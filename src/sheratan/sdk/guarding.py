@@ -22,15 +22,23 @@ IsFault = Callable[[Exception], bool]
 
 
 def guarded_call(
-    guards: Guards | None, assignment: Assignment, dependency: str, is_fault: IsFault | None
+    guards: Guards | None,
+    assignment: Assignment,
+    dependency: str,
+    is_fault: IsFault | None,
+    until_us: int,
 ) -> GuardedCall:
-    """A call by an attempt at a job. One that was made before by it, or may have been, is a retry."""
+    """A call by an attempt at a job that ends at `until_us`, in monotonic time.
+
+    One that was made before by it, or may have been, is a retry.
+    """
     if guards is None:
         raise Unavailable("a handler in a process of its own has no guards; use an async handler or a thread")
     is_retry = assignment.attempt - assignment.worker_losses > 1 or IS_LATER_TRY.get()
     tell = guards.tell_span
     on_end = None if tell is None else partial(_tell_span, tell, assignment, dependency)
-    return guards.call(dependency, partial(outcome_for, is_fault), is_retry=is_retry, on_end=on_end)
+    classify = partial(outcome_for, is_fault)
+    return guards.call(dependency, classify, is_retry=is_retry, on_end=on_end, until_us=until_us)
 
 
 def _tell_span(

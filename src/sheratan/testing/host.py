@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from sheratan.ambient.clock import VirtualClock
 from sheratan.ambient.randomness import SeededRandomness
 from sheratan.contracts import api
 from sheratan.contracts.code import versioned
@@ -41,6 +42,16 @@ class WorldClock:
     def monotonic_us(self) -> int:
         """Virtual microseconds since the loop was made."""
         return self._loop.now_us
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What goes to a process of its own: the world's time stands still while that is waited for."""
+        return _standing, (self.now_us(), self.monotonic_us())
+
+
+def _standing(now_us: int, monotonic_us: int) -> VirtualClock:
+    clock = VirtualClock(now_us - monotonic_us)
+    clock.advance(monotonic_us)
+    return clock
 
 
 class Host:
