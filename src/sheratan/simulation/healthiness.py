@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from sheratan.contracts.pressure import LEVELS
 from sheratan.engine.pressure import LOOKS
 from sheratan.simulation.clock import SimulatedClock
 from sheratan.simulation.model import Model
@@ -13,6 +14,9 @@ from sheratan.simulation.server import Server
 __all__ = ["HealthLookout"]
 
 _SLACK_US: Final = 5_000_000
+_WAITED: Final = 900_000
+"""Pressure by commands that wait lasts until they wait a tenth less than it takes to rise."""
+
 _BAD: Final = ("degraded_minor", "degraded_critical")
 
 
@@ -40,7 +44,11 @@ class HealthLookout:
         settings, outside = self._outside.pressure, self._outside
         if settings is None or server.pressure is None or server.engine is None:
             return None
-        wanted, shown = outside.pressure_now, server.engine.pressure.level
+        record = server.engine.pressure
+        wanted, shown = outside.pressure_now, record.level
+        if record.wait_us >= _WAITED * settings.wait_high_seconds:
+            # On a slow disk commands wait, which is pressure as well.
+            wanted = max(wanted, shown, key=LEVELS.index)
         since_us = max(outside.memory_changed_us, self._undisturbed_us)
         is_long = (
             self._clock.monotonic_us() - since_us > LOOKS * settings.interval_seconds * 1_000_000 + _SLACK_US
