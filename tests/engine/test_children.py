@@ -11,7 +11,7 @@ from sheratan.contracts.errors import InvalidInput, LimitReached, LostLease, Too
 from sheratan.contracts.jobs import JobError, Options, Submission
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.worker import Assignment, Wait
-from sheratan.engine.commands import Settle, StartDraining
+from sheratan.engine.commands import ChangeState, Settle, StartDraining
 from sheratan.engine.verify import verify
 from tests.engine.world import World
 
@@ -305,3 +305,14 @@ def test_grandchildren_are_cancelled_too(world: World) -> None:
     world.park(given, ends_of([child]))
     world.cancel(job)
     assert [world.state_of(one) for one in (job, child, grandchild)] == ["cancelled"] * 3
+
+
+def test_a_start_of_a_halted_system_wakes_who_waited_for_what_was_lost() -> None:
+    world = World(limits=Limits(worker_losses_max=1))
+    job, given = begun(world)
+    assert world.park(given, ends_of(world.spawn(given, 1, CHILD)))
+    world.lease(world.register())
+    world.ask(ChangeState(to="halted", reason="a look"))
+    world.crash()
+    assert world.types(job)[-2:] == ["step.succeeded", "job.woken"]
+    world.check()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import ENGINE
@@ -21,6 +21,8 @@ from sheratan.kernel.system import (
 )
 
 __all__ = ["SystemFold"]
+
+_STEPS: Final = ("step.succeeded", "step.failed")
 
 
 class SystemFold(GroupFold):
@@ -51,7 +53,11 @@ class SystemFold(GroupFold):
     def check_allowed(self, entry: Entry) -> None:
         """An entry of a type that the state forbids, and that does not follow from what was done before."""
         # What attempts cost follows from their starts and ends: the fold of billing looks for these.
-        if entry.type != "ledger.transferred" or "attempts" not in entry.data:
+        if entry.type == "ledger.transferred" and "attempts" in entry.data:
+            return
+        # An engine that starts says of what was lost that it has ended, and who waited for nothing else goes on.
+        is_woken = entry.type in _STEPS and entry.actor == ENGINE.actor
+        if not (is_woken and entry.at == self.ringing_us):
             self.say(entry, "H1", f"the system is {self.system.current}, which allows no {entry.type}")
 
     def system_changed(self, entry: Entry) -> None:
