@@ -28,7 +28,7 @@ from sheratan.contracts.jobs import ErrorClass, JobError, Submission
 from sheratan.contracts.ledger import ISSUE, Transfer, transfer_id
 from sheratan.contracts.principal import ENGINE
 from sheratan.contracts.schedules import Schedule
-from sheratan.contracts.workflows import WORKFLOW_FORMAT, Node, Workflow
+from sheratan.contracts.workflows import WORKFLOW_FORMAT, Budget, Node, Workflow
 from sheratan.engine import commands
 from sheratan.engine.alert_commands import Finding, Told
 from sheratan.engine.definition import prepare_schedule
@@ -261,6 +261,9 @@ async def _price(shop: Workshop, number: int, draw: random.Random) -> None:
     )
     await shop.ask(budget)
     await shop.submit(f"step {number}", number, budget={unit: 3})
+    nodes, spend = (Node(name="only", kind=KIND.name, input=number),), Budget(spend={unit: 5})
+    wanted = Workflow(format=WORKFLOW_FORMAT, name="within", nodes=nodes, budget=spend)
+    await shop.ask(prepare_run(wanted, None, shop.engine.kinds, shop.engine.limits, None))
 
 
 def _transfer(what: str, number: int) -> str:

@@ -2,7 +2,7 @@
 
 What a page shows is run in a folder of its own, from top to bottom:
 
-- A ```python or ```toml block whose first line is a comment with a file name is that file.
+- A ```python, ```toml or ```yaml block whose first line is a comment with a file name is that file.
 - A ```console block is run. Lines that begin with `$ ` are commands, the others are what these say; `…` stands for
   any text, on a line or as a line. A command that fails must be followed by `$ echo $?`.
 - `sheratan up` is started as a server and goes on until the page shows `^C`, or ends.
@@ -27,7 +27,7 @@ from tools.source_tree import ROOT
 __all__ = ["Block", "Command", "Shell", "blocks", "commands", "file_name", "matches", "pages", "text_of"]
 
 _FENCE: Final = re.compile(r"```([a-z]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_FILE: Final = re.compile(r"# ([a-z_]+\.(?:py|toml))")
+_FILE: Final = re.compile(r"# ([a-z_]+\.(?:py|toml|yaml))")
 _ANY: Final = "…"
 _SENTINEL: Final = "--- ended with "
 

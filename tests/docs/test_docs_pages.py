@@ -13,7 +13,7 @@ from tests.support import run_cli
 from tools.source_tree import ROOT
 
 RUN = [page for page in pages() if any(block.language == "console" for block in blocks(page))]
-_LANGUAGES = {"console", "ini", "json", "mermaid", "python", "shell", "text", "toml"}
+_LANGUAGES = {"console", "ini", "json", "mermaid", "python", "shell", "text", "toml", "yaml"}
 
 
 def _name(page: Path) -> str:
@@ -45,7 +45,7 @@ def _run(shell: Shell, shown: list[Command]) -> None:
 def test_every_block_says_what_it_is(page: Path) -> None:
     shown = blocks(page)
     assert {block.language for block in shown} <= _LANGUAGES
-    files = [block for block in shown if block.language in ("python", "toml")]
+    files = [block for block in shown if block.language in ("python", "toml", "yaml")]
     assert all(file_name(block) for block in files), "it is never run: name its file in its first line"
     run = " ".join(block.text for block in shown if block.language in ("console", "python"))
     unused = [name for name in map(file_name, files) if name and not _is_used(name, run)]
@@ -54,7 +54,7 @@ def test_every_block_says_what_it_is(page: Path) -> None:
 
 def _is_used(name: str, run: str) -> bool:
     stem = name.removesuffix(".py")
-    used = rf"(?m)python (?:-m pytest .*)?{name}\b|--kinds {stem}\b|^from {stem} import"
+    used = rf"(?m)python (?:-m pytest .*)?{name}\b|--kinds {stem}\b|^from {stem} import|workflow run {name}\b"
     return name == "sheratan.toml" or re.search(used, run) is not None
 
 

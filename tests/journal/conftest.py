@@ -21,6 +21,7 @@ from tests.journal.world_kept import kept_journal
 from tests.journal.world_ledger import booked
 from tests.journal.world_proposals import jobs_that_propose
 from tests.journal.world_retention import pruned_jobs
+from tests.journal.world_run_budgets import runs_with_budgets
 from tests.journal.world_run_retention import pruned_runs
 from tests.journal.world_shares import shared_jobs
 from tests.journal.world_system import system_changes
@@ -77,6 +78,9 @@ budgets_file, budgets_data = _journal("budgets", jobs_with_budgets)
 
 job_budgets_file, job_budgets_data = _journal("job_budgets", jobs_with_own_budgets)
 """Jobs whose own budgets are enough, are used, and are too small for a new price."""
+
+run_budgets_file, run_budgets_data = _journal("run_budgets", runs_with_budgets)
+"""Runs that are out of funds, and one that goes on."""
 
 shares_file, shares_data = _journal("shares", shared_jobs)
 """Jobs whose workers get a share of what they cost."""

@@ -31,6 +31,7 @@ FILES = [
     "ledger_file",
     "billing_file",
     "job_budgets_file",
+    "run_budgets_file",
     "shares_file",
     "system_file",
     "alerts_file",

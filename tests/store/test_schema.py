@@ -222,6 +222,8 @@ def test_a_database_of_the_first_schema_keeps_its_pages_and_goes_on(tmp_path: Pa
         "charge",
         "budget",
         "job_budget",
+        "run_budget",
+        "run_spender",
         "system",
         "alert",
     ):

@@ -8,14 +8,13 @@ import msgspec
 
 from sheratan.cli.output import draw_pairs, draw_table, emit, write
 from sheratan.cli.session import Session
-from sheratan.cli.text import instant
+from sheratan.cli.text import instant, own_budget
 from sheratan.contracts.api import JobPage, ListJobs, Transport
 from sheratan.contracts.budgets import ProposalUse
 from sheratan.contracts.code import Difference, versioned
 from sheratan.contracts.flow import BlockedBy
 from sheratan.contracts.jobs import JobRecord
 from sheratan.contracts.prices import Charge
-from sheratan.contracts.spending import JobBudgetRecord
 from sheratan.contracts.worker import StepRecord
 from sheratan.kernel.accounts import format_amount
 
@@ -83,7 +82,7 @@ def _relations(record: JobRecord) -> Iterator[tuple[str, object]]:
     yield "partition", record.partition
     yield "trace", record.trace
     yield "cost", record.cost if record.cost != 1 else None
-    yield "budget", "\n".join(map(_budget, record.budget))
+    yield "budget", "\n".join(map(own_budget, record.budget))
     yield "after", "\n".join(record.after)
     yield "runs again", record.origin
     yield "replaced by", record.superseded_by
@@ -97,13 +96,6 @@ def _use(use: ProposalUse) -> str:
         f"{use.jobs} of {use.jobs_max} jobs made, depth {use.depth} of {use.depth_max},"
         f" until {instant(use.until_us)}; the budget is that of {use.root}"
     )
-
-
-def _budget(one: JobBudgetRecord) -> str:
-    amount, charged, reserved = (
-        format_amount(each, one.scale) for each in (one.amount, one.charged, one.reserved)
-    )
-    return f"{amount} {one.unit}, of which {charged} are charged and {reserved} reserved"
 
 
 def _blocked_by(one: BlockedBy) -> str:

@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from sheratan.contracts.health import ProbeRecord
+from sheratan.contracts.spending import OwnBudgetRecord
+from sheratan.kernel.accounts import format_amount
 
-__all__ = ["clean", "down_text", "instant", "kept"]
+__all__ = ["clean", "down_text", "instant", "kept", "own_budget"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CONTROL: Final = {
@@ -34,6 +36,14 @@ def kept(seconds: int | None) -> str:
         if seconds % size == 0:
             return f"{seconds // size}{unit}"
     return f"{seconds}s"
+
+
+def own_budget(one: OwnBudgetRecord) -> str:
+    """What a job or the jobs of a run may be charged, and what is used of it."""
+    amount, charged, reserved = (
+        format_amount(each, one.scale) for each in (one.amount, one.charged, one.reserved)
+    )
+    return f"{amount} {one.unit}, of which {charged} are charged and {reserved} reserved"
 
 
 def instant(microseconds: int | None) -> str:

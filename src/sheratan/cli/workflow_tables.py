@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from sheratan.cli.output import draw_pairs, draw_table, line
-from sheratan.cli.text import instant
+from sheratan.cli.text import instant, own_budget
 from sheratan.contracts.api import RunPage
 from sheratan.contracts.budgets import ProposalCall
 from sheratan.contracts.runs import NodeRecord, RunRecord
@@ -64,6 +64,7 @@ def _pairs(record: RunRecord) -> Iterator[tuple[str, object]]:
     if record.reason is not None:
         yield "reason", record.reason
     yield "jobs", f"{record.jobs} of {record.jobs_max}"
+    yield from (("budget", own_budget(one)) for one in record.spend)
     yield "started", f"{instant(record.created_us)} by {record.started_by}"
     if record.finished_us is not None:
         yield "ended", instant(record.finished_us)

@@ -11,7 +11,7 @@ from sheratan.contracts.code import CodeDigest, Difference, Version
 from sheratan.contracts.flow import NO_LIMITS, BlockedBy, FlowLimits
 from sheratan.contracts.groups import Collect
 from sheratan.contracts.limits import NAME_LENGTH_MAX
-from sheratan.contracts.spending import JobBudget, JobBudgetRecord
+from sheratan.contracts.spending import JobBudget, OwnBudgetRecord
 from sheratan.contracts.tracing import Traceparent
 
 __all__ = [
@@ -173,7 +173,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     blocked_by: list[BlockedBy] = []
     """What keeps it from being started although it is queued and a worker may be free."""
     cost: int = 1
-    budget: list[JobBudgetRecord] = []
+    budget: list[OwnBudgetRecord] = []
     """What it may be charged, by unit, and what is used of it; left out in lists."""
     partition: str | None = None
     trace: str = ""

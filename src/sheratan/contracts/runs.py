@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from sheratan.contracts.budgets import ProposalCall
+from sheratan.contracts.spending import OwnBudgetRecord
 from sheratan.contracts.workflows import NodeState, Workflow
 
 __all__ = [
@@ -33,6 +34,7 @@ RunState = Literal[
     "out_of_jobs",
     "out_of_depth",
     "out_of_time",
+    "out_of_funds",
     "compensation_failed",
 ]
 """Where a run is. From `succeeded` on they are terminal and never change; each budget has an end state of its own."""
@@ -125,5 +127,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     declared: Workflow | None = None
     nodes: list[NodeRecord] = []
     proposals: list[ProposalCall] = []
+    spend: list[OwnBudgetRecord] = []
+    """What its jobs may be charged, in each unit that its budget bounds, and what is used of it; left out in lists."""
     input: Any = None
     output: Any = None

@@ -13,8 +13,8 @@ __all__ = [
     "BudgetRecord",
     "BudgetSubject",
     "JobBudget",
-    "JobBudgetRecord",
     "ListBudgets",
+    "OwnBudgetRecord",
     "RemoveBudget",
     "SetBudget",
     "SpendingRecord",
@@ -84,10 +84,10 @@ class BudgetRecord(msgspec.Struct, frozen=True, kw_only=True):
     entry: int
 
 
-class JobBudgetRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What the attempts at a job may be charged, in minor units, and what is used of it.
+class OwnBudgetRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What the attempts at a job, or at the jobs of a run, may be charged, in minor units, and what is used of it.
 
-    `reserved` is spoken for by the attempt that runs, `charged` was paid for those that have ended.
+    `reserved` is spoken for by the attempts that run, `charged` was paid for those that have ended.
     """
 
     unit: str

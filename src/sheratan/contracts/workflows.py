@@ -261,6 +261,12 @@ class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         float,
         Meta(gt=0, description="Seconds from its start; 7 days by default, as the longest job may take."),
     ] = 604_800.0
+    spend: Annotated[
+        JobBudget,
+        Meta(
+            description="What attempts at its jobs but for compensations may be charged, in minor units by unit."
+        ),
+    ] = {}
 
 
 class Workflow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

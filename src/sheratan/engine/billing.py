@@ -21,6 +21,7 @@ from sheratan.engine.billing_commands import PriceKind
 from sheratan.engine.budgets import spend, spent
 from sheratan.engine.ledger import issue_of, open_account, transfer
 from sheratan.engine.ledger_commands import OpenAccount
+from sheratan.engine.run_budgets import spend_for_runs, spent_for_runs
 from sheratan.engine.shares import count_attempts, share
 from sheratan.engine.words import check_reason
 from sheratan.kernel.billing import (
@@ -93,6 +94,7 @@ def _start(batch: Batch, one: Assignment, worker: str) -> Assignment:
     billing.open[one.number] = charge
     batch.started.append(charge)
     spend(batch, charge)
+    spend_for_runs(batch, charge)
     batch.spoken_for[price.tenant, price.unit] += price.amount
     return replace(one, charge_max=price.amount)
 
@@ -125,6 +127,7 @@ def settle_charges(batch: Batch) -> None:
                 told.append([charge.number, charge.fence])
                 transfers.append(payouts[charge.number])
             spent(batch, charge, amount)
+            spent_for_runs(batch, charge, amount)
             batch.charged[charge.number, charge.unit] += amount
         _apply(batch, tenant, transfers, told, shared)
         count_attempts(batch, ended)

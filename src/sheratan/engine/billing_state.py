@@ -36,6 +36,10 @@ class BillingState:
             self.put_budget(budget)
         self.bounds_jobs = store.any_job_budget()
         """Whether a job may have a budget of its own."""
+        self.bounds_runs = store.any_run_budget()
+        """Whether a run may have a budget of money."""
+        self.overspent: set[int] = set()
+        """Jobs that were to start and could go over the budget of a run: they or the run end in the next batch."""
         self.overdrawn: set[int] = set()
         """Jobs that were to start and could go over their own budget: they end in the next batch."""
         self.open: dict[int, OpenCharge] = {charge.number: charge for charge in store.open_charges()}

@@ -83,6 +83,7 @@ class FinalRows:
         waiting.resolved.extend(facts.resolved)
         waiting.charges.extend(facts.charges)
         waiting.originals.extend(facts.originals)
+        waiting.runs_spent.extend(facts.runs_spent)
         self._read_to = read_to
         if max(map(len, (waiting.plain.numbers, *waiting[1:]))) >= _JOBS_AT_ONCE:
             self.flush()
@@ -129,6 +130,8 @@ class FinalRows:
             self._ledger.compare_charges(charges)
         for originals in _chunks(waiting.originals):
             self._ledger.compare_originals(originals)
+        for spent in _chunks(waiting.runs_spent):
+            self._ledger.compare_run_budgets(spent)
 
     def _compare_plain(self, facts: PlainJobs) -> None:
         with self._problems.reading("job"):
@@ -145,6 +148,7 @@ class FinalRows:
 
     def _compare_jobs(self, entries: list[Entry]) -> None:
         self._ledger.compare_job_budgets([entry for entry in entries if "budget" in entry.data])
+        self._ledger.compare_spenders([entry for entry in entries if "spends_for" in entry.data])
         with self._problems.reading("job"):
             rows = self._reader.jobs([entry.data["number"] for entry in entries])
             if len(rows) < len(entries):

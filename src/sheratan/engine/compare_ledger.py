@@ -14,7 +14,7 @@ from sheratan.kernel.ledger_facts import (
     transfer_bytes,
     transfer_text,
 )
-from sheratan.kernel.new_facts import ChargeMade
+from sheratan.kernel.new_facts import ChargeMade, RunSpent
 from sheratan.store.ledger_rows import TransferView
 from sheratan.store.port import Reader
 
@@ -60,6 +60,22 @@ class LedgerRows:
             }
             self._problems.differ("job_budget", said, {row[:2]: row.amount for row in rows})
 
+    def compare_spenders(self, entries: list[Entry]) -> None:
+        """Each job that spends for runs has its rows, which stay when the job is pruned."""
+        with self._problems.reading("run_spender"):
+            rows = self._reader.run_spenders([entry.data["number"] for entry in entries]) if entries else []
+            said = {
+                (entry.data["number"], run): True for entry in entries for run in entry.data["spends_for"]
+            }
+            self._problems.differ("run_spender", said, {tuple(row): True for row in rows})
+
+    def compare_run_budgets(self, facts: list[RunSpent]) -> None:
+        """Each budget of a run that nobody uses any more has its row, which stays when the run is pruned."""
+        with self._problems.reading("run_budget"):
+            rows = self._reader.run_budgets(sorted({fact.run for fact in facts}))
+            said = {fact[:2]: tuple(fact[2:]) for fact in facts}
+            self._problems.differ("run_budget", said, {row[:2]: tuple(row[2:]) for row in rows})
+
     def compare_originals(self, facts: list[OriginalFact]) -> None:
         """Each transfer that was corrected is, by its row, what its first correction was told that it is."""
         with self._problems.reading("ledger_transfer"):
@@ -94,6 +110,9 @@ def compare_billing(reader: Reader, fold: Fold, problems: Problems) -> None:
     problems.differ("price", {key: tuple(fact) for key, fact in fold.prices.items()}, prices)
     budgets = {row[:3]: row[3:] for row in reader.budgets()}
     problems.differ("budget", {key: tuple(fact) for key, fact in fold.budgets.items()}, budgets)
+    of_runs = {row[:2]: row[2:] for row in reader.run_budgets(sorted(fold.run_budgets))}
+    told = {(run, unit): fact[:3] for run, facts in fold.run_budgets.items() for unit, fact in facts.items()}
+    problems.differ("run_budget", told, of_runs)
     stands = {row[:3]: row[3:] for row in reader.reliabilities()}
     problems.differ("reliability", {key: tuple(fact) for key, fact in fold.reliabilities.items()}, stands)
     for text, fact in fold.shares.items():

@@ -19,6 +19,7 @@ from sheratan.engine import (
     job_budgets,
     ledger,
     retention,
+    run_budgets,
     startup,
     system,
     timers,
@@ -149,6 +150,8 @@ class Decider:
             code.look(batch, looks)
         if self.state.billing.overdrawn:
             job_budgets.end_overdrawn(batch)
+        if self.state.billing.overspent:
+            run_budgets.end_overspent(batch)
         timers.ring(batch)
         # First, so that a firing is let in by what stands in the queues then.
         done = follow(batch, done)

@@ -16,7 +16,6 @@ from sheratan.engine.dispatch_ageing import are_ageing
 from sheratan.engine.dispatch_partitions import are_among, choose
 from sheratan.engine.flow_state import FlowKey
 from sheratan.engine.funds import add_funds
-from sheratan.engine.job_budgets import are_overdrawn
 from sheratan.engine.lease_input import (
     Usable,
     add_limits,
@@ -26,6 +25,7 @@ from sheratan.engine.lease_input import (
     lanes_for,
     needed,
 )
+from sheratan.engine.run_budgets import startable
 from sheratan.engine.state import Session
 from sheratan.kernel.billing import payee_of
 from sheratan.kernel.collecting import COLLECTED_ORDER
@@ -108,8 +108,12 @@ def _choose_alone(batch: Batch, usable: Usable, given: dict[str, Any], places: i
         add_unread(batch, usable, given, places)
     if "limits" in given or len(usable) > 1:
         picked = pick(given)
-        if are_overdrawn(batch, [head[2] for head in picked.chosen]):
-            return {}
+        may_start = startable(batch, [head[2] for head in picked.chosen])
+        if may_start < len(picked.chosen):
+            if not may_start:
+                return {}
+            given["slots"] = may_start
+            picked = pick(given)
         _wake_for(batch, picked)
         given["heads"] = needed(heads, picked.chosen)
         _settle_shares(batch, usable, keys, picked)

@@ -11,7 +11,6 @@ from sheratan.engine.batch import Batch
 from sheratan.engine.dispatch_ageing import add_aged, add_aged_of_lanes, add_ageing, are_known, note_starts
 from sheratan.engine.flow_state import FlowKey
 from sheratan.engine.funds import add_budgets_of_partitions, add_funds, is_short
-from sheratan.engine.job_budgets import are_overdrawn
 from sheratan.engine.lease_input import (
     Usable,
     add_costs,
@@ -21,6 +20,7 @@ from sheratan.engine.lease_input import (
     heads_of,
     needed,
 )
+from sheratan.engine.run_budgets import startable
 from sheratan.engine.turns import Turns
 from sheratan.kernel.partitions import PickedPartitions, pick_partitions
 from sheratan.store.partition_rows import PartitionKey, PartitionPaceRow, partition_of
@@ -74,8 +74,12 @@ def choose(batch: Batch, usable: Usable, given: dict[str, Any], places: int) -> 
     add_funds(batch, usable, given)
     add_budgets_of_partitions(batch, given)
     picked = pick_partitions(given)
-    if are_overdrawn(batch, [head[2] for head in picked.chosen]):
-        return {}
+    may_start = startable(batch, [head[2] for head in picked.chosen])
+    if may_start < len(picked.chosen):
+        if not may_start:
+            return {}
+        given["slots"] = may_start
+        picked = pick_partitions(given)
     _wake_for(batch, lanes, picked)
     _take_turns(batch, lanes, dict(usable), picked)
     note_starts(batch, usable, given, picked.chosen)

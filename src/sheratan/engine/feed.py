@@ -9,6 +9,7 @@ from sheratan.engine.batch import Batch
 from sheratan.engine.commands import NewJob
 from sheratan.engine.intake import submit_node_job
 from sheratan.engine.run_end import give_up
+from sheratan.engine.run_funds import can_afford_more
 from sheratan.engine.runs import NodeJob, OpenRun
 from sheratan.engine.sub_runs import begin_sub_run
 from sheratan.engine.values import Missing, RunValues
@@ -76,6 +77,8 @@ def _submit(batch: Batch, run: OpenRun, values: RunValues, name: str, place: int
     item_place = place if is_list else ITEM_ONLY
     if run.plan.nodes[name].workflow is not None:
         return begin_sub_run(batch, run, name, item_place, data)
+    if not can_afford_more(batch, run):
+        return False
     new = _new_job(run.plan.jobs_as.jobs[name], data, values.job_partition(name, item))
     return submit_node_job(batch, new, NodeJob(run, name, item_place), run.by)
 

@@ -233,19 +233,16 @@ def _compare_ledger(reader: Reader, expected: FactCount, since: Looked, problems
         text = f"there are {count} rows; the journal tells of {expected.transfers}"
         problems.add("J5", text, row="ledger_transfer")
     if since.newest is None:
-        count = reader.resolved_count()
-        if count != expected.resolved:
-            text = f"there are {count} rows; the journal tells of {expected.resolved}"
-            problems.add("J5", text, row="ledger_resolved")
-        count = reader.charge_count()
-        if count != expected.charges:
-            problems.add(
-                "J5", f"there are {count} rows; the journal tells of {expected.charges}", row="charge"
-            )
-        count = reader.job_budget_count()
-        if count != expected.job_budgets:
-            text = f"there are {count} rows; the journal tells of {expected.job_budgets}"
-            problems.add("J5", text, row="job_budget")
+        for table, count, told in (
+            ("ledger_resolved", reader.resolved_count(), expected.resolved),
+            ("charge", reader.charge_count(), expected.charges),
+            ("job_budget", reader.job_budget_count(), expected.job_budgets),
+            ("run_budget", reader.run_budget_count(), expected.run_budgets),
+            ("run_spender", reader.run_spender_count(), expected.run_spenders),
+        ):
+            if count != told:
+                text = f"there are {count} rows; the journal tells of {told}"
+                problems.add("J5", text, row=table)
         for check, about, text in reader.ledger_findings():
             problems.add("L11", f"{about}: {text}", row=f"ledger {check}")
 

@@ -18,6 +18,7 @@ from sheratan.engine.ids import job_id
 from sheratan.engine.job_budgets import check_budget, keep_budget
 from sheratan.engine.keys import find_existing, request_of
 from sheratan.engine.room import check_queue_count, check_room, has_partition_room
+from sheratan.engine.run_budgets import keep_spender, spends_for
 from sheratan.engine.runs import NodeJob
 from sheratan.engine.system import refuse_intake
 from sheratan.kernel.admission import ADMISSION, admit
@@ -65,6 +66,8 @@ class Source(NamedTuple):
     cause: int | None = None
     told: Mapping[str, Any] | None = None
     """What its entry says of it: a schedule and a firing, or a run and a node."""
+    spends_for: tuple[int, ...] = ()
+    """The runs with budgets for which a job of a node spends."""
 
 
 _NOWHERE: Final = Source()
@@ -176,7 +179,9 @@ def submit_node_job(batch: Batch, new: NewJob, node: NodeJob, by: Principal) -> 
         return False
     if new.partition and not has_partition_room(batch, (new,), by):
         return False
-    plan = _plan(batch, new, by, 0, Source(cause=_node_entry(node), told=_node_data(node)))
+    runs = () if node.item == ITEM_UNDO else node.run.spends_for()
+    source = Source(cause=_node_entry(node), told=_node_data(node), spends_for=runs)
+    plan = _plan(batch, new, by, 0, source)
     if plan.verdict.chosen == "refuse":
         return False
     job = _make(batch, plan, by)
@@ -327,6 +332,10 @@ def _submitted_data(batch: Batch, plan: Plan, job: JobRow, request: str | None) 
         data.update(plan.source.told)
     if job.submitted_by is not None:
         data["by_job"] = job_id(batch.job(job.submitted_by))
+    runs = plan.source.spends_for if job.submitted_by is None else spends_for(batch, job.submitted_by)
+    if runs:
+        keep_spender(batch, job.number, runs)
+        data["spends_for"] = list(runs)
     if job.origin is not None:
         data["origin"] = job_id(batch.job(job.origin))
     return data

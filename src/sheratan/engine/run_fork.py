@@ -11,6 +11,7 @@ from sheratan.contracts.ids import look_up_run_id
 from sheratan.contracts.principal import Principal
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Declaration, ForkRun
+from sheratan.engine.run_budgets import check_run_budget
 from sheratan.engine.run_ids import absent_run, run_id
 from sheratan.engine.run_keys import find_existing_run
 from sheratan.engine.run_start import NewRun, Origin, begin, check_room
@@ -43,6 +44,7 @@ def fork_run(batch: Batch, command: ForkRun, by: Principal) -> tuple[str, bool]:
     if command.node is not None and command.node not in after.nodes:
         known = ", ".join(list(after.nodes)[:10])
         raise InvalidInput(f"there is no node {command.node!r}; there are {known}", field="node")
+    check_run_budget(batch, after, by)
     check_room(batch)
     ends = _ends(batch, row, before)
     facts: dict[str, Any] = {"nodes": _facts(before, after, ends, (given, new.input))}

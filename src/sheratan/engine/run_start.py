@@ -12,6 +12,7 @@ from sheratan.contracts.ids import SALT_BITS
 from sheratan.contracts.principal import Principal
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Declaration, StartRun
+from sheratan.engine.run_budgets import check_run_budget, keep_run_budget
 from sheratan.engine.run_ids import run_id
 from sheratan.engine.run_keys import RunRequest, find_existing_run, use_key
 from sheratan.engine.runs import OpenRun
@@ -57,6 +58,8 @@ def start_run(batch: Batch, command: StartRun, by: Principal) -> tuple[str, bool
     existing = find_existing_run(batch, new.key, new.request, by)
     if existing is not None:
         return existing, True
+    declared = command.declared
+    check_run_budget(batch, batch.state.runs.plan(declared.digest, declared.workflow, declared.plan), by)
     check_room(batch)
     return begin(batch, new, by).id, False
 
@@ -117,6 +120,7 @@ def begin(
         data["taken"] = [[node.name, node.state, node.items, node.source] for node in taken]
     if new.firing is not None:
         data["schedule"], data["firing"] = new.firing
+    data |= keep_run_budget(batch, run)
     batch.unit.record("workflow.started", run.id, data, by, decision=record, cause=cause)
     for node in taken:
         kept = node._replace(run=row.number, entry=entry)

@@ -16,6 +16,7 @@ from sheratan.contracts.limits import Limits
 from sheratan.contracts.runs import NodeRecord, RunRecord, RunState
 from sheratan.contracts.workflows import NodeState
 from sheratan.engine.ids import ids_of
+from sheratan.engine.own_budget_views import run_spend
 from sheratan.engine.proposal_views import calls_in_run
 from sheratan.engine.run_ids import absent_run, run_id, run_ids
 from sheratan.engine.runs import PlanInUse, load_plan
@@ -63,6 +64,7 @@ def run_record(reader: Reader, text: str) -> RunRecord:
         declared=plan.workflow,
         nodes=[nodes.record(name) for name in plan.nodes],
         proposals=calls_in_run(reader, row.number),
+        spend=run_spend(reader, row.tenant, row.number),
         input=_value(reader, row.input, row.payload),
         output=output,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
@@ -39,6 +39,12 @@ class PlanInUse:
         self.nodes: dict[str, Node] = {node.name: node for node in self.workflow.nodes}
         self.places = {name: place for place, name in enumerate(self.nodes)}
         self.version = workflow_digest(self.workflow)
+
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of all jobs of nodes, those of the workflows that it brings along, too."""
+        plans = (self.plan, *self.plan.workflows.values())
+        return frozenset(job.kind for plan in plans for job in plan.jobs.values())
 
     def policy(self, name: str) -> str:
         """What becomes of a node when a parent has failed."""
@@ -144,6 +150,8 @@ class OpenRun:
         self.nodes = {name: NodeMemory(len(plan.graph.parents[name])) for name in plan.nodes}
         self.running = 0
         """How many of its jobs, and of the runs of its nodes, are open."""
+        self.open_jobs = 0
+        """How many jobs of its nodes, and of those of the runs below it, are open."""
         self.active = 0
         """How many of its nodes are started and have not ended."""
         self.changed: list[str] = list(plan.nodes)
@@ -159,6 +167,16 @@ class OpenRun:
         while run is not None:
             yield run
             run = run.parent
+
+    def spends_for(self) -> tuple[int, ...]:
+        """The runs with budgets of money for which its jobs spend: this one, and those above."""
+        runs = (self, *self.above())
+        return tuple(sorted(run.row.number for run in runs if run.plan.workflow.budget.spend))
+
+    def count_open(self, change: int) -> None:
+        """A job of one of its nodes has come in, or ended."""
+        for run in (self, *self.above()):
+            run.open_jobs += change
 
     def take_over(self, row: NodeRow) -> None:
         """A node is as it was in another run."""
@@ -200,7 +218,7 @@ class OpenRun:
     def summary(self) -> tuple[Any, ...]:
         """All of it that can be read again."""
         nodes = {name: node.summary() for name, node in self.nodes.items()}
-        return self.row, self.place, self.running, self.active, nodes
+        return self.row, self.place, self.running, self.open_jobs, self.active, nodes
 
 
 class NodeJob(NamedTuple):
@@ -274,6 +292,7 @@ class Runs:
             run.running += 1
         else:
             run.add_part(name, job)
+            run.count_open(1)
 
     def job_ended(self, number: int, state: str, entry: int) -> None:
         """A job has ended by an entry; if it belongs to a run, that is to be looked at."""
@@ -285,6 +304,7 @@ class Runs:
             run.nodes[name].undo = (number, state)
             self._touch(run, entry)
         else:
+            run.count_open(-1)
             self._part_ended(run, name, state, entry)
 
     def sub_run_ended(self, run: OpenRun, state: str, entry: int) -> None:
@@ -356,6 +376,7 @@ class Runs:
             if state is None:
                 self.of_job[number] = NodeJob(run, name, item)
                 run.running += 1
+                run.count_open(int(item != ITEM_UNDO))
 
     def _load_sub_runs(self, run: OpenRun, views: Iterable[NodeJobView]) -> None:
         for (_, name, _, number), state, _ in views:

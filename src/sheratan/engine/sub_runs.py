@@ -6,6 +6,7 @@ from typing import Any
 
 from sheratan.contracts.ids import SALT_BITS
 from sheratan.engine.batch import Batch
+from sheratan.engine.run_budgets import keep_run_budget
 from sheratan.engine.run_start import add_run
 from sheratan.engine.runs import OpenRun
 from sheratan.kernel.canonical import digest
@@ -58,6 +59,7 @@ def begin_sub_run(batch: Batch, parent: OpenRun, name: str, item: int, given: by
     }
     if item != ITEM_ONLY:
         data["item"] = item
+    data |= keep_run_budget(batch, run)
     batch.unit.record("workflow.started", run.id, data, run.by, cause=parent.nodes[name].entry)
     parent.add_part(name, row.number)
     add_run(batch, run)

@@ -18,7 +18,7 @@ from sheratan.engine.blockers import Blockers, limits_of
 from sheratan.engine.entries import read_entry
 from sheratan.engine.ids import absent, ids_of, job_id
 from sheratan.engine.inbox import waits_for
-from sheratan.engine.job_budget_views import job_budget
+from sheratan.engine.own_budget_views import job_budget
 from sheratan.engine.proposal_views import use_of
 from sheratan.engine.run_views import with_node
 from sheratan.engine.state import State

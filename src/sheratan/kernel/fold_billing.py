@@ -59,7 +59,10 @@ class BillingFold(ShareFold):
             whose = job.tenant, job.queue, job.kind
             worker = payee_of(entry.subject) if price.worker_share else None
             paid = price.unit, price.amount, price.metered, worker, entry.at
-            charge = ChargeFact(number, entry.seq, *whose, *paid, partition=job.partition)
+            spends_for = self.spenders.get(number, ())
+            charge = ChargeFact(
+                number, entry.seq, *whose, *paid, partition=job.partition, spends_for=spends_for
+            )
             self.charges[number] = charge
             self.spend(entry, charge)
             self.owed[reservation_id(number, entry.seq)] = Owed(entry.at, entry.seq, charge, None)

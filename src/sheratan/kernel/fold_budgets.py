@@ -52,6 +52,8 @@ class ChargeFact(NamedTuple):
     partition: str = ""
     foretold: int | None = None
     """What a decision about its job was told that it has cost, before that was settled."""
+    spends_for: tuple[int, ...] = ()
+    """The runs from whose budgets it is paid."""
 
 
 class BudgetFold(DeadFold):

@@ -162,7 +162,7 @@ class JobFold(CodeFold):
             self.check_fence(entry, job, decided)
         elif "error" in entry.data:
             # It waited too long to be started, or its budget is used; how it ended is kept like a failure.
-            if not rule.startswith("job.budget@"):
+            if not rule.startswith(("job.budget@", "workflow.budget@")):
                 self.check_time(entry, job, decided)
             self._keep_failure(entry, job)
         state, has_run = ENDS[entry.type], job.state in ("running", "waiting")

@@ -11,7 +11,7 @@ from sheratan.kernel.billing import OPERATOR, payout_id, settlement_id
 from sheratan.kernel.facts import Violation
 from sheratan.kernel.fold_book import decision_of
 from sheratan.kernel.fold_budgets import ChargeFact
-from sheratan.kernel.fold_job_budgets import JobBudgetFold
+from sheratan.kernel.fold_run_budgets import RunBudgetFold
 from sheratan.kernel.ledger_facts import AccountKey
 from sheratan.kernel.margin import LATENCY_MS_MAX, UNKNOWN, Reliability
 
@@ -44,7 +44,7 @@ class ShareFact(NamedTuple):
     share: int
 
 
-class ShareFold(JobBudgetFold):
+class ShareFold(RunBudgetFold):
     """How workers did of late, made anew, and what they get."""
 
     def __init__(self, violations: list[Violation]) -> None:

@@ -28,6 +28,7 @@ from sheratan.kernel.fold import Fold
 from sheratan.kernel.fold_archive import KEPT_FOR_EVER, KeptFact, SegmentFact
 from sheratan.kernel.fold_budgets import BudgetFact, ChargeFact, PriceFact
 from sheratan.kernel.fold_proposals import Coming, MemberBook, TreeBook
+from sheratan.kernel.fold_run_budgets import RunBudgetFact
 from sheratan.kernel.fold_shares import Owed, ShareFact
 from sheratan.kernel.ledger_book import FrozenBook
 from sheratan.kernel.margin import Reliability
@@ -101,6 +102,8 @@ class _State(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defa
     prices: _Table[tuple[str, str], PriceFact] = []
     alerts: _Table[str, AlertFact] = []
     budgets: _Table[tuple[str, str, str], BudgetFact] = []
+    run_budgets: _Table[int, dict[str, RunBudgetFact]] = []
+    spenders: _Table[int, tuple[int, ...]] = []
     charges: _Table[int, ChargeFact] = []
     owed: _Table[str, Owed] = []
     reliabilities: _Table[tuple[str, str, str], Reliability] = []

@@ -82,6 +82,7 @@ RUN_TRANSITIONS: Final[dict[str, dict[str, str]]] = {
         "out_of_jobs": "workflow.ended",
         "out_of_depth": "workflow.ended",
         "out_of_time": "workflow.ended",
+        "out_of_funds": "workflow.ended",
         "compensating": "workflow.compensating",
     },
     "compensating": {state: entry_type for state, entry_type in _ENDED.items() if state != "succeeded"},

@@ -10,7 +10,16 @@ from sheratan.kernel.facts import Ended, FailedFact, FailureFact, StepFact
 from sheratan.kernel.ledger_facts import OriginalFact, ResolvedFact, TransferFact
 from sheratan.kernel.run_facts import NodeFact, NodeJobFact, RunEnded
 
-__all__ = ["ChargeMade", "FactCount", "NewFacts", "PlainJobs", "PrunedFact", "RetentionFact", "no_facts"]
+__all__ = [
+    "ChargeMade",
+    "FactCount",
+    "NewFacts",
+    "PlainJobs",
+    "PrunedFact",
+    "RetentionFact",
+    "RunSpent",
+    "no_facts",
+]
 
 
 class PlainJobs(NamedTuple):
@@ -85,6 +94,16 @@ class ChargeMade(NamedTuple):
     worker: str | None
 
 
+class RunSpent(NamedTuple):
+    """What the jobs of a run might have spent in a unit, and what they did: nothing of it changes any more."""
+
+    run: int
+    unit: str
+    amount: int
+    reserved: int
+    charged: int
+
+
 class NewFacts(NamedTuple):
     """What entries have said since it was last asked, and what no later entry can change."""
 
@@ -104,6 +123,7 @@ class NewFacts(NamedTuple):
     resolved: list[ResolvedFact]
     charges: list[ChargeMade]
     originals: list[OriginalFact]
+    runs_spent: list[RunSpent]
 
 
 class FactCount(NamedTuple):
@@ -122,6 +142,8 @@ class FactCount(NamedTuple):
     resolved: int = 0
     charges: int = 0
     job_budgets: int = 0
+    run_budgets: int = 0
+    run_spenders: int = 0
 
     def plus(self, facts: NewFacts) -> FactCount:
         """As many, and those that these facts tell of."""
@@ -139,6 +161,8 @@ class FactCount(NamedTuple):
             self.resolved + len(facts.resolved),
             self.charges + len(facts.charges),
             self.job_budgets + sum(_size(entry, "budget") for entry in facts.submitted),
+            self.run_budgets + sum(_size(entry, "spend") for entry in facts.runs),
+            self.run_spenders + sum(_size(entry, "spends_for") for entry in facts.submitted),
         )
 
 
@@ -150,5 +174,21 @@ def _size(entry: Entry, name: str) -> int:
 def no_facts() -> NewFacts:
     """Room for facts."""
     return NewFacts(
-        PlainJobs([], [], [], [], [], [], [], []), [], [], [], [], [], [], [], [], [], [], [], [], [], [], []
+        PlainJobs([], [], [], [], [], [], [], []),
+        [],
+        [],
+        [],
+        [],
+        [],
+        [],
+        [],
+        [],
+        [],
+        [],
+        [],
+        [],
+        [],
+        [],
+        [],
+        [],
     )

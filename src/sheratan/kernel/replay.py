@@ -32,6 +32,7 @@ from sheratan.kernel import (
     retention,
     retry,
     routing,
+    run_budget,
     system,
 )
 from sheratan.kernel.rules import Rule, Verdict, find_rule
@@ -61,6 +62,7 @@ RULE_MODULES: Final = (
     retention,
     retry,
     routing,
+    run_budget,
     system,
 )
 """A rule is registered when its module is loaded; these are all of them."""

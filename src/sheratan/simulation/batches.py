@@ -28,6 +28,7 @@ def drawn_in(batch: Batch) -> Drawn:
         _pruned(batch, batch.unit.pruned),
         _pruned(batch, batch.unit.pruned_runs),
         frozenset(batch.state.billing.overdrawn),
+        frozenset(batch.state.billing.overspent),
     )
 
 

@@ -67,7 +67,7 @@ class Client:
         self._runs = RunClient(self._ask, choices, network.coverage, QUEUES)
         self._schedules = ScheduleClient(self._ask, self._submit, self._acknowledge, choices, network.loop)
         self._ledger = LedgerClient(name, self._ask, choices)
-        self._prices = PriceClient(name, self._ask, self._submit_within, choices, KINDS)
+        self._prices = PriceClient(name, self._ask, (self._submit_within, self._runs.within), choices, KINDS)
         self._states = StateClient(self._ask, choices)
         self._keys = 0
         self._menu = [name for name, weight in options.weights.items() for _ in range(weight)]

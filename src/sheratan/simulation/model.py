@@ -47,7 +47,8 @@ class Model(ModelLedger):
         self.answers.clear()
         self._actual, self._seeds = actual, drawn.seeds
         self.made, self._firing_ids, self.new_parts = drawn.made, drawn.firing_ids, drawn.node_jobs
-        self.run_turns, self.overdrawn_now = drawn.run_turns, drawn.overdrawn
+        self.run_turns = drawn.run_turns
+        self.overdrawn_now, self.overspent_now = drawn.overdrawn, drawn.overspent
         self.pruned_now, self.pruned_runs_now = drawn.pruned, drawn.pruned_runs
 
     def decide(self, commands: Sequence[Pending], abandoned: set[int]) -> None:
@@ -72,6 +73,7 @@ class Model(ModelLedger):
         self.go_on(pieces)
         self.look_at(looks, self.moved)
         self._end_overdrawn()
+        self.end_overspent()
         self._ring(due, alarms)
         self.fire(firings)
         self.follow()
@@ -100,6 +102,7 @@ class Model(ModelLedger):
         self.forget_code_looks()
         self.forget_turns()
         self.overdrawn.clear()
+        self.overspent.clear()
         for number in sorted(self.running):
             self._lose(self.jobs[number])
         self.follow()
@@ -119,6 +122,7 @@ class Model(ModelLedger):
         """A batch was not written: nothing of it has happened, and every attempt has its whole time again."""
         self.forget_turns()
         self.overdrawn.clear()
+        self.overspent.clear()
         for pending in commands:
             command = pending.command
             worker = self.workers.get(command.session) if isinstance(command, LeaseJobs | Heartbeat) else None
@@ -290,6 +294,7 @@ class Model(ModelLedger):
         given: list[Assignment] = self._actual.get(id(worker.waiting), (None, None))[0] or []
         if self._are_overdrawn(chosen, is_given=bool(given)):
             return
+        chosen = self.within_runs(chosen)
         if len(given) < len(chosen) and self.short_windows:
             # Only a part of the ready jobs is in memory, in order: fewer may be given, never others.
             self.hit("lease.short_window")

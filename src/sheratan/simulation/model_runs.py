@@ -21,11 +21,8 @@ from sheratan.simulation.model_state import TERMINAL, ModelJob, NewRun, NodeJobs
 
 __all__ = ["REFERENCE", "ModelRuns"]
 
-
 _UNDO: Final = -2
 REFERENCE: Final = re.compile(r"\$\{([a-z0-9]+)(?:\.([a-z]+))?\}")
-
-
 _NAME_MAX: Final = 128
 
 
@@ -147,6 +144,10 @@ class ModelRuns(ModelSchedules):
 
     def _begin_sub_run(self, new: NewRun) -> None:
         """A run begins for a node."""
+        raise NotImplementedError
+
+    def _waits_for_funds(self, run: ModelRun, item: int) -> bool:
+        """Whether a job of a run may not come in until others have ended that its budget has to pay for."""
         raise NotImplementedError
 
     def _check_sub_runs(self, runs: list[ModelRun]) -> None:
@@ -306,9 +307,10 @@ class ModelRuns(ModelSchedules):
             options = self._options(run, name, item)
             lanes = self.lanes | {(options["queue"], options["kind"], options["version"])}
             is_full = self._depth(options["queue"]) >= self.limits.queue_jobs_max
-            if not is_full and len(lanes) <= self.limits.queues_max:
+            waits = self._waits_for_funds(run, item)
+            if not waits and not is_full and len(lanes) <= self.limits.queues_max:
                 raise Refused(f"a job of node {name}, item {item}, of {run.id}")
-            self.hit("workflow.no_room")
+            self.hit("run_budget.waits" if waits else "workflow.no_room")
 
     def _feed_some(self, runs: list[ModelRun]) -> dict[tuple[int, str, int], ModelRun]:
         """Take the jobs that were submitted and may be now; returns those that may be submitted and were not."""
@@ -319,7 +321,11 @@ class ModelRuns(ModelSchedules):
             if item == _UNDO or "kind" in run.nodes[name].declared
         }
         for key, (number, public_id) in sorted(self.new_parts.items(), key=lambda part: part[1]):
-            if key not in allowed or number != len(self.jobs) + 1:
+            if (
+                key not in allowed
+                or number != len(self.jobs) + 1
+                or self._waits_for_funds(allowed[key], key[2])
+            ):
                 break
             del self.new_parts[key]
             self._take_part(allowed.pop(key), key[1], key[2], public_id)

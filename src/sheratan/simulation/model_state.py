@@ -62,6 +62,8 @@ class Drawn(NamedTuple):
     """The runs that were pruned, by the workflow that is set for."""
     overdrawn: frozenset[int]
     """The jobs that were to start, and could go over their own budget."""
+    overspent: frozenset[int]
+    """Those that could go over the budget of a run."""
 
 
 class ModelWait(NamedTuple):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from sheratan.simulation.model_jobs import Refused
+from sheratan.simulation.model_run_budgets import ModelRunBudgets
 from sheratan.simulation.model_run_state import ModelRun
-from sheratan.simulation.model_runs import ModelRuns
 from sheratan.simulation.model_state import TERMINAL, NewRun
 
 __all__ = ["ModelSubRuns"]
 
 
-class ModelSubRuns(ModelRuns):
+class ModelSubRuns(ModelRunBudgets):
     """Runs that run for nodes of other runs."""
 
     def _begin_sub_run(self, new: NewRun) -> None:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from sheratan.contracts import api
-from sheratan.contracts.errors import InvalidInput, NotFound
+from sheratan.contracts.errors import InvalidInput, LimitReached, NotFound
 from sheratan.contracts.ledger import ISSUE, Transfer, transfer_id
 from sheratan.contracts.spending import Window
 from sheratan.simulation.choices import Choices
@@ -24,9 +24,13 @@ _CLOSED_SECONDS: Final = ((1, 3, 20), (20, 200))
 """Who pays for jobs is away for a moment; a worker may be so for long, and jobs go on."""
 _ACTS: Final = (
     "set", "set", "set", "pay", "pay", "pay", "close", "close", "close", "remove", "budget", "budget", "refund",
-    "within", "within", "within",
+    "within", "within", "within", "runs", "runs", "runs", "runs",
 )  # fmt: skip
 _WINDOWS: Final[tuple[Window | None, ...]] = (None, "minute", "minute", "minute", "hour", "day", "month")
+
+
+Within = tuple[Callable[[dict[str, int]], Awaitable[None]], Callable[[dict[str, int]], Awaitable[str]]]
+"""How to submit a job, and to run a workflow, that may spend so much by unit."""
 
 
 class PriceClient:
@@ -36,13 +40,13 @@ class PriceClient:
         self,
         name: str,
         ask: Callable[[api.Request], Awaitable[Any]],
-        submit: Callable[[dict[str, int]], Awaitable[None]],
+        within: Within,
         choices: Choices,
         kinds: tuple[str, ...],
     ) -> None:
         self._name = name
         self._ask = ask
-        self._submit = submit
+        self._submit, self._run = within
         self._choices = choices
         self._kinds = kinds
         self._made = 0
@@ -58,7 +62,12 @@ class PriceClient:
         draw = self._choices
         unit, kind = draw.pick("price.unit", _UNITS), draw.pick("price.kind", self._kinds)
         what = draw.pick("price.what", _ACTS)
-        others = {"budget": self._limit, "within": self._spend_within, "refund": self._refund}
+        others = {
+            "budget": self._limit,
+            "within": self._spend_within,
+            "refund": self._refund,
+            "runs": self._run_within,
+        }
         if what in others:
             await others[what](unit, kind)
             return
@@ -116,6 +125,27 @@ class PriceClient:
     async def _spend_within(self, unit: str, _kind: str) -> None:
         """Submit jobs with budgets; then their kinds may cost more."""
         draw = self._choices
+        await self._have_paid(unit)
+        for _ in range(draw.between("job_budget.calls", 1, 2)):
+            with suppress(InvalidInput):
+                await self._submit({unit: draw.pick("job_budget.amount", (10, 12, 16, 25))})
+        if draw.chance("job_budget.is_raised", 500):
+            await self._set_prices(unit, 26)
+
+    async def _run_within(self, unit: str, _kind: str) -> None:
+        """Run workflows with budgets; then their jobs may cost more."""
+        draw = self._choices
+        await self._have_paid(unit)
+        for _ in range(draw.between("run_budget.runs", 1, 3)):
+            with suppress(NotFound, LimitReached):
+                await self._run({unit: draw.pick("run_budget.amount", (10, 12, 20, 25, 40))})
+            await asyncio.sleep(draw.pick("run_budget.pause", (0.0, 1.0, 5.0)))
+        if draw.chance("run_budget.is_raised", 500):
+            await self._set_prices(unit, 13)
+
+    async def _have_paid(self, unit: str) -> None:
+        """See that jobs cost something, and that nothing but their own budgets holds them back, as a rule."""
+        draw = self._choices
         if draw.chance("job_budget.pays_first", 900):
             await self._ask(api.OpenAccount(account=PAYER, unit=unit))
             await self._transfer(None, unit)
@@ -125,11 +155,6 @@ class PriceClient:
                     await self._ask(api.RemoveBudget(subject=subject, unit=unit))
         if draw.chance("job_budget.has_price", 700):
             await self._set_prices(unit, 10)
-        for _ in range(draw.between("job_budget.calls", 1, 2)):
-            with suppress(InvalidInput):
-                await self._submit({unit: draw.pick("job_budget.amount", (10, 12, 16, 25))})
-        if draw.chance("job_budget.is_raised", 500):
-            await self._set_prices(unit, 26)
 
     async def _set_prices(self, unit: str, amount: int) -> None:
         for kind in self._kinds:

@@ -66,6 +66,11 @@ class RunClient:
             await self._ask(api.CancelJob(id=job))
         return str(record.id)
 
+    async def within(self, spend: dict[str, int]) -> str:
+        """Run a workflow that may spend so much."""
+        workflow, value = draw_workflow(self._choices, self._queues, spend)
+        return await self._start(api.RunWorkflow(workflow=workflow, input=value))
+
     async def run_keyed(self) -> str:
         """Clients that use a key mean the same run by it; sometimes one uses it for something else."""
         key = self._choices.pick("client.run_key", ("a", "b", "c", "d"))

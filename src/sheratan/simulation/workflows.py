@@ -12,13 +12,17 @@ from sheratan.simulation.choices import Choices
 __all__ = ["draw_workflow", "keyed_workflow", "scheduled_workflow"]
 
 
-def draw_workflow(choices: Choices, queues: Sequence[str]) -> tuple[Workflow, dict[str, Any]]:
-    """A graph of up to five nodes, and an input in which a value may be missing."""
+def draw_workflow(
+    choices: Choices, queues: Sequence[str], spend: dict[str, int] | None = None
+) -> tuple[Workflow, dict[str, Any]]:
+    """A graph of up to five nodes that may spend so much, and an input in which a value may be missing."""
     below = choices.pick("workflow.below", ((), ("inner",), ("inner", "deep")))
     declared = _draw_one(choices, queues, "flow", (*below, "flow") if below else ())
     declared["workflows"] = [
         _draw_one(choices, queues, name, below[place + 1 :]) for place, name in enumerate(below)
     ]
+    bounded = choices.pick("workflow.bounded", (declared, *declared["workflows"])) if spend else declared
+    bounded["budget"] |= {"spend": spend} if spend else {}
     items = ["p", "q", "r"][: choices.pick("workflow.list", (0, 1, 3))]
     value = {"go": 1, "list": items, "there": "x" * 3_000, "who": "p"}
     return convert(declared, Workflow), value

@@ -6,7 +6,17 @@ from typing import NamedTuple
 
 from sheratan.contracts.spending import Window
 
-__all__ = ["BudgetRow", "ChargeRow", "ChargeView", "JobBudgetRow", "OpenCharge", "PriceRow", "ReliabilityRow"]
+__all__ = [
+    "BudgetRow",
+    "ChargeRow",
+    "ChargeView",
+    "JobBudgetRow",
+    "OpenCharge",
+    "PriceRow",
+    "ReliabilityRow",
+    "RunBudgetRow",
+    "RunSpenderRow",
+]
 
 
 class PriceRow(NamedTuple):
@@ -43,6 +53,23 @@ class JobBudgetRow(NamedTuple):
     number: int
     unit: str
     amount: int
+
+
+class RunBudgetRow(NamedTuple):
+    """What the jobs of a run may spend in a unit, and what they do."""
+
+    run: int
+    unit: str
+    amount: int
+    reserved: int
+    charged: int
+
+
+class RunSpenderRow(NamedTuple):
+    """A job that spends from the budgets of a run; it never changes."""
+
+    number: int
+    run: int
 
 
 class ChargeRow(NamedTuple):

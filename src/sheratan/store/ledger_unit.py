@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from sheratan.store.billing_rows import BudgetRow, ChargeRow, JobBudgetRow, PriceRow, ReliabilityRow
+from sheratan.store.billing_rows import (
+    BudgetRow,
+    ChargeRow,
+    JobBudgetRow,
+    PriceRow,
+    ReliabilityRow,
+    RunBudgetRow,
+)
 from sheratan.store.ledger_rows import (
     AccountRow,
     BalanceRow,
@@ -32,13 +39,18 @@ class LedgerChanges:
         self.budgets: dict[tuple[str, str, str], BudgetRow] = {}
         self.job_budgets: dict[int, tuple[JobBudgetRow, ...]] = {}
         """Of new jobs, by number."""
+        self.run_budgets: dict[tuple[int, str], RunBudgetRow] = {}
+        """By run and unit."""
+        self.run_spenders: dict[int, tuple[int, ...]] = {}
+        """Of new jobs, by number, the runs from whose budgets they spend."""
         self.charges: list[ChargeRow] = []
         self.reliabilities: dict[tuple[str, str, str], ReliabilityRow] = {}
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing changes."""
-        return not (self.accounts or self.balances or self.prices or self.budgets or self.job_budgets)
+        changed = self.accounts or self.balances or self.prices or self.budgets
+        return not (changed or self.job_budgets or self.run_budgets or self.run_spenders)
 
     def resolve(self, row: TransferRow, resolved: ResolvedRow) -> None:
         """A pending transfer is resolved, once."""

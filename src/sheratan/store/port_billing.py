@@ -13,6 +13,8 @@ from sheratan.store.billing_rows import (
     OpenCharge,
     PriceRow,
     ReliabilityRow,
+    RunBudgetRow,
+    RunSpenderRow,
 )
 
 __all__ = ["BillingReader"]
@@ -39,6 +41,26 @@ class BillingReader(Protocol):
 
     def job_budget_count(self) -> int:
         """How many budgets of jobs there are."""
+        ...
+
+    def run_budgets(self, runs: Sequence[int]) -> list[RunBudgetRow]:
+        """The budgets of these runs that have any, by run and unit."""
+        ...
+
+    def any_run_budget(self) -> bool:
+        """Whether any run was ever given a budget of money."""
+        ...
+
+    def run_budget_count(self) -> int:
+        """How many budgets of runs there are."""
+        ...
+
+    def run_spenders(self, numbers: Sequence[int]) -> list[RunSpenderRow]:
+        """The runs from whose budgets these jobs spend, by job and run."""
+        ...
+
+    def run_spender_count(self) -> int:
+        """How many rows say of a job from whose budgets it spends."""
         ...
 
     def charged(self, number: int, unit: str) -> int:

@@ -14,6 +14,8 @@ from sheratan.store.billing_rows import (
     OpenCharge,
     PriceRow,
     ReliabilityRow,
+    RunBudgetRow,
+    RunSpenderRow,
 )
 from sheratan.store.sqlite.scans import SqliteScans
 
@@ -42,6 +44,28 @@ class SqliteBilling(SqliteScans):
     def job_budget_count(self) -> int:
         """How many budgets of jobs there are."""
         count: int = self._one("select_job_budget_count", ())[0]
+        return count
+
+    def run_budgets(self, runs: Sequence[int]) -> list[RunBudgetRow]:
+        """The budgets of these runs that have any, by run and unit."""
+        return list(starmap(RunBudgetRow, self._rows("select_run_budgets", (json.dumps(runs),))))
+
+    def any_run_budget(self) -> bool:
+        """Whether any run was ever given a budget of money."""
+        return bool(self._one("select_any_run_budget", ())[0])
+
+    def run_budget_count(self) -> int:
+        """How many budgets of runs there are."""
+        count: int = self._one("select_run_budget_count", ())[0]
+        return count
+
+    def run_spenders(self, numbers: Sequence[int]) -> list[RunSpenderRow]:
+        """The runs from whose budgets these jobs spend, by job and run."""
+        return list(starmap(RunSpenderRow, self._rows("select_run_spenders", (json.dumps(numbers),))))
+
+    def run_spender_count(self) -> int:
+        """How many rows say of a job from whose budgets it spends."""
+        count: int = self._one("select_run_spender_count", ())[0]
         return count
 
     def charged(self, number: int, unit: str) -> int:

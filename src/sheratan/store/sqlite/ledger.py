@@ -11,6 +11,7 @@ from typing import Any, Final
 import apsw
 
 from sheratan.contracts.errors import CorruptData
+from sheratan.store.billing_rows import RunSpenderRow
 from sheratan.store.ledger_rows import (
     AccountRow,
     AccountView,
@@ -185,6 +186,9 @@ def write_ledger(connection: apsw.Connection, changes: LedgerChanges) -> None:
     insert_rows(connection, "replace_budget", list(changes.budgets.values()))
     of_jobs = chain.from_iterable(changes.job_budgets.values())
     insert_rows(connection, "insert_job_budget", list(of_jobs))
+    insert_rows(connection, "replace_run_budget", list(changes.run_budgets.values()))
+    spenders = [RunSpenderRow(number, run) for number, runs in changes.run_spenders.items() for run in runs]
+    insert_rows(connection, "insert_run_spender", spenders)
     insert_rows(connection, "insert_charge", changes.charges)
     insert_rows(connection, "replace_reliability", list(changes.reliabilities.values()))
 

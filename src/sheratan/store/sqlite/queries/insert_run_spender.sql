@@ -1,0 +1,1 @@
+INSERT INTO run_spender VALUES :rows
