@@ -194,3 +194,11 @@ def test_what_does_not_add_up_is_told_and_fails_the_check(tmp_path: Path) -> Non
     assert "debited 5" in checked.stdout
     assert "do not add up" in server.cli("doctor").stdout
     assert server.cli("journal", "verify").returncode == 1
+
+
+def test_who_asks_for_a_unit_that_nobody_has_is_told_how_to_get_it(own: Server) -> None:
+    for command in (("price", "set", "add", "1"), ("budget", "set", "kind:add", "1")):
+        refused = own.cli(*command, "--unit", "USD")
+        assert refused.returncode == 3
+        said = "unit: there is no account in USD; `sheratan ledger open ACCOUNT --unit USD` opens one"
+        assert said in refused.stderr

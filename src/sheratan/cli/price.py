@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
+from sheratan.cli.budget import in_minor_units
 from sheratan.cli.output import draw_table, emit, line
 from sheratan.cli.reach import ask, request
 from sheratan.cli.session import Session, command_options
 from sheratan.contracts import api
 from sheratan.contracts.api import Transport
-from sheratan.contracts.ledger import ISSUE, AccountRecord
 from sheratan.contracts.prices import PriceRecord
-from sheratan.kernel.accounts import format_amount, parse_amount
+from sheratan.kernel.accounts import format_amount
 
 __all__ = ["price"]
 
@@ -51,9 +51,8 @@ def set_price(session: Session, kind: str, amount: str, unit: str, **given: Any)
     """
 
     async def work(transport: Transport) -> int:
-        issue: AccountRecord = await transport.call(request(api.GetAccount, account=ISSUE, unit=unit))
-        minor = parse_amount(amount, issue.scale)
-        wanted = request(api.SetPrice, kind=kind, unit=unit, amount=minor, **given)
+        minor = await in_minor_units(transport, [(amount, unit)])
+        wanted = request(api.SetPrice, kind=kind, unit=unit, amount=minor[unit], **given)
         entry: int = await transport.call(wanted)
         return entry
 

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from sheratan.contracts.errors import InvalidInput, NotFound
 from sheratan.contracts.ledger import (
+    ISSUE,
     AccountRecord,
     AccountReliability,
     Phase,
@@ -44,7 +45,10 @@ def find_account(reader: Reader, tenant: str, name: str, unit: str) -> AccountVi
     """An account, or NotFound."""
     view = reader.ledger_account(tenant, name, unit)
     if view is None:
-        raise NotFound(f"there is no account {name} in {unit}", field="account")
+        # From the issue of a unit all of it comes: where that is missing, nobody has the unit.
+        what, field = ("", "unit") if name == ISSUE else (f" {name}", "account")
+        text = f"there is no account{what} in {unit}; `sheratan ledger open ACCOUNT --unit {unit}` opens one"
+        raise NotFound(text, field=field)
     return view
 
 

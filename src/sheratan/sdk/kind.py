@@ -174,6 +174,11 @@ def job(
     """
 
     def make(function: Handler) -> Kind[Any, Any]:
+        unknown = sorted(defaults.keys() - KindDefaults.__annotations__.keys())
+        if unknown:
+            known = ", ".join(sorted(("kind", "cpu_bound", *KindDefaults.__annotations__)))
+            text = f"there is no option {unknown[0]!r}; there are {known}"
+            raise InvalidInput(text, field=f"@job of {function.__qualname__}")
         given = {"name": kind or function.__name__, "description": inspect.getdoc(function) or "", **defaults}
         try:
             description = msgspec.convert(msgspec.to_builtins(given), KindDescription)
@@ -208,7 +213,8 @@ def _signature(handler: Handler) -> tuple[bool, Any, Any]:
     takes_context = bool(parameters) and hints.get(parameters[0].name) is Context
     rest = parameters[1:] if takes_context else parameters
     if len(rest) > 1:
-        raise InvalidInput("a handler takes a context and one input at most", field=handler.__qualname__)
+        text = "a handler takes a context, `ctx: Context`, first, and one input at most"
+        raise InvalidInput(text, field=handler.__qualname__)
     input_type = hints.get(rest[0].name, Any) if rest else NO_INPUT
     return takes_context, input_type, hints.get("return", Any)
 
