@@ -25,7 +25,7 @@ from sheratan.engine.lease_input import (
     lanes_for,
     needed,
 )
-from sheratan.engine.run_budgets import startable
+from sheratan.engine.run_budgets import pick_startable
 from sheratan.engine.state import Session
 from sheratan.kernel.billing import payee_of
 from sheratan.kernel.collecting import COLLECTED_ORDER
@@ -107,13 +107,9 @@ def _choose_alone(batch: Batch, usable: Usable, given: dict[str, Any], places: i
         add_shares(batch, usable, given)
         add_unread(batch, usable, given, places)
     if "limits" in given or len(usable) > 1:
-        picked = pick(given)
-        may_start = startable(batch, [head[2] for head in picked.chosen])
-        if may_start < len(picked.chosen):
-            if not may_start:
-                return {}
-            given["slots"] = may_start
-            picked = pick(given)
+        picked = pick_startable(batch, given, pick)
+        if picked is None:
+            return {}
         _wake_for(batch, picked)
         given["heads"] = needed(heads, picked.chosen)
         _settle_shares(batch, usable, keys, picked)

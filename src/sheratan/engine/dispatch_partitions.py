@@ -20,7 +20,7 @@ from sheratan.engine.lease_input import (
     heads_of,
     needed,
 )
-from sheratan.engine.run_budgets import startable
+from sheratan.engine.run_budgets import pick_startable
 from sheratan.engine.turns import Turns
 from sheratan.kernel.partitions import PickedPartitions, pick_partitions
 from sheratan.store.partition_rows import PartitionKey, PartitionPaceRow, partition_of
@@ -73,13 +73,9 @@ def choose(batch: Batch, usable: Usable, given: dict[str, Any], places: int) -> 
     partition_keys = _add_partition_limits(batch, lanes, given)
     add_funds(batch, usable, given)
     add_budgets_of_partitions(batch, given)
-    picked = pick_partitions(given)
-    may_start = startable(batch, [head[2] for head in picked.chosen])
-    if may_start < len(picked.chosen):
-        if not may_start:
-            return {}
-        given["slots"] = may_start
-        picked = pick_partitions(given)
+    picked = pick_startable(batch, given, pick_partitions)
+    if picked is None:
+        return {}
     _wake_for(batch, lanes, picked)
     _take_turns(batch, lanes, dict(usable), picked)
     note_starts(batch, usable, given, picked.chosen)

@@ -8,8 +8,8 @@ run does not wait for the job, the job fails.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 from sheratan.contracts.jobs import JobError
 from sheratan.contracts.principal import Principal
@@ -21,8 +21,10 @@ from sheratan.engine.run_control import stop_run
 from sheratan.engine.run_ids import run_ids
 from sheratan.engine.runs import OpenRun, PlanInUse
 from sheratan.engine.unstarted import fail_queued
+from sheratan.kernel.partitions import PickedPartitions
 from sheratan.kernel.rules import decision
 from sheratan.kernel.run_budget import RUN_BUDGET, decide_start
+from sheratan.kernel.sharing import Picked
 from sheratan.kernel.sub_workflows import known_workflows
 from sheratan.store.billing_rows import OpenCharge, PriceRow, RunBudgetRow
 from sheratan.store.rows import JobRow, Ready
@@ -33,11 +35,14 @@ __all__ = [
     "end_overspent",
     "keep_run_budget",
     "keep_spender",
+    "pick_startable",
     "spend_for_runs",
     "spends_for",
     "spent_for_runs",
-    "startable",
 ]
+
+
+_Picked = TypeVar("_Picked", Picked, PickedPartitions)
 
 
 def check_run_budget(batch: Batch, plan: PlanInUse, by: Principal) -> None:
@@ -70,12 +75,24 @@ def keep_spender(batch: Batch, number: int, runs: tuple[int, ...]) -> None:
     batch.unit.ledger.run_spenders[number] = runs
 
 
-def startable(batch: Batch, numbers: list[int]) -> int:
-    """How many of these jobs, in order, may start by the budgets of their own and of their runs.
+def pick_startable(
+    batch: Batch, given: dict[str, Any], pick: Callable[[dict[str, Any]], _Picked]
+) -> _Picked | None:
+    """What a lease call gives, by what the rule is given: as many jobs as budgets of jobs and of runs let start.
 
-    It is none when the first may not, or one could go over its own budget. What has to end for it, a job or a run, does
-    so in the next batch, which begins at once.
+    Those are the first of what it would choose; where it is fewer, the rule is told of as many slots. None when the
+    first may not start, or one could go over its own budget. What has to end for it, a job or a run, does so in the
+    next batch, which begins at once.
     """
+    picked = pick(given)
+    may_start = _startable(batch, [head[2] for head in picked.chosen])
+    if may_start == len(picked.chosen):
+        return picked
+    given["slots"] = may_start
+    return pick(given) if may_start else None
+
+
+def _startable(batch: Batch, numbers: list[int]) -> int:
     if are_overdrawn(batch, numbers):
         return 0
     if not batch.state.billing.bounds_runs:
