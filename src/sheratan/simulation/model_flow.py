@@ -205,10 +205,9 @@ class ModelFlow(ModelBilling):
 
     def choose(self, worker: ModelWorker, most: int) -> list[ModelJob]:
         """Urgent jobs first, then lanes in turns, in each its partitions, and of these the oldest first."""
-        usable = by_lane(self.usable(worker, self.at_us))
-        lanes = {lane: by_partition(jobs) for lane, jobs in usable.items()}
-        ahead, partition_ahead = dict(self._ahead), dict(self._partition_ahead)
         used = (self._running(), dict(self.paid_off))
+        lanes = self._in_turn(self.usable(worker, self.at_us), used)
+        ahead, partition_ahead = dict(self._ahead), dict(self._partition_ahead)
         left_to_pay = self.attempts_paid_for(lanes)
         gains = self._all_gains(lanes, used)
         chosen: list[ModelJob] = []
@@ -231,6 +230,17 @@ class ModelFlow(ModelBilling):
             left = [one for one in lanes[lane][job.wanted.partition] if one is not job]
             take(lanes, lane, job.wanted.partition, left)
         return chosen
+
+    def _in_turn(self, usable: list[ModelJob], used: Used) -> dict[Lane, Parts]:
+        """The lanes and partitions that take turns: who may not start anyway does not come up for its lane."""
+        lanes = {lane: by_partition(jobs) for lane, jobs in by_lane(usable).items()}
+        for lane, found in list(lanes.items()):
+            for name, part in list(found.items()):
+                stop = self._stop_partition(part[0], used, self.at_us)
+                if stop:
+                    self.hit(stop)
+                    take(lanes, lane, name, [])
+        return lanes
 
     def _note_order(
         self, job: ModelJob, found: Parts, heads: Iterable[ModelJob], gains: Mapping[int, int]
