@@ -25,7 +25,7 @@ from sheratan.simulation.records import CLOCK_STEP_US, Befallen, record_faults
 from sheratan.simulation.run_faults import run_faults
 from sheratan.simulation.seen import expected, expected_schedules, meant, said, seen, seen_schedules
 from sheratan.simulation.store import Killed
-from sheratan.simulation.store_checks import StoreChecks
+from sheratan.simulation.store_checks import StoreChecks, commits_until_look
 from sheratan.simulation.story import Story
 from sheratan.store.archive import Archive
 from sheratan.store.partition_rows import partition_of
@@ -84,6 +84,8 @@ class Auditor:
         self._offset_us = self._offset_before_us = 0
         self._reader: SqliteReader | None = None
         self._checks: StoreChecks | None = None
+        self._until_look = 0
+        """After how many commits all that is stored and remembered is looked at again."""
 
     @property
     def is_deciding(self) -> bool:
@@ -152,8 +154,11 @@ class Auditor:
         assert decided.batch is batch
         self._since_us, self._refused = None, 0
         self._apply(decided)
-        self._check_store()
-        self._check_memory(decider)
+        self._until_look -= 1
+        if self._until_look <= 0:
+            self._until_look = commits_until_look(self.head, len(self.model.jobs))
+            self._check_store()
+            self._check_memory(decider)
 
     def failed(self, decider: Decider, waited: list[Pending]) -> None:
         """An engine says that a batch was not written."""
@@ -162,6 +167,7 @@ class Auditor:
             return
         self.coverage.hit("commit.failed")
         self._owed = waited
+        self._until_look = 0
         # After a failed sync it is in doubt until the next engine finds it or does not; the one that failed halts.
         self._decided, self._doubted = None, decided
         self._failed_us = self._clock.monotonic_us()

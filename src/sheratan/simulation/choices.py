@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Final, TypeVar
 
 __all__ = ["Choices", "Tape"]
@@ -31,6 +31,8 @@ class Choices:
         """What has been drawn so far."""
         self.is_calm = False
         """While calm, every chance comes out as no: nothing goes wrong any more."""
+        self.spared: Container[str] = ()
+        """Streams of which every chance comes out as no from now on: enough of it has gone wrong."""
         self._given = tape
         self._drawn: dict[str, tuple[int, ...]] = {}
 
@@ -47,7 +49,7 @@ class Choices:
 
     def chance(self, stream: str, permille: int) -> bool:
         """True so many times in a thousand; never while calm, and never on a tape of zeros."""
-        if permille <= 0 or self.is_calm:
+        if permille <= 0 or self.is_calm or stream in self.spared:
             return False
         return self.draw(stream, 1000) >= 1000 - permille
 

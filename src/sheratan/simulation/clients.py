@@ -74,10 +74,10 @@ class Client:
 
     async def run(self) -> None:
         """Do so many things, then leave."""
-        done = tries = 0
-        pause = _PAUSE_SECONDS
-        while done < self._options.operations and tries < 4 * self._options.operations:
-            tries += 1
+        done, pause = 0, _PAUSE_SECONDS
+        for _ in range(4 * self._options.operations):
+            if done >= self._options.operations or self._network.has_seen_enough():
+                break
             await asyncio.sleep(self._choices.between("client.think", 0, self._options.think_us) / 1_000_000)
             what = self._choices.pick("client.what", self._menu)
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
@@ -37,6 +38,8 @@ class Network:
         self.options = options
         self.server: Served | None = None
         """Whom a new connection reaches."""
+        self.has_seen_enough: Callable[[], bool] = lambda: False
+        """Whether so much has happened that clients leave, whatever they were to do."""
         self._connections: dict[str, list[Connection]] = {}
 
     def may(self, fault: str) -> bool:

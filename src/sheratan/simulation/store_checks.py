@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
+from typing import Final, cast
 
 from sheratan.contracts.limits import Limits
 from sheratan.engine.replay import Replayer
 from sheratan.engine.state import State
 from sheratan.engine.verify import Verifier
+from sheratan.kernel.chain import Head
 from sheratan.simulation.beside import faults_beside
 from sheratan.simulation.kept_reads import Changes
 from sheratan.simulation.model import Model
@@ -16,7 +17,20 @@ from sheratan.store.archive import Archive
 from sheratan.store.port import Store
 from sheratan.store.sqlite.reader import SqliteReader
 
-__all__ = ["StoreChecks"]
+__all__ = ["StoreChecks", "commits_until_look"]
+
+_COMMITS_PER_LOOK: Final = 6
+_JOBS_PER_COMMIT: Final = 12
+"""With so many more jobs everything is looked at one commit later: a look takes the longer, the more jobs there are."""
+
+
+def commits_until_look(head: Head, jobs: int) -> int:
+    """After how many commits everything is looked at again: what one of them gets wrong mostly stays so until then.
+
+    Drawn from the end of the journal: now after this and now after that, and in each run of a world after the same.
+    """
+    mean = _COMMITS_PER_LOOK + jobs // _JOBS_PER_COMMIT
+    return 1 + int(head.hash[:8], 16) % (2 * mean - 1)
 
 
 class StoreChecks:

@@ -46,6 +46,9 @@ REST_SECONDS: Final = 3_600.0
 A handler may wait for five minutes in each of its steps, and in the next attempt again.
 """
 
+_BATCHES_MAX: Final = 250
+"""After so many batches clients leave: another world shows more than the rest of this one would."""
+
 _UNDER_WAY_SECONDS: Final = 20.0
 _LIMITS: Final[dict[str, type[Any]]] = {
     "queue": api.LimitQueue,
@@ -123,6 +126,7 @@ class _World:
         self.health = HealthLookout(self.clock, self.storage.outside)
         self.alerts = AlertLookout(self.clock, self.storage.hearers.settings)
         self.network = Network(self.loop, choices, self.coverage, options)
+        self.network.has_seen_enough = lambda: self.auditor.batches >= _BATCHES_MAX
         self.hosts = Hosts(self.network, self.storage, self.clock, self.auditor, self.story)
         self.hosts.on_restart = self._check_acknowledged
         self.loop.before_jump = self._check_nothing_is_late
