@@ -19,6 +19,13 @@ BUGS: Final = (
         (Change(_BUDGETS, "    if not batch.state.billing.bounds_jobs:\n", "    if True:\n"),),
     ),
     Bug(
+        "budget-of-a-job-stops-no-start",
+        "a job that could go over its budget is to end, and is started all the same",
+        "safety",
+        "L16",
+        (Change(_BUDGETS, "    return bool(found)\n", "    return False\n"),),
+    ),
+    Bug(
         "budget-of-a-job-forgets-earlier-attempts",
         "only what the attempt that has just ended has cost counts for the budget of its job",
         "safety",

@@ -158,7 +158,7 @@ def test_a_campaign_that_has_reached_everything_is_over(monkeypatch: pytest.Monk
 def test_the_command_tells_seed_and_options_first_and_ends_with_the_verdict(tmp_path: Path) -> None:
     done = run_cli("dev", "simulate", "--seed", "11", "--twice", cwd=tmp_path)
     assert done.returncode == 0
-    assert done.stderr.startswith("simulate: seed 11\noptions: storage=")
+    assert done.stderr.startswith("simulate: seed 11\noptions: about=")
     assert "every promise was kept" in done.stdout
 
 

@@ -39,7 +39,7 @@ class LedgerClient:
         unit = draw.pick("ledger.unit", _UNITS)
         for account in draw.pick("ledger.opened", (*(_NAMES,) * 7, ())):
             await self._ask(api.OpenAccount(account=account, unit=unit))
-        amount = draw.pick("ledger.grant", (20, 20, 20, 60, 60, 60, 60, 60, 60, AMOUNT_MAX))
+        amount = draw.pick("ledger.grant", (20, 20, 60, 60, 60, 200, 200, 200, 200, AMOUNT_MAX))
         await self._send([self._move(ISSUE, draw.pick("ledger.payer", _NAMES[:2]), unit, amount)])
         for _ in range(draw.between("ledger.requests", 3, 9)):
             await self._send(await self._draw_request(unit))
@@ -68,7 +68,7 @@ class LedgerClient:
     def _chained(self, found: list[Transfer]) -> list[Transfer]:
         """Transfers bound to each other, now and then without an end or with one id for two of them."""
         draw = self._choices
-        if len(found) > 1 and draw.chance("ledger.twice_in_chain", 120):
+        if len(found) > 1 and draw.chance("ledger.twice_in_chain", 250):
             found[1] = replace(found[1], id=found[0].id)
         last = len(found) - draw.pick("ledger.chain_end", (1, 1, 1, 1, 0))
         return [replace(one, linked=place < last) for place, one in enumerate(found)]
@@ -79,9 +79,14 @@ class LedgerClient:
             return self._resolution(self._choices.pick("ledger.pending", open_ones[-4:]))
         if what >= 9 and self._sent:
             return self._correction()
-        if what == 6:
-            return self._resolution(transfer_id("none"))
+        if what in (6, 7):
+            return self._resolution(self._out_of_time() if what == 7 else transfer_id("none"))
         return self._sent_before() if what == 5 and self._sent else self._draw_move(unit)
+
+    def _out_of_time(self) -> str:
+        """A reservation whose time may be over by now."""
+        timed = [one.id for one in self._sent if one.timeout_seconds]
+        return self._choices.pick("ledger.timed", timed[-6:] or [transfer_id("none")])
 
     def _draw_move(self, unit: str) -> Transfer:
         draw = self._choices

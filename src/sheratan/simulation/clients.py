@@ -24,7 +24,7 @@ from sheratan.simulation.choices import Choices
 from sheratan.simulation.clock import EPOCH_US
 from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.network import Connection, Network
-from sheratan.simulation.options import Options, draw_partition_limits
+from sheratan.simulation.options import KINDS, Options, draw_partition_limits
 from sheratan.simulation.people import decide
 from sheratan.simulation.pricing import PriceClient
 from sheratan.simulation.run_clients import RunClient
@@ -32,9 +32,8 @@ from sheratan.simulation.scheduling import ScheduleClient, draw_schedule
 from sheratan.simulation.state_clients import StateClient
 from sheratan.simulation.story import Story
 
-__all__ = ["KINDS", "QUEUES", "VERSIONED", "Acknowledged", "Client"]
+__all__ = ["QUEUES", "VERSIONED", "Acknowledged", "Client"]
 
-KINDS = ("work", "other")
 VERSIONED = "other"
 """The kind of which there are two versions."""
 
@@ -67,7 +66,7 @@ class Client:
         self._runs = RunClient(self._ask, choices, network.coverage, QUEUES)
         self._schedules = ScheduleClient(self._ask, self._submit, self._acknowledge, choices, network.loop)
         self._ledger = LedgerClient(name, self._ask, choices)
-        self._prices = PriceClient(name, self._ask, (self._submit_within, self._runs.within), choices, KINDS)
+        self._prices = PriceClient(name, self._ask, (self._submit_some, self._runs.within), choices, options)
         self._states = StateClient(self._ask, choices)
         self._keys = 0
         self._menu = [name for name, weight in options.weights.items() for _ in range(weight)]
@@ -114,9 +113,9 @@ class Client:
             if draw.chance("gate.cancel", 200):
                 await self._cancel_one(receipt.id)
 
-    async def _submit_within(self, budget: dict[str, int]) -> None:
+    async def _submit_some(self, **more: Any) -> None:
         delay = self._choices.pick("job_budget.delay", (0.0, 0.5))
-        await self._send([self._submission(budget=budget, delay_seconds=delay) for _ in range(3)])
+        await self._send([self._submission(delay_seconds=delay, **more) for _ in range(3)])
 
     async def _bulk(self) -> None:
         count = self._choices.between("client.bulk", 1, self._options.bulk)
@@ -228,8 +227,8 @@ class Client:
         start = api.StartBulk(
             action=action, filter=JobFilter(**wanted), limit=limit, poison=poison, reason="a test"
         )
-        record = await self._ask(start)
-        await self._ask(api.GetBulk(id=record.id))
+        records = [await self._ask(start) for _ in range(draw.between("client.masses", 1, 2))]
+        await self._ask(api.GetBulk(id=records[0].id))
 
     async def _workflow(self) -> None:
         self._story.tell(f"has {await self._runs.act()}")
@@ -354,8 +353,8 @@ class Client:
             criticality=draw.pick("job.criticality", (None, *CRITICALITIES)),
             tags=draw.pick("job.tags", ((), (), ("eu",), ("us", "eu"))),
             traceparent=draw.pick("job.traceparent", (None, None, f"00-{'4b' * 16}-{'7d' * 8}-01")),
-            **more,
         )
+        options = msgspec.structs.replace(options, **more)
         self._keys += 1
         value = draw.pick("job.input", (None, {"by": self.name, "nr": self._keys}, "x" * 3_000))
         if key is not None:

@@ -288,6 +288,15 @@ class Model(ModelLedger):
         self.overdrawn |= found
         return bool(found)
 
+    def _fence_of(self, given: list[Assignment], chosen: list[ModelJob]) -> int:
+        """What an engine that has given something has called it by."""
+        if not given:
+            raise Refused(f"a lease of the jobs {[job.number for job in chosen]}")
+        if given[0].fence <= self.last_fence:
+            raise Refused("a fence above all earlier ones")
+        self.last_fence = given[0].fence
+        return self.last_fence
+
     def _serve(self, worker: ModelWorker, room: int) -> None:
         slots = min(worker.free_slots, self.limits.lease_jobs_max)
         chosen = self.choose(worker, min(slots, room))
@@ -301,10 +310,7 @@ class Model(ModelLedger):
             chosen = chosen[: len(given)]
         if not chosen:
             return
-        fence = given[0].fence
-        if fence <= self.last_fence:
-            raise Refused("a fence above all earlier ones")
-        self.last_fence = fence
+        fence = self._fence_of(given, chosen)
         self.note_start(chosen)
         for job in chosen:
             self._move(job, "running")

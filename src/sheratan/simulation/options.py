@@ -13,7 +13,20 @@ from sheratan.contracts.flow import PartitionLimits, Rate
 from sheratan.contracts.limits import Limits
 from sheratan.simulation.choices import Choices
 
-__all__ = ["WORKER_NAMES", "Options", "draw_limits", "draw_options", "draw_partition_limits"]
+__all__ = [
+    "ABOUT_JOB_BUDGETS",
+    "KINDS",
+    "WORKER_NAMES",
+    "Options",
+    "draw_limits",
+    "draw_options",
+    "draw_partition_limits",
+]
+
+KINDS: Final = ("work", "other")
+
+ABOUT_JOB_BUDGETS: Final = "budgets of jobs"
+"""What a world is about in which jobs are tried, and charged, until their budgets are used up."""
 
 WORKER_NAMES: Final = ("here", "there", "elsewhere")
 """What workers call themselves: one that is started in the place of another is called as that one was."""
@@ -23,10 +36,12 @@ _RATES: Final[dict[str, tuple[int, ...]]] = {
     "crash.inside_commit": (0, 2, 8),
     "crash.after_commit": (0, 5, 20),
     "crash.any_time": (0, 0, 10, 80),
+    "crash.archiving": (0, 20, 80),
     "crash.power": (0, 500, 1000),
     "restart.clean": (0, 10, 50),
     "disk.full": (0, 0, 40),
     "disk.sync_failed": (0, 0, 3, 30),
+    "archive.sync_failed": (0, 20, 80),
     "disk.checkpoint_failed": (0, 0, 100),
     "disk.long_read": (0, 50, 300),
     "disk.slow": (0, 60, 400),
@@ -91,22 +106,44 @@ _FOCUSES: Final[dict[str, tuple[str, ...]]] = {
     "gates": ("gated",),
     "ledger": ("book",),
     "prices": ("submit", "bulk", "price"),
+    "budgets": ("price",),
+    ABOUT_JOB_BUDGETS: ("price",),
     "proposals": ("submit", "workflow"),
     "runs": ("workflow",),
     "schedules": ("schedule", "tend", "state"),
     "waits": ("submit", "signal", "approve", "unblock"),
     "retention": ("workflow", "keep", "keyed"),
+    "limits": ("submit", "limit"),
     "dead letters": ("submit", "deal", "mass", "retry"),
 }
 """What some worlds are all about: only what is done again and again with the same thing shows certain mistakes."""
 
+_FOCUS_WEIGHT: Final = 45
+"""How often it is done, all of it together, where all else together has less than thirty."""
+
+_WIDE: Final = ("runs", "schedules")
+"""Those with so many branches that a second share of the worlds is about them."""
+
 _ABOUT_STEPS: Final = ("proposals", "waits")
 """Those that would be about nothing if no job had steps."""
+
+_ABOUT_MONEY: Final = ("prices", "budgets", ABOUT_JOB_BUDGETS)
+"""Those in which much must have happened before anything is used up."""
+
+_FAILS: Final[dict[str | None, tuple[int, ...]]] = {
+    "prices": (0, 100, 300),
+    "budgets": (0, 100, 300),
+    ABOUT_JOB_BUDGETS: (500, 700),
+}
+_WORKS: Final[dict[str | None, tuple[int, ...]]] = {ABOUT_JOB_BUDGETS: (0, 10_000, 1_000_000)}
+"""How often attempts fail, and how long they take, where it is not as elsewhere."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """The world of one seed. Times in microseconds, rates in a thousand occasions."""
 
+    about: str | None
+    """What clients do again and again; None: a bit of everything."""
     storage: str
     schedule: str
     clients: int
@@ -150,26 +187,27 @@ def draw_options(choices: Choices) -> Options:
         name: choices.pick(f"options.weight.{name}", (0, most // 2, most, most))
         for name, most in _WEIGHTS.items()
     }
-    focus = choices.pick("options.focus", (None, None, None, *_FOCUSES, "prices"))
+    focus = choices.pick("options.focus", (None, None, None, *_FOCUSES, *_WIDE))
     if focus is not None:
         weights = {name: min(most, 1) for name, most in weights.items()}
-        weights |= dict.fromkeys(_FOCUSES[focus], 15)
+        weights |= dict.fromkeys(_FOCUSES[focus], _FOCUS_WEIGHT // len(_FOCUSES[focus]))
     log_pages = choices.pick("options.log_pages", (1000, 4, 30))
     return Options(
+        about=focus,
         storage=choices.pick("options.storage", ("memory", "disk", "disk")),
         schedule=choices.pick("options.schedule", ("fifo", "uniform", "ranks")),
         clients=choices.between("options.clients", 1, 5),
         workers=choices.between("options.workers", 1, 4),
         slots=choices.between("options.slots", 1, 8),
-        operations=choices.pick("options.operations", (30, 45) if focus == "prices" else (8, 16, 30, 45)),
+        operations=choices.pick("options.operations", (30, 45) if focus in _ABOUT_MONEY else (8, 16, 30, 45)),
         bulk=choices.pick("options.bulk", (3, 6, 30)),
         think_us=choices.pick("options.think", (0, 1_000, 100_000, 2_000_000)),
-        work_us=choices.pick("options.work", (0, 10_000, 1_000_000, 20_000_000)),
+        work_us=choices.pick("options.work", _WORKS.get(focus, (0, 10_000, 1_000_000, 20_000_000))),
         small_windows=choices.pick("options.small_windows", (False, True, True)),
         log_pages=log_pages,
         # A large one takes so many writes that a process that may be killed at each would never come to its end.
         is_log_laid_out=log_pages < 100 and choices.pick("options.is_log_laid_out", (False, True)),
-        fail_permille=choices.pick("options.fail", (0, 100, 300) if focus == "prices" else (0, 100, 500)),
+        fail_permille=choices.pick("options.fail", _FAILS.get(focus, (0, 100, 500))),
         spawn_permille=choices.pick("options.spawn", (0, 100, 300)),
         limits_permille=choices.pick("options.limits", (0, 0, 300)),
         steps=choices.pick("options.steps", (6,) if focus in _ABOUT_STEPS else (0, 2, 6)),
@@ -186,7 +224,7 @@ def draw_options(choices: Choices) -> Options:
 def draw_limits(choices: Choices) -> Limits:
     """The limits of an engine that starts: often tight, so that refusals happen."""
     return Limits(
-        queue_jobs_max=choices.pick("limits.queue_jobs", (100_000, 100_000, 12, 5)),
+        queue_jobs_max=choices.pick("limits.queue_jobs", (100_000, 12, 5)),
         running_jobs_max=choices.pick("limits.running_jobs", (1_000, 1_000, 5, 2)),
         lease_jobs_max=choices.pick("limits.lease_jobs", (256, 3, 1)),
         fan_out_jobs_max=choices.pick("limits.fan_out_jobs", (1_000, 2)),
@@ -196,8 +234,8 @@ def draw_limits(choices: Choices) -> Limits:
         queues_max=choices.pick("limits.queues", (1_000, 1_000, 1_000, 5)),
         bulk_jobs_max=choices.pick("limits.bulk_jobs", (1_000, 1, 3)),
         bulk_look_jobs_max=choices.pick("limits.bulk_look_jobs", (10_000, 2, 7)),
-        bulk_open_max=choices.pick("limits.bulk_open", (8, 1)),
-        workflow_runs_max=choices.pick("limits.workflow_runs", (10_000, 10_000, 6, 3)),
+        bulk_open_max=choices.pick("limits.bulk_open", (8, 1, 1)),
+        workflow_runs_max=choices.pick("limits.workflow_runs", (10_000, 6, 3)),
         schedules_max=choices.pick("limits.schedules", (100_000, 2)),
         prune_runs_max=choices.pick("limits.prune_runs", (25, 1)),
         accounts_max=choices.pick("limits.accounts", (1_000_000, 1_000_000, 5)),

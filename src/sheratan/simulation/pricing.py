@@ -12,7 +12,7 @@ from sheratan.contracts.errors import InvalidInput, LimitReached, NotFound
 from sheratan.contracts.ledger import ISSUE, Transfer, transfer_id
 from sheratan.contracts.spending import Window
 from sheratan.simulation.choices import Choices
-from sheratan.simulation.options import WORKER_NAMES
+from sheratan.simulation.options import ABOUT_JOB_BUDGETS, KINDS, WORKER_NAMES, Options
 
 __all__ = ["PAYER", "PriceClient"]
 
@@ -20,17 +20,25 @@ PAYER: Final = "tenant:default"
 _WORKERS: Final = tuple(f"worker:{name}" for name in WORKER_NAMES)
 _OF_ATTEMPTS: Final = "transfer_ffffff"
 _UNITS: Final = ("credits", "credits", "credits", "tokens")
-_CLOSED_SECONDS: Final = ((1, 3, 20), (20, 200))
+_CLOSED_SECONDS: Final = ((1, 3, 20), (60, 400))
 """Who pays for jobs is away for a moment; a worker may be so for long, and jobs go on."""
+_UNKNOWN: Final = "marks"
+"""A unit that nobody has."""
 _ACTS: Final = (
     "set", "set", "set", "pay", "pay", "pay", "close", "close", "close", "remove", "budget", "budget", "refund",
-    "within", "within", "within", "runs", "runs", "runs", "runs",
+    "together", "within", "within", "within", "runs", "runs", "runs", "runs",
 )  # fmt: skip
+_ACTS_ABOUT: Final = {
+    "budgets": ("together", "together", "together", "budget", "budget", "pay", "set", "refund"),
+    ABOUT_JOB_BUDGETS: ("within", "within", "within", "within", "runs", "runs", "runs", "pay", "refund"),
+}
 _WINDOWS: Final[tuple[Window | None, ...]] = (None, "minute", "minute", "minute", "hour", "day", "month")
 
+_SHORT: Final[tuple[Window, ...]] = ("minute", "minute", "hour")
 
-Within = tuple[Callable[[dict[str, int]], Awaitable[None]], Callable[[dict[str, int]], Awaitable[str]]]
-"""How to submit a job, and to run a workflow, that may spend so much by unit."""
+
+Within = tuple[Callable[..., Awaitable[None]], Callable[[dict[str, int]], Awaitable[str]]]
+"""How to submit jobs with options, and to run a workflow that may spend so much by unit."""
 
 
 class PriceClient:
@@ -42,13 +50,13 @@ class PriceClient:
         ask: Callable[[api.Request], Awaitable[Any]],
         within: Within,
         choices: Choices,
-        kinds: tuple[str, ...],
+        options: Options,
     ) -> None:
         self._name = name
         self._ask = ask
         self._submit, self._run = within
         self._choices = choices
-        self._kinds = kinds
+        self._acts = _ACTS_ABOUT.get(options.about or "", _ACTS)
         self._made = 0
 
     async def act(self) -> None:
@@ -60,11 +68,12 @@ class PriceClient:
     async def _do(self) -> None:
         """Set a price or remove one, pay something in, or close the account that pays for a while."""
         draw = self._choices
-        unit, kind = draw.pick("price.unit", _UNITS), draw.pick("price.kind", self._kinds)
-        what = draw.pick("price.what", _ACTS)
+        unit, kind = draw.pick("price.unit", _UNITS), draw.pick("price.kind", KINDS)
+        what = draw.pick("price.what", self._acts)
         others = {
             "budget": self._limit,
             "within": self._spend_within,
+            "together": self._spend_together,
             "refund": self._refund,
             "runs": self._run_within,
         }
@@ -82,23 +91,27 @@ class PriceClient:
             await self._ask(api.OpenAccount(account=PAYER, unit=unit))
             await self._transfer(None, unit)
         if what == "set":
-            amount, metered = (
-                draw.pick("price.amount", (1, 10, 25)),
-                draw.pick("price.metered", (False, False, True)),
+            await self._set_price(_UNKNOWN if draw.chance("price.no_unit", 50) else unit, kind)
+
+    async def _set_price(self, unit: str, kind: str) -> None:
+        draw = self._choices
+        amount, metered = (
+            draw.pick("price.amount", (1, 10, 25)),
+            draw.pick("price.metered", (False, False, True)),
+        )
+        is_shared = draw.pick("price.worker_share", (False, True, True))
+        for worker in _WORKERS if is_shared and unit != _UNKNOWN else ():
+            await self._ask(api.OpenAccount(account=worker, unit=unit))
+        await self._ask(
+            api.SetPrice(
+                kind=kind,
+                unit=unit,
+                amount=amount,
+                metered=metered,
+                worker_share=is_shared,
+                reason="a test",
             )
-            is_shared = draw.pick("price.worker_share", (False, True, True))
-            for worker in _WORKERS if is_shared else ():
-                await self._ask(api.OpenAccount(account=worker, unit=unit))
-            await self._ask(
-                api.SetPrice(
-                    kind=kind,
-                    unit=unit,
-                    amount=amount,
-                    metered=metered,
-                    worker_share=is_shared,
-                    reason="a test",
-                )
-            )
+        )
 
     async def _limit(self, unit: str, kind: str) -> None:
         """Say how much jobs may spend, or that nothing bounds it."""
@@ -123,19 +136,31 @@ class PriceClient:
         await self._ask(api.SetBudget(subject=subject, unit=unit, amount=amount, per=per, reason="a test"))
 
     async def _spend_within(self, unit: str, _kind: str) -> None:
-        """Submit jobs with budgets; then their kinds may cost more."""
+        """Submit jobs with budgets of one attempt or of several; then their kinds may cost more."""
         draw = self._choices
-        await self._have_paid(unit)
+        if draw.chance("job_budget.no_unit", 50):
+            await self._submit(budget={_UNKNOWN: 10})
+            return
+        if draw.chance("job_budget.pays_first", 900):
+            await self._pay_in(unit)
+        if draw.chance("job_budget.has_price", 700):
+            await self._set_prices(unit, 10)
         for _ in range(draw.between("job_budget.calls", 1, 2)):
             with suppress(InvalidInput):
-                await self._submit({unit: draw.pick("job_budget.amount", (10, 12, 16, 25))})
+                budget = {unit: draw.pick("job_budget.amount", (10, 12, 16, 22, 25))}
+                await self._submit(budget=budget, attempts_max=draw.pick("job_budget.attempts", (4, 3, 2)))
         if draw.chance("job_budget.is_raised", 500):
-            await self._set_prices(unit, 26)
+            # By then some have been charged for attempts, and may have failed or been handed back.
+            await asyncio.sleep(draw.pick("job_budget.raised_after", (0.0, 0.5, 3.0)))
+            await self._set_prices(unit, draw.pick("job_budget.raised_to", (12, 18, 26)))
+            await self._submit(budget={unit: draw.pick("job_budget.amount", (10, 12, 16, 22, 25))})
 
     async def _run_within(self, unit: str, _kind: str) -> None:
         """Run workflows with budgets; then their jobs may cost more."""
         draw = self._choices
-        await self._have_paid(unit)
+        if draw.chance("run_budget.pays_first", 900):
+            await self._pay_in(unit)
+            await self._set_prices(unit, 10)
         for _ in range(draw.between("run_budget.runs", 1, 3)):
             with suppress(NotFound, LimitReached):
                 await self._run({unit: draw.pick("run_budget.amount", (10, 12, 20, 25, 40))})
@@ -143,21 +168,31 @@ class PriceClient:
         if draw.chance("run_budget.is_raised", 500):
             await self._set_prices(unit, 13)
 
-    async def _have_paid(self, unit: str) -> None:
-        """See that jobs cost something, and that nothing but their own budgets holds them back, as a rule."""
+    async def _pay_in(self, unit: str) -> None:
+        """See to it that nothing but their own budgets holds jobs back."""
+        await self._ask(api.OpenAccount(account=PAYER, unit=unit))
+        await self._transfer(None, unit)
+        for subject in (PAYER, "queue:default"):
+            with suppress(NotFound):
+                await self._ask(api.RemoveBudget(subject=subject, unit=unit))
+
+    async def _spend_together(self, unit: str, kind: str) -> None:
+        """Submit jobs at once of which a budget, or what there is, is enough for some only."""
         draw = self._choices
-        if draw.chance("job_budget.pays_first", 900):
+        if draw.chance("together.pays_first", 600):
             await self._ask(api.OpenAccount(account=PAYER, unit=unit))
             await self._transfer(None, unit)
-            for subject in (PAYER, "queue:default"):
-                # Nothing but their own budgets is to hold them back.
-                with suppress(NotFound):
-                    await self._ask(api.RemoveBudget(subject=subject, unit=unit))
-        if draw.chance("job_budget.has_price", 700):
-            await self._set_prices(unit, 10)
+        await self._set_prices(unit, 10)
+        subject = draw.pick("together.subject", ("partition:p", "partition:p", PAYER, f"kind:{kind}", None))
+        if subject is not None:
+            amount, per = draw.pick("together.amount", (25, 15, 35)), draw.pick("together.per", _SHORT)
+            wanted = api.SetBudget(subject=subject, unit=unit, amount=amount, per=per, reason="a test")
+            await self._ask(wanted)
+        for _ in range(draw.between("together.calls", 1, 3)):
+            await self._submit(partition="p")
 
     async def _set_prices(self, unit: str, amount: int) -> None:
-        for kind in self._kinds:
+        for kind in KINDS:
             wanted = api.SetPrice(kind=kind, unit=unit, amount=amount, metered=True, reason="a test")
             await self._ask(wanted)
 

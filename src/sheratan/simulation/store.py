@@ -62,7 +62,7 @@ class SimulatedStorage:
             disk = self.disk
             self.folder.is_full = lambda: disk.is_full
             self.folder.sync_fails = lambda: choices.chance(
-                "disk.sync_failed", options.rate("disk.sync_failed")
+                "archive.sync_failed", options.rate("archive.sync_failed")
             )
 
     def open(self, now_us: int, kill: Callable[[], None]) -> tuple[SimulatedStore, SqliteReader]:
@@ -172,7 +172,7 @@ class SimulatedStorage:
         return Archive(self.folder.of_process(partial(self._may_die, kill)))
 
     def _may_die(self, kill: Callable[[], None]) -> None:
-        if self.choices.chance("crash.archiving", self.options.rate("crash.inside_commit")):
+        if self.choices.chance("crash.archiving", self.options.rate("crash.archiving")):
             self.coverage.hit("crash.archiving_due" if UPKEEP.get() else "crash.archiving")
             kill()
             raise Killed

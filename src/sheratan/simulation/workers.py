@@ -16,10 +16,10 @@ from sheratan.contracts.jobs import Options as JobOptions
 from sheratan.contracts.worker import Assignment, Outcome, Registration, Report
 from sheratan.sdk.errors import CodeChanged, NotRecorded, Stalled, StepFailed, describe
 from sheratan.simulation.choices import Choices
-from sheratan.simulation.clients import KINDS, VERSIONED, Acknowledged
+from sheratan.simulation.clients import VERSIONED, Acknowledged
 from sheratan.simulation.durable import Durable
 from sheratan.simulation.network import Connection, Network
-from sheratan.simulation.options import WORKER_NAMES, Options
+from sheratan.simulation.options import ABOUT_JOB_BUDGETS, KINDS, WORKER_NAMES, Options
 from sheratan.simulation.witness import Code, Witness
 
 __all__ = ["Worker"]
@@ -39,6 +39,7 @@ _CLASSES: tuple[ErrorClass, ...] = (
     "timeout",
     "lost_lease",
 )
+_MILD: tuple[ErrorClass, ...] = ("retryable", "retryable", "rate_limited", "timeout")
 
 
 class Worker:
@@ -201,6 +202,11 @@ class Worker:
             await self._spawn_all(connection, given, most_us)
 
     @property
+    def _uses_budgets_up(self) -> bool:
+        """Whether attempts mostly cost all that they may, and are mostly followed by others."""
+        return self._options.about == ABOUT_JOB_BUDGETS
+
+    @property
     def _work_us(self) -> int:
         return min(self._options.work_us, 100_000) if self.is_healthy else self._options.work_us
 
@@ -236,18 +242,23 @@ class Worker:
         elif not self.is_healthy and self._choices.chance("worker.fails", self._options.fail_permille):
             outcome = self._choices.pick("worker.outcome", ("failed", "failed", "released", "cancelled"))
         if outcome == "failed":
-            error_class = self._choices.pick("worker.error", _CLASSES)
+            error_class = self._choices.pick("worker.error", _MILD if self._uses_budgets_up else _CLASSES)
             asked = 3.0 if error_class == "rate_limited" else None
             error = JobError(
                 error_class=error_class, type="Simulated", message="it failed", retry_after_seconds=asked
             )
         output = {"of": given.number, "attempt": given.attempt} if outcome == "succeeded" else None
-        charge = None
-        if given.charge_max is not None:
-            charge = self._choices.pick("worker.charge", (None, 0, 3, given.charge_max, given.charge_max + 1))
+        charge = self._charge(given.charge_max)
         return Report(
             number=given.number, fence=given.fence, outcome=outcome, output=output, error=error, charge=charge
         )
+
+    def _charge(self, most: int | None) -> int | None:
+        """What an attempt says that it has cost, where anybody asks."""
+        if most is None:
+            return None
+        charges = (most, most, 3) if self._uses_budgets_up else (None, 0, 3, most, most + 1)
+        return self._choices.pick("worker.charge", charges)
 
     async def _spawn_all(self, connection: Connection, given: Assignment, pause_us: int) -> None:
         for _ in range(self._choices.between("worker.spawn_calls", 1, 2)):

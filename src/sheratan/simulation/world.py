@@ -20,7 +20,7 @@ from sheratan.engine.views import find_view
 from sheratan.simulation.alertness import AlertLookout
 from sheratan.simulation.auditor import Auditor
 from sheratan.simulation.choices import Choices, Tape
-from sheratan.simulation.clients import KINDS, QUEUES, Acknowledged, Client
+from sheratan.simulation.clients import QUEUES, Acknowledged, Client
 from sheratan.simulation.clock import SimulatedClock
 from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.faults import Hosts
@@ -29,7 +29,7 @@ from sheratan.simulation.lateness import Lookout
 from sheratan.simulation.loop import Deadlock, SimulatedLoop, TooManySteps
 from sheratan.simulation.model_state import TERMINAL
 from sheratan.simulation.network import Connection, Network
-from sheratan.simulation.options import Options, draw_options
+from sheratan.simulation.options import KINDS, Options, draw_options
 from sheratan.simulation.people import PEOPLE, Person
 from sheratan.simulation.server import Server
 from sheratan.simulation.store import Killed, SimulatedStorage
