@@ -24,8 +24,8 @@ __all__ = ["ROOT", "SECONDS_MAX", "Copy", "Found", "copies"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
-SECONDS_MAX = 180
-"""How long one seed may compute before it counts as one without an end; the longest sound one takes a minute."""
+SECONDS_MAX = 90
+"""How long one seed may compute before it counts as one without an end; hardly a sound one takes ten seconds."""
 
 _IMPORT_SECONDS = 60.0
 

@@ -181,9 +181,9 @@ class Auditor:
             self.blame(f"an engine has halted without a cause: {reason}")
 
     def finish(self, reader: SqliteReader) -> None:
-        """The world has come to rest: look at everything once more, from the beginning."""
+        """The world has come to rest: look at everything once more, with what was archived and without it."""
         self._reader = reader
-        for archive in (None, self._archive):
+        for archive in (None, self._archive) if reader.segments() else (self._archive,):
             self._begin_checks(archive)
             self._check_store()
         for number, job in self.model.jobs.items():
