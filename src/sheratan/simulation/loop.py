@@ -19,10 +19,13 @@ from typing import Any, Final
 from sheratan.contracts.errors import SheratanError
 from sheratan.simulation.choices import Choices
 
-__all__ = ["NODE", "Deadlock", "SimulatedLoop", "TooManySteps"]
+__all__ = ["NODE", "THREAD_US", "Deadlock", "SimulatedLoop", "TooManySteps"]
 
 NODE: Final[ContextVar[str]] = ContextVar("NODE", default="world")
 """The node that the running code belongs to."""
+
+THREAD_US: Final = 5_000
+"""How long something that is handed to a thread may take."""
 
 _STEPS_MAX: Final = 400_000
 
@@ -144,7 +147,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
             finally:
                 self.is_in_thread = False
 
-        self.call_later(self._choices.between("thread", 0, 5_000) / 1_000_000, work)
+        self.call_later(self._choices.between("thread", 0, THREAD_US) / 1_000_000, work)
         return future
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ from sheratan.gateway.archiving import Archiving
 from sheratan.simulation.auditor import Auditor
 from sheratan.simulation.clock import SimulatedClock
 from sheratan.simulation.listening import Listening
+from sheratan.simulation.loop import THREAD_US
 from sheratan.simulation.observed import observed
 from sheratan.simulation.pressing import watch_intake
 from sheratan.simulation.store import UPKEEP, SimulatedStorage, SimulatedStore
@@ -153,7 +154,7 @@ class Server:
         try:
             await engine.drain("a person asked for it")
             await engine.wait_idle(DRAIN_SECONDS)
-            self.api = None
+            api, self.api = self.api, None
             if self.probing is not None:
                 self.probing.close()
             if self.pressure is not None:
@@ -161,6 +162,10 @@ class Server:
             if self.alerting is not None:
                 self.alerting.close()
             await engine.stop()
+            if api is not None:
+                api.close()
+                # Reads that a thread has begun come to their end before their connection is closed.
+                await asyncio.sleep(THREAD_US / 1_000_000)
         except SheratanError as error:
             self._story.tell(f"could not stop in order: {error}")
             # The process ends all the same, and nothing of it goes on.
