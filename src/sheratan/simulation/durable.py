@@ -299,7 +299,7 @@ class Durable:
             raise NotSpawned(str(error)) from error
         except InvalidInput as error:
             raise NotRecorded(str(error)) from error
-        if self._choices.chance("worker.decides", 200):
+        if self._choices.chance("worker.decides", 400):
             await self._decide(asked)
         if self._choices.chance("worker.asks_otherwise", 200):
             # What was asked for under this name is not passed for something else.

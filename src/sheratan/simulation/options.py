@@ -114,14 +114,14 @@ _FOCUSES: Final[dict[str, tuple[str, ...]]] = {
     "waits": ("submit", "signal", "approve", "unblock"),
     "retention": ("workflow", "keep", "keyed"),
     "limits": ("submit", "limit"),
-    "dead letters": ("submit", "deal", "mass", "retry"),
+    "dead letters": ("submit", "bulk", "deal", "mass", "retry"),
 }
 """What some worlds are all about: only what is done again and again with the same thing shows certain mistakes."""
 
 _FOCUS_WEIGHT: Final = 45
 """How often it is done, all of it together, where all else together has less than thirty."""
 
-_WIDE: Final = ("runs", "schedules")
+_WIDE: Final = ("runs", "schedules", "prices", "waits")
 """Those with so many branches that a second share of the worlds is about them."""
 
 _ABOUT_STEPS: Final = ("proposals", "waits")

@@ -128,7 +128,7 @@ class ScheduleClient:
         newest_us = self._choices.pick("backfill.base", bases)
         request = api.BackfillSchedule(
             name=known.name,
-            from_us=newest_us - self._choices.pick("backfill.span", (30_000_000, 90_000_000)),
+            from_us=newest_us - self._choices.pick("backfill.span", (30_000_000, 90_000_000, 600_000_000)),
             until_us=newest_us + self._choices.pick("backfill.until", (0, 0, 5_000_000)),
             dry_run=self._choices.pick("backfill.dry_run", (False, False, True)),
         )
