@@ -42,7 +42,7 @@ BUGS = (
         (
             Change(
                 _STATE,
-                "min(run_due_us, self.asked_us + CANCEL_GRACE_US)",
+                "min(self.run_due_us, self.asked_us + CANCEL_GRACE_US)",
                 "self.asked_us + CANCEL_GRACE_US",
             ),
         ),
@@ -55,8 +55,8 @@ BUGS = (
         (
             Change(
                 _STATE,
-                "min(run_due_us, self.asked_us + CANCEL_GRACE_US)",
-                "run_due_us",
+                "min(self.run_due_us, self.asked_us + CANCEL_GRACE_US)",
+                "self.run_due_us",
             ),
         ),
     ),

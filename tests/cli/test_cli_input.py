@@ -34,6 +34,8 @@ JOB = "job_0000000000007000800000000000000a"
         (("--attempts", "0"), "invalid_input", "attempts_max"),
         (("--timeout", "0"), "invalid_input", "run_timeout_seconds"),
         (("--timeout", "8d"), "too_large", "run_timeout_seconds"),
+        (("--deadline", "0"), "invalid_input", "deadline_seconds"),
+        (("--deadline", "401d"), "too_large", "deadline_seconds"),
         (("--delay", "5 s"), "usage", "--delay"),
         (("--delay", "-1"), "usage", "--delay"),
         (("--queue", "a queue"), "invalid_input", "queue"),

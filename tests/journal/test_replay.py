@@ -84,8 +84,8 @@ def test_what_if_asks_another_rule_and_counts_what_would_be_otherwise(reader: Sq
 
 
 def test_what_if_under_a_rule_that_does_not_exist_is_refused(reader: SqliteReader) -> None:
-    with pytest.raises(NotFound, match=r"retry\.backoff@3"):
-        replay(reader, instead={"retry.backoff": "retry.backoff@3"})
+    with pytest.raises(NotFound, match=r"retry\.backoff@4"):
+        replay(reader, instead={"retry.backoff": "retry.backoff@4"})
 
 
 def test_a_rule_that_this_release_does_not_know_is_a_difference(data: Path) -> None:

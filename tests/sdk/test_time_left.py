@@ -79,6 +79,23 @@ async def test_an_attempt_has_its_run_timeout_whichever_way_it_is_run(
     assert await world.client.run(kind) == [50.0, began_us + 50 * SECOND]
 
 
+@pytest.mark.parametrize("kind", WAYS)
+@testing.in_world(ALL)
+async def test_an_attempt_has_no_more_time_than_its_job_whichever_way_it_is_run(
+    world: testing.World, kind: Kind[Any, Any]
+) -> None:
+    began_us = world.now_us
+    assert await world.client.run(kind, deadline_seconds=20) == [20.0, began_us + 20 * SECOND]
+    assert await world.client.run(kind, deadline_seconds=200) == [50.0, world.now_us + 50 * SECOND]
+
+
+@testing.in_world(ALL)
+async def test_a_job_that_has_waited_has_what_is_left_until_its_deadline(world: testing.World) -> None:
+    assert await world.client.run(sleeps, deadline_seconds=545) == 5.0
+    with pytest.raises(JobFailed, match="DeadlineExceeded"):
+        await world.client.run(sleeps, deadline_seconds=519)
+
+
 @testing.in_world(ALL)
 async def test_what_has_passed_is_not_left(world: testing.World) -> None:
     assert await world.client.run(passes) == [50.0, 30.0]

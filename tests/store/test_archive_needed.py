@@ -8,7 +8,10 @@ from sheratan.store.port_archive import Needed
 from sheratan.store.sqlite.store import SqliteStore
 from tests.store.support import opened
 
-JOB = "INSERT INTO job VALUES ({number}, 1, 1, 5, {at}, 1, 1, 1, 1, 0, 'cancel', {parent}, NULL, NULL, NULL, 1, NULL)"
+JOB = (
+    "INSERT INTO job VALUES ({number}, 1, 1, 5, {at}, 1, 1, 1, 1, 0, 'cancel', {parent}, NULL, NULL, NULL, 1, NULL,"
+    " 0, 0)"
+)
 PRUNED = "INSERT INTO pruned VALUES ({number}, 1, 1, {at}, {parent}, 'succeeded', 9, 9, 9, 0, 0, 0, 0)"
 RUN = "INSERT INTO run (number, salt, tenant, workflow, version, plan, created_us, due_us, started_by)"
 

@@ -236,7 +236,7 @@ def test_a_database_of_the_first_schema_keeps_its_pages_and_goes_on(tmp_path: Pa
     for table in ("job", "result"):
         connection.execute(f"DROP INDEX {table}_by_payload")
     connection.execute("DROP INDEX job_by_partition")
-    for column in ("cost", "trace"):
+    for column in ("cost", "trace", "deadline_after_us", "deadline_us"):
         connection.execute(f"ALTER TABLE job DROP COLUMN {column}")
     connection.execute(_FIRST_QUEUE_TABLE)
     connection.execute(

@@ -81,6 +81,12 @@ def replay(
 @click.option("--priority", type=int, help="Another priority: 0 runs first, 9 last.")
 @click.option("--attempts", "attempts_max", type=int, help="How often it is tried at most.")
 @click.option("--timeout", "run_timeout_seconds", type=DURATION, help="How long an attempt may run.")
+@click.option(
+    "--deadline",
+    "deadline_seconds",
+    type=DURATION,
+    help="How long after its submission the new job fails, all in all.",
+)
 @click.option("--tag", "tags", multiple=True, help="Its tags, instead of the old ones (repeatable).")
 @job_budget_option
 @click.option("--poison", is_flag=True, help="Replay it although it is quarantined.")

@@ -50,6 +50,12 @@ def job() -> None:
 )
 @click.option("--kind-version", "version", type=int, help="The version of the kind (default: the newest).")
 @click.option("--timeout", "run_timeout_seconds", type=DURATION, help="How long an attempt may run.")
+@click.option(
+    "--deadline",
+    "deadline_seconds",
+    type=DURATION,
+    help="How long after its submission it fails, all in all.",
+)
 @click.option("--attempts", "attempts_max", type=int, help="How often it is tried at most.")
 @click.option("--after", multiple=True, metavar="ID", help="Run after this job has ended (repeatable).")
 @click.option(

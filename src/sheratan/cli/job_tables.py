@@ -58,6 +58,7 @@ def _pairs(record: JobRecord) -> Iterator[tuple[str, object]]:
     for name, at_us in (
         ("created", record.created_us),
         ("due", record.due_us),
+        ("deadline", record.deadline_us),
         ("started", record.leased_us),
         ("ended", record.finished_us),
     ):

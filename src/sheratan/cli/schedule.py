@@ -52,6 +52,12 @@ def schedule() -> None:
 @click.option("--queue", help="The jobs' queue (default: the kind's).")
 @click.option("--priority", type=int, help="0 runs first, 9 last (default: the kind's).")
 @click.option("--timeout", "run_timeout_seconds", type=DURATION, help="How long an attempt may run.")
+@click.option(
+    "--deadline",
+    "deadline_seconds",
+    type=DURATION,
+    help="How long after its submission each job fails, all in all.",
+)
 @click.option("--attempts", "attempts_max", type=int, help="How often a job is tried at most.")
 @click.option(
     "--missed", type=click.Choice(get_args(MissedPolicy)), help="Firings that were missed (default: once)."

@@ -78,6 +78,7 @@ class Edit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     backoff_max_seconds: Seconds | None = None
     run_timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
     queue_timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    deadline_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
     tags: tuple[Name, ...] | None = None
     budget: JobBudget | None = None
 

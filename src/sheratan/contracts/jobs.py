@@ -70,6 +70,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     backoff_max_seconds: Seconds | None = None
     run_timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
     queue_timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    deadline_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    """How long after its submission it fails, whatever it waits for or does then; all of its attempts together."""
     after: tuple[str, ...] = ()
     after_failure: AFTER_FAILURE = "cancel"
     tags: tuple[Name, ...] = ()
@@ -124,6 +126,7 @@ class KindDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     backoff_max_seconds: Seconds = 60.0
     run_timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] = 300.0
     queue_timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    deadline_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
     criticality: Criticality = "normal"
     limits: FlowLimits = NO_LIMITS
     """They hold as long as nobody has set others for the kind."""
@@ -161,6 +164,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     entry: int
     steps: int = 0
     due_us: int | None = None
+    deadline_us: int | None = None
+    """When it fails unless it has ended: by its own deadline or that of the job which submitted it."""
     leased_us: int | None = None
     finished_us: int | None = None
     waiting_for: str | None = None

@@ -58,6 +58,7 @@ class JobPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     cost: int
     version: int
     budget: tuple[tuple[str, int], ...] = ()
+    deadline_after_us: int = 0
 
 
 class WorkflowPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -170,6 +170,9 @@ class RunOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     backoff_max_seconds: Seconds | None = None
     run_timeout_seconds: PositiveSeconds | None = None
     queue_timeout_seconds: PositiveSeconds | None = None
+    deadline_seconds: Annotated[
+        PositiveSeconds | None, Meta(description="How long after its submission each of its jobs fails.")
+    ] = None
     tags: tuple[Name, ...] = ()
     cost: Annotated[int, Meta(ge=1, le=1_000)] = 1
     budget: Annotated[

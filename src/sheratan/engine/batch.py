@@ -16,7 +16,7 @@ from sheratan.contracts.worker import StopRequest
 from sheratan.engine.billing_state import attempt_succeeded
 from sheratan.engine.commands import NewStep, Pending
 from sheratan.engine.ids import Trace, absent, job_id
-from sheratan.engine.state import Held, Session, State
+from sheratan.engine.state import Held, Session, State, held_anew
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.dead_letters import POISON
 from sheratan.store.approval_rows import ApprovalAct, ApprovalRow
@@ -35,7 +35,6 @@ from sheratan.store.rows import (
     Timer,
     WaitKey,
     WaitRow,
-    make_ready,
     wait_key,
 )
 from sheratan.store.run_rows import RunResult
@@ -60,6 +59,8 @@ class Batch:
         self.leased: list[Ready] = []
         """Jobs that attempts of this batch have taken, as they were before."""
         self.ended: list[tuple[JobRow, Result]] = []
+        self.overdue = set[int]()
+        """Jobs that went somewhere although their deadline is over."""
         self.parents_lost: set[int] = set()
         """Jobs that ended without success, and may have spawned others."""
         self.runs_ended: list[RunResult] = []
@@ -83,6 +84,8 @@ class Batch:
         """Steps that attempts have run, each with the lease under which it was recorded."""
         self.rang = False
         """Whether timers rang, so that the earliest one has to be looked up again."""
+        self.is_behind = False
+        """Whether more was due than rings in one batch: then jobs may be ready whose deadline is over."""
         self.fired = False
         """Whether schedules were looked at, so that the next firing has to be looked up again."""
         self.expired = False
@@ -162,18 +165,14 @@ class Batch:
                 self.parents_lost.add(after.number)
             for code in self.state.blocking.pop(after.number, ()):
                 self._allow_code(after.number, code)
+        if 0 < job.deadline_us <= self.at_us:
+            self.overdue.add(job.number)
         if before is not None:
             self._leave(before, after)
         self._enter(job, after)
 
-    def queue_first(self, job: JobRow, before: Location | None, since_us: int, entry: int) -> None:
-        """Put a job into its queue for the first time: from now on its limit on waiting counts."""
-        self.place(job, before, make_ready((job.lane, job.priority, job.number, 1, 0, since_us, entry, 0)))
-        if job.queue_timeout_us:
-            self.set_alarm(job.number, since_us + job.queue_timeout_us)
-
     def set_alarm(self, number: int, due_us: int) -> None:
-        """Look at a job's wait at an instant."""
+        """Look at a job at an instant."""
         self.unit.alarms.append((due_us, number))
         self.state.note_due(due_us)
 
@@ -380,7 +379,7 @@ class Batch:
             known = state.held.get(after.number)
             if known is None:
                 public_id = self._new_ids.get(after.number) or job_id(job)
-                state.hold(Held(after, job, public_id, self.monotonic_us))
+                state.hold(held_anew(after, job, public_id, self.monotonic_us, self.at_us))
             else:
                 asked_us = known.asked_us
                 if asked_us is None and after.cancel_us:

@@ -115,6 +115,8 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     partition: str | None = None
     budget: tuple[tuple[str, int], ...] = ()
     """What it may be charged in minor units, by unit, in order."""
+    deadline_after_us: int = 0
+    """How long after its submission it fails; 0 for no deadline of its own."""
     criticality: Criticality = "normal"
     """It says whether the job is taken in, and nothing of how it is run. Nor does the trace that it is seen in."""
     traceparent: str | None = None

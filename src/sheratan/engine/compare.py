@@ -30,7 +30,7 @@ _JOBS_AT_ONCE: Final = 1_000
 _first = itemgetter(0)
 _JOB_FACTS: Final = (
     "id", "created_us", "tenant, queue, kind and version", "priority", "options", "after_failure", "submitted_by",
-    "origin", "input", "cost", "partition", "traceparent",
+    "origin", "input", "cost", "partition", "traceparent", "deadline_after_us", "deadline_us",
 )  # fmt: skip
 Fact = TypeVar("Fact")
 
@@ -188,6 +188,8 @@ class FinalRows:
             data.get("cost", 1),
             data.get("partition"),
             data.get("traceparent"),
+            data.get("deadline_after_us", 0),
+            data.get("deadline_us", 0),
         )
         stands = (
             job_id(row),
@@ -208,6 +210,8 @@ class FinalRows:
             row.cost,
             names.get(partition_of(row.lane)),
             unpack(row.trace),
+            row.deadline_after_us,
+            row.deadline_us,
         )
         if said != stands:
             self._problems.differ_in(f"job {row.number}", entry.seq, _JOB_FACTS, said, stands)
@@ -305,6 +309,7 @@ def _are_plain(columns: list[tuple[Any, ...]], facts: PlainJobs) -> bool:
         [*map(list, zip(*columns[5:10], strict=True))] == facts.options
         and columns[10].count("cancel") == columns[11].count(None) == columns[12].count(None) == count
         and columns[15].count(1) == columns[16].count(None) == count
+        and columns[17].count(0) == columns[18].count(0) == count
         and _digests_of(columns[13], columns[14]) == facts.inputs
     )
 

@@ -8,10 +8,11 @@ from sheratan.contracts.worker import StopRequest
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Cancel
 from sheratan.engine.ids import job_id
+from sheratan.engine.unstarted import attempts_run
 from sheratan.engine.words import check_reason
 from sheratan.kernel.outcome import CANCEL, decide_cancel
 from sheratan.kernel.rules import decision
-from sheratan.store.rows import JobRow, Lease, Location, Result
+from sheratan.store.rows import JobRow, Lease, Result
 from sheratan.store.unit import state_of
 
 __all__ = ["cancel", "cancel_job"]
@@ -29,7 +30,7 @@ def cancel_job(batch: Batch, job: JobRow, by: Principal, reason: str, cause: int
     requested = type(location) is Lease and location.cancel_us > 0
     given = {"state": state_of(location), "already_requested": requested}
     verdict = decide_cancel(given)
-    if verdict.chosen == "refuse":
+    if isinstance(location, Result) or verdict.chosen == "refuse":
         raise AlreadyEnded(verdict.because, field="id")
     asks = type(location) is Lease
     entry = batch.unit.record(
@@ -41,18 +42,13 @@ def cancel_job(batch: Batch, job: JobRow, by: Principal, reason: str, cause: int
         previous=location.entry,
         cause=cause,
     )
-    if type(location) is Lease:
+    if isinstance(location, Lease):
         asked = location._replace(cancel_us=location.cancel_us or batch.at_us, entry=entry)
         batch.place(job, location, asked)
         batch.ask_to_stop(asked, StopRequest(number=job.number, fence=location.fence, reason="cancel"))
         return "requested"
-    batch.place(job, location, _cancelled(batch, job, location, entry))
+    attempt, losses = attempts_run(location), location.losses
+    batch.place(
+        job, location, Result(job.number, "cancelled", attempt, losses, batch.at_us, None, None, entry)
+    )
     return "cancelled"
-
-
-def _cancelled(batch: Batch, job: JobRow, location: Location, entry: int) -> Result:
-    attempt, losses = getattr(location, "attempt", 1), getattr(location, "losses", 0)
-    if state_of(location) != "waiting":
-        # The attempt that it waited for never ran.
-        attempt -= 1
-    return Result(job.number, "cancelled", attempt, losses, batch.at_us, None, None, entry)

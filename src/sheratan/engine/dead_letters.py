@@ -123,6 +123,7 @@ _EDITABLE = (
     "backoff_cap_us",
     "run_timeout_us",
     "queue_timeout_us",
+    "deadline_after_us",
     "cost",
     "tags",
     "budget",
@@ -159,6 +160,8 @@ def _copy(batch: Batch, job: JobRow) -> NewJob:
         backoff_cap_us=job.backoff_cap_us,
         run_timeout_us=job.run_timeout_us,
         queue_timeout_us=job.queue_timeout_us,
+        # Counted anew; nobody has submitted it who waits for it, so it inherits nothing.
+        deadline_after_us=job.deadline_after_us,
         after=(),
         after_failure=job.after_failure,
         cost=job.cost,

@@ -32,7 +32,7 @@ from sheratan.engine.dispatch import dispatch
 from sheratan.engine.follow import follow
 from sheratan.engine.handlers import decide_one
 from sheratan.engine.ids import job_id
-from sheratan.engine.state import Held, Session, State, newest_leases
+from sheratan.engine.state import Session, State, held_anew, newest_leases
 from sheratan.store.port import Store
 from sheratan.store.rows import JobRow, Lease
 from sheratan.store.unit import Unit
@@ -276,10 +276,12 @@ class Decider:
         )
 
     def _restore_lease(self, lease: Lease, job: JobRow) -> None:
-        """Watch over an attempt again. It gets its whole time limit anew: a lease is never shortened."""
+        """Watch over an attempt again. It gets its whole time limit anew, up to its job's deadline."""
         state = self.state
         now_us = self.clock.monotonic_us()
-        state.hold(Held(lease, job, job_id(job), now_us, now_us if lease.cancel_us else None))
+        # By the monotonic clock alone, so that its deadline is over, too, once its time is.
+        at_us = self._at_us + now_us - self._monotonic_us
+        state.hold(held_anew(lease, job, job_id(job), now_us, at_us, now_us if lease.cancel_us else None))
         session = state.sessions.get(lease.session)
         if session is None:
             # After a failed commit every worker of this engine is on duty again, so another engine's holds it.

@@ -92,8 +92,10 @@ def prepare_schedule(
         raise
     checked = replace(checked, submission=replace(submission, options=_options(job)))
     told = msgspec.to_builtins(checked)
-    # So that what was defined before there were scheduled runs is the same as it was.
+    # So that what was defined before there were scheduled runs, or deadlines, is the same as it was.
     del told["run"], told["submission"]["options"]["traceparent"]
+    if job.deadline_after_us == 0:
+        del told["submission"]["options"]["deadline_seconds"]
     return CreateSchedule(schedule=checked, definition=canonical(told), replaces=replaces)
 
 
@@ -124,6 +126,7 @@ def _options(job: NewJob) -> Options:
         backoff_max_seconds=job.backoff_cap_us / _US,
         run_timeout_seconds=job.run_timeout_us / _US,
         queue_timeout_seconds=job.queue_timeout_us / _US or None,
+        deadline_seconds=job.deadline_after_us / _US or None,
         after_failure=job.after_failure,  # type: ignore[arg-type]
         tags=job.tags,
         cost=job.cost,

@@ -41,7 +41,7 @@ def dispatch(batch: Batch) -> None:
     """Serve the workers that wait, first come first served, as long as there is ready work and room."""
     state = batch.state
     state.flow.next_start_us = None
-    if state.allowed.dispatch != "allow" or not state.busy_lanes:
+    if state.allowed.dispatch != "allow" or not state.busy_lanes or batch.is_behind:
         return
     waiting = [session for session in state.sessions.values() if _is_waiting(session)]
     for session in sorted(waiting, key=lambda session: len(session.held)):
@@ -186,9 +186,9 @@ def _lease(batch: Batch, session: Session, row: Ready, job: JobRow, fence: int) 
     )
     batch.place(job, row, lease)
     session.held.add(row.number)
-    lane = batch.state.lane_of(job)
+    lane, held = batch.state.lane_of(job), batch.state.held[row.number]
     return Assignment(
-        id=batch.state.held[row.number].id,
+        id=held.id,
         number=job.number,
         kind=lane.kind,
         queue=lane.queue,
@@ -197,7 +197,7 @@ def _lease(batch: Batch, session: Session, row: Ready, job: JobRow, fence: int) 
         worker_losses=row.losses,
         fence=fence,
         input=msgspec.Raw(batch.body(job.input, job.payload)),
-        run_timeout_us=job.run_timeout_us,
+        run_timeout_us=held.run_due_us - held.began_us,
         created_us=job.created_us,
         steps=row.steps,
         version=lane.version,

@@ -33,6 +33,7 @@ def prepare_edit(reader: Reader, job_id: str, edit: Edit, kinds: KindRegistry, l
         "backoff_cap_us": job.backoff_cap_us,
         "run_timeout_us": job.run_timeout_us,
         "queue_timeout_us": job.queue_timeout_us,
+        "deadline_after_us": job.deadline_after_us,
         "tags": tuple(reader.tags(job.number)),
         "cost": job.cost,
         "partition": partition_name(reader, job),
@@ -57,5 +58,6 @@ _FIELDS = {
     "backoff_max_seconds": "backoff_cap_us",
     "run_timeout_seconds": "run_timeout_us",
     "queue_timeout_seconds": "queue_timeout_us",
+    "deadline_seconds": "deadline_after_us",
 }
 """Fields of an edit by the name that they have in a job."""

@@ -118,5 +118,6 @@ def _new_job(plan: JobPlan, data: bytes, partition: str | None) -> NewJob:
         cost=plan.cost,
         partition=partition,
         budget=plan.budget,
+        deadline_after_us=plan.deadline_after_us,
         version=plan.version,
     )

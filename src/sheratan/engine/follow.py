@@ -10,6 +10,7 @@ from sheratan.engine.children import cancel_children
 from sheratan.engine.ids import job_id
 from sheratan.engine.quorum import cancel_open
 from sheratan.engine.trees import leave
+from sheratan.engine.unstarted import queue_first
 from sheratan.engine.waits import jobs_ended
 from sheratan.kernel.dependency import AFTER, decide_after
 from sheratan.kernel.rules import decision
@@ -91,4 +92,4 @@ def _parent_ended(batch: Batch, job: JobRow, parent: JobRow, result: Result) -> 
     elif verdict.chosen == "schedule":
         batch.place(job, location, Timer(location.due_us, number, TIMER_DELAY, 1, 0, at_us, entry))
     else:
-        batch.queue_first(job, location, at_us, entry)
+        queue_first(batch, job, location, at_us, entry)

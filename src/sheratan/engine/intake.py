@@ -21,6 +21,7 @@ from sheratan.engine.room import check_queue_count, check_room, has_partition_ro
 from sheratan.engine.run_budgets import keep_spender, spends_for
 from sheratan.engine.runs import NodeJob
 from sheratan.engine.system import refuse_intake
+from sheratan.engine.unstarted import queue_first
 from sheratan.kernel.admission import ADMISSION, admit
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.rules import Verdict, decision
@@ -72,8 +73,8 @@ class Source(NamedTuple):
 
 _NOWHERE: Final = Source()
 
-_USUAL: Final = (1, 1, None, ())
-"""The cost, the version, the partition and the budget of most jobs, so that only others tell them."""
+_USUAL: Final = (1, 1, None, (), 0, 0)
+"""The cost, the version, the partition, the budget and the deadlines of most jobs, so that only others tell them."""
 
 
 class Plan(msgspec.Struct, frozen=True, gc=False):
@@ -263,8 +264,17 @@ def _make(batch: Batch, plan: Plan, by: Principal) -> JobRow:
             payload,
             new.cost,
             pack(new.traceparent) if new.traceparent else trace_of_child(batch, plan.source.by_job),
+            new.deadline_after_us,
+            _deadline(batch, new, plan.source.by_job),
         )
     )
+
+
+def _deadline(batch: Batch, new: NewJob, by_job: int | None) -> int:
+    """When a job fails at the latest: no job outlives the deadline of the running job that submits it."""
+    own_us = batch.at_us + new.deadline_after_us if new.deadline_after_us else 0
+    inherited_us = 0 if by_job is None else batch.job(by_job).deadline_us
+    return min(own_us, inherited_us) if own_us and inherited_us else own_us or inherited_us
 
 
 def _take_in(batch: Batch, plan: Plan, job: JobRow, by: Principal, cause: int | None) -> str:
@@ -287,6 +297,8 @@ def _take_in(batch: Batch, plan: Plan, job: JobRow, by: Principal, cause: int | 
         cause=cause,
     )
     _place_new(batch, plan, job, entry)
+    if job.deadline_us > batch.at_us and plan.verdict.chosen != "cancel":
+        batch.set_alarm(job.number, job.deadline_us)
     return public_id
 
 
@@ -319,7 +331,7 @@ def _submitted_data(batch: Batch, plan: Plan, job: JobRow, request: str | None) 
         data["after_failure"] = new.after_failure
     if new.after:
         data["after"] = list(plan.parents)
-    if (new.cost, new.version, new.partition, new.budget) != _USUAL:
+    if (new.cost, new.version, new.partition, new.budget, *job.deadlines) != _USUAL:
         data.update(_unusual(batch, job, new))
     if new.key is not None:
         data["key"] = digest(new.key.encode())
@@ -346,6 +358,7 @@ def _unusual(batch: Batch, job: JobRow, new: NewJob) -> dict[str, Any]:
     if new.budget:
         keep_budget(batch, job.number, new.budget)
     told = {"cost": new.cost, "version": new.version, "partition": new.partition, "budget": new.budget}
+    told |= zip(("deadline_after_us", "deadline_us"), job.deadlines, strict=True)
     return {name: value for (name, value), usual in zip(told.items(), _USUAL, strict=True) if value != usual}
 
 
@@ -368,7 +381,7 @@ def _place_new(batch: Batch, plan: Plan, job: JobRow, entry: int) -> None:
     chosen = plan.verdict.chosen
     location: Location
     if chosen == "queue":
-        batch.queue_first(job, None, at_us, entry)
+        queue_first(batch, job, None, at_us, entry)
         return
     if chosen == "schedule":
         location = Timer(due_us, job.number, TIMER_DELAY, 1, 0, at_us, entry)

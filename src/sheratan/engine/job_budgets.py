@@ -11,7 +11,7 @@ from sheratan.contracts.principal import Principal
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import NewJob
 from sheratan.engine.ledger import issue_of
-from sheratan.engine.unstarted import fail_queued
+from sheratan.engine.unstarted import fail_waiting
 from sheratan.kernel.accounts import format_amount
 from sheratan.kernel.job_budget import JOB_BUDGET, decide_start
 from sheratan.kernel.rules import Verdict, decision
@@ -88,7 +88,7 @@ def end_overdrawn(batch: Batch) -> None:
         location = batch.locate(jobs[number])
         if type(location) is Ready:
             error = JobError(error_class="fatal", type="BudgetSpent", message=verdict.because)
-            fail_queued(batch, jobs[number], location, error, decision(JOB_BUDGET, given, verdict))
+            fail_waiting(batch, jobs[number], location, error, decision(JOB_BUDGET, given, verdict))
 
 
 def _overdrawn(batch: Batch, numbers: list[int]) -> dict[int, tuple[dict[str, Any], Verdict]]:

@@ -41,6 +41,8 @@ def request_of(new: NewJob) -> bytes:
         request["partition"] = new.partition
     if new.budget:
         request["budget"] = new.budget
+    if new.deadline_after_us:
+        request["deadline_after_us"] = new.deadline_after_us
     if new.is_version_asked:
         request["version"] = new.version
     return canonical(request)
@@ -83,6 +85,7 @@ def _other_field(batch: Batch, job: JobRow, new: NewJob) -> str:
         "backoff_cap_us": (job.backoff_cap_us, new.backoff_cap_us),
         "run_timeout_us": (job.run_timeout_us, new.run_timeout_us),
         "queue_timeout_us": (job.queue_timeout_us, new.queue_timeout_us),
+        "deadline_after_us": (job.deadline_after_us, new.deadline_after_us),
         "after_failure": (job.after_failure, new.after_failure),
         "tags": (batch.tags(job.number), new.tags),
         "cost": (job.cost, new.cost),

@@ -165,7 +165,8 @@ def fill_in(default: KindDescription, options: Options, limits: Limits) -> NewJo
         backoff_base_us=_backoff(options.backoff_base_seconds, default.backoff_base_seconds, limits, "base"),
         backoff_cap_us=_backoff(options.backoff_max_seconds, default.backoff_max_seconds, limits, "max"),
         run_timeout_us=_run_timeout(options, default, limits),
-        queue_timeout_us=_queue_timeout(options, default, limits),
+        queue_timeout_us=_at_most(options, default, limits, "queue_timeout_seconds"),
+        deadline_after_us=_at_most(options, default, limits, "deadline_seconds"),
         after=_after(options.after, limits),
         after_failure=options.after_failure,
         tags=_tags(options.tags, limits) if options.tags else (),
@@ -205,11 +206,11 @@ def _run_timeout(options: Options, default: KindDescription, limits: Limits) -> 
     )
 
 
-def _queue_timeout(options: Options, default: KindDescription, limits: Limits) -> int:
-    seconds = options.queue_timeout_seconds or default.queue_timeout_seconds
+def _at_most(options: Options, default: KindDescription, limits: Limits, field: str) -> int:
+    seconds = getattr(options, field) or getattr(default, field)
     if seconds is None:
         return 0
-    return max(1, duration(seconds, limits.delay_seconds_max, "queue_timeout_seconds", "delay_seconds_max"))
+    return max(1, duration(seconds, limits.delay_seconds_max, field, "delay_seconds_max"))
 
 
 def _after(after: tuple[str, ...], limits: Limits, field: str = "after") -> tuple[str, ...]:

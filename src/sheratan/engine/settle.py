@@ -17,7 +17,7 @@ from sheratan.engine.state import Held
 from sheratan.engine.waits import check_waits, park
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.outcome import SETTLE, settle
-from sheratan.kernel.retry import BACKOFF, BACKOFF_WITHIN
+from sheratan.kernel.retry import BACKOFF, BACKOFF_IN_TIME, BACKOFF_WITHIN
 from sheratan.kernel.rules import decision, find_rule
 from sheratan.store.rows import TIMER_RETRY, FailureRow, Lease, Ready, Timer, make_result
 
@@ -129,7 +129,7 @@ def decide_again(
     lease, job = held.lease, held.job
     losses = lease.losses + (error.error_class == "lost_lease")
     given = _given_again(batch, held, error, losses)
-    rule = BACKOFF_WITHIN if "budget" in given else BACKOFF
+    rule = BACKOFF_IN_TIME if job.deadline_us else BACKOFF_WITHIN if "budget" in given else BACKOFF
     verdict = find_rule(rule)(given)
     record = decision(rule, given, verdict)
     text = msgspec.json.encode(error)
@@ -182,6 +182,8 @@ def _given_again(batch: Batch, held: Held, error: JobError, losses: int) -> dict
         if charge is not None and charge.unit == budget["unit"]:
             budget["charged"] += due_of(batch, charge)
         given["budget"] = budget
+    if job.deadline_us:
+        given["left_us"] = job.deadline_us - batch.at_us
     return given
 
 

@@ -314,14 +314,32 @@ def _compare_alarms(reader: Reader, fold: Fold, problems: Problems) -> None:
     """
     alarms = reader.alarms()
     set_for: set[int] = set()
+    deadlines: set[int] = set()
     while chunk := list(islice(alarms, _ALARMS_AT_ONCE)):
         jobs = {job.number: job for job in reader.jobs([number for _, number in chunk])}
         for due_us, number in chunk:
-            if number in set_for:
+            job = jobs.get(number)
+            if job is not None and due_us == job.deadline_us:
+                deadlines.add(number)
+                continue
+            # One that was pruned may have left the alarm of its deadline, too.
+            if job is not None and number in set_for:
                 problems.add("E13", f"job {number} has another alarm", row=f"alarm {number}")
-            _check_alarm(due_us, number, jobs.get(number), fold, problems)
+            _check_alarm(due_us, number, job, fold, problems)
             set_for.add(number)
     _find_missing_alarms(reader, fold, set_for, problems)
+    _check_deadlines(_overdue_us(reader.shard(), fold), fold, deadlines, problems)
+
+
+def _check_deadlines(overdue_us: int, fold: Fold, set_for: set[int], problems: Problems) -> None:
+    """Who has a deadline has its alarm, unless an attempt runs: no entry tells of one that has rung meanwhile."""
+    for job in fold.open.values():
+        name = f"alarm {job.number}"
+        if job.deadline_us and job.state != "running" and job.number not in set_for:
+            text = f"job {job.number} has a deadline, and nothing ends it then"
+            problems.add("J5", text, seq=job.entry, row=name)
+        elif 0 < job.deadline_us < overdue_us and job.number in set_for:
+            problems.add("E9", f"the deadline of job {job.number} was over at {job.deadline_us}", row=name)
 
 
 def _check_alarm(due_us: int, number: int, job: JobRow | None, fold: Fold, problems: Problems) -> None:
@@ -354,9 +372,10 @@ def _alarm_fault(due_us: int, job: JobRow, waiting: OpenJob | None) -> str | Non
 
 def _find_missing_alarms(reader: Reader, fold: Fold, set_for: set[int], problems: Problems) -> None:
     for chunk in _chunks(job for job in fold.open.values() if _waits(job) and job.number not in set_for):
-        limited = {row.number for row in reader.jobs([job.number for job in chunk]) if row.queue_timeout_us}
+        limits = {row.number: row.queue_timeout_us for row in reader.jobs([job.number for job in chunk])}
         for job in chunk:
-            if job.number in limited:
+            over_us = job.since_us + limits.get(job.number, 0)
+            if limits.get(job.number) and not 0 < job.deadline_us <= over_us:
                 text = f"job {job.number} waits for its first start and nothing limits that"
                 problems.add("J5", text, seq=job.entry, row=f"alarm {job.number}")
 

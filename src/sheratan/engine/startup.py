@@ -42,7 +42,7 @@ def start(batch: Batch, version: str, epoch: int, limits: Limits) -> None:
     jobs = batch.jobs([lease.number for lease in leases])
     for lease in leases:
         job = jobs[lease.number]
-        state.hold(Held(lease, job, job_id(job), batch.monotonic_us))
+        state.hold(Held(lease, job, job_id(job), batch.monotonic_us, batch.monotonic_us))
     error = JobError(
         error_class="lost_lease", type="EngineRestarted", message="the engine stopped during the attempt"
     )

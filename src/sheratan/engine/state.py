@@ -26,7 +26,7 @@ from sheratan.store.partition_rows import lane_of
 from sheratan.store.port import Store
 from sheratan.store.rows import BulkRow, JobRow, Lane, Lease, Ready
 
-__all__ = ["CANCEL_GRACE_US", "Bulk", "Held", "Session", "State", "newest_leases"]
+__all__ = ["CANCEL_GRACE_US", "Bulk", "Held", "Session", "State", "held_anew", "newest_leases"]
 
 CANCEL_GRACE_US = 10_000_000
 """How long a running attempt has to stop after it was asked to; then its lease is taken away."""
@@ -39,7 +39,8 @@ _PARTITION_JOBS_MIN = 8
 
 
 class Held(msgspec.Struct, frozen=True, gc=False):
-    """A lease, the job it is for, its public id, when the attempt began and when it was asked to stop (None: never).
+    """A lease, the job it is for, its public id, when the attempt began, when it has run for as long as it may, and
+    when it was asked to stop (None: never).
 
     The instants are on the monotonic clock, so no clock change shortens a lease.
     """
@@ -48,18 +49,27 @@ class Held(msgspec.Struct, frozen=True, gc=False):
     job: JobRow
     id: str
     began_us: int
+    run_due_us: int
     asked_us: int | None = None
-
-    @property
-    def run_due_us(self) -> int:
-        """When it has run for as long as it may."""
-        return self.began_us + self.job.run_timeout_us
 
     @property
     def due_us(self) -> int:
         """When its time is up: to run or, once it was asked to, to stop."""
-        run_due_us = self.began_us + self.job.run_timeout_us
-        return run_due_us if self.asked_us is None else min(run_due_us, self.asked_us + CANCEL_GRACE_US)
+        return (
+            self.run_due_us
+            if self.asked_us is None
+            else min(self.run_due_us, self.asked_us + CANCEL_GRACE_US)
+        )
+
+
+def held_anew(
+    lease: Lease, job: JobRow, public_id: str, began_us: int, at_us: int, asked_us: int | None = None
+) -> Held:
+    """A lease whose time counts from now on, a recorded instant: the run timeout of its job, or until its deadline."""
+    limit_us = job.run_timeout_us
+    if job.deadline_us:
+        limit_us = min(limit_us, max(0, job.deadline_us - at_us))
+    return Held(lease, job, public_id, began_us, began_us + limit_us, asked_us)
 
 
 def newest_leases(store: Store) -> list[Lease]:

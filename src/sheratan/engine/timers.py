@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 
 from sheratan.contracts.jobs import JobError
@@ -11,12 +13,12 @@ from sheratan.engine.batch import Batch
 from sheratan.engine.ids import job_id
 from sheratan.engine.settle import Said, decide_again, end, lose
 from sheratan.engine.state import CANCEL_GRACE_US, Held
-from sheratan.engine.unstarted import fail_queued
+from sheratan.engine.unstarted import Waiting, fail_waiting, limit_wait, queue_first
 from sheratan.engine.waits import wake
 from sheratan.engine.workers import lose_worker
 from sheratan.kernel.outcome import TIMEOUT, decide_timeout
 from sheratan.kernel.rules import decision
-from sheratan.store.rows import TIMER_DELAY, TIMER_WAIT, JobRow, Ready, Timer
+from sheratan.store.rows import TIMER_DELAY, TIMER_WAIT, JobRow, Location, Ready, Timer
 
 __all__ = ["SESSION_SILENCE_US_MAX", "ring"]
 
@@ -41,6 +43,8 @@ def ring(batch: Batch) -> None:
             lose_worker(batch, session, reason="not heard of", record=record)
     if state.next_due_us is not None and state.next_due_us <= batch.at_us:
         _timers(batch)
+    for _, job in sorted(batch.jobs(list(batch.overdue)).items()):
+        _over(batch, job, batch.locate(job))
 
 
 def _timers(batch: Batch) -> None:
@@ -56,10 +60,11 @@ def _timers(batch: Batch) -> None:
         batch.unit.alarms_rung.append((due_us, number))
         if number in waited:
             # Else it was started in time, has ended since, and was pruned.
-            _waited_too_long(batch, waited[number])
+            _alarm(batch, waited[number])
     # What was read is still in the database until this batch is committed, so look again after it.
     batch.rang = True
     batch.more |= bool(timers or alarms)
+    batch.is_behind = len(alarms) == _TIMERS_AT_ONCE
 
 
 def _due(batch: Batch, job: JobRow, timer: Timer) -> None:
@@ -71,15 +76,40 @@ def _due(batch: Batch, job: JobRow, timer: Timer) -> None:
     data = {"due_us": timer.due_us, "attempt": timer.attempt}
     entry = batch.unit.record("job.due", job_id(job), data, ENGINE, previous=timer.entry)
     if timer.what == TIMER_DELAY:
-        batch.queue_first(job, timer, timer.due_us, entry)
+        queue_first(batch, job, timer, timer.due_us, entry)
         return
     attempt, losses, steps = timer.attempt, timer.losses, timer.steps
     ready = Ready(job.lane, job.priority, job.number, attempt, losses, timer.due_us, entry, steps)
     batch.place(job, timer, ready)
 
 
-def _waited_too_long(batch: Batch, job: JobRow) -> None:
+def _alarm(batch: Batch, job: JobRow) -> None:
     location = batch.locate(job)
+    if 0 < job.deadline_us <= batch.at_us:
+        _over(batch, job, location)
+    else:
+        _waited_too_long(batch, job, location)
+
+
+def _over(batch: Batch, job: JobRow, location: Location) -> None:
+    """A job's deadline is over. An attempt that runs is ended by its lease, so that no clock change takes that away."""
+    if isinstance(location, Waiting):
+        given = _time_of(batch, job)
+        verdict = decide_timeout(given)
+        assert verdict.chosen == "expire"
+        fail_waiting(batch, job, location, _exceeded(verdict.because), decision(TIMEOUT, given, verdict))
+
+
+def _time_of(batch: Batch, job: JobRow) -> dict[str, Any]:
+    limit_us, elapsed_us = job.deadline_us - job.created_us, batch.at_us - job.created_us
+    return {"what": "deadline", "limit_us": limit_us, "elapsed_us": elapsed_us}
+
+
+def _exceeded(because: str) -> JobError:
+    return JobError(error_class="timeout", type="DeadlineExceeded", message=because)
+
+
+def _waited_too_long(batch: Batch, job: JobRow, location: Location) -> None:
     if type(location) is not Ready or location.attempt > 1:
         # It was started in time, or has ended.
         return
@@ -87,10 +117,10 @@ def _waited_too_long(batch: Batch, job: JobRow) -> None:
     verdict = decide_timeout(given)
     if verdict.chosen == "keep":
         # It was started, and handed back unfinished: it waits anew.
-        batch.set_alarm(job.number, location.since_us + job.queue_timeout_us)
+        limit_wait(batch, job, location.since_us)
         return
     error = JobError(error_class="timeout", type="QueueTimeout", message=verdict.because)
-    fail_queued(batch, job, location, error, decision(TIMEOUT, given, verdict))
+    fail_waiting(batch, job, location, error, decision(TIMEOUT, given, verdict))
 
 
 def _orphans(batch: Batch) -> None:
@@ -104,7 +134,9 @@ def _orphans(batch: Batch) -> None:
 
 def _overdue(batch: Batch, held: Held) -> None:
     job, lease = held.job, held.lease
-    if held.asked_us is None or held.run_due_us <= batch.monotonic_us:
+    if 0 < job.deadline_us <= batch.at_us:
+        given = _time_of(batch, job)
+    elif held.asked_us is None or held.run_due_us <= batch.monotonic_us:
         given = {
             "what": "run",
             "limit_us": job.run_timeout_us,
@@ -127,4 +159,6 @@ def _overdue(batch: Batch, held: Held) -> None:
     noted = lease._replace(entry=entry)
     batch.place(job, lease, noted)
     error = JobError(error_class="timeout", type="RunTimeout", message=verdict.because)
+    if given["what"] == "deadline":
+        error = _exceeded(verdict.because)
     decide_again(batch, replace(held, lease=noted), error)

@@ -114,6 +114,8 @@ class OpenJob(msgspec.Struct, gc=False):
     partition: str = ""
     budget: tuple[BudgetLeft, ...] = ()
     """What it may be charged."""
+    deadline_us: int = 0
+    """When it fails unless it has ended; 0 for never."""
     placed: tuple[int, int] | None = None
     """The entry and the number of steps that its row names, where steps came after: they change no row."""
 

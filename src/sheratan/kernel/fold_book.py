@@ -7,7 +7,7 @@ from typing import Any, Final
 from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.journal import Entry
 from sheratan.kernel.approval import ApprovalFact
-from sheratan.kernel.facts import Ended, KeyFact, Mention, OpenJob, Violation
+from sheratan.kernel.facts import Ended, FailureFact, KeyFact, Mention, OpenJob, Violation
 from sheratan.kernel.lifecycle import JOB_TRANSITIONS, TERMINAL_STATES
 from sheratan.kernel.new_facts import NewFacts, no_facts
 from sheratan.kernel.outcomes import Outcomes
@@ -87,16 +87,6 @@ class JobBook:
         if known != fact.number:
             self.say(entry, "E7", f"its idempotency key made run number {known} before")
 
-    def check_time(self, entry: Entry, job: OpenJob, decided: dict[str, Any]) -> None:
-        """Nothing is taken away before its time is over, by the monotonic clock that the decision was told."""
-        given = decided["input"]
-        limit_us = job.run_timeout_us if given["what"] == "run" else given["limit_us"]
-        if given["limit_us"] != limit_us or given["elapsed_us"] < limit_us:
-            text = (
-                f"its limit is {limit_us}; the decision was told {given['elapsed_us']} of {given['limit_us']}"
-            )
-            self.say(entry, "E8", text)
-
     def go(self, entry: Entry, job: OpenJob, target: str) -> None:
         """Change a job's state, as the table of transitions allows."""
         if JOB_TRANSITIONS[job.state].get(target) != entry.type:
@@ -149,6 +139,10 @@ class JobBook:
             self.say(entry, "E3", text)
         if _SETTLED.get(decided["chosen"]) != entry.type:
             self.say(entry, "E14", f"{decided['chosen']} was chosen, and {entry.type} was done")
+
+    def keep_failure(self, entry: Entry, job: OpenJob) -> None:
+        """How an attempt, or its job, has failed is kept beside the journal."""
+        self.new.failures.append(FailureFact(job.number, entry.seq, entry.data["error"]["digest"]))
 
     def leave(self, entry: Entry, job: OpenJob, state: str, output: str | None) -> None:
         """The job has ended: forget it, but for its outcome and those that wait for it."""

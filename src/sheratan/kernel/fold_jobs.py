@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sheratan.contracts.ids import format_job_id, parse_job_id
 from sheratan.contracts.journal import Entry
-from sheratan.kernel.facts import BudgetLeft, FailureFact, KeyFact, Mention, OpenJob
+from sheratan.kernel.facts import BudgetLeft, KeyFact, Mention, OpenJob
 from sheratan.kernel.fold_book import ENDS, decision_of
 from sheratan.kernel.fold_code import CodeFold
 from sheratan.kernel.lifecycle import TERMINAL_STATES
@@ -57,6 +57,7 @@ class JobFold(CodeFold):
         )  # fmt: skip
         job.cost, job.version, job.partition = data.get("cost", 1), data.get("version", 1), self.enrol(entry)
         job.budget = tuple(BudgetLeft(unit, amount) for unit, amount in data.get("budget", ()))
+        self.has_deadline(entry, job)
         self.new.submitted.append(entry)
         self.outcomes.put(number, "open")
         self.open[number] = self.by_subject[subject] = job
@@ -77,7 +78,7 @@ class JobFold(CodeFold):
                 self.gone(entry, number)
                 continue
             if (
-                job.state == "queued" and not job.missing and attempt == job.attempt
+                job.state == "queued" and job.missing == job.deadline_us == 0 and attempt == job.attempt
                 and previous == job.entry and seq > job.fence
             ):  # fmt: skip
                 job.state = "running"
@@ -161,10 +162,10 @@ class JobFold(CodeFold):
         elif rule.startswith("job.settle@"):
             self.check_fence(entry, job, decided)
         elif "error" in entry.data:
-            # It waited too long to be started, or its budget is used; how it ended is kept like a failure.
+            # It waited for too long, or a budget is used; how it ended is kept like a failure.
             if not rule.startswith(("job.budget@", "workflow.budget@")):
                 self.check_time(entry, job, decided)
-            self._keep_failure(entry, job)
+            self.keep_failure(entry, job)
         state, has_run = ENDS[entry.type], job.state in ("running", "waiting")
         self.go(entry, job, state)
         if not has_run:
@@ -227,10 +228,8 @@ class JobFold(CodeFold):
             self.say(entry, "E10", text.format(*counted, *told))
         if _AGAIN.get(decided["chosen"]["action"]) != entry.type:
             self.say(entry, "E14", f"{decided['chosen']['action']} was chosen, and {entry.type} was done")
-        self._keep_failure(entry, job)
-
-    def _keep_failure(self, entry: Entry, job: OpenJob) -> None:
-        self.new.failures.append(FailureFact(job.number, entry.seq, entry.data["error"]["digest"]))
+        self.check_left(entry, job)
+        self.keep_failure(entry, job)
 
 
 _CHANGES: Final = {

@@ -9,7 +9,8 @@ from sheratan.contracts.ids import parse_job_id, parse_run_id
 from sheratan.contracts.journal import Entry
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.facts import Announced, ScheduleFact, Violation
-from sheratan.kernel.fold_book import JobBook, decision_of
+from sheratan.kernel.fold_book import decision_of
+from sheratan.kernel.fold_deadlines import DeadlineFold
 from sheratan.kernel.timetable import firing_key
 
 __all__ = ["ScheduleFold"]
@@ -17,7 +18,7 @@ __all__ = ["ScheduleFold"]
 _SUBJECT: Final = "schedule:"
 
 
-class ScheduleFold(JobBook):
+class ScheduleFold(DeadlineFold):
     """What each entry about a schedule does, and what it must fit."""
 
     def __init__(self, violations: list[Violation]) -> None:

@@ -34,7 +34,7 @@ JOB_TRANSITIONS: Final[dict[str, dict[str, str]]] = {
         "failed": "job.failed",
         "cancelled": "job.cancelled",
     },
-    "scheduled": {"queued": "job.due", "cancelled": "job.cancelled"},
+    "scheduled": {"queued": "job.due", "failed": "job.failed", "cancelled": "job.cancelled"},
     "queued": {"running": "worker.leased", "failed": "job.failed", "cancelled": "job.cancelled"},
     "running": {
         "succeeded": "job.succeeded",
@@ -45,7 +45,7 @@ JOB_TRANSITIONS: Final[dict[str, dict[str, str]]] = {
         "waiting": "job.waiting",
         "blocked": "job.blocked",
     },
-    "waiting": {"queued": "job.woken", "cancelled": "job.cancelled"},
+    "waiting": {"queued": "job.woken", "failed": "job.failed", "cancelled": "job.cancelled"},
     "succeeded": {},
     "failed": {},
     "cancelled": {},

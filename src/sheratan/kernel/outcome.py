@@ -61,13 +61,14 @@ def decide_cancel(given: dict[str, Any]) -> Verdict:
 
 @rule("job.timeout", 1)
 def decide_timeout(given: dict[str, Any]) -> Verdict:
-    """Choose `expire` or `keep`. Input: what (run, queue, session or cancel), limit_us, elapsed_us."""
+    """Choose `expire` or `keep`. Input: what (run, queue, deadline, session or cancel), limit_us, elapsed_us."""
     what, limit, elapsed = given["what"], given["limit_us"], given["elapsed_us"]
     if elapsed < limit:
         return Verdict("keep", f"Kept: {seconds(elapsed)} of {seconds(limit)} have passed.")
     words = {
         "run": "The attempt ran past its time limit",
         "queue": "The job waited past its time limit without being started",
+        "deadline": "The job had not ended by its deadline",
         "session": "The worker was not heard of in time",
         "cancel": "The attempt did not stop in time after being asked to",
     }[what]

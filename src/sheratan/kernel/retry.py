@@ -9,10 +9,11 @@ from sheratan.kernel.job_budget import over_budget
 from sheratan.kernel.rules import Verdict, rule
 from sheratan.kernel.words import count, seconds
 
-__all__ = ["BACKOFF", "BACKOFF_WITHIN", "backoff", "backoff_within"]
+__all__ = ["BACKOFF", "BACKOFF_IN_TIME", "BACKOFF_WITHIN", "backoff", "backoff_in_time", "backoff_within"]
 
 BACKOFF = "retry.backoff@1"
 BACKOFF_WITHIN = "retry.backoff@2"
+BACKOFF_IN_TIME = "retry.backoff@3"
 
 _FINAL = {
     "fatal": "the error is marked as final",
@@ -73,6 +74,24 @@ def backoff_within(given: dict[str, Any]) -> Verdict:
     if over is None or verdict.chosen["action"] == "fail":
         return verdict
     return Verdict({"action": "fail"}, f"Not tried again: {over}.")
+
+
+@rule("retry.backoff", 3)
+def backoff_in_time(given: dict[str, Any]) -> Verdict:
+    """As `retry.backoff@2`, or `@1` without a budget, for a job with a deadline: no attempt starts at that or after it.
+
+    Input: the same, and left_us: how long it is until the deadline; none, or less, once that is over.
+    """
+    verdict = backoff_within(given) if "budget" in given else backoff(given)
+    if verdict.chosen["action"] == "fail":
+        return verdict
+    left, delay = given["left_us"], verdict.chosen.get("delay_us", 0)
+    if left <= 0:
+        return Verdict({"action": "fail"}, "Not tried again: the deadline of the job is over.")
+    if delay >= left:
+        because = f"Not tried again: that would be after {seconds(delay)}, and the deadline is over in {seconds(left)}."
+        return Verdict({"action": "fail"}, because)
+    return verdict
 
 
 def _draw(seed: int, ceiling: int) -> int:

@@ -39,6 +39,8 @@ def _submitted(entry: Entry) -> str:
         text += f" It goes on with trace {data['traceparent'][3:35]}."
     if "cost" in data:
         text += f" Where a rate limits its start it counts for {data['cost']}."
+    if "deadline_us" in data:
+        text += f" It fails unless it has ended within {seconds(data['deadline_us'] - entry.at)}."
     if "after" in data:
         text += f" It is to run after {count(len(data['after']), 'other job')}."
     return text + _among(data) + tell_gate(data)

@@ -113,7 +113,7 @@ class Context:
 
     @property
     def seconds_left(self) -> float:
-        """How long until the run timeout of the job ends this attempt; 0.0 once it is over, never less.
+        """How long until the run timeout or the deadline of the job ends this attempt; 0.0 once it is over, never less.
 
         Give it to what the handler calls: `await http.get(url, timeout=ctx.seconds_left)`. It is measured by the
         worker's monotonic clock from when the attempt came to it. The engine has begun to count a little earlier, by as

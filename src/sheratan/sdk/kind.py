@@ -138,6 +138,7 @@ class KindDefaults(TypedDict, total=False):
     backoff_max_seconds: float
     run_timeout_seconds: float
     queue_timeout_seconds: float | None
+    deadline_seconds: float | None
     criticality: Criticality
     limits: FlowLimits
     collect: Collect

@@ -34,6 +34,7 @@ class SubmissionOptions(TypedDict, total=False):
     backoff_max_seconds: float
     run_timeout_seconds: float
     queue_timeout_seconds: float
+    deadline_seconds: float
     after: tuple[str, ...]
     after_failure: AFTER_FAILURE
     tags: tuple[str, ...]

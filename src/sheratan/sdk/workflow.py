@@ -123,6 +123,7 @@ class JobOptions(TypedDict, total=False):
     backoff_max_seconds: float
     run_timeout_seconds: float
     queue_timeout_seconds: float
+    deadline_seconds: float
     tags: Sequence[str]
     cost: int
     budget: Mapping[str, int]

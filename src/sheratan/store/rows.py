@@ -98,6 +98,15 @@ class JobRow(NamedTuple):
     """What it counts for where a rate limits its start."""
     trace: bytes | None = None
     """The trace of its caller that it goes on with (`contracts/tracing.py:pack`)."""
+    deadline_after_us: int = 0
+    """How long after its submission it was to end, by its own options."""
+    deadline_us: int = 0
+    """The instant at which it fails, its own or inherited; 0 for none."""
+
+    @property
+    def deadlines(self) -> tuple[int, int]:
+        """Its own deadline, as a duration, and the instant of the one that holds."""
+        return self[17:19]
 
 
 class Ready(NamedTuple):
@@ -181,12 +190,10 @@ Location = Ready | Timer | Lease | Blocked | Result
 # Every job needs one of each, and a named tuple's own constructor takes twice as long. Fields as they are declared.
 _Bytes = bytes | None
 _Options = tuple[int, int, int, int, int, str]
-make_job: Final[
-    Callable[
-        [tuple[int, int, int, int, int, *_Options, int | None, int | None, _Bytes, _Bytes, int, _Bytes]],
-        JobRow,
-    ]
-] = partial(tuple.__new__, JobRow)
+_Rest = tuple[int | None, int | None, _Bytes, _Bytes, int, _Bytes, int, int]
+make_job: Final[Callable[[tuple[int, int, int, int, int, *_Options, *_Rest]], JobRow]] = partial(
+    tuple.__new__, JobRow
+)
 make_ready: Final[Callable[[tuple[int, int, int, int, int, int, int, int]], Ready]] = partial(
     tuple.__new__, Ready
 )
