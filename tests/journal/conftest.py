@@ -15,6 +15,7 @@ from tests.journal.world_alerts import open_and_cleared_alerts
 from tests.journal.world_archive import archived_jobs
 from tests.journal.world_billing import priced_jobs
 from tests.journal.world_budgets import jobs_with_budgets
+from tests.journal.world_deadlines import jobs_with_deadlines
 from tests.journal.world_gates import jobs_through_gates
 from tests.journal.world_job_budgets import jobs_with_own_budgets
 from tests.journal.world_kept import kept_journal
@@ -81,6 +82,9 @@ job_budgets_file, job_budgets_data = _journal("job_budgets", jobs_with_own_budge
 
 run_budgets_file, run_budgets_data = _journal("run_budgets", runs_with_budgets)
 """Runs that are out of funds, and one that goes on."""
+
+deadlines_file, deadlines_data = _journal("deadlines", jobs_with_deadlines)
+"""Jobs that have failed by their deadlines, wherever they were, and jobs that have inherited some."""
 
 shares_file, shares_data = _journal("shares", shared_jobs)
 """Jobs whose workers get a share of what they cost."""

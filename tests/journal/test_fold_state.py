@@ -32,6 +32,7 @@ FILES = [
     "billing_file",
     "job_budgets_file",
     "run_budgets_file",
+    "deadlines_file",
     "shares_file",
     "system_file",
     "alerts_file",

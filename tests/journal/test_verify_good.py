@@ -32,7 +32,7 @@ def tenant_data(tmp_path: Path) -> Path:
 
 JOURNALS = (
     "eventful", "runs", "pruned_runs", "archived", "kept", "gates", "ledger", "billing", "budgets", "shares",
-    "job_budgets", "run_budgets", "proposals", "system", "alerts",
+    "job_budgets", "run_budgets", "deadlines", "proposals", "system", "alerts",
 )  # fmt: skip
 
 

@@ -139,7 +139,9 @@ class Auditor:
         if self._doubted is not None:
             # The engine goes on, so it knows that nothing was written.
             lost = self._doubted
-            self.model.watch_anew(lost.commands, lost.batch.monotonic_us, self._failed_us)
+            began_us = lost.batch.monotonic_us
+            at_us = lost.batch.at_us + self._failed_us - began_us
+            self.model.watch_anew(lost.commands, began_us, self._failed_us, at_us)
         self._decided, self._doubted = decided, None
 
     def committed(self, decider: Decider, batch: Batch) -> None:

@@ -78,7 +78,8 @@ def seeds_of(batch: Batch) -> dict[int, int]:
     """The seeds that a batch recorded with backoffs, by job."""
     seeds: dict[int, int] = {}
     for entry in batch.unit.entries:
-        if entry.type == "job.retried" and entry.decision is not None:
-            # By its id: within the batch the job may have moved on, and its last entry be another.
-            seeds[number_of(entry.subject)] = entry.decision["input"]["seed"]
+        if entry.type in ("job.retried", "job.failed") and entry.decision is not None:
+            # By its id: within the batch the job may have moved on, and its last entry be another. Where a deadline
+            # forbids another attempt, the delay that it would have had was drawn all the same.
+            seeds[number_of(entry.subject)] = entry.decision["input"].get("seed", 0)
     return seeds

@@ -349,6 +349,7 @@ class Client:
             run_timeout_seconds=draw.pick("job.run_timeout", (30.0, 2.0, 15.0)),
             cost=draw.pick("job.cost", (1, 1, 1, 2, 5)),
             queue_timeout_seconds=draw.pick("job.queue_timeout", (None, None, 4.0, 40.0)),
+            deadline_seconds=draw.pick("job.deadline", (None, None, None, 3.0, 20.0, 90.0)),
             partition=draw.pick("job.partition", (None, "p", "p", "p", "p", "q")),
             criticality=draw.pick("job.criticality", (None, *CRITICALITIES)),
             tags=draw.pick("job.tags", ((), (), ("eu",), ("us", "eu"))),
@@ -373,9 +374,8 @@ class Client:
         if not self._known:
             return ()
         count = self._choices.between("client.known_count", 1, most)
-        return tuple(
-            dict.fromkeys(self._choices.pick("client.known", self._known[::-1]) for _ in range(count))
-        )
+        drawn = (self._choices.pick("client.known", self._known[::-1]) for _ in range(count))
+        return tuple(dict.fromkeys(drawn))
 
     async def _send(self, submissions: list[Submission]) -> None:
         self._heard(await self._ask(api.SubmitJobs(jobs=tuple(submissions))))

@@ -41,6 +41,7 @@ class Model(ModelLedger):
         them: new ids and session numbers."""
         self.at_us, self.monotonic_us = at_us, monotonic_us
         self.moved.clear()
+        self.overdue.clear()
         self.known = len(self.jobs)
         self.noted.clear()
         self.stops.clear()
@@ -74,12 +75,13 @@ class Model(ModelLedger):
         self.look_at(looks, self.moved)
         self._end_overdrawn()
         self.end_overspent()
-        self._ring(due, alarms)
+        is_behind = self._ring(due, alarms)
         self.fire(firings)
         self.follow()
         self._advance_runs()
         self.settle_charges()
-        self._dispatch(abandoned)
+        if not is_behind:
+            self._dispatch(abandoned)
         self.prune()
 
     def _answer_all(self, commands: Sequence[Pending]) -> None:
@@ -118,7 +120,7 @@ class Model(ModelLedger):
         self.settle_charges()
         self.draining = False
 
-    def watch_anew(self, commands: Sequence[Pending], heard_us: int, monotonic_us: int) -> None:
+    def watch_anew(self, commands: Sequence[Pending], heard_us: int, monotonic_us: int, at_us: int) -> None:
         """A batch was not written: nothing of it has happened, and every attempt has its whole time again."""
         self.forget_turns()
         self.overdrawn.clear()
@@ -134,7 +136,7 @@ class Model(ModelLedger):
             worker.waiting = None
         for number in self.running:
             job = self.jobs[number]
-            job.began_us = monotonic_us
+            job.begin(monotonic_us, at_us)
             job.asked_us = None if job.asked_us is None else monotonic_us
 
     def _route(self, pending: Pending) -> Any:
@@ -200,8 +202,12 @@ class Model(ModelLedger):
     # ------------------------------------------------------------------------------------------------------------------
     # Time
 
-    def _ring(self, due: list[tuple[int, int]], alarms: list[tuple[int, int]]) -> None:
-        """Do what time has brought; of delays and alarms only those that were set before this batch."""
+    def _ring(self, due: list[tuple[int, int]], alarms: list[tuple[int, int]]) -> bool:
+        """Do what time has brought; of delays and alarms only those that were set before this batch.
+
+        Returns whether there may be more.
+        """
+        self.is_ringing = True
         self._end_overdue()
         for worker in list(self.workers.values()):
             if self.monotonic_us - worker.heard_us > SILENCE_US:
@@ -210,9 +216,19 @@ class Model(ModelLedger):
         for due_us, number in [one for one in due if one[0] <= self.at_us][:_TIMERS_AT_ONCE]:
             if number not in self.moved:
                 self._due(self.jobs[number], due_us)
-        for alarm in [one for one in alarms if one[0] <= self.at_us][:_TIMERS_AT_ONCE]:
+        is_behind = self._ring_alarms(alarms)
+        self.is_ringing = False
+        self.free_children()
+        return is_behind
+
+    def _ring_alarms(self, alarms: list[tuple[int, int]]) -> bool:
+        rung = [one for one in alarms if one[0] <= self.at_us][:_TIMERS_AT_ONCE]
+        for alarm in rung:
             self.alarms.discard(alarm)
             self._waited(self.jobs[alarm[1]])
+        for number in sorted(self.overdue):
+            self.exceed(self.jobs[number])
+        return len(rung) == _TIMERS_AT_ONCE
 
     def _due(self, job: ModelJob, due_us: int) -> None:
         if job.state == "waiting":
@@ -234,16 +250,18 @@ class Model(ModelLedger):
                 self.hit("timeout.cancel")
                 self._end(job, "cancelled", job.attempt)
             else:
-                self.hit("timeout.run")
+                self.hit("deadline.running" if job.has_failed_by(self.at_us) else "timeout.run")
                 self.noted["job.timed_out"] += 1
                 self._failed(job, "timeout")
 
     def _waited(self, job: ModelJob) -> None:
         limit_us = job.wanted.queue_timeout_us
-        if job.state == "queued" and job.attempt == 1:
+        if job.has_failed_by(self.at_us):
+            self.exceed(job)
+        elif job.state == "queued" and job.attempt == 1:
             if self.at_us - job.since_us < limit_us:
                 self.hit("timeout.queue_kept")
-                self.alarms.add((job.since_us + limit_us, job.number))
+                self.limit_wait(job)
             else:
                 self.hit("timeout.queue")
                 job.error_class = "timeout"
@@ -314,7 +332,8 @@ class Model(ModelLedger):
         self.note_start(chosen)
         for job in chosen:
             self._move(job, "running")
-            job.worker, job.fence, job.began_us, job.asked_us = worker.session, fence, self.monotonic_us, None
+            job.worker, job.fence, job.asked_us = worker.session, fence, None
+            job.begin(self.monotonic_us, self.at_us)
             worker.held.add(job.number)
         self.charge_starts(chosen, worker.name)
         self.answers[id(worker.waiting)] = [
@@ -329,6 +348,7 @@ class Model(ModelLedger):
                 job.wanted.version,
                 self.charge_max(job),
                 job.traceparent,
+                job.limit_us,
             )
             for job in chosen
         ]

@@ -23,14 +23,14 @@ from sheratan.engine.commands import (
     Submit,
     SubmitGated,
 )
-from sheratan.simulation.model_admission import ModelAdmission
-from sheratan.simulation.model_state import TERMINAL, ModelJob, ModelWorker
+from sheratan.simulation.model_after import ModelAfter
+from sheratan.simulation.model_state import ModelJob, ModelWorker
 from sheratan.simulation.model_waits import Refused
 
 __all__ = ["ModelJobs", "Refused", "copied"]
 
 
-class ModelJobs(ModelAdmission):
+class ModelJobs(ModelAfter):
     """Jobs, and how they change."""
 
     def __init__(self, limits: Limits, hit: Callable[[str], None], *, short_windows: bool) -> None:
@@ -42,7 +42,6 @@ class ModelJobs(ModelAdmission):
         self.by_id: dict[str, ModelJob] = {}
         self.workers: dict[int, ModelWorker] = {}
         self.keys: dict[str, int] = {}
-        self.alarms: set[tuple[int, int]] = set()
         self.lanes: set[tuple[str, str, int]] = set()
         self.running: set[int] = set()
         self.ready: set[int] = set()
@@ -156,6 +155,7 @@ class ModelJobs(ModelAdmission):
     def _add(self, new: NewJob, public_id: str, by_job: int | None, origin: int | None) -> ModelJob:
         whom = self.whom if by_job is None else self.jobs[by_job].whom
         job = ModelJob(len(self.jobs) + 1, public_id, new, by_job, origin, whom)
+        job.fails_us = self.fails_us(new, by_job)
         job.traceparent = new.traceparent or self._trace_of_child(by_job)
         self.jobs[job.number] = self.by_id[public_id] = job
         self.lanes.add((new.queue, new.kind, new.version))
@@ -163,24 +163,14 @@ class ModelJobs(ModelAdmission):
             self.keys[new.key] = job.number
         job.since_us = job.created_us = self.at_us
         job.due_us = self.at_us + new.delay_us
-        self._add_parents(job)
+        self.add_parents(job)
         if job.failed_parents and new.after_failure == "cancel":
             job.missing = set()
             self._end(job, "cancelled", 0)
             return job
         self._release(job, delayed=new.delay_us > 0)
+        self.limit(job)
         return job
-
-    def _add_parents(self, job: ModelJob) -> None:
-        parents = [self.by_id[text] for text in job.wanted.after]
-        job.parents = [parent.number for parent in parents]
-        for parent in parents:
-            if parent.state not in TERMINAL:
-                job.missing.add(parent.number)
-                parent.children.append(job.number)
-            elif parent.state != "succeeded":
-                self.hit("after.failed_at_submit")
-                job.failed_parents += 1
 
     def _release(self, job: ModelJob, *, delayed: bool) -> None:
         """Put a job that is new, or that waited for others, where it goes."""
@@ -196,8 +186,7 @@ class ModelJobs(ModelAdmission):
     def _queue_first(self, job: ModelJob) -> None:
         """From now on its limit on waiting counts."""
         self._move(job, "queued")
-        if job.wanted.queue_timeout_us:
-            self.alarms.add((job.since_us + job.wanted.queue_timeout_us, job.number))
+        self.limit_wait(job)
 
     # ------------------------------------------------------------------------------------------------------------------
     # Ends of attempts
@@ -301,6 +290,8 @@ class ModelJobs(ModelAdmission):
             self._give_up(job, "retry.exhausted")
         elif self.is_overdrawn_after(job):
             self._give_up(job, "job_budget.not_again")
+        elif is_lost and job.has_failed_by(self.at_us):
+            self._give_up(job, "deadline.lost")
         elif is_lost:
             self.hit("loss.requeued")
             job.attempt += 1
@@ -315,14 +306,16 @@ class ModelJobs(ModelAdmission):
 
     def _retry(self, job: ModelJob, failures: int, asked_seconds: float | None) -> None:
         if asked_seconds is not None:
-            self.hit("retry.asked")
             delay_us = int(asked_seconds * 1_000_000)
         else:
-            self.hit("retry.delayed")
             # Full jitter: uniform up to a ceiling that doubles with each failure.
             ceiling = min(job.wanted.backoff_cap_us, job.wanted.backoff_base_us * 2 ** (failures - 1))
             drawn = hashlib.sha256(f"retry.backoff@1:{self._seeds.get(job.number)}".encode()).digest()
             delay_us = int.from_bytes(drawn[:16], "big") % (ceiling + 1)
+        if job.has_failed_by(self.at_us + delay_us):
+            self._give_up(job, "deadline.not_again")
+            return
+        self.hit("retry.delayed" if asked_seconds is None else "retry.asked")
         job.attempt += 1
         job.due_us, job.since_us = self.at_us + delay_us, self.at_us
         self._move(job, "scheduled")
@@ -347,21 +340,7 @@ class ModelJobs(ModelAdmission):
         job.ended_attempt, job.ended_us = attempt, self.at_us
         job.is_dead = state == "failed"
         self._move(job, state)
-        for number in sorted(job.children):
-            child = self.jobs[number]
-            if child.state != "blocked" or job.number not in child.missing:
-                continue
-            if number > self.known:
-                self.hit("after.at_once")
-            child.missing.discard(job.number)
-            child.failed_parents += state != "succeeded"
-            self.moved.add(number)
-            if state != "succeeded" and child.wanted.after_failure == "cancel":
-                self.hit("after.cancelled")
-                self._end(child, "cancelled", 0)
-            elif not child.missing:
-                self.hit("after.released")
-                self._release(child, delayed=child.due_us > self.at_us)
+        self.has_ended(job)
 
     def _move(self, job: ModelJob, state: str) -> None:
         places = {
@@ -381,6 +360,8 @@ class ModelJobs(ModelAdmission):
             places[state].add(job.number)
         job.state = state
         self.moved.add(job.number)
+        if job.has_failed_by(self.at_us):
+            self.overdue.add(job.number)
 
     def _actual_value(self, pending: Pending) -> Any:
         return self._actual.get(id(pending), (None, None))[0]

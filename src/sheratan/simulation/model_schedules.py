@@ -337,8 +337,9 @@ def _job(definition: Schedule, key: str, jitter_us: int) -> NewJob:
         options.backoff_max_seconds,
         options.run_timeout_seconds,
         options.queue_timeout_seconds,
+        options.deadline_seconds,
     )
-    base_us, cap_us, run_us, queue_us = (round((one or 0.0) * _US) for one in seconds)
+    base_us, cap_us, run_us, queue_us, deadline_us = (round((one or 0.0) * _US) for one in seconds)
     return NewJob(
         kind=definition.submission.kind,
         queue=options.queue,
@@ -352,6 +353,7 @@ def _job(definition: Schedule, key: str, jitter_us: int) -> NewJob:
         backoff_cap_us=cap_us,
         run_timeout_us=run_us,
         queue_timeout_us=queue_us,
+        deadline_after_us=deadline_us,
         after=(),
         after_failure=options.after_failure,
         tags=options.tags,

@@ -117,6 +117,10 @@ class ModelJob:
     ended_us: int = 0
     awaited_by: list[int] = field(default_factory=list)
     created_us: int = 0
+    fails_us: int = 0
+    """When it fails unless it has ended, as recorded; 0 for never."""
+    limit_us: int = 0
+    """How long the running attempt may take."""
     blocked_by: set[str] = field(default_factory=set)
     """The code that has blocked it."""
     error_class: str | None = None
@@ -131,10 +135,19 @@ class ModelJob:
         """Whether it has failed because it lost as many workers as it may."""
         return self.state == "failed" and self.error_class == "lost_lease"
 
+    def begin(self, monotonic_us: int, at_us: int) -> None:
+        """An attempt has all of its time from now on: the run timeout, or what is left until the job fails."""
+        left_us = max(0, self.fails_us - at_us) if self.fails_us else self.wanted.run_timeout_us
+        self.began_us, self.limit_us = monotonic_us, min(left_us, self.wanted.run_timeout_us)
+
+    def has_failed_by(self, at_us: int) -> bool:
+        """Whether its deadline is over at a recorded instant."""
+        return 0 < self.fails_us <= at_us
+
     @property
     def deadline_us(self) -> int:
         """When the running attempt's time is up."""
-        due_us = self.began_us + self.wanted.run_timeout_us
+        due_us = self.began_us + self.limit_us
         return due_us if self.asked_us is None else min(due_us, self.asked_us + GRACE_US)
 
 

@@ -47,6 +47,7 @@ def _listed(value: list[Any]) -> Any:
                 one.version,
                 one.charge_max,
                 one.traceparent,
+                one.run_timeout_us,
             )
             for one in value
         ]

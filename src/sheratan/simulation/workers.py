@@ -272,7 +272,8 @@ class Worker:
 
     async def _spawn(self, connection: Connection, given: Assignment, after: tuple[str, ...] = ()) -> None:
         count = self._choices.between("worker.spawn_count", 1, 3)
-        options = JobOptions(after=after)
+        deadline = self._choices.pick("worker.child_deadline", (None, None, 5.0, 60.0))
+        options = JobOptions(after=after, deadline_seconds=deadline)
         jobs = tuple(Submission(kind=KINDS[0], input={"child": n}, options=options) for n in range(count))
         request = api.SubmitJobs(jobs=jobs, by_job=given.number, fence=given.fence)
         for receipt in await connection.call(request, _ANSWER_SECONDS):
