@@ -20,7 +20,7 @@ from sheratan.engine.ledger import issue_of
 from sheratan.engine.run_control import stop_run
 from sheratan.engine.run_ids import run_ids
 from sheratan.engine.runs import OpenRun, PlanInUse
-from sheratan.engine.unstarted import fail_queued
+from sheratan.engine.unstarted import fail_waiting
 from sheratan.kernel.partitions import PickedPartitions
 from sheratan.kernel.rules import decision
 from sheratan.kernel.run_budget import RUN_BUDGET, decide_start
@@ -129,7 +129,7 @@ def end_overspent(batch: Batch) -> None:
         else:
             verdict = decide_start(given)
             error = JobError(error_class="fatal", type="BudgetSpent", message=verdict.because)
-            fail_queued(batch, job, location, error, decision(RUN_BUDGET, given, verdict))
+            fail_waiting(batch, job, location, error, decision(RUN_BUDGET, given, verdict))
 
 
 def budgets_of_runs(batch: Batch, runs: tuple[int, ...]) -> list[RunBudgetRow]:
