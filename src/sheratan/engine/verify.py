@@ -183,6 +183,12 @@ class Verifier:
             self._compared = self._read_and_compare()
         return self._all_problems().found
 
+    def read_on(self) -> list[Problem]:
+        """Read on to the recorded end and compare the rows that are final; returns the problems there so far."""
+        with self._problems.reading("journal"):
+            self._walk()
+        return self._problems.found
+
     def result(self) -> Verification:
         """What was found so far, after the last step."""
         found = _answer(self._trail, self._fold, self._all_problems(), compared=self._compared)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sheratan.contracts.limits import Limits
@@ -157,10 +157,13 @@ class Auditor:
         self._since_us, self._refused = None, 0
         self._apply(decided)
         self._until_look -= 1
-        if self._until_look <= 0:
-            self._until_look = commits_until_look(self.head, len(self.model.jobs))
-            self._check_store()
-            self._check_memory(decider)
+        if self._until_look > 0:
+            assert self._checks is not None
+            self._blame_all(self._checks.new_faults())
+            return
+        self._until_look = commits_until_look(self.head, len(self.model.jobs))
+        self._check_store()
+        self._check_memory(decider)
 
     def failed(self, decider: Decider, waited: list[Pending]) -> None:
         """An engine says that a batch was not written."""
@@ -347,7 +350,10 @@ class Auditor:
 
     def _check_store(self) -> None:
         assert self._checks is not None
-        for fault in self._checks.faults(self.model):
+        self._blame_all(self._checks.faults(self.model))
+
+    def _blame_all(self, faults: Iterable[str]) -> None:
+        for fault in faults:
             self.blame(fault)
 
     def _check_memory(self, decider: Decider) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final, cast
 
 from sheratan.contracts.limits import Limits
+from sheratan.engine.problems import Problem
 from sheratan.engine.replay import Replayer
 from sheratan.engine.state import State
 from sheratan.engine.verify import Verifier
@@ -47,15 +48,23 @@ class StoreChecks:
         self._checked_at = -1
         self._memory: State | None = None
 
+    def new_faults(self) -> Iterator[str]:
+        """What was written since the last look obeys the journal's rules, and every decision can be derived again."""
+        if self._checked_at != self._changes.count:
+            yield from self._journal_faults(self._verifier.read_on())
+
+    def _journal_faults(self, problems: list[Problem]) -> Iterator[str]:
+        differences = self._replayer.step()
+        if problems:
+            yield f"verification: {problems[0].invariant} {problems[0].text}"
+        if differences:
+            yield f"replay: {differences[0]}"
+
     def faults(self, model: Model) -> Iterator[str]:
         """The journal is whole and obeys its rules, every decision can be derived again, the tables follow from it."""
         if self._checked_at != self._changes.count:
             self._checked_at, self._memory = self._changes.count, None
-            problems, differences = self._verifier.step(), self._replayer.step()
-            if problems:
-                yield f"verification: {problems[0].invariant} {problems[0].text}"
-            if differences:
-                yield f"replay: {differences[0]}"
+            yield from self._journal_faults(self._verifier.step())
         yield from faults_beside(self._reader, model)
         states = [job.state for job in model.jobs.values()]
         counts = {
