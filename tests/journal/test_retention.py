@@ -83,8 +83,8 @@ CHANGES = [
     ("UPDATE pruned SET steps = 0", "J5", "step"),
     ("UPDATE pruned SET failures = 0", "J5", "failure"),
     ("INSERT INTO pruned VALUES (9, 1, 1, 1, NULL, 'succeeded', 1, 1, 1, 0, 0, 0, 0)", "R1", "pruned"),
-    ("INSERT INTO job SELECT number, salt, lane, 5, created_us, 1, 1, 1, 1, 0, 'run', NULL, NULL, x'31', NULL, 1, NULL"
-     " FROM pruned WHERE number = 2", "R1", "job"),
+    ("INSERT INTO job SELECT number, salt, lane, 5, created_us, 1, 1, 1, 1, 0, 'run', NULL, NULL, x'31', NULL, 1, NULL,"
+     " 0, 0 FROM pruned WHERE number = 2", "R1", "job"),
     ("INSERT INTO tag VALUES ('more', 1)", "J5", "tag"),
     ("INSERT INTO failure SELECT number, entry, x'7b7d' FROM pruned WHERE state = 'failed'", "J5", "failure"),
     ("UPDATE retention SET keep_us = 5", "J14", "retention"),

@@ -65,7 +65,7 @@ CHANGES = [
     ("UPDATE timer SET due_us = due_us + 1", "J14", "timer"),
     ("UPDATE blocked SET missing = missing + 1", "J14", "blocked"),
     (
-        "INSERT INTO job SELECT 9999, 1, 1, 5, 1, 1, 1, 1, 1, 0, 'run', NULL, NULL, x'31', NULL, 1, NULL",
+        "INSERT INTO job SELECT 9999, 1, 1, 5, 1, 1, 1, 1, 1, 0, 'run', NULL, NULL, x'31', NULL, 1, NULL, 0, 0",
         "E2",
         "job",
     ),

@@ -59,7 +59,7 @@ CHANGES = [
     ("UPDATE job SET submitted_by = NULL", "J14", "job"),
     ("DELETE FROM job WHERE number = 1", "J5", "job"),
     (
-        "INSERT INTO job SELECT 9999, 1, 1, 5, 1, 1, 1, 1, 1, 0, 'run', NULL, NULL, x'31', NULL, 1, NULL",
+        "INSERT INTO job SELECT 9999, 1, 1, 5, 1, 1, 1, 1, 1, 0, 'run', NULL, NULL, x'31', NULL, 1, NULL, 0, 0",
         "E2",
         "job",
     ),
