@@ -29,12 +29,12 @@ _ACTS: Final = (
     "together", "within", "within", "within", "runs", "runs", "runs", "runs",
 )  # fmt: skip
 _ACTS_ABOUT: Final = {
-    "budgets": ("together", "together", "together", "budget", "budget", "pay", "set", "refund"),
+    "budgets": ("together", "together", "together", "together", "budget", "budget", "pay", "close", "refund"),
     ABOUT_JOB_BUDGETS: ("within", "within", "within", "within", "runs", "runs", "runs", "pay", "refund"),
 }
 _WINDOWS: Final[tuple[Window | None, ...]] = (None, "minute", "minute", "minute", "hour", "day", "month")
 
-_SHORT: Final[tuple[Window, ...]] = ("minute", "minute", "hour")
+_SHORT: Final[tuple[Window, ...]] = ("minute", "minute", "minute", "hour")
 
 
 Within = tuple[Callable[..., Awaitable[None]], Callable[[dict[str, int]], Awaitable[str]]]
@@ -93,15 +93,17 @@ class PriceClient:
         if what == "set":
             await self._set_price(_UNKNOWN if draw.chance("price.no_unit", 50) else unit, kind)
 
-    async def _set_price(self, unit: str, kind: str) -> None:
+    async def _set_price(self, unit: str, kind: str, amounts: tuple[int, ...] = (1, 10, 25)) -> None:
         draw = self._choices
         amount, metered = (
-            draw.pick("price.amount", (1, 10, 25)),
+            draw.pick("price.amount", amounts),
             draw.pick("price.metered", (False, False, True)),
         )
         is_shared = draw.pick("price.worker_share", (False, True, True))
         for worker in _WORKERS if is_shared and unit != _UNKNOWN else ():
             await self._ask(api.OpenAccount(account=worker, unit=unit))
+            if draw.chance("price.worker_away", 200):
+                await self._transfer(worker, unit)
         await self._ask(
             api.SetPrice(
                 kind=kind,
@@ -182,10 +184,11 @@ class PriceClient:
         if draw.chance("together.pays_first", 600):
             await self._ask(api.OpenAccount(account=PAYER, unit=unit))
             await self._transfer(None, unit)
-        await self._set_prices(unit, 10)
-        subject = draw.pick("together.subject", ("partition:p", "partition:p", PAYER, f"kind:{kind}", None))
+        await self._set_price(unit, draw.pick("together.kind", KINDS), (10,))
+        subjects = ("partition:p", "partition:p", "partition:p", PAYER, f"kind:{kind}", None)
+        subject = draw.pick("together.subject", subjects)
         if subject is not None:
-            amount, per = draw.pick("together.amount", (25, 15, 35)), draw.pick("together.per", _SHORT)
+            amount, per = draw.pick("together.amount", (15, 25, 35)), draw.pick("together.per", _SHORT)
             wanted = api.SetBudget(subject=subject, unit=unit, amount=amount, per=per, reason="a test")
             await self._ask(wanted)
         for _ in range(draw.between("together.calls", 1, 3)):
