@@ -147,8 +147,8 @@ class FinalRows:
             self._remains.check_kept("job", rows)
 
     def _compare_jobs(self, entries: list[Entry]) -> None:
-        self._ledger.compare_job_budgets([entry for entry in entries if "budget" in entry.data])
-        self._ledger.compare_spenders([entry for entry in entries if "spends_for" in entry.data])
+        self._ledger.compare_job_budgets(entries)
+        self._ledger.compare_spenders(entries)
         with self._problems.reading("job"):
             rows = self._reader.jobs([entry.data["number"] for entry in entries])
             if len(rows) < len(entries):

@@ -51,6 +51,7 @@ class LedgerRows:
 
     def compare_job_budgets(self, entries: list[Entry]) -> None:
         """Each budget of a job has its row, which stays when the job is pruned."""
+        entries = [entry for entry in entries if "budget" in entry.data]
         with self._problems.reading("job_budget"):
             rows = self._reader.job_budgets([entry.data["number"] for entry in entries]) if entries else []
             said = {
@@ -62,6 +63,7 @@ class LedgerRows:
 
     def compare_spenders(self, entries: list[Entry]) -> None:
         """Each job that spends for runs has its rows, which stay when the job is pruned."""
+        entries = [entry for entry in entries if "spends_for" in entry.data]
         with self._problems.reading("run_spender"):
             rows = self._reader.run_spenders([entry.data["number"] for entry in entries]) if entries else []
             said = {
@@ -110,15 +112,20 @@ def compare_billing(reader: Reader, fold: Fold, problems: Problems) -> None:
     problems.differ("price", {key: tuple(fact) for key, fact in fold.prices.items()}, prices)
     budgets = {row[:3]: row[3:] for row in reader.budgets()}
     problems.differ("budget", {key: tuple(fact) for key, fact in fold.budgets.items()}, budgets)
-    of_runs = {row[:2]: row[2:] for row in reader.run_budgets(sorted(fold.run_budgets))}
-    told = {(run, unit): fact[:3] for run, facts in fold.run_budgets.items() for unit, fact in facts.items()}
-    problems.differ("run_budget", told, of_runs)
+    _compare_run_budgets(reader, fold, problems)
     stands = {row[:3]: row[3:] for row in reader.reliabilities()}
     problems.differ("reliability", {key: tuple(fact) for key, fact in fold.reliabilities.items()}, stands)
     for text, fact in fold.shares.items():
         problems.add("L10", fold.told_share(text), seq=fact.entry)
     for text, owed in fold.owed.items():
         problems.add("L14" if owed.succeeded is None else "L10", fold.told_owed(text), seq=owed.entry)
+
+
+def _compare_run_budgets(reader: Reader, fold: Fold, problems: Problems) -> None:
+    """Budgets of runs for which something may be spent still; the others were compared when nothing more was."""
+    rows = {row[:2]: row[2:] for row in reader.run_budgets(sorted(fold.run_budgets))}
+    told = {(run, unit): fact[:3] for run, facts in fold.run_budgets.items() for unit, fact in facts.items()}
+    problems.differ("run_budget", told, rows)
 
 
 def _original(view: TransferView) -> OriginalFact:

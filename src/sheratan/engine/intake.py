@@ -344,10 +344,7 @@ def _submitted_data(batch: Batch, plan: Plan, job: JobRow, request: str | None) 
         data.update(plan.source.told)
     if job.submitted_by is not None:
         data["by_job"] = job_id(batch.job(job.submitted_by))
-    runs = plan.source.spends_for if job.submitted_by is None else spends_for(batch, job.submitted_by)
-    if runs:
-        keep_spender(batch, job.number, runs)
-        data["spends_for"] = list(runs)
+    data.update(_spends_for(batch, plan, job))
     if job.origin is not None:
         data["origin"] = job_id(batch.job(job.origin))
     return data
@@ -360,6 +357,14 @@ def _unusual(batch: Batch, job: JobRow, new: NewJob) -> dict[str, Any]:
     told = {"cost": new.cost, "version": new.version, "partition": new.partition, "budget": new.budget}
     told |= zip(("deadline_after_us", "deadline_us"), job.deadlines, strict=True)
     return {name: value for (name, value), usual in zip(told.items(), _USUAL, strict=True) if value != usual}
+
+
+def _spends_for(batch: Batch, plan: Plan, job: JobRow) -> dict[str, Any]:
+    """The runs whose budgets pay for a job, which are kept, too: those of its node, or of the job that submits it."""
+    runs = plan.source.spends_for if job.submitted_by is None else spends_for(batch, job.submitted_by)
+    if runs:
+        keep_spender(batch, job.number, runs)
+    return {"spends_for": list(runs)} if runs else {}
 
 
 def _node_data(node: NodeJob) -> dict[str, Any]:
