@@ -275,11 +275,7 @@ class Client:
         seconds = draw.pick("retention.seconds", (1, 1, 20, 120, None))
         await self._ask(api.SetRetention(kind=kind, keep_seconds=seconds, reason="a test"))
         if draw.between("retention.runs", 0, 2):
-            # Runs go after their jobs, so who sets something for runs does so for jobs, too.
-            workflow = draw.pick("retention.workflow", ("", "", "flow", "inner", "keyed", "beat"))
-            seconds = draw.pick("retention.run_seconds", (1, 1, 20, 120, None))
-            await self._ask(api.SetRetention(workflow=workflow, keep_seconds=seconds, reason="a test"))
-            await self._runs.run_keyed()
+            await self._runs.keep()
 
     async def _archive(self) -> None:
         """Archive a segment or two, of all entries that may be archived or of the older ones."""

@@ -121,7 +121,7 @@ _FOCUSES: Final[dict[str, tuple[str, ...]]] = {
 _FOCUS_WEIGHT: Final = 45
 """How often it is done, all of it together, where all else together has less than thirty."""
 
-_WIDE: Final = ("runs", "schedules", "prices", "waits")
+_WIDE: Final = ("runs", "schedules", "prices", "waits", "retention", ABOUT_JOB_BUDGETS)
 """Those with so many branches that a second share of the worlds is about them."""
 
 _ABOUT_STEPS: Final = ("proposals", "waits")

@@ -30,7 +30,7 @@ _ACTS: Final = (
 )  # fmt: skip
 _ACTS_ABOUT: Final = {
     "budgets": ("together", "together", "together", "together", "budget", "budget", "pay", "close", "refund"),
-    ABOUT_JOB_BUDGETS: ("within", "within", "within", "within", "runs", "runs", "runs", "pay", "refund"),
+    ABOUT_JOB_BUDGETS: ("within", "within", "within", "runs", "runs", "runs", "runs", "refund"),
 }
 _WINDOWS: Final[tuple[Window | None, ...]] = (None, "minute", "minute", "minute", "hour", "day", "month")
 
@@ -162,13 +162,21 @@ class PriceClient:
         draw = self._choices
         if draw.chance("run_budget.pays_first", 900):
             await self._pay_in(unit)
+            for _ in range(2):
+                await self._transfer(None, unit)
             await self._set_prices(unit, 10)
+        is_held_up = draw.chance("run_budget.is_held_up", 500)
+        for kind in KINDS if is_held_up else ():
+            # So that all that a budget can pay for is queued when it can pay for less.
+            await self._ask(api.PauseKind(kind=kind, reason="a test"))
         for _ in range(draw.between("run_budget.runs", 1, 3)):
             with suppress(NotFound, LimitReached):
-                await self._run({unit: draw.pick("run_budget.amount", (10, 12, 20, 25, 40))})
+                await self._run({unit: draw.pick("run_budget.amount", (10, 12, 20, 25, 25, 40))})
             await asyncio.sleep(draw.pick("run_budget.pause", (0.0, 1.0, 5.0)))
-        if draw.chance("run_budget.is_raised", 500):
+        if draw.chance("run_budget.is_raised", 900 if is_held_up else 500):
             await self._set_prices(unit, 13)
+        for kind in KINDS if is_held_up else ():
+            await self._ask(api.ResumeKind(kind=kind))
 
     async def _pay_in(self, unit: str) -> None:
         """See to it that nothing but their own budgets holds jobs back."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -17,6 +17,8 @@ from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.workflows import draw_workflow, keyed_workflow
 
 __all__ = ["RunClient"]
+
+_PRUNED_SECONDS: Final = 140.0
 
 Ask = Callable[[api.Request], Awaitable[Any]]
 
@@ -80,6 +82,22 @@ class RunClient:
             # Both may come in within one batch.
             await asyncio.gather(self._ask(wanted), self._ask(wanted))
         return await self._start(wanted)
+
+    async def keep(self) -> None:
+        """Say how long runs are kept, and use keys: sometimes again, when their runs may have been pruned."""
+        draw = self._choices
+        # Runs go after their jobs, so who sets something for runs does so for jobs, too.
+        workflow = draw.pick("retention.workflow", ("", "", "flow", "inner", "keyed", "beat"))
+        seconds = draw.pick("retention.run_seconds", (1, 1, 20, 120, None))
+        await self._ask(api.SetRetention(workflow=workflow, keep_seconds=seconds, reason="a test"))
+        await self.run_keyed()
+        if draw.chance("retention.outlives", 500):
+            await self._ask(api.SetRetention(keep_seconds=1, reason="a test"))
+            await self._ask(api.SetRetention(workflow="keyed", keep_seconds=1, reason="a test"))
+            # The engine looks for jobs, and for runs, once a minute.
+            await asyncio.sleep(_PRUNED_SECONDS)
+            for _ in range(4):
+                await self.run_keyed()
 
     async def _fork(self) -> str:
         """Continue a run, as it was or otherwise, and perhaps the new one again."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from sheratan.contracts import api
+from sheratan.contracts.errors import Conflict
 from sheratan.contracts.jobs import Submission
 from sheratan.contracts.schedules import Schedule, ScheduledRun, ScheduleRecord
 from sheratan.simulation.choices import Choices
@@ -114,13 +117,21 @@ class ScheduleClient:
             await self._ask(_REQUESTS[what](name))
 
     async def _tend_when_due(self, name: str, due_us: int, ahead_us: int) -> None:
-        """Do something with it while something else is written, so that one batch sees this and the time."""
+        """Do something with it while other things are written, so that one batch sees this and the time."""
+        if self._choices.chance("schedule.when_operational", 500):
+            with suppress(Conflict):
+                await self._ask(api.ChangeState(to="operational", reason="a test"))
         await asyncio.sleep(ahead_us / 1_000_000)
         what = self._choices.pick("schedule.tend_due", ("backfill", "backfill", "delete", "pause"))
         if what == "backfill":
-            await asyncio.gather(self._submit(), self._make_up(_firings(name, due_us, due_us)))
+            tend: Callable[[], Awaitable[Any]] = partial(self._make_up, _firings(name, due_us, due_us))
         else:
-            await asyncio.gather(self._submit(), self._ask(_REQUESTS[what](name)))
+            tend = partial(self._ask, _REQUESTS[what](name))
+        await asyncio.gather(*map(self._soon, (self._submit, self._submit, self._submit, tend)))
+
+    async def _soon(self, do: Callable[[], Awaitable[Any]]) -> None:
+        await asyncio.sleep(self._choices.between("schedule.ahead", 0, _AHEAD_US) / 1_000_000)
+        await do()
 
     async def _backfill(self, known: ScheduleRecord) -> None:
         now_us = EPOCH_US + self._loop.now_us
