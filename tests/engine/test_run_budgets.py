@@ -54,7 +54,9 @@ def test_a_run_stops_before_an_attempt_that_could_go_over_its_budget(world: Worl
     assert world.run_record(run).state == "out_of_funds"
     assert used(world, run) == (149, 0, 100)
     assert world.node_states(run) == {"a": "succeeded", "b": "succeeded", "c": "cancelled"}
-    told = [line.text for line in story(world.store, run).lines if line.type == "workflow.stopping"]
+    lines = story(world.store, run).lines
+    assert "Its jobs may cost 149 minor units of credits." in lines[0].text
+    told = [line.text for line in lines if line.type == "workflow.stopping"]
     assert "may cost 50 credits; of its budget of 149 credits are 100 charged and 0 reserved" in told[0]
 
 

@@ -15,7 +15,7 @@ from sheratan.kernel.story_proposals import tell_by_job, tell_proposed
 from sheratan.kernel.story_retention import RETENTION_TELLERS
 from sheratan.kernel.story_schedules import SCHEDULE_TELLERS
 from sheratan.kernel.story_system import SYSTEM_TELLERS
-from sheratan.kernel.story_words import who, with_reason
+from sheratan.kernel.story_words import amounts, who, with_reason
 from sheratan.kernel.story_workflows import WORKFLOW_TELLERS
 from sheratan.kernel.words import count, seconds
 
@@ -50,8 +50,7 @@ def _among(data: dict[str, Any]) -> str:
     """Among which jobs it is one."""
     text = f" It is one of version {data['version']} of its kind." if "version" in data else ""
     text += f" It is one of partition {data['partition']}." if "partition" in data else ""
-    amounts = (f"{amount} minor units of {unit}" for unit, amount in data.get("budget", ()))
-    return text + (f" All of its attempts may cost {' and '.join(amounts)}." if "budget" in data else "")
+    return text + (f" All of its attempts may cost {amounts(data['budget'])}." if "budget" in data else "")
 
 
 def _bulk(entry: Entry) -> str:

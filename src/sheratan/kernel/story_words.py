@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import ENGINE
 
-__all__ = ["who", "with_reason"]
+__all__ = ["amounts", "who", "with_reason"]
+
+
+def amounts(told: Iterable[tuple[str, int]]) -> str:
+    """Amounts by unit; entries do not say how many digits of a unit come after its point."""
+    return " and ".join(f"{amount} minor units of {unit}" for unit, amount in told)
 
 
 def who(entry: Entry) -> str:

@@ -6,20 +6,25 @@ from collections.abc import Callable
 from typing import Final
 
 from sheratan.contracts.journal import Entry
-from sheratan.kernel.story_words import who, with_reason
+from sheratan.kernel.story_words import amounts, who, with_reason
 from sheratan.kernel.words import count
 
 __all__ = ["WORKFLOW_TELLERS"]
 
 
 def _started(entry: Entry) -> str:
-    text = f"{who(entry)} started a run of workflow {entry.data['workflow']}"
+    most = f" Its jobs may cost {amounts(entry.data['spend'])}." if "spend" in entry.data else ""
+    return f"{who(entry)} started a run of workflow {entry.data['workflow']}{_beginning(entry)}.{most}"
+
+
+def _beginning(entry: Entry) -> str:
+    """What a run began for."""
     if "firing" in entry.data:
-        return f"{text} for firing {entry.data['firing']} of schedule:{entry.data['schedule']}."
+        return f" for firing {entry.data['firing']} of schedule:{entry.data['schedule']}"
     if "parent" in entry.data:
         item = f", item {entry.data['item']}," if "item" in entry.data else ""
-        return f"{text} for node {entry.data['node']}{item} of {entry.data['parent']}."
-    return f"{text}, which continues {entry.data['origin']}." if "origin" in entry.data else f"{text}."
+        return f" for node {entry.data['node']}{item} of {entry.data['parent']}"
+    return f", which continues {entry.data['origin']}" if "origin" in entry.data else ""
 
 
 def _forked(entry: Entry) -> str:
