@@ -88,6 +88,19 @@ def test_no_more_jobs_come_in_than_can_be_paid_for(world: World) -> None:
     assert used(world, run) == (120, 0, 40)
 
 
+def test_what_an_attempt_has_just_cost_counts_for_the_next_job_to_come_in(world: World) -> None:
+    priced(world, 50, metered=True)
+    run = world.start_run(within(105, node("a", for_each="${input}")), [1, 2, 3])
+    first, second = lease(world)
+    reports(world, first, "succeeded", 10)
+    # 95 are left, and the second may cost 50.
+    assert world.store.counts()["ready"] == 0
+    assert lease(world) == []
+    reports(world, second, "succeeded", 10)
+    assert world.run_record(run).state == "running"
+    assert used(world, run)[2] == 20
+
+
 def test_a_run_without_enough_for_its_first_job_stops(world: World) -> None:
     priced(world, 50)
     run = world.start_run(within(49, node("a")))
