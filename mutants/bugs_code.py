@@ -129,7 +129,7 @@ BUGS: Final = (
         "the journal does not say of which version of its kind a job is",
         "safety",
         "J14",
-        (Change(_INTAKE, '"version": new.version, "partition"', '"version": 1, "partition"'),),
+        (Change("engine/submitted.py", '"version": new.version, "partition"', '"version": 1, "partition"'),),
     ),
     Bug(
         "patch-is-not-recorded",

@@ -185,8 +185,8 @@ BUGS = (
         (
             Change(
                 "store/sqlite/store.py",
-                'states.count("failed"), states.count("cancelled")',
-                'states.count("failed"), 0 * states.count("cancelled")',
+                'for state in ("succeeded", "failed", "cancelled")',
+                'for state in ("succeeded", "failed", "nothing")',
             ),
         ),
     ),

@@ -233,8 +233,8 @@ BUGS = (
             ),
             Change(
                 _UNIT,
-                "            check_transition(source, target,",
-                "            0 and check_transition(source, target,",
+                "            check_transition(state_of(before), state_of(after),",
+                "            0 and check_transition(state_of(before), state_of(after),",
             ),
         ),
     ),

@@ -63,7 +63,7 @@ BUGS: Final = (
         "a job that a job of a run submits spends as if nobody had asked it to",
         "safety",
         "L16",
-        (Change("engine/intake.py", "else spends_for(batch, job.submitted_by)", "else ()"),),
+        (Change("engine/submitted.py", "else spends_for(batch, job.submitted_by)", "else ()"),),
     ),
     Bug(
         "budget-of-a-run-lets-all-of-its-jobs-in",

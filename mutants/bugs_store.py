@@ -153,8 +153,8 @@ BUGS = (
         (
             Change(
                 _STORE,
-                "            if before is not None:\n                left",
-                "            if before is not None and not isinstance(before, Timer):\n                left",
+                "        if before is not None:\n            left",
+                "        if before is not None and not isinstance(before, Timer):\n            left",
             ),
         ),
     ),

@@ -159,17 +159,11 @@ class Batch:
     def place(self, job: JobRow, before: Location | None, after: Location) -> None:
         """Take a job from one location to another: in the unit, and in memory."""
         self.unit.move(before, after)
-        if type(after) is Result and self._may_wait(before, after.number):
-            self._forget_waits(after.number)
-            if after.state != "succeeded":
-                self.parents_lost.add(after.number)
-            for code in self.state.blocking.pop(after.number, ()):
-                self._allow_code(after.number, code)
-        if 0 < job.deadline_us <= self.at_us:
+        if job.deadline_us and job.deadline_us <= self.at_us:
             self.overdue.add(job.number)
         if before is not None:
             self._leave(before, after)
-        self._enter(job, after)
+        self._enter(job, before, after)
 
     def set_alarm(self, number: int, due_us: int) -> None:
         """Look at a job at an instant."""
@@ -323,6 +317,19 @@ class Batch:
         if session is not None:
             self.stops.append((session, request))
 
+    def _end(self, job: JobRow, before: Location | None, after: Result) -> None:
+        state = self.state
+        self.ended.append((job, after))
+        state.cached.pop(after.number, None)
+        # Most jobs have run without a step, and nobody has sent any job a signal.
+        is_plain = type(before) is Lease and not (before.steps or state.signalled or state.blocking)
+        if not is_plain and self._may_wait(before, after.number):
+            self._forget_waits(after.number)
+            if after.state != "succeeded":
+                self.parents_lost.add(after.number)
+            for code in state.blocking.pop(after.number, ()):
+                self._allow_code(after.number, code)
+
     def _may_wait(self, before: Location | None, number: int) -> bool:
         """Whether there may be waits or signals of a job: a handler that was woken has recorded what it waited for."""
         if number in self.state.signalled or number in self.state.blocking or getattr(before, "steps", 0):
@@ -371,7 +378,7 @@ class Batch:
         if succeeded is not None:
             self.succeeded[number] = succeeded
 
-    def _enter(self, job: JobRow, after: Location) -> None:
+    def _enter(self, job: JobRow, before: Location | None, after: Location) -> None:
         state = self.state
         if type(after) is Ready:
             state.add_ready(after)
@@ -386,8 +393,7 @@ class Batch:
                     asked_us = self.monotonic_us
                 state.hold(replace(known, lease=after, asked_us=asked_us))
         elif type(after) is Result:
-            self.ended.append((job, after))
-            state.cached.pop(after.number, None)
+            self._end(job, before, after)
         elif type(after) is Timer:
             state.note_due(after.due_us)
         else:

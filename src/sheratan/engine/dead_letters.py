@@ -10,8 +10,9 @@ from sheratan.contracts.tracing import unpack
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Discard, NewJob, Replay, RetryJob
 from sheratan.engine.ids import job_id
-from sheratan.engine.intake import Source, submit_one
+from sheratan.engine.intake import submit_one
 from sheratan.engine.job_budgets import budget_of
+from sheratan.engine.submitted import Source
 from sheratan.engine.words import check_reason
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.dead_letters import DISCARD, REPLAY, decide_discard, decide_replay

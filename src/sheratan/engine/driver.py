@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import islice
 from typing import Final
 
 from sheratan.contracts.errors import (
@@ -218,16 +219,13 @@ class Driver:
 
     def _leave_out(self, now_us: int) -> None:
         """Refuse what nobody waits for any more, as far as the next batch goes."""
-        wanted: list[Pending] = []
-        while self._inbox and len(wanted) < self._limits.commands_batch_max:
-            pending = self._inbox.popleft()
-            if is_given_up(pending, now_us):
+        most = self._limits.commands_batch_max
+        while late := [one for one in islice(self._inbox, most) if is_given_up(one, now_us)]:
+            for pending in late:
+                self._inbox.remove(pending)
                 error = given_up()
                 self._telemetry.refused(pending, error.code)
                 pending.answer(None, error)
-            else:
-                wanted.append(pending)
-        self._inbox.extendleft(reversed(wanted))
 
     async def _alone(self, pending: Pending) -> None:
         try:

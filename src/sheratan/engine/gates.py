@@ -12,8 +12,9 @@ from sheratan.engine.batch import Batch
 from sheratan.engine.by_jobs import submitting_job
 from sheratan.engine.commands import SubmitGated
 from sheratan.engine.ids import job_id
-from sheratan.engine.intake import Source, submit_one
+from sheratan.engine.intake import submit_one
 from sheratan.engine.room import check_room
+from sheratan.engine.submitted import Source
 from sheratan.kernel.gates import DEBOUNCE, THROTTLE, debounce, debounced_us, throttle
 from sheratan.kernel.rules import decision
 from sheratan.store.gate_rows import GateKey, GateRow

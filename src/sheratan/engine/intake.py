@@ -2,49 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
-
-import msgspec
+from collections.abc import Callable
+from typing import Any
 
 from sheratan.contracts.errors import LimitReached
 from sheratan.contracts.ids import SALT_BITS
 from sheratan.contracts.principal import Principal
-from sheratan.contracts.tracing import pack, unpack
+from sheratan.contracts.tracing import pack
 from sheratan.engine.batch import Batch
 from sheratan.engine.by_jobs import count_fan_out, join_tree, submitting_job, trace_of_child
 from sheratan.engine.commands import NewJob, Submit
-from sheratan.engine.ids import job_id
-from sheratan.engine.job_budgets import check_budget, keep_budget
-from sheratan.engine.keys import find_existing, request_of
+from sheratan.engine.job_budgets import check_budget
+from sheratan.engine.keys import find_existing
 from sheratan.engine.room import check_queue_count, check_room, has_partition_room
-from sheratan.engine.run_budgets import keep_spender, spends_for
 from sheratan.engine.runs import NodeJob
+from sheratan.engine.submitted import NOWHERE, Plan, Source, is_plain, keep_besides, node_data, submitted_data
 from sheratan.engine.system import refuse_intake
 from sheratan.engine.unstarted import queue_first
 from sheratan.kernel.admission import ADMISSION, admit
-from sheratan.kernel.canonical import digest
-from sheratan.kernel.rules import Verdict, decision
+from sheratan.kernel.rules import decision
 from sheratan.store.partition_rows import lane_in
 from sheratan.store.rows import (
     TIMER_DELAY,
-    AfterRow,
     Blocked,
     JobRow,
-    KeyRow,
     Lane,
     Location,
     Result,
-    TagRow,
     Timer,
     make_job,
 )
-from sheratan.store.run_rows import ITEM_ONLY, ITEM_UNDO, NodeJobRow
+from sheratan.store.run_rows import ITEM_UNDO, NodeJobRow
 
 __all__ = [
-    "Plan",
     "Receipt",
-    "Source",
     "plan_all",
     "plan_firing",
     "refuse",
@@ -59,37 +50,9 @@ Receipt = tuple[str, bool]
 """The job's id, and whether it existed already under the same idempotency key."""
 
 
-class Source(NamedTuple):
-    """Where a job comes from: a running job, the job that it repeats, an entry that led to it."""
-
-    by_job: int | None = None
-    origin: int | None = None
-    cause: int | None = None
-    told: Mapping[str, Any] | None = None
-    """What its entry says of it: a schedule and a firing, or a run and a node."""
-    spends_for: tuple[int, ...] = ()
-    """The runs with budgets for which a job of a node spends."""
-
-
-_NOWHERE: Final = Source()
-
-_USUAL: Final = (1, 1, None, (), 0, 0)
-"""The cost, the version, the partition, the budget and the deadlines of most jobs, so that only others tell them."""
-
-
-class Plan(msgspec.Struct, frozen=True, gc=False):
-    """A job that may come in, once all jobs of the call may."""
-
-    new: NewJob
-    source: Source
-    parents: Sequence[int]
-    given: dict[str, Any]
-    verdict: Verdict
-
-
 def submit(batch: Batch, command: Submit, by: Principal) -> list[Receipt]:
     """Take the jobs in, all or none, and return a receipt for each."""
-    source = _NOWHERE
+    source = NOWHERE
     if command.by_job is not None:
         by, source = submitting_job(batch, command.by_job, command.fence, by), Source(by_job=command.by_job)
     check_room(batch, command.jobs, by)
@@ -124,7 +87,8 @@ def plan_all(batch: Batch, jobs: tuple[NewJob, ...], by: Principal, source: Sour
         if existing is not None:
             planned.append(existing)
             continue
-        check_budget(batch, new, by)
+        if new.budget:
+            check_budget(batch, new, by)
         plan = _plan(batch, new, by, coming.get(new.queue, 0), source)
         if plan.verdict.chosen == "refuse":
             refuse(batch, plan, by)
@@ -181,7 +145,7 @@ def submit_node_job(batch: Batch, new: NewJob, node: NodeJob, by: Principal) -> 
     if new.partition and not has_partition_room(batch, (new,), by):
         return False
     runs = () if node.item == ITEM_UNDO else node.run.spends_for()
-    source = Source(cause=_node_entry(node), told=_node_data(node), spends_for=runs)
+    source = Source(cause=_node_entry(node), told=node_data(node), spends_for=runs)
     plan = _plan(batch, new, by, 0, source)
     if plan.verdict.chosen == "refuse":
         return False
@@ -205,7 +169,7 @@ def _plan(batch: Batch, new: NewJob, by: Principal, coming: int, source: Source)
     if new.delay_us:
         given["delay_us"] = new.delay_us
     parents = _parents(batch, new, given) if new.after else ()
-    return Plan(new, source, parents, given, admit(given))
+    return Plan(new, source, parents, given, admit(given), source is NOWHERE and is_plain(new))
 
 
 def _parents(batch: Batch, new: NewJob, given: dict[str, Any]) -> list[int]:
@@ -263,11 +227,15 @@ def _make(batch: Batch, plan: Plan, by: Principal) -> JobRow:
             new.input if inline else None,
             payload,
             new.cost,
-            pack(new.traceparent) if new.traceparent else trace_of_child(batch, plan.source.by_job),
+            None if plan.is_plain else _trace(batch, new, plan.source.by_job),
             new.deadline_after_us,
-            _deadline(batch, new, plan.source.by_job),
+            0 if plan.is_plain else _deadline(batch, new, plan.source.by_job),
         )
     )
+
+
+def _trace(batch: Batch, new: NewJob, by_job: int | None) -> bytes | None:
+    return pack(new.traceparent) if new.traceparent else trace_of_child(batch, by_job)
 
 
 def _deadline(batch: Batch, new: NewJob, by_job: int | None) -> int:
@@ -280,18 +248,13 @@ def _deadline(batch: Batch, new: NewJob, by_job: int | None) -> int:
 def _take_in(batch: Batch, plan: Plan, job: JobRow, by: Principal, cause: int | None) -> str:
     new, unit = plan.new, batch.unit
     public_id = batch.add_job(job)
-    request = None
-    if new.key is not None:
-        request = digest(request_of(new))
-        unit.keys[(by.tenant, new.key)] = KeyRow(by.tenant, new.key, bytes.fromhex(request), job.number)
-    if new.tags:
-        unit.tags.extend(TagRow(tag, job.number) for tag in new.tags)
-    if plan.parents:
-        unit.after.extend(AfterRow(job.number, place, parent) for place, parent in enumerate(plan.parents))
+    data = submitted_data(new, job)
+    if not plan.is_plain:
+        data |= keep_besides(batch, plan, job, by)
     entry = unit.record(
         "job.submitted",
         public_id,
-        _submitted_data(batch, plan, job, request),
+        data,
         by,
         decision=decision(ADMISSION, plan.given, plan.verdict),
         cause=cause,
@@ -309,71 +272,6 @@ def _lane(batch: Batch, new: NewJob, by: Principal) -> Lane:
         lane = batch.state.add_lane(*key)
         batch.unit.lanes.append(lane)
     return lane
-
-
-def _submitted_data(batch: Batch, plan: Plan, job: JobRow, request: str | None) -> dict[str, Any]:
-    new = plan.new
-    data: dict[str, Any] = {
-        "number": job.number,
-        "kind": new.kind,
-        "queue": new.queue,
-        "priority": new.priority,
-        "input": new.digest,
-        "options": [
-            new.attempts_max,
-            new.backoff_base_us,
-            new.backoff_cap_us,
-            new.run_timeout_us,
-            new.queue_timeout_us,
-        ],
-    }
-    if new.after_failure != "cancel":
-        data["after_failure"] = new.after_failure
-    if new.after:
-        data["after"] = list(plan.parents)
-    if (new.cost, new.version, new.partition, new.budget, *job.deadlines) != _USUAL:
-        data.update(_unusual(batch, job, new))
-    if new.key is not None:
-        data["key"] = digest(new.key.encode())
-        data["request"] = request
-    if new.tags:
-        data["tags"] = list(new.tags)
-    if job.trace is not None:
-        data["traceparent"] = unpack(job.trace)
-    if plan.source.told is not None:
-        data.update(plan.source.told)
-    if job.submitted_by is not None:
-        data["by_job"] = job_id(batch.job(job.submitted_by))
-    data.update(_spends_for(batch, plan, job))
-    if job.origin is not None:
-        data["origin"] = job_id(batch.job(job.origin))
-    return data
-
-
-def _unusual(batch: Batch, job: JobRow, new: NewJob) -> dict[str, Any]:
-    """What few jobs have. A budget is kept here, too, where most jobs never come."""
-    if new.budget:
-        keep_budget(batch, job.number, new.budget)
-    told = {"cost": new.cost, "version": new.version, "partition": new.partition, "budget": new.budget}
-    told |= zip(("deadline_after_us", "deadline_us"), job.deadlines, strict=True)
-    return {name: value for (name, value), usual in zip(told.items(), _USUAL, strict=True) if value != usual}
-
-
-def _spends_for(batch: Batch, plan: Plan, job: JobRow) -> dict[str, Any]:
-    """The runs whose budgets pay for a job, which are kept, too: those of its node, or of the job that submits it."""
-    runs = plan.source.spends_for if job.submitted_by is None else spends_for(batch, job.submitted_by)
-    if runs:
-        keep_spender(batch, job.number, runs)
-    return {"spends_for": list(runs)} if runs else {}
-
-
-def _node_data(node: NodeJob) -> dict[str, Any]:
-    data: dict[str, Any] = {"workflow": node.run.id, "node": node.node}
-    if node.item == ITEM_UNDO:
-        data["undoes"] = True
-    elif node.item != ITEM_ONLY:
-        data["item"] = node.item
-    return data
 
 
 def _node_entry(node: NodeJob) -> int:

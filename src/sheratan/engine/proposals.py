@@ -14,10 +14,11 @@ from sheratan.engine.batch import Batch
 from sheratan.engine.by_jobs import count_fan_out, find_running, submitting_job
 from sheratan.engine.children import find_known, write_answer
 from sheratan.engine.commands import NewJob, Propose
-from sheratan.engine.intake import Plan, Source, plan_all, take_in
+from sheratan.engine.intake import plan_all, take_in
 from sheratan.engine.room import check_room
 from sheratan.engine.runs import OpenRun
 from sheratan.engine.state import Held
+from sheratan.engine.submitted import Plan, Source
 from sheratan.engine.trees import find_member, find_tree, join
 from sheratan.kernel.proposals import ACCEPTED, PROPOSE, decide_proposals, has_stalled, likeness
 from sheratan.kernel.rules import Verdict, decision

@@ -30,10 +30,11 @@ from sheratan.engine.definition import (
     work_text,
 )
 from sheratan.engine.ids import job_id
-from sheratan.engine.intake import Plan, plan_firing, refuse, submit_firing
+from sheratan.engine.intake import plan_firing, refuse, submit_firing
 from sheratan.engine.keys import find_key
 from sheratan.engine.run_keys import find_run_of_key
 from sheratan.engine.run_start import NewRun, begin, check_room
+from sheratan.engine.submitted import Plan
 from sheratan.kernel.canonical import digest
 from sheratan.kernel.timetable import Firing, Timetable, firing_key, jitter_us
 from sheratan.store.rows import JobRow, ScheduleRow

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from typing import Final, Literal, NamedTuple, TypeVar
 
 from sheratan.ambient.clock import Clock
@@ -36,6 +37,9 @@ OWN: Final = "telemetry"
 """The name under which it counts batches that it failed to tell of."""
 
 T = TypeVar("T")
+
+_LANE: Final = attrgetter("lane")
+_TYPE: Final = attrgetter("type")
 
 Listener = Callable[[Event], None]
 
@@ -135,14 +139,14 @@ class Telemetry:
     def _summary(self, batch: Batch, commit_us: int) -> BatchCommitted:
         """The batch in figures, from what it has at hand. What is done for each job here every job pays for."""
         unit, at_us, leased, ended = batch.unit, batch.at_us, batch.leased, batch.ended
-        submitted = [job.lane for job in unit.jobs]
+        submitted = list(map(_LANE, unit.jobs))
         return BatchCommitted(
             at_us=at_us,
             batch_us=self._clock.monotonic_us() - batch.monotonic_us,
             commit_us=commit_us,
-            types=[entry.type for entry in unit.entries],
+            types=list(map(_TYPE, unit.entries)),
             submitted={lane: len(same) for lane, same in _by_lane(submitted, submitted).items()},
-            started=_by_lane([row.lane for row in leased], [at_us - row.since_us for row in leased]),
+            started=_by_lane(list(map(_LANE, leased)), [at_us - row.since_us for row in leased]),
             ended=_by_lane([job.lane for job, _ in ended], [result.state for _, result in ended]),
             ran=_ran(batch),
         )
@@ -180,12 +184,15 @@ def _by_lane(numbers: list[int], values: list[T]) -> dict[int, list[T]]:
 
 def _ran(batch: Batch) -> dict[int, list[int]]:
     """How long the attempts ran that ended jobs; some have ended without one."""
-    ran = [
-        (job.lane, batch.at_us - before.leased_us)
-        for job, result in batch.ended
-        if type(before := batch.unit.moves[result.number][0]) is Lease
-    ]
-    return _by_lane([lane for lane, _ in ran], [ran_us for _, ran_us in ran])
+    at_us, moves = batch.at_us, batch.unit.moves
+    lanes: list[int] = []
+    ran_us: list[int] = []
+    for job, _ in batch.ended:
+        before = moves[job.number][0]
+        if type(before) is Lease:
+            lanes.append(job.lane)
+            ran_us.append(at_us - before.leased_us)
+    return _by_lane(lanes, ran_us)
 
 
 def _lane(batch: Batch, ended: dict[int, Lane], entry: Entry) -> Lane | None:

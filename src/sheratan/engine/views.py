@@ -154,7 +154,7 @@ def ended_record(public_id: str, job: JobRow, lane: Lane, result: Result, partit
         deadline_us=job.deadline_us or None,
         cost=job.cost,
         partition=partition,
-        trace=_trace(job),
+        trace=trace_of(public_id, unpack(job.trace)).id,
         version=lane.version,
         output=decode_value(result.output),
     )

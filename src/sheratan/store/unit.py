@@ -7,13 +7,13 @@ submitted and leased in the same batch is written once, where it ends up.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.principal import Principal
 from sheratan.kernel.alerting import AlertFact
 from sheratan.kernel.chain import Head, encode_entry, entry_hash
-from sheratan.kernel.lifecycle import check_transition
+from sheratan.kernel.lifecycle import JOB_TRANSITIONS, check_transition
 from sheratan.kernel.system import SystemFact
 from sheratan.store.approval_rows import ApprovalAct, ApprovalRow
 from sheratan.store.gate_rows import GateKey, GateRow
@@ -56,6 +56,13 @@ _STATES: dict[type[Location | None], str] = {
     Blocked: "blocked",
 }
 """A timer rings for one that is scheduled or waits, and a result says how the job has ended."""
+
+_USUAL: Final = {
+    (left, entered): JOB_TRANSITIONS[_STATES[left]].get(_STATES[entered])
+    for left in _STATES
+    for entered in _STATES
+}
+"""The type of entry by which a job goes from one kind of location to another, where that says what its states are."""
 
 
 def state_of(location: Location | None) -> str:
@@ -189,14 +196,14 @@ class Unit(RunChanges, KeptChanges):
         assert known is None or known[1] is before or _is_same(known[1], before)
         # A terminal state never changes.
         assert type(before) is not Result
-        if type(before) is not type(after):
+        left, entered = type(before), type(after)
+        if left is not entered:
             # A change of state without an entry of this very unit would be a change nobody can explain.
             position = after.entry - self.first_seq
             assert position >= 0
-            # Looked up here, as nearly every job makes three moves and a call takes longer.
-            source = _STATES.get(type(before)) or state_of(before)
-            target = _STATES.get(type(after)) or state_of(after)
-            check_transition(source, target, self.entries[position].type)
+            entry_type = self.entries[position].type
+            if _USUAL.get((left, entered)) != entry_type:
+                check_transition(state_of(before), state_of(after), entry_type)
         self.moves[number] = (before if known is None else known[0], after)
 
     def location(self, number: int) -> Location | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
+from itertools import chain
 from typing import Any, Final
 
 import apsw
@@ -61,7 +62,7 @@ def _run_chunks(connection: apsw.Connection, name: str, rows: Sequence[Sequence[
     columns, start, count, changed = len(rows[0]), 0, len(rows), 0
     for size in _CHUNKS:
         while count - start >= size:
-            values = [value for row in rows[start : start + size] for value in row]
+            values = list(chain.from_iterable(rows[start : start + size]))
             connection.execute(_with_rows(name, size, columns), values)
             changed += connection.changes()
             start += size

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,6 +58,9 @@ _NAMES: Final[dict[type[Location], str]] = {
 }
 _KEY_COLUMNS: Final[dict[type[Location], int]] = {Ready: 3, Timer: 2, Lease: 1, Blocked: 1}
 """How many of a location's first columns are its key."""
+
+_Keys = defaultdict[type[Location], list[tuple[Any, ...]]]
+_Entered = defaultdict[type[Location], list[Location]]
 
 
 def open_store(path: Path, now_us: int, *, vfs: str | None = None, is_laid_out: bool = False) -> SqliteStore:
@@ -208,8 +212,9 @@ class SqliteStore(SqliteReader):
 
     def _write(self, unit: Unit) -> None:
         connection = self._connection
-        self._advance(unit)
-        self._write_moves(unit)
+        left, entered = _by_table(unit)
+        self._advance(unit, list(map(attrgetter("state"), entered.get(Result, ()))))
+        self._write_moves(left, entered)
         self._write_rows(unit)
         self._write_runs(unit)
         prune_jobs(connection, unit.pruned)
@@ -219,7 +224,7 @@ class SqliteStore(SqliteReader):
         if not unit.ledger.is_empty:
             write_ledger(connection, unit.ledger)
 
-    def _advance(self, unit: Unit) -> None:
+    def _advance(self, unit: Unit, ends: list[str]) -> None:
         head = unit.end
         values = (
             head.seq,
@@ -229,7 +234,7 @@ class SqliteStore(SqliteReader):
             unit.policy,
             unit.engine_entry,
             int(unit.clean),
-            *_count_ends(unit),
+            *(ends.count(state) for state in ("succeeded", "failed", "cancelled")),
         )
         self._connection.execute(sql("advance_shard"), (*values, self._epoch, unit.first_seq))
         if self._connection.changes() != 1:
@@ -240,13 +245,7 @@ class SqliteStore(SqliteReader):
             page = self._pages.row(unit.first_seq, len(unit.lines), PAGE_SEPARATOR.join(unit.lines))
             self._connection.execute(sql("insert_page"), page)
 
-    def _write_moves(self, unit: Unit) -> None:
-        left: defaultdict[type[Location], list[tuple[Any, ...]]] = defaultdict(list)
-        entered: defaultdict[type[Location], list[Location]] = defaultdict(list)
-        for before, after in unit.moves.values():
-            if before is not None:
-                left[type(before)].append(before[: _KEY_COLUMNS[type(before)]])
-            entered[type(after)].append(after)
+    def _write_moves(self, left: _Keys, entered: _Entered) -> None:
         for row_type, keys in left.items():
             # The row's presence is the compare-and-swap: a job that is not where the engine believes it
             # to be means that memory and database disagree, and nothing may be built on that.
@@ -319,10 +318,15 @@ def _awaited_rows(unit: Unit) -> dict[AwaitedRow, bool]:
     }
 
 
-def _count_ends(unit: Unit) -> tuple[int, int, int]:
-    """How many jobs a unit ends, and how."""
-    states = [after.state for _, after in unit.moves.values() if type(after) is Result]
-    return states.count("succeeded"), states.count("failed"), states.count("cancelled")
+def _by_table(unit: Unit) -> tuple[_Keys, _Entered]:
+    """The keys of the rows that jobs leave, and the rows to which they go."""
+    left: _Keys = defaultdict(list)
+    entered: _Entered = defaultdict(list)
+    for before, after in unit.moves.values():
+        if before is not None:
+            left[type(before)].append(before[: _KEY_COLUMNS[type(before)]])
+        entered[type(after)].append(after)
+    return left, entered
 
 
 def _write_dead_letters(connection: apsw.Connection, unit: Unit) -> None:
