@@ -78,7 +78,7 @@ BUGS: Final = (
         (
             Change(
                 _RULE,
-                "                self.accounts, self._known, self.pending, self.originals = before\n",
+                "                self.accounts, self._applied, self.pending, self.originals = before\n",
                 "",
             ),
         ),

@@ -122,11 +122,13 @@ class _Request:
 
     def __init__(self, batch: Batch, transfers: tuple[Transfer, ...], tenant: str) -> None:
         self._batch, self._tenant, self._transfers = batch, tenant, transfers
+        # Of those with the same id the first one counts.
+        self._by_id = {one.id: one for one in reversed(transfers)}
         self._places: dict[AccountKey, int] = {}
         self._views: list[AccountView | None] = []
         self._accounts: list[Account] = []
         self._found = self._find()
-        told = [self._told(transfer) for transfer in transfers]
+        told = list(map(self._told, transfers))
         known = {one.id: _described(self._found[one.id]) for one in transfers if one.id in self._found}
         pending = {
             one.pending: self._reserved(one.pending) for one in transfers if one.pending in self._found
@@ -240,7 +242,7 @@ class _Request:
         found = self._found.get(transfer.pending)
         if found is not None:
             return self._place(found.debit, found.unit), self._place(found.credit, found.unit)
-        return self._sides(next(one for one in self._transfers if one.id == transfer.pending))
+        return self._sides(self._by_id[transfer.pending])
 
     def _place(self, name: str | None, unit: str | None) -> int:
         assert name is not None

@@ -14,6 +14,8 @@ __all__ = ["TRANSFER", "decide_transfers", "settle_transfers"]
 
 TRANSFER: Final = "ledger.transfer@1"
 
+_Applied = dict[str, tuple[Given, int | str | None]]
+
 _CHAIN_FAILED: Final[Outcome] = ("chain_failed", None)
 _COMPARED: Final = (
     "phase", "debit", "credit", "unit", "amount", "pending", "timeout_us", "balancing", "closes",
@@ -57,7 +59,9 @@ class _Book(Moves):
 
     def __init__(self, given: Given) -> None:
         super().__init__(given)
-        self._known: dict[str, Given] = given["known"].copy()
+        self._known: dict[str, Given] = given["known"]
+        self._applied: _Applied = {}
+        """Transfers of this request that are applied, and how much each has moved."""
 
     def apply(self, chain: list[Given], is_open: bool) -> list[Outcome]:
         """Apply transfers that are bound to each other: all of them or, as if nothing had been, none."""
@@ -66,14 +70,14 @@ class _Book(Moves):
             return [*[_CHAIN_FAILED] * (len(chain) - 1), ("chain_open", "linked")]
         if len(chain) == 1:
             return [self._one(chain[0])]
-        if all(transfer["id"] in self._known for transfer in chain):
+        if all(transfer["id"] in self._known or transfer["id"] in self._applied for transfer in chain):
             return [self._one(transfer) for transfer in chain]
         before = self._kept()
         outcomes: dict[str, Outcome] = {}
         for transfer in chain:
             outcome = self._twice(transfer) if transfer["id"] in outcomes else self._one(transfer)
             if outcome[0] != "applied":
-                self.accounts, self._known, self.pending, self.originals = before
+                self.accounts, self._applied, self.pending, self.originals = before
                 left = len(chain) - len(outcomes) - 1
                 return [*[_CHAIN_FAILED] * len(outcomes), outcome, *[_CHAIN_FAILED] * left]
             outcomes[transfer["id"]] = outcome
@@ -94,18 +98,22 @@ class _Book(Moves):
         return f"{text[0].upper()}{text[1:]}{reason}."
 
     def _one(self, transfer: Given) -> Outcome:
-        known = self._known.get(transfer["id"])
+        public_id = transfer["id"]
+        known = self._known.get(public_id)
         if known is not None:
             return self._again(transfer, known)
+        if public_id in self._applied:
+            first, moved = self._applied[public_id]
+            return self._again(transfer, self._described(first) | {"moved": moved})
         outcome = self.apply_one(transfer)
         if outcome[0] == "applied":
-            self._known[transfer["id"]] = self._described(transfer) | {"moved": outcome[1]}
+            self._applied[public_id] = transfer, outcome[1]
         return outcome
 
-    def _kept(self) -> tuple[list[Account], dict[str, Given], dict[str, Given], dict[str, Given]]:
+    def _kept(self) -> tuple[list[Account], _Applied, dict[str, Given], dict[str, Given]]:
         """How all stands, to go back to it."""
         accounts = [account.copy() for account in self.accounts]
-        return accounts, self._known.copy(), copied(self.pending), copied(self.originals)
+        return accounts, self._applied.copy(), copied(self.pending), copied(self.originals)
 
     def _twice(self, transfer: Given) -> Outcome:
         return self.refuse(transfer, "id_reused", "id", "its id stands in its chain before")
