@@ -37,6 +37,8 @@ class FlowFold(BillingFold):
     def __init__(self, violations: list[Violation]) -> None:
         super().__init__(violations)
         self.flows: dict[Key, FlowFact] = {}
+        self.bounds: set[Key] = set()
+        """Those of them that keep jobs from starting, or may."""
         self.paces: dict[Key, Pace] = {}
         self.partition_paces: dict[PartitionKey, Pace] = {}
         self._tenants: set[str] = set()
@@ -78,14 +80,23 @@ class FlowFold(BillingFold):
         else:
             known = known._replace(paused=0, reason="")
         self.flows[key] = known._replace(entry=entry.seq)
+        if _bounds(known):
+            self.bounds.add(key)
+        else:
+            self.bounds.discard(key)
+
+    def find_bounds(self) -> None:
+        """Look up what keeps jobs from starting, or may, where all flows have come at once."""
+        self.bounds = {key for key, fact in self.flows.items() if _bounds(fact)}
 
     def check_flows(self, entry: Entry) -> None:
         """A worker was given jobs: nothing that is paused, and no more than the limits in force let."""
-        for number, *_ in entry.data["jobs"]:
+        for number, *_ in entry.data["jobs"] if self.bounds else ():
             job = self.open.get(number)
             if job is not None:
                 for key in _keys_of(job):
-                    self._check_start(entry, job, key)
+                    if key in self.bounds:
+                        self._check_start(entry, job, key)
         given = decision_of(entry)["input"]
         for limit in given.get("limits", ()):
             self._check_told(entry, limit)
@@ -112,9 +123,7 @@ class FlowFold(BillingFold):
                 self._started.setdefault((*key, job.partition), set()).add(job.number)
 
     def _check_start(self, entry: Entry, job: OpenJob, key: Key) -> None:
-        fact = self.flows.get(key)
-        if fact is None:
-            return
+        fact = self.flows[key]
         if fact.paused:
             self.say(entry, "F1", f"job {job.number} was started while {key[1]} is paused")
         self._check_running(entry, job, key, fact.limits[0])
@@ -184,6 +193,10 @@ class FlowFold(BillingFold):
 
 
 _NOTHING = FlowFact(0, "", (0, 0, 0, 0, 1), 0, None)
+
+
+def _bounds(fact: FlowFact) -> bool:
+    return bool(fact.paused or any(fact.limits[:2]) or any(fact.per_partition[:2]))
 
 
 def _rate(numbers: tuple[int, ...]) -> Rate | None:

@@ -118,7 +118,7 @@ class _State(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defa
     _workers: _Table[str, int]
 
 
-_DERIVED: Final = frozenset({"_violations", "new", "by_subject", "forbidden"})
+_DERIVED: Final = frozenset({"_violations", "new", "by_subject", "forbidden", "bounds"})
 """Attributes that follow from the others, or that whoever goes on has of their own."""
 
 _NAMES: Final = frozenset(_State.__struct_fields__) - {"told"}
@@ -166,6 +166,7 @@ def thaw(body: bytes, violations: list[Violation]) -> tuple[Fold, FactCount]:
             fold.pruned_runs = Outcomes.thaw(*state.pruned_runs)
         fold.ledger.thaw(state.ledger)
         fold.stand(state.system)
+        fold.find_bounds()
         fold.by_subject = {job.subject: job for job in fold.open.values()}
         fold.runs = {one.run.subject: one.run for one in state.runs}
         for one in state.runs:
