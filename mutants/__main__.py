@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -16,6 +15,7 @@ from mutants.bug import Bug
 from mutants.catalogue import BUGS
 from mutants.copies import Copy, copies
 from mutants.page import Row, page, summary
+from mutants.results import Results
 
 __all__ = ["CONTROL_SEEDS", "main"]
 
@@ -27,22 +27,21 @@ def main(arguments: Sequence[str], bugs: Mapping[str, Bug] = BUGS) -> int:
     """Plant each bug alone; 1 when one that breaks safety was not found, or when the sound sources did not pass."""
     given = _parse(arguments, bugs)
     wanted = [bugs[name] for name in given.names or bugs]
+    results = Results(given.json, given.seeds)
     with copies(given.processes) as scratch:
         control = scratch[0].run(0, CONTROL_SEEDS)
         if control.seed is not None:
             sys.stderr.write(f"control: the sound sources break seed {control.seed}: {control.text}\n")
             return 1
         print(f"control: {CONTROL_SEEDS} seeds of the sound sources pass", flush=True)
-        rows = []
-        for row in _search(wanted, scratch, given.seeds):
-            rows.append(row)
+        for row in _search([bug for bug in wanted if bug not in results], scratch, given.seeds):
+            results.keep(row)
             print(_line(row), flush=True)
+    rows = [results.row(bug) for bug in wanted]
     print(summary(rows, given.seeds))
-    if given.json:
-        given.json.write_text(json.dumps([_record(row) for row in rows], indent=2) + "\n", "utf-8")
     if given.markdown:
         given.markdown.write_text(page(rows, given.seeds), "utf-8")
-    return int(any(row.found.seed is None and row.bug.breaks == "safety" for row in rows))
+    return int(any(row.fails for row in rows))
 
 
 def _parse(arguments: Sequence[str], bugs: Iterable[str]) -> argparse.Namespace:
@@ -52,7 +51,9 @@ def _parse(arguments: Sequence[str], bugs: Iterable[str]) -> argparse.Namespace:
         "--seeds", type=int, default=300, help="seeds that a bug may take (default: %(default)s)"
     )
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="default: one per CPU")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="keep the results as JSON, and go on from what it holds"
+    )
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the results as a page")
     given = parser.parse_args(arguments)
     unknown = sorted(set(given.names) - set(bugs))
@@ -62,7 +63,7 @@ def _parse(arguments: Sequence[str], bugs: Iterable[str]) -> argparse.Namespace:
 
 
 def _search(bugs: Sequence[Bug], scratch: Sequence[Copy], seeds: int) -> Iterator[Row]:
-    """Look for the bugs, as many at a time as there are copies; the answers come in the order of the bugs."""
+    """Look for the bugs, as many at a time as there are copies; the answers come as they are found."""
     free: SimpleQueue[Copy] = SimpleQueue()
     for copy in scratch:
         free.put(copy)
@@ -75,7 +76,11 @@ def _search(bugs: Sequence[Bug], scratch: Sequence[Copy], seeds: int) -> Iterato
             free.put(copy)
 
     with ThreadPoolExecutor(len(scratch)) as pool:
-        yield from pool.map(look, bugs)
+        try:
+            for done in as_completed([pool.submit(look, bug) for bug in bugs]):
+                yield done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)  # who breaks it off waits for those under way, not for all
 
 
 def _line(row: Row) -> str:
@@ -84,18 +89,6 @@ def _line(row: Row) -> str:
         return f"{row.bug.name}: NOT FOUND ({row.bug.breaks}, {row.bug.promise})"
     times = f"{found.seeds} seed" + "s" * (found.seeds != 1)
     return f"{row.bug.name}: found by seed {found.seed} after {times}: {' '.join(found.text.split())[:100]}"
-
-
-def _record(row: Row) -> dict[str, object]:
-    bug, found = row
-    return {
-        "name": bug.name,
-        "what": bug.what,
-        "breaks": bug.breaks,
-        "promise": bug.promise,
-        "seed": found.seed,
-        "text": found.text,
-    }
 
 
 if __name__ == "__main__":

@@ -28,6 +28,11 @@ class Row(NamedTuple):
     bug: Bug
     found: Found
 
+    @property
+    def fails(self) -> bool:
+        """Whether this bug breaks safety and was not found."""
+        return self.found.seed is None and self.bug.breaks == "safety"
+
 
 def page(rows: Sequence[Row], seeds: int) -> str:
     """The page, in Markdown."""
@@ -46,7 +51,7 @@ def summary(rows: Sequence[Row], seeds: int) -> str:
     """The figures, in a sentence or two."""
     hits = sorted(row.found.seeds for row in rows if row.found.seed is not None)
     safety = [row for row in rows if row.bug.breaks == "safety"]
-    safe = sum(row.found.seed is not None for row in safety)
+    safe = sum(not row.fails for row in safety)
     text = f"{len(hits)} of {len(rows)} bugs are found within {seeds} seeds; {safe} of {len(safety)} that break safety."
     if hits:
         text += f" Half of those found take {hits[(len(hits) - 1) // 2]} seeds or fewer, the last {hits[-1]}."

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from mutants.__main__ import main
 from mutants.bug import Bug
 from mutants.catalogue import BUGS
-from mutants.copies import Copy, copies
+from mutants.copies import Copy, Found, copies
+from mutants.page import Row
+from mutants.results import Results
 
 HARMLESS = Bug("harmless", "nothing is wrong", "safety", "none", ())
 
@@ -50,3 +54,27 @@ def test_a_simulator_that_always_finds_something_fails_the_control(
     monkeypatch.setattr(Copy, "run", broken)
     assert main(["priority-ignored", "--processes", "1"]) == 1
     assert "control: the sound sources break seed 0" in capsys.readouterr().err
+
+
+def test_a_run_goes_on_from_what_its_file_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, bugs = tmp_path / "found.json", {"harmless": HARMLESS, "epoch-not-raised": BUGS["epoch-not-raised"]}
+    options = ["--seeds", "2", "--processes", "1", "--json", str(file)]
+    assert main(["epoch-not-raised", *options], bugs) == 0
+    first = capsys.readouterr().out
+    assert main(options, bugs) == 1
+    second = capsys.readouterr().out
+    assert "epoch-not-raised: found by seed 0" in first
+    assert "epoch-not-raised" not in second
+    assert "1 of 2 bugs are found" in second
+
+
+@pytest.mark.parametrize("other", [{"sources": "0" * 64}, {"seeds": 1}])
+def test_what_was_found_in_other_sources_or_by_fewer_seeds_does_not_count(
+    tmp_path: Path, other: dict[str, object]
+) -> None:
+    file = tmp_path / "found.json"
+    row = Row(HARMLESS, Found(1, "a violation"))
+    Results(file, 2).keep(row)
+    assert Results(file, 2).row(HARMLESS) == row
+    file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | other), "utf-8")
+    assert HARMLESS not in Results(file, 2)
