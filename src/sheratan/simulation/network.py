@@ -92,9 +92,8 @@ class Connection:
             raise Disconnected("the connection has ended")
         reply: asyncio.Future[Any] = network.loop.create_future()
         caller = NODE.get()
-        copies = 0 if network.may("network.request_lost") else 1 + network.may("network.request_duplicated")
-        for _ in range(copies):
-            network.loop.on_node(self._node, network.delay_us(), self._arrive, request, caller, reply)
+        for delay_us in () if network.may("network.request_lost") else self._delays_us():
+            network.loop.on_node(self._node, delay_us, self._arrive, request, caller, reply)
         self._waiting[reply] = caller
         try:
             async with asyncio.timeout(seconds):
@@ -105,6 +104,14 @@ class Connection:
             raise TimedOut(f"no answer within {seconds:g} seconds") from None
         finally:
             del self._waiting[reply]
+
+    def _delays_us(self) -> list[int]:
+        """How long a request takes and, when it is doubled, its copy: it may come at once, so that one batch has both."""
+        delays_us = [self._network.delay_us()]
+        if self._network.may("network.request_duplicated"):
+            copy_us = self._network.delay_us()
+            delays_us.append(self._network.choices.pick("network.copy", (copy_us, delays_us[0])))
+        return delays_us
 
     def reset(self) -> None:
         """The server's end of it is gone."""
