@@ -13,7 +13,7 @@ from queue import SimpleQueue
 
 from mutants.bug import Bug
 from mutants.catalogue import BUGS
-from mutants.copies import Copy, copies
+from mutants.copies import Copy, Found, copies
 from mutants.page import Row, page, summary
 from mutants.results import Results
 
@@ -34,14 +34,27 @@ def main(arguments: Sequence[str], bugs: Mapping[str, Bug] = BUGS) -> int:
             sys.stderr.write(f"control: the sound sources break seed {control.seed}: {control.text}\n")
             return 1
         print(f"control: {CONTROL_SEEDS} seeds of the sound sources pass", flush=True)
-        for row in _search([bug for bug in wanted if bug not in results], scratch, given.seeds):
-            results.keep(row)
-            print(_line(row), flush=True)
-    rows = [results.row(bug) for bug in wanted]
+        try:
+            for bug, found in _search(_to_run(wanted, results, given), scratch, given.seeds):
+                print(_line(results.keep(bug, found)), flush=True)
+        finally:
+            # Of a run that is broken off, too.
+            rows = _write_page(wanted, results, given)
     print(summary(rows, given.seeds))
-    if given.markdown:
-        given.markdown.write_text(page(rows, given.seeds), "utf-8")
     return int(any(row.fails for row in rows))
+
+
+def _write_page(wanted: Sequence[Bug], results: Results, given: argparse.Namespace) -> list[Row]:
+    rows = [results.row(bug) for bug in wanted if bug in results]
+    if given.markdown:
+        missing = [bug.name for bug in wanted if bug not in results]
+        given.markdown.write_text(page(rows, given.seeds, missing), "utf-8")
+    return rows
+
+
+def _to_run(wanted: Sequence[Bug], results: Results, given: argparse.Namespace) -> list[Bug]:
+    """The bugs that were named and, where none was, those of which nothing is known."""
+    return [bug for bug in wanted if given.names or bug not in results]
 
 
 def _parse(arguments: Sequence[str], bugs: Iterable[str]) -> argparse.Namespace:
@@ -62,16 +75,16 @@ def _parse(arguments: Sequence[str], bugs: Iterable[str]) -> argparse.Namespace:
     return given
 
 
-def _search(bugs: Sequence[Bug], scratch: Sequence[Copy], seeds: int) -> Iterator[Row]:
+def _search(bugs: Sequence[Bug], scratch: Sequence[Copy], seeds: int) -> Iterator[tuple[Bug, Found]]:
     """Look for the bugs, as many at a time as there are copies; the answers come as they are found."""
     free: SimpleQueue[Copy] = SimpleQueue()
     for copy in scratch:
         free.put(copy)
 
-    def look(bug: Bug) -> Row:
+    def look(bug: Bug) -> tuple[Bug, Found]:
         copy = free.get()
         try:
-            return Row(bug, copy.run(0, seeds, bug))
+            return bug, copy.run(0, seeds, bug)
         finally:
             free.put(copy)
 
@@ -88,7 +101,7 @@ def _line(row: Row) -> str:
     if found.seed is None:
         return f"{row.bug.name}: NOT FOUND ({row.bug.breaks}, {row.bug.promise})"
     times = f"{found.seeds} seed" + "s" * (found.seeds != 1)
-    return f"{row.bug.name}: found by seed {found.seed} after {times}: {' '.join(found.text.split())[:100]}"
+    return f"{row.bug.name}: found by seed {found.seed} after {times}: {found.text}"
 
 
 if __name__ == "__main__":

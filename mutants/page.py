@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from mutants.bug import Bug
 from mutants.copies import Found
 
-__all__ = ["Row", "page", "summary"]
+__all__ = ["Row", "first_words", "page", "summary"]
 
 _WIDTH: Final = 118
 _HEAD: Final = """\
@@ -18,7 +18,8 @@ _HEAD: Final = """\
 
 The simulator runs the real engine and the real store in worlds that go wrong, and it must be able to fail. Each bug
 below is planted in a copy of the sources, alone, and the simulator runs seeds 0, 1, 2, … on that copy until one
-breaks a promise. `make mutants` does it again; this page is what it wrote.
+breaks a promise. `make mutants` does it again; this page is what it wrote. A run of all takes hours, so it is made in
+parts, which `mutants/results.json` keeps: the last column names the commit that each bug was planted in.
 """
 
 
@@ -27,6 +28,8 @@ class Row(NamedTuple):
 
     bug: Bug
     found: Found
+    commit: str
+    """With which sources it came to that."""
 
     @property
     def fails(self) -> bool:
@@ -34,14 +37,15 @@ class Row(NamedTuple):
         return self.found.seed is None and self.bug.breaks == "safety"
 
 
-def page(rows: Sequence[Row], seeds: int) -> str:
-    """The page, in Markdown."""
+def page(rows: Sequence[Row], seeds: int, missing: Sequence[str] = ()) -> str:
+    """The page, in Markdown; `missing` are the names of bugs that were not run."""
     lines = [
         _HEAD,
         *wrap(summary(rows, seeds), _WIDTH),
+        *(wrap(f"Not run yet: {', '.join(missing)}.", _WIDTH) if missing else []),
         "",
-        "| Bug | What is wrong | Breaks | Found after | How it showed |",
-        "| --- | --- | --- | --- | --- |",
+        "| Bug | What is wrong | Breaks | Found after | How it showed | Commit |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     lines += [_line(row, seeds) for row in rows]
     return "\n".join(lines) + "\n"
@@ -58,15 +62,15 @@ def summary(rows: Sequence[Row], seeds: int) -> str:
     return text
 
 
-def _shown(text: str) -> str:
+def first_words(text: str) -> str:
     """The first words of a violation, without what belongs to the machine that it was found on."""
     text = re.sub(r"/\S*/sheratan-simulation-[^/]*", "…", " ".join(text.split()))
-    return f"`{text[:100].replace('|', '/').replace('`', '')}`" if text else ""
+    return text[:100].replace("|", "/").replace("`", "")
 
 
 def _line(row: Row, seeds: int) -> str:
-    bug, found = row
+    bug, found, commit = row
     took = f"not within {seeds}" if found.seed is None else str(found.seeds)
-    shown = _shown(found.text)
+    shown = f"`{found.text}`" if found.text else ""
     breaks = f"{bug.breaks}: {bug.promise}"
-    return f"| {bug.name} | {bug.what} | {breaks} | {took} | {shown} |"
+    return f"| {bug.name} | {bug.what} | {breaks} | {took} | {shown} | {commit} |"

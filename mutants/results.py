@@ -1,66 +1,69 @@
-"""What a run has found so far, kept in a file: a run that was cut short goes on from there."""
+"""What runs have found so far, kept in a file: a run that was cut short goes on from there."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from mutants.bug import Bug
 from mutants.copies import ROOT, Found
-from mutants.page import Row
+from mutants.page import Row, first_words
 
-__all__ = ["Results", "digest_of_sources"]
+__all__ = ["Results"]
 
 
 class Results:
     """What came of each bug, by its name; written to `file` (if there is one) after each of them.
 
-    What the file holds already counts when it was found in the same sources, with the same bugs, by as many seeds;
-    else it is written anew.
+    What the file holds of a bug counts as long as the bug is planted in the same way, and by as many seeds. The
+    sources may have changed since, so each result names the commit that it was found with.
     """
 
     def __init__(self, file: Path | None, seeds: int) -> None:
         self._file = file
-        self._head = {"sources": digest_of_sources(), "seeds": seeds}
+        self._seeds = seeds
+        self._commit = _commit()
         self._records: dict[str, dict[str, Any]] = {}
         if file is not None and file.exists():
-            held = json.loads(file.read_text("utf-8"))
-            if {name: held[name] for name in self._head} == self._head:
-                self._records = {record["name"]: record for record in held["bugs"]}
+            self._records = json.loads(file.read_text("utf-8"))
 
     def __contains__(self, bug: Bug) -> bool:
-        return bug.name in self._records
+        record = self._records.get(bug.name)
+        return record is not None and (record["bug"], record["seeds"]) == (_digest(bug), self._seeds)
 
     def row(self, bug: Bug) -> Row:
         """What came of a bug that has been run."""
         record = self._records[bug.name]
-        return Row(bug, Found(record["seed"], record["text"]))
+        return Row(bug, Found(record["seed"], record["text"]), record["commit"])
 
-    def keep(self, row: Row) -> None:
+    def keep(self, bug: Bug, found: Found) -> Row:
         """Take what came of a bug; once this returns, a run that goes on need not run it again."""
-        bug, found = row
         self._records[bug.name] = {
-            "name": bug.name,
-            "what": bug.what,
-            "breaks": bug.breaks,
-            "promise": bug.promise,
+            "bug": _digest(bug),
+            "seeds": self._seeds,
             "seed": found.seed,
-            "text": found.text,
+            "text": first_words(found.text),
+            "commit": self._commit,
         }
         if self._file is not None:
-            text = json.dumps(self._head | {"bugs": list(self._records.values())}, indent=2) + "\n"
             beside = self._file.with_name(self._file.name + ".new")
-            beside.write_text(text, "utf-8")
+            beside.write_text(json.dumps(self._records, indent=1, sort_keys=True) + "\n", "utf-8")
             beside.replace(self._file)
+        return self.row(bug)
 
 
-def digest_of_sources() -> str:
-    """SHA-256 of all that a result depends on: the sources and the bugs."""
-    digest = hashlib.sha256()
-    for file in sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "mutants").rglob("*.py")]):
-        content = file.read_bytes()
-        digest.update(f"{file.relative_to(ROOT)} {len(content)}\n".encode())
-        digest.update(content)
-    return digest.hexdigest()
+def _digest(bug: Bug) -> str:
+    """What the bug changes, in 16 hexadecimal digits."""
+    changes = json.dumps([asdict(change) for change in bug.changes])
+    return hashlib.sha256(changes.encode()).hexdigest()[:16]
+
+
+def _commit() -> str:
+    """The commit of the sources, in short; `changed` behind it when they are not as it has them."""
+    asked = ["git", "describe", "--always", "--dirty=, changed"]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from mutants.__main__ import main
 from mutants.bug import Bug
 from mutants.catalogue import BUGS
 from mutants.copies import Copy, Found, copies
-from mutants.page import Row
+from mutants.page import page
 from mutants.results import Results
 
 HARMLESS = Bug("harmless", "nothing is wrong", "safety", "none", ())
@@ -68,13 +68,15 @@ def test_a_run_goes_on_from_what_its_file_holds(tmp_path: Path, capsys: pytest.C
     assert "1 of 2 bugs are found" in second
 
 
-@pytest.mark.parametrize("other", [{"sources": "0" * 64}, {"seeds": 1}])
-def test_what_was_found_in_other_sources_or_by_fewer_seeds_does_not_count(
-    tmp_path: Path, other: dict[str, object]
-) -> None:
-    file = tmp_path / "found.json"
-    row = Row(HARMLESS, Found(1, "a violation"))
-    Results(file, 2).keep(row)
-    assert Results(file, 2).row(HARMLESS) == row
-    file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | other), "utf-8")
-    assert HARMLESS not in Results(file, 2)
+def test_what_was_found_of_another_bug_or_by_fewer_seeds_does_not_count(tmp_path: Path) -> None:
+    file, found = tmp_path / "found.json", Found(1, "a violation")
+    Results(file, 2).keep(HARMLESS, found)
+    assert HARMLESS in Results(file, 2)
+    assert Results(file, 2).row(HARMLESS).found == found
+    assert HARMLESS not in Results(file, 3)
+    assert replace(HARMLESS, changes=BUGS["sync-off"].changes) not in Results(file, 2)
+
+
+def test_a_page_names_what_was_not_run(tmp_path: Path) -> None:
+    row = Results(None, 2).keep(HARMLESS, Found(1, "a violation"))
+    assert "Not run yet: sync-off." in page([row], 2, ["sync-off"])

@@ -106,7 +106,7 @@ class Connection:
             del self._waiting[reply]
 
     def _delays_us(self) -> list[int]:
-        """How long a request takes and, when it is doubled, its copy: it may come at once, so that one batch has both."""
+        """How long a request takes and, when it is doubled, its copy: one batch may have both."""
         delays_us = [self._network.delay_us()]
         if self._network.may("network.request_duplicated"):
             copy_us = self._network.delay_us()
