@@ -154,14 +154,15 @@ def test_an_attempt_fails_that_says_what_cannot_be_counted(
     asyncio.run(scenario())
 
 
-def test_more_than_is_reserved_fails_the_attempt_and_costs_all_of_it(tmp_path: Path) -> None:
+def test_more_than_is_reserved_fails_the_job_for_good_and_costs_all_of_it_once(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with asyncio.timeout(SECONDS_MAX), sheratan.open(tmp_path / "data", KINDS) as client:
             await priced(client)
-            receipt = await client.submit("metered", [30, 30], attempts_max=1)
+            receipt = await client.submit("metered", [30, 30], attempts_max=3)
             record = await client.wait(receipt.id)
-            assert record.state == "failed"
+            assert (record.state, record.attempt) == ("failed", 1)
             assert record.error is not None
+            assert (record.error.error_class, record.error.type) == ("fatal", "Overcharged")
             assert "50 are reserved for this attempt" in record.error.message
             assert [one.amount for one in await client.charges(receipt.id)] == [50]
 

@@ -9,7 +9,7 @@ import msgspec
 
 from sheratan.contracts import api
 from sheratan.contracts.budgets import DEFAULT_BUDGET, ProposalBudget
-from sheratan.contracts.errors import TooLarge, Unavailable
+from sheratan.contracts.errors import Unavailable
 from sheratan.contracts.gates import Gate, SubmitGated
 from sheratan.contracts.jobs import Submission
 from sheratan.contracts.ledger import AMOUNT_MAX
@@ -20,7 +20,7 @@ from sheratan.guards.guards import GuardedCall, Guards
 from sheratan.sdk.approval import Approval
 from sheratan.sdk.children import Child, Offered
 from sheratan.sdk.ending import Ending
-from sheratan.sdk.errors import ChildFailed, Fatal
+from sheratan.sdk.errors import ChildFailed, Fatal, Overcharged
 from sheratan.sdk.guarding import IsFault, guarded_call
 from sheratan.sdk.options import ApprovalOptions, SubmissionOptions, read_options
 from sheratan.sdk.proposals import ProposalOutcome, Rejected
@@ -135,8 +135,9 @@ class Context:
         """This attempt has cost so many minor units more. It counts where the price of its kind is metered.
 
         In a handler with steps call it within the step that costs something: what stands between steps is done again
-        by each attempt, and a step only once. ValueError for an amount that is none, TooLarge for what is above
-        `charge_max` with all before it; so ask first, when it is not known beforehand what something costs.
+        by each attempt, and a step only once. ValueError for an amount that is none, Overcharged for what is above
+        `charge_max` with all before it, which fails the job for good; so ask first, when it is not known beforehand
+        what something costs.
         """
         if not isinstance(amount, int) or isinstance(amount, bool) or amount < 0:
             raise ValueError(f"{amount!r} is no amount of minor units: an integer from 0 on")
@@ -148,7 +149,10 @@ class Context:
         self.charged = charged = min((self.charged or 0) + amount, AMOUNT_MAX)
         most = self.charge_max
         if most is not None and charged > most:
-            raise TooLarge(f"{charged} minor units; {most} are reserved for this attempt", field="amount")
+            raise Overcharged(
+                f"{charged} minor units; {most} are reserved for this attempt:"
+                " set a higher price for its kind, or look at ctx.charge_max before"
+            )
 
     def guard(self, dependency: str, *, is_fault: IsFault | None = None) -> GuardedCall:
         """A call of something outside, by its name: `async with ctx.guard("stripe"):`, or `with` in a plain function.

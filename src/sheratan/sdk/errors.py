@@ -24,6 +24,7 @@ __all__ = [
     "InvalidOutput",
     "NotRecorded",
     "NotSpawned",
+    "Overcharged",
     "ProcessDied",
     "RateLimited",
     "Retryable",
@@ -52,6 +53,10 @@ class Fatal(HandlerError):
     """Trying again would not help; the job fails at once."""
 
     error_class = "fatal"
+
+
+class Overcharged(Fatal):
+    """An attempt says that it has cost more than is reserved for it. Another one would be charged all of it, too."""
 
 
 class ChildFailed(HandlerError):
