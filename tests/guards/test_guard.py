@@ -200,6 +200,19 @@ def test_who_waits_for_too_long_or_behind_too_many_is_refused() -> None:
     guarded(scenario, concurrency=2, waiting_max=3)
 
 
+def test_nobody_waits_for_room_whom_the_breaker_would_not_let_through() -> None:
+    async def scenario(guards: Guarded, dependency: Dependency) -> None:
+        await fail(guards, 5)
+        await passing(5.1)
+        [trial] = await hold(guards, 1)
+        asked_at = asyncio.get_running_loop().time()
+        assert await dependency.ask_through(guards.call()) == "refused: breaker"
+        assert asyncio.get_running_loop().time() == asked_at
+        assert (guards.record.waiting, await trial) == (0, "answered")
+
+    guarded(scenario, concurrency=1)
+
+
 def test_who_waits_is_refused_at_once_when_the_breaker_opens() -> None:
     async def scenario(guards: Guarded, dependency: Dependency) -> None:
         failing = Dependency(answers_after=0.5)

@@ -120,6 +120,9 @@ class Guard:
         self._take_back()
         if self._has_room:
             return self._begin(is_retry)
+        if admit(self._breaker, self._clock.monotonic_us(), self._policy) is None:
+            # To wait for room would be to wait for the same refusal.
+            raise self._refusal("breaker")
         if len(self._waiting) >= self.settings.waiting_max:
             raise self._refusal("full")
         waiter = _Waiter(asyncio.get_running_loop().create_future(), is_retry)
