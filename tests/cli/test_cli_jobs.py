@@ -227,7 +227,9 @@ def test_a_job_of_a_limited_kind_says_what_holds_it_up(server: Server) -> None:
     held = server.submit("add", '{"left": 1}', "--cost", "2")
     shown = server.cli("job", "show", held).stdout
     assert "the rate of kind:add, 1 in 3600.000 s" in shown
-    assert re.search(r"blocked by +rate of kind:add, since 20.+, until 20", shown)
+    held_up = r"rate of kind:add, since 20\S+, until 20\S+, for another [0-9.]+ s \(entry [0-9]+\)"
+    assert re.search(rf"blocked by +{held_up}", shown)
+    assert re.search(rf"held up by the {held_up}", server.cli("why", held).stdout)
     assert "cost" in shown
     kinds = json.loads(server.cli("kind", "list", "-o", "json").stdout)
     [add] = [one for one in kinds if one["subject"] == "kind:add"]

@@ -142,6 +142,9 @@ def test_a_job_has_a_budget_that_is_shown_and_edited(own: Server) -> None:
 def test_a_refusal_is_told_with_its_exit_code(own: Server) -> None:
     poor = own.cli("ledger", "transfer", "tenant:acme", "operator", "100000", "--unit", "EUR")
     assert (poor.returncode, ": insufficient funds (debit) (entry " in poor.stdout) == (5, True)
+    assert re.search(r"tenant:acme in EUR has [0-9]+ to give, and 10000000 was asked for", poor.stderr)
+    entry = re.findall(r"entry ([0-9]+)", poor.stdout)[0]
+    assert "ledger.refused about ledger" in own.cli("why", f"entry:{entry}").stdout
     assert own.cli("ledger", "grant", "tenant:none", "1", "--unit", "EUR").returncode == 3
     assert own.cli("ledger", "show", "tenant:acme").returncode == 2
     assert (

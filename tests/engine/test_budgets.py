@@ -95,6 +95,7 @@ def test_a_job_waits_for_a_budget_and_says_so(world: World) -> None:
     assert "0 are spent and 50 reserved" in told.waiting_for
     [blocked] = world.record(job).blocked_by
     assert (blocked.what, blocked.subject) == ("budget", PAYER)
+    assert blocked.entry == world.last("budget.set").seq
     assert blocked.until_us == budget(world).ends_us
     world.settle(given)
     assert waiting.given

@@ -275,6 +275,7 @@ def test_a_paused_kind_gives_no_work_in_any_queue_and_says_so(world: World) -> N
     assert (blocked.what, blocked.subject, blocked.since_us, blocked.until_us) == (
         "pause", "kind:work", paused.at, None,
     )  # fmt: skip
+    assert blocked.entry == paused.seq
     assert "the provider is down" in str(world.record(job).waiting_for)
     answer = world.ask_lease(session)
     assert world.ask(Resume(subject="kind:work"))
@@ -295,6 +296,7 @@ def test_a_job_says_since_when_its_queue_is_full(world: World) -> None:
     world.tick(5)
     [blocked] = world.record(job).blocked_by
     assert (blocked.what, blocked.since_us, blocked.until_us) == ("concurrency", at_us, None)
+    assert blocked.entry == world.last("flow.limited").seq
     assert blocked.text == "queue:default, which runs 1 of 1 job"
 
 
@@ -306,6 +308,8 @@ def test_a_job_says_until_when_a_rate_holds_it_up(world: World) -> None:
     at_us = world.last("worker.leased").at
     [blocked] = world.record(job).blocked_by
     assert (blocked.what, blocked.since_us, blocked.until_us) == ("rate", at_us, at_us + 30 * SECOND)
+    assert blocked.entry == world.last("flow.limited").seq
+    assert story(world.store, job).blocked_by == [blocked]
 
 
 def test_a_lease_tells_what_was_passed_over_and_why(world: World) -> None:

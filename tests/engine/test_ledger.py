@@ -375,7 +375,25 @@ def test_refusals_are_recorded_with_their_decision(world: World) -> None:
     assert (entry.seq, entry.type, entry.data) == (refused.entry, "ledger.refused", {})
     assert entry.decision is not None
     assert "tenant:acme in credits has 10 to give, and 11 was asked for" in entry.decision["because"]
+    told = story(world.store, f"entry:{refused.entry}")
+    assert told.state == "an entry of type ledger.refused about ledger"
+    [line] = told.lines
+    assert "tenant:acme in credits has 10 to give, and 11 was asked for" in line.text
     world.check()
+
+
+@pytest.mark.parametrize("number", ["", "-1", "x", "1.0", "\u0663", "1000000"])
+def test_an_entry_that_is_not_there_has_no_story(world: World, number: str) -> None:
+    with pytest.raises(NotFound, match="the journal has those from 0 to "):
+        story(world.store, f"entry:{number}")
+
+
+def test_every_entry_can_be_told_by_its_number(world: World) -> None:
+    funded(world)
+    apply(world, pending(1, 100, timeout_seconds=60), move(2, 1, TAKER, PAYER))
+    for entry in world.entries():
+        [line] = story(world.store, f"entry:{entry.seq}").lines
+        assert (line.entry, line.type) == (entry.seq, entry.type)
 
 
 def test_stories_of_transfers_and_accounts(world: World) -> None:

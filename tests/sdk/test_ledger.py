@@ -61,6 +61,7 @@ def test_a_refused_transfer_is_an_error_that_says_why(tmp_path: Path) -> None:
                 "debit",
                 "insufficient_funds",
             )
+            assert "tenant:acme in EUR has 0 to give, and 1 was asked for" in str(poor.value)
             with pytest.raises(TransferRefused) as refused:
                 await client.transfer(move("b", 1, credit="worker:nobody"))
             assert (refused.value.status, refused.value.extra["result"]) == (409, "account_not_found")

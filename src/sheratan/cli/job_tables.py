@@ -8,11 +8,10 @@ import msgspec
 
 from sheratan.cli.output import draw_pairs, draw_table, emit, write
 from sheratan.cli.session import Session
-from sheratan.cli.text import instant, own_budget
+from sheratan.cli.text import held_up, instant, own_budget
 from sheratan.contracts.api import JobPage, ListJobs, Transport
 from sheratan.contracts.budgets import ProposalUse
 from sheratan.contracts.code import Difference, versioned
-from sheratan.contracts.flow import BlockedBy
 from sheratan.contracts.jobs import JobRecord
 from sheratan.contracts.prices import Charge
 from sheratan.contracts.worker import StepRecord
@@ -79,7 +78,7 @@ def _relations(record: JobRecord) -> Iterator[tuple[str, object]]:
     yield "waits for", record.waiting_for
     yield "difference", tell_difference(record.difference) if record.difference else None
     yield "tags", ", ".join(record.tags)
-    yield "blocked by", "\n".join(_blocked_by(one) for one in record.blocked_by)
+    yield "blocked by", "\n".join(held_up(one) for one in record.blocked_by)
     yield "partition", record.partition
     yield "trace", record.trace
     yield "cost", record.cost if record.cost != 1 else None
@@ -97,11 +96,6 @@ def _use(use: ProposalUse) -> str:
         f"{use.jobs} of {use.jobs_max} jobs made, depth {use.depth} of {use.depth_max},"
         f" until {instant(use.until_us)}; the budget is that of {use.root}"
     )
-
-
-def _blocked_by(one: BlockedBy) -> str:
-    until = instant(one.until_us) if one.until_us is not None else "it is over"
-    return f"{one.what} of {one.subject}, since {instant(one.since_us)}, until {until}"
 
 
 def _node(record: JobRecord) -> str:

@@ -289,7 +289,11 @@ async def _apply(transport: Transport, told: dict[str, Any], reason: str) -> Tra
     results: list[TransferResult] = await transport.call(
         request(api.ApplyTransfers, transfers=[given], reason=reason)
     )
-    return results[0]
+    found = results[0]
+    if found.amount is None:
+        story: api.Story = await transport.call(request(api.TellWhy, id=f"entry:{found.entry}"))
+        talk(story.lines[-1].text)
+    return found
 
 
 def _say(session: Session, found: TransferResult, scale: int) -> None:

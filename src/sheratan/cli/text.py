@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from sheratan.contracts.flow import BlockedBy
 from sheratan.contracts.health import ProbeRecord
 from sheratan.contracts.spending import OwnBudgetRecord
 from sheratan.kernel.accounts import format_amount
 
-__all__ = ["clean", "down_text", "instant", "kept", "own_budget"]
+__all__ = ["clean", "down_text", "held_up", "instant", "kept", "own_budget"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CONTROL: Final = {
@@ -26,6 +28,18 @@ def down_text(probe: ProbeRecord) -> str:
     """What is down, and why."""
     overridden = " (overridden)" if probe.overridden else ""
     return f"{probe.name} is down{overridden}: {probe.error or 'it fails too often'}"
+
+
+def held_up(one: BlockedBy) -> str:
+    """What holds a job up, since when, until when, and the entry that says so."""
+    until = "it is over" if one.until_us is None else f"{instant(one.until_us)}{_left(one.until_us)}"
+    entry = "" if one.entry is None else f" (entry {one.entry})"
+    return f"{one.what} of {one.subject}, since {instant(one.since_us)}, until {until}{entry}"
+
+
+def _left(until_us: int) -> str:
+    seconds = (until_us - time.time_ns() // 1_000) / 1_000_000
+    return f", for another {seconds:.1f} s" if seconds > 0 else ""
 
 
 def kept(seconds: int | None) -> str:

@@ -10,7 +10,7 @@ import msgspec
 from sheratan.cli.output import emit, line
 from sheratan.cli.reach import ask, request
 from sheratan.cli.session import Session, command_options
-from sheratan.cli.text import instant
+from sheratan.cli.text import held_up, instant
 from sheratan.contracts.api import Story, StoryLine, TellWhy
 
 __all__ = ["why"]
@@ -23,8 +23,9 @@ _encode = msgspec.json.Encoder().encode
 @click.option("--rules", is_flag=True, help="Also tell the options that each rule rejected, and why.")
 @command_options
 def why(session: Session, subject: str, rules: bool) -> None:
-    """Tell the story of ID: a job (job_…), a run (workflow_…), queue:NAME, schedule:NAME, worker:NAME/N, engine or
-    system.
+    """Tell the story of ID: a job (job_…), a run (workflow_…), queue:NAME, kind:NAME, tenant:NAME, schedule:NAME,
+    worker:NAME/N, bulk:N, approval:N; transfer_…, account:NAME/UNIT, price:KIND, budget:SUBJECT/UNIT; alert:RULE,
+    retention, journal, engine, system; or of one entry by its number, entry:N.
 
     Each sentence rests on one journal entry, whose number it names, with the rule that decided.
     """
@@ -35,6 +36,8 @@ def why(session: Session, subject: str, rules: bool) -> None:
 def _draw(story: Story, *, rules: bool) -> None:
     waits = f"; it waits for {story.waiting_for}" if story.waiting_for else ""
     line(f"{story.subject} is {story.state}{waits}.")
+    for one in story.blocked_by:
+        line(f"  held up by the {held_up(one)}")
     for number, told in enumerate(story.lines, 1):
         for text in _sentences(number, told, rules=rules):
             line(text)

@@ -32,6 +32,7 @@ from sheratan.contracts.dead_letters import (
     ReplayJob,
 )
 from sheratan.contracts.filters import JobFilter
+from sheratan.contracts.flow import BlockedBy
 from sheratan.contracts.flow_requests import (
     LimitKind,
     LimitQueue,
@@ -305,6 +306,8 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     lines: list[StoryLine]
     waiting_for: str | None = None
     """What a job that has not ended waits for at this moment."""
+    blocked_by: list[BlockedBy] = []
+    """What holds a queued job up, each with its entry and, where that is known, until when."""
 
 
 class GetStatus(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -53,7 +53,8 @@ class BlockedBy(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `subject` is `queue:NAME`, `kind:NAME`, `tenant:NAME`, `account:NAME/UNIT` or `system`; `partition` is set
     where a limit holds per partition.
     Instants are microseconds since the epoch; `until_us` is None for what ends with a resumption, with the end of
-    another job or with another worker on duty.
+    another job or with another worker on duty. `entry` is the newest journal entry about what holds the job up: the
+    pause, the limits, the price or the account, the budget, the change of the state; `why entry:N` tells it.
     """
 
     what: Literal["pause", "concurrency", "rate", "worker", "state", "funds", "budget"]
@@ -62,6 +63,7 @@ class BlockedBy(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     until_us: int | None
     text: str
     partition: str | None = None
+    entry: int | None = None
 
 
 class FlowRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -93,7 +93,8 @@ class Blockers:
             return
         scale = operator.account.scale
         needs, has = (f"{format_amount(one, scale)} {price.unit}" for one in (amount, room))
-        line = self._reader.entry_line(price.entry if view is None else max(view.balance.entry, price.entry))
+        newest = price.entry if view is None else max(view.balance.entry, price.entry)
+        line = self._reader.entry_line(newest)
         # What is archived was written before the job came, whose own entries are kept.
         changed_us = 0 if line is None else decode_entry(line).at
         yield BlockedBy(
@@ -102,6 +103,7 @@ class Blockers:
             since_us=max(since_us, changed_us),
             until_us=None,
             text=f"{name} to have {needs} for an attempt; it has {has} to give",
+            entry=newest,
         )
 
     @cached_property
@@ -128,6 +130,7 @@ class Blockers:
                 until_us=row.ends_us,
                 text=f"the budget of {row.subject}, {of} {row.unit}{per}, to have {needs} for an attempt;"
                 f" {charged} are spent and {reserved} reserved",
+                entry=row.entry,
             )
 
     def _of_row(self, row: FlowRow, job: JobRow) -> Iterator[BlockedBy]:
@@ -139,6 +142,7 @@ class Blockers:
                 since_us=read_entry(self._reader, row.paused).at,
                 until_us=None,
                 text=f"{row.subject} to be resumed{reason}",
+                entry=row.paused,
             )
         key, rate = (row.tenant, row.subject), rate_of(row)
         yield from self._of_concurrency(row, key, row.concurrency)
@@ -171,6 +175,7 @@ class Blockers:
             until_us=None,
             text=f"{whose}, which runs {len(running)} of {count(most, 'job')}",
             partition=name,
+            entry=row.entry,
         )
 
     def _of_rate(
@@ -187,6 +192,7 @@ class Blockers:
                 until_us=until_us,
                 text=f"the rate of {whose}, {rate.count} in {seconds(rate.period_us)}",
                 partition=name,
+                entry=row.entry,
             )
 
     def _named(self, row: FlowRow, partition: int) -> tuple[str | None, str]:

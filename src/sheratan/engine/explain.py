@@ -28,6 +28,7 @@ from sheratan.kernel.budgets import budget_subject
 from sheratan.kernel.chain import decode_entry
 from sheratan.kernel.fold_archive import newest_of_journal
 from sheratan.kernel.story import tell
+from sheratan.kernel.story_ledger import transfers_about
 from sheratan.kernel.words import count, seconds
 from sheratan.store.port import Reader
 from sheratan.store.retention_rows import Remains
@@ -39,7 +40,7 @@ _SUB_RUNS_MAX: Final = 20
 
 
 def story(reader: Reader, subject: str, offered: frozenset[str] | None = None) -> Story:
-    """The story of a job, queue, kind, schedule, worker or the engine, oldest line first; NotFound if there is none."""
+    """The story of whatever has an id, oldest line first; NotFound if there is none."""
     if subject.startswith("job_"):
         return _job_story(reader, subject, offered)
     if subject.startswith("transfer_"):
@@ -48,9 +49,23 @@ def story(reader: Reader, subject: str, offered: frozenset[str] | None = None) -
         return account_story(reader, subject)
     if subject.startswith("workflow_"):
         return _run_story(reader, subject)
+    if subject.startswith("entry:"):
+        return _entry_story(reader, subject)
     newest, state = _newest_entry(reader, subject)
     lines = [] if newest is None else _walk(reader, newest, None)
     return Story(subject=subject, state=state, lines=lines)
+
+
+def _entry_story(reader: Reader, subject: str) -> Story:
+    """One entry by its number, as answers and lines of stories name it."""
+    number = subject.removeprefix("entry:")
+    newest = reader.shard().head.seq - 1
+    if not (number.isascii() and number.isdecimal()) or int(number) > newest:
+        raise NotFound(f"there is no such entry: the journal has those from 0 to {newest}", field="id")
+    entry = read_entry(reader, int(number))
+    transfers = transfers_about(entry) if entry.type == "ledger.transferred" else ""
+    state = f"an entry of type {entry.type} about {entry.subject}"
+    return Story(subject=subject, state=state, lines=[story_line(entry, tell(entry) + transfers)])
 
 
 def _run_story(reader: Reader, subject: str) -> Story:
@@ -119,7 +134,13 @@ def _job_story(reader: Reader, subject: str, offered: frozenset[str] | None) -> 
     errors = reader.failures(number)
     told = [_with_error(line, errors) for line in lines]
     record = job_record(reader, view, Blockers(reader, offered), is_listed=True)
-    return Story(subject=subject, state=record.state, lines=told, waiting_for=record.waiting_for)
+    return Story(
+        subject=subject,
+        state=record.state,
+        lines=told,
+        waiting_for=record.waiting_for,
+        blocked_by=record.blocked_by,
+    )
 
 
 def _job_lines(reader: Reader, newest: int, number: int) -> list[StoryLine]:
@@ -173,7 +194,7 @@ def _newest_entry(reader: Reader, subject: str) -> tuple[int | None, str]:
         f"nothing is recorded about {subject!r}; ids are job_…, workflow_…, queue:NAME, kind:NAME, tenant:NAME,"
         " schedule:NAME, worker:NAME/N, bulk:N, approval:N, transfer_…, account:NAME/UNIT, price:KIND,"
         " budget:SUBJECT/UNIT, alert:RULE, retention, retention:KIND, retention:workflow:NAME, journal,"
-        " system and engine",
+        " system, engine and entry:N",
         field="id",
     )
 

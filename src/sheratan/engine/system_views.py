@@ -98,4 +98,5 @@ def blocked_by_state(reader: Reader) -> BlockedBy | None:
         since_us=found.since_us or 0,
         until_us=None,
         text=f"the system, which {found.actor} has made {found.state} ({found.reason})",
+        entry=found.entry,
     )

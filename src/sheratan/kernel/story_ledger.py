@@ -67,10 +67,13 @@ def _reason(entry: Entry) -> str:
 
 
 def transfers_about(entry: Entry, *subjects: str) -> str:
-    """What an entry does to accounts (`account:NAME/UNIT`) or transfers, one sentence for each of the first ones."""
+    """What an entry does to accounts (`account:NAME/UNIT`) or transfers, one sentence for each of the first ones.
+
+    Without subjects, all that it does.
+    """
     if entry.decision is None:
         return ""
-    told = [text for names, text in _each(entry) if not names.isdisjoint(subjects)]
+    told = [text for names, text in _each(entry) if not subjects or not names.isdisjoint(subjects)]
     more = f" And {len(told) - _TOLD_MAX} more." if len(told) > _TOLD_MAX else ""
     return "".join(f" {text}" for text in told[:_TOLD_MAX]) + more
 

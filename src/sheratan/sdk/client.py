@@ -298,7 +298,7 @@ class Client(
         return kinds
 
     async def why(self, subject: str) -> api.Story:
-        """The story of a job, a run, a worker, the `engine`, or `queue:NAME` (`kind:`, `tenant:`, `schedule:`)."""
+        """The story of what has an id, as a job, `queue:NAME` or `engine`; `entry:N` is an entry of the journal."""
         story: api.Story = await self._transport.call(api.TellWhy(id=subject))
         return story
 

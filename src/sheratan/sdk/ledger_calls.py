@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sheratan.contracts.api import Transport
+from sheratan.contracts.api import Story, TellWhy, Transport
 from sheratan.contracts.errors import InsufficientFunds, TransferRefused
 from sheratan.contracts.ledger import (
     ISSUE,
@@ -63,7 +63,10 @@ class LedgerCalls:
         if result.result in ("applied", "exists"):
             return result
         refused = InsufficientFunds if result.result == "insufficient_funds" else TransferRefused
-        text = f"{result.id}: {result.result.replace('_', ' ')} (entry {result.entry})"
+        story: Story = await self._transport.call(TellWhy(id=f"entry:{result.entry}"))
+        text = (
+            f"{result.id}: {result.result.replace('_', ' ')} (entry {result.entry}): {story.lines[-1].text}"
+        )
         raise refused(text, field=result.field, result=result.result, entry=result.entry)
 
     async def grant(
