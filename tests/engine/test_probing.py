@@ -44,13 +44,17 @@ class Outside:
     """Sensors that show what a test wants."""
 
     def __init__(self) -> None:
-        self.room_now = Room(1 << 40, 1 << 41)
+        self.room_now: Room | None = Room(1 << 40, 1 << 41)
+        """None: the file system never answers."""
         self.memory_now: Memory | OSError = Memory(1, 1 << 30)
         self.down: dict[str, Exception | None] = {}
         """By host, what comes of reaching it; None: nothing ever does."""
         self.at_once = self.at_once_max = 0
 
     async def room(self) -> Room:
+        if self.room_now is None:
+            await asyncio.Event().wait()
+        assert self.room_now is not None
         return self.room_now
 
     async def memory(self) -> Memory:
@@ -351,6 +355,16 @@ def test_a_disk_needs_room(tmp_path: Path, settings: dict[str, Any], room: Room,
             assert state == ("operational" if health == "up" else "degraded_critical")
 
     run(scenario)
+
+
+def test_a_file_system_that_never_answers_is_down_and_holds_up_no_round(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(SECONDS_MAX), probed(tmp_path, QUICK) as engine:
+            engine.outside.room_now = None
+            assert await engine.rounds(3) == "degraded_critical"
+            assert engine.probe("disk").error == "no answer within 0.2 s"
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("step", [3_600, -3_600])
