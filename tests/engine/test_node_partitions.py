@@ -72,7 +72,11 @@ def test_its_jobs_take_turns_and_are_limited_as_others_are(world: World) -> None
         ("${input.who}", {"who": None}, "it is null, and must be text"),
         ("${input.who}", {"who": ""}, "nodes/0/partition: Expected `str` of length >= 1"),
         ("${input.who}", {"who": "x" * 129}, "nodes/0/partition: Expected `str` of length <= 128"),
-        ("${input.who}", {"who": "a secret"}, "nodes/0/partition: Expected `str` matching regex"),
+        (
+            "${input.who}",
+            {"who": "a secret"},
+            "nodes/0/partition: Expected printable ASCII characters without blanks",
+        ),
     ],
 )
 def test_what_can_be_nobodys_blocks_the_node_and_is_not_quoted(

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from sheratan.contracts.health import address_of
+from sheratan.contracts.patterns import DEPENDENCY, MAILBOX, VARIABLE
 
 __all__ = [
     "TARGETS_MAX",
@@ -23,13 +24,13 @@ AlertSeverity = Literal["warning", "critical"]
 
 TARGETS_MAX: Final = 32
 
-TargetName = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9_-]{0,31}$")]
+TargetName = Annotated[str, msgspec.Meta(pattern=DEPENDENCY)]
 """Name of a target: small letters, digits, `_` and `-`, at most 32."""
 
-Variable = Annotated[str, msgspec.Meta(pattern=r"^(?!SHERATAN_)[A-Za-z_][A-Za-z0-9_]{0,127}$|^$")]
+Variable = Annotated[str, msgspec.Meta(pattern=VARIABLE)]
 """Name of an environment variable that is none of Sheratan's settings; empty: none."""
 
-Mailbox = Annotated[str, msgspec.Meta(pattern=r"^[!-?A-~]{1,64}@[!-?A-~]{1,255}$|^$")]
+Mailbox = Annotated[str, msgspec.Meta(pattern=MAILBOX)]
 
 TargetKind = Literal["webhook", "email", "apprise"]
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
+from sheratan.contracts.patterns import DIGEST, PRINCIPAL
 from sheratan.contracts.request import Reason, Request
 
 __all__ = [
@@ -35,13 +36,11 @@ ApprovalState = Literal["open", "approved", "denied", "expired", "cancelled"]
 
 Verdict = Literal["approve", "deny"]
 
-PrincipalName = Annotated[
-    str, msgspec.Meta(min_length=3, max_length=128, pattern=r"^(?!worker:|engine:)[a-z]+:[^\s/]+$")
-]
+PrincipalName = Annotated[str, msgspec.Meta(min_length=3, max_length=128, pattern=PRINCIPAL)]
 """Who may decide: the name of a person's principal, as `local:anna`. Workers and the engine never may."""
 
 Question = Annotated[str, msgspec.Meta(min_length=1, max_length=2_000)]
-Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+Digest = Annotated[str, msgspec.Meta(pattern=DIGEST)]
 Instant = Annotated[int, msgspec.Meta(ge=0, le=(1 << 53) - 1)]
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from sheratan.contracts.patterns import CODE_DIGEST
 from sheratan.contracts.request import Reason, Request
 
 __all__ = [
@@ -27,7 +28,7 @@ ASKED_MAX: Final = 8
 Version = Annotated[int, msgspec.Meta(ge=1, le=VERSION_MAX)]
 """A version of a kind. Those of a higher number are newer."""
 
-CodeDigest = Annotated[str, msgspec.Meta(max_length=CODE_LENGTH_MAX, pattern=r"^[A-Za-z0-9_.\-]*$")]
+CodeDigest = Annotated[str, msgspec.Meta(max_length=CODE_LENGTH_MAX, pattern=CODE_DIGEST)]
 """What tells one state of a handler's code from another; empty when its worker does not know."""
 
 _StepName = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]

@@ -8,9 +8,9 @@ from typing import Annotated, Final, Literal, NamedTuple, get_args
 import msgspec
 
 from sheratan.contracts.guards import GuardSettings
+from sheratan.contracts.patterns import DEPENDENCY
 
 __all__ = [
-    "DEPENDENCY_NAME",
     "ERROR_LENGTH_MAX",
     "PROBE_REASONS",
     "Address",
@@ -38,9 +38,7 @@ ERROR_LENGTH_MAX: Final = 100
 
 DEPENDENCIES_MAX: Final = 128
 
-DEPENDENCY_NAME: Final = "[a-z0-9][a-z0-9_-]{0,31}"
-
-DependencyName = Annotated[str, msgspec.Meta(pattern=f"^{DEPENDENCY_NAME}$")]
+DependencyName = Annotated[str, msgspec.Meta(pattern=DEPENDENCY)]
 """Name of a dependency or a service: small letters, digits, `_` and `-`, at most 32."""
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=3_600)]

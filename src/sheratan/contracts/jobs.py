@@ -11,6 +11,7 @@ from sheratan.contracts.code import CodeDigest, Difference, Version
 from sheratan.contracts.flow import NO_LIMITS, BlockedBy, FlowLimits
 from sheratan.contracts.groups import Collect
 from sheratan.contracts.limits import NAME_LENGTH_MAX
+from sheratan.contracts.patterns import NAME, PARTITION
 from sheratan.contracts.spending import JobBudget, OwnBudgetRecord
 from sheratan.contracts.tracing import Traceparent
 
@@ -47,12 +48,10 @@ Criticality = Literal["sheddable", "deferrable", "normal", "critical"]
 CRITICALITIES: Final[tuple[Criticality, ...]] = get_args(Criticality)
 """From the least to the most critical."""
 
-Name = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=NAME_LENGTH_MAX, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")
-]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_LENGTH_MAX, pattern=NAME)]
 """Name of a queue, kind or tenant: letters, digits, `_`, `.` and `-`, at most 128, starting with a letter or digit."""
 
-Partition = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_LENGTH_MAX, pattern=r"^[!-~]+$")]
+Partition = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_LENGTH_MAX, pattern=PARTITION)]
 """Whose or what a job is, of many alike, such as a customer: printable ASCII characters without blanks, at most 128."""
 
 Seconds = Annotated[float, msgspec.Meta(ge=0)]

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from sheratan.contracts.patterns import ACCOUNT, TRANSFER, UNIT
 from sheratan.contracts.values import INTEGER_MAX
 
 __all__ = [
@@ -37,19 +38,17 @@ ISSUE: Final = "system:issue"
 
 AccountName = Annotated[
     str,
-    msgspec.Meta(
-        pattern=r"^(?:operator|(?:tenant|worker|provider|system):[A-Za-z0-9][A-Za-z0-9_.\-]{0,127})$(?!\n)"
-    ),
+    msgspec.Meta(pattern=ACCOUNT),
 ]
 """`operator`, `tenant:NAME`, `worker:NAME`, `provider:NAME` or `system:NAME`; those of the system alone may owe."""
 
-Unit = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z0-9_\-]{0,31}$(?!\n)")]
+Unit = Annotated[str, msgspec.Meta(pattern=UNIT)]
 """What an account counts, such as `credits`, `tokens` or `EUR`; each unit is a ledger of its own."""
 
 Scale = Annotated[int, msgspec.Meta(ge=0, le=12)]
 """How many digits of an amount come after the decimal point when people read it."""
 
-TransferId = Annotated[str, msgspec.Meta(pattern=r"^transfer_[0-9a-f]{32}$(?!\n)")]
+TransferId = Annotated[str, msgspec.Meta(pattern=TRANSFER)]
 """`transfer_` and 32 hexadecimal digits, made by whoever asks, before asking: so asking again moves nothing twice."""
 
 

@@ -15,6 +15,7 @@ from sheratan.contracts.ledger import (
     TransferRecord,
     Unit,
 )
+from sheratan.contracts.patterns import CURSOR
 from sheratan.contracts.request import Reason, Request
 
 __all__ = [
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 PageSize = Annotated[int, msgspec.Meta(ge=1)]
-Cursor = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,16}$(?!\n)")]
+Cursor = Annotated[str, msgspec.Meta(pattern=CURSOR)]
 
 
 class OpenAccount(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):

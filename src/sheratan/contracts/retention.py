@@ -8,6 +8,7 @@ import msgspec
 
 from sheratan.contracts.jobs import Name
 from sheratan.contracts.limits import NAME_LENGTH_MAX
+from sheratan.contracts.patterns import NAME_OR_NONE
 from sheratan.contracts.request import Reason, Request
 
 __all__ = [
@@ -23,9 +24,7 @@ KeepSeconds = Annotated[int, msgspec.Meta(ge=1, le=3_153_600_000)]
 """A hundred years at most."""
 
 
-WorkflowOrOthers = Annotated[
-    str, msgspec.Meta(max_length=NAME_LENGTH_MAX, pattern=r"^([A-Za-z0-9][A-Za-z0-9_.\-]*)?$")
-]
+WorkflowOrOthers = Annotated[str, msgspec.Meta(max_length=NAME_LENGTH_MAX, pattern=NAME_OR_NONE)]
 """The name of a workflow; '' stands for all workflows for which nothing was set."""
 
 

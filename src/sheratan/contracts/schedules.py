@@ -8,6 +8,7 @@ import msgspec
 
 from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.jobs import Name, Submission
+from sheratan.contracts.patterns import ZONE
 from sheratan.contracts.values import INTEGER_MAX, check_json, convert
 from sheratan.contracts.workflows import Workflow
 
@@ -79,9 +80,7 @@ class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     cron: Annotated[str, msgspec.Meta(min_length=1, max_length=CRON_LENGTH_MAX)] | None = None
     every_seconds: Annotated[float, msgspec.Meta(ge=1, le=EVERY_SECONDS_MAX)] | None = None
     at_us: Instant | None = None
-    zone: Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9_+\-]+(/[A-Za-z0-9_+\-]+)*$")] = (
-        "UTC"
-    )
+    zone: Annotated[str, msgspec.Meta(max_length=64, pattern=ZONE)] = "UTC"
     missed: MissedPolicy = "once"
     missed_max: Annotated[int, msgspec.Meta(ge=1, le=MISSED_MAX)] = 100
     overlap: OverlapPolicy = "queue"

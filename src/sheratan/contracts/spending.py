@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from sheratan.contracts.ledger import Amount, Unit
+from sheratan.contracts.patterns import BUDGET_SUBJECT
 from sheratan.contracts.request import Reason, Request
 
 __all__ = [
@@ -23,9 +24,7 @@ __all__ = [
 
 BudgetSubject = Annotated[
     str,
-    msgspec.Meta(
-        pattern=r"^(?:(?:tenant|queue|kind):[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}|partition:[!-~]{1,128})$(?!\n)"
-    ),
+    msgspec.Meta(pattern=BUDGET_SUBJECT),
 ]
 """`tenant:NAME`, `queue:NAME`, `kind:NAME` or `partition:NAME`: whose jobs a budget holds for.
 

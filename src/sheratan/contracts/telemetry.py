@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, get_args
 import msgspec
 
 from sheratan.contracts.journal import EntryType
+from sheratan.contracts.patterns import ENDPOINT
 from sheratan.contracts.pressure import PressureLevel
 
 __all__ = [
@@ -316,7 +317,7 @@ class BreakerClosed(Event, tag="breaker.closed", frozen=True, kw_only=True):
 class TraceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where the traces of jobs are sent."""
 
-    endpoint: Annotated[str, msgspec.Meta(pattern=r"^(https?://[^/?#@\s]+(/[!-~]*)?)?$")] = ""
+    endpoint: Annotated[str, msgspec.Meta(pattern=ENDPOINT)] = ""
     timeout_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 5.0
 
 

@@ -11,6 +11,8 @@ from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
+from sheratan.contracts.patterns import TRACEPARENT
+
 __all__ = [
     "Trace",
     "Traceparent",
@@ -26,7 +28,7 @@ __all__ = [
 
 Traceparent = Annotated[
     str,
-    msgspec.Meta(pattern="^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$"),
+    msgspec.Meta(pattern=TRACEPARENT),
 ]
 """A `traceparent` of W3C Trace Context: version, trace, span and flags, in small hexadecimal digits."""
 

@@ -9,10 +9,15 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from sheratan.contracts.errors import InvalidInput
+from sheratan.contracts.patterns import PATTERN_WORDS
 
-__all__ = ["DEPTH_MAX", "INTEGER_MAX", "check_json", "convert", "misfit", "pointer"]
+__all__ = ["DEPTH_MAX", "INTEGER_MAX", "check_json", "convert", "in_words", "misfit", "pointer"]
 
 T = TypeVar("T")
+
+_OF_PATTERN: Final = " matching regex "
+_WORDS: Final = {repr(pattern): words for pattern, words in PATTERN_WORDS.items()}
+"""By patterns as msgspec quotes them."""
 
 INTEGER_MAX: Final = (1 << 53) - 1
 DEPTH_MAX: Final = 100
@@ -29,7 +34,13 @@ def convert(given: Any, wanted: type[T]) -> T:
 def misfit(error: msgspec.ValidationError) -> InvalidInput:
     """What msgspec found wrong, with the field in dotted form."""
     message, _, path = str(error).partition(" - at `$")
-    return InvalidInput(message, field=path.rstrip("`").lstrip(".") or None)
+    return InvalidInput(in_words(message), field=path.rstrip("`").lstrip(".") or None)
+
+
+def in_words(message: str) -> str:
+    """What msgspec says, with the pattern that something has not met in words."""
+    expected, _, pattern = message.partition(_OF_PATTERN)
+    return f"Expected {_WORDS[pattern]}" if expected and pattern in _WORDS else message
 
 
 def check_json(value: Any, field: str = "") -> bool:

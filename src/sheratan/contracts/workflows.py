@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from sheratan.contracts.code import Version
 from sheratan.contracts.jobs import JobState, Name, Options
+from sheratan.contracts.patterns import NODE
 from sheratan.contracts.spending import JobBudget
 
 __all__ = [
@@ -71,7 +72,7 @@ OnParentFailure = Literal["fail", "skip", "continue"]
 When a parent was skipped, the node is skipped as well, unless it says `continue`.
 """
 
-NodeName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_\-]*$")]
+NodeName = Annotated[str, Meta(min_length=1, max_length=64, pattern=NODE)]
 """A node's name: letters, digits, `_` and `-`, at most 64, starting with a letter, so that references can use it."""
 
 Seconds = Annotated[float, Meta(ge=0)]

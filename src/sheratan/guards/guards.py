@@ -13,7 +13,7 @@ from sheratan.ambient.clock import Clock, SystemClock
 from sheratan.ambient.randomness import Randomness, SystemRandomness
 from sheratan.contracts.errors import InternalError, InvalidInput, LimitReached, TimedOut
 from sheratan.contracts.guards import GUARDS_MAX, GuardRecord, GuardSettings, Outcome
-from sheratan.contracts.health import DEPENDENCY_NAME
+from sheratan.contracts.patterns import DEPENDENCY, DEPENDENCY_NAME, PATTERN_WORDS
 from sheratan.contracts.telemetry import Event
 from sheratan.guards.guard import Guard, Permit
 from sheratan.guards.outcomes import outcome_of
@@ -79,7 +79,7 @@ class Guards:
         """
         if dependency not in self._guards and _NAME.fullmatch(dependency) is None:
             raise InvalidInput(
-                f"{dependency!r} is no name of a dependency ({DEPENDENCY_NAME})", field="dependency"
+                f"{dependency!r} is no name of a dependency: {PATTERN_WORDS[DEPENDENCY]}", field="dependency"
             )
         assert self._loop is not None, "it was not started"
         return GuardedCall(lambda: self._find(dependency), self._loop, classify, is_retry, on_end, until_us)

@@ -30,6 +30,7 @@ from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.flow import FlowLimits
 from sheratan.contracts.groups import Collect
 from sheratan.contracts.jobs import Criticality, KindDescription, Submission
+from sheratan.contracts.values import misfit
 from sheratan.sdk.adapter import dump, invalid, make_adapter
 from sheratan.sdk.code import code_digest
 from sheratan.sdk.context import Context
@@ -184,7 +185,8 @@ def job(
         try:
             description = msgspec.convert(msgspec.to_builtins(given), KindDescription)
         except (msgspec.ValidationError, TypeError) as error:
-            raise InvalidInput(str(error), field=f"@job of {function.__qualname__}") from error
+            text = str(misfit(error)) if isinstance(error, msgspec.ValidationError) else str(error)
+            raise InvalidInput(text, field=f"@job of {function.__qualname__}") from error
         return Kind(function, description, _mode(function, cpu_bound=cpu_bound))
 
     return make if handler is None else make(handler)

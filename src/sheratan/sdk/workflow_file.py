@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from sheratan.contracts.errors import InvalidInput, TooLarge
-from sheratan.contracts.values import check_json
+from sheratan.contracts.values import check_json, in_words
 from sheratan.contracts.workflows import Workflow, as_declared
 from sheratan.sdk.yaml_text import YamlValue, parse_yaml
 
@@ -63,7 +63,7 @@ def load_workflow(text: str, language: Language, *, source: str = "workflow") ->
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$")
         field = re.sub(r"\[(\d+)\]|\.", r"/\1", path.rstrip("`")).lstrip("/")
-        raise InvalidInput(message, field=_place(source, lines, field)) from error
+        raise InvalidInput(in_words(message), field=_place(source, lines, field)) from error
 
 
 def dump_workflow(workflow: Workflow) -> str:
