@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -244,8 +245,38 @@ def _build(merged: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
         return msgspec.convert(nested, Settings, strict=False)
     except msgspec.ValidationError as error:
         refusal = misfit(error)
-        origin = origins.get(refusal.field or "", "default")
-        raise InvalidInput(f"{refusal.detail} (set by {origin})", field=refusal.field) from error
+        field = _named(refusal.field or "", nested)
+        raise InvalidInput(f"{refusal.detail} (set by {_origin(field, origins)})", field=field) from error
+
+
+def _origin(field: str, origins: Mapping[str, str]) -> str:
+    """Who has set a field, or the first thing in it."""
+    return next((origins[name] for name in origins if f"{name}.".startswith(f"{field}.")), "default")
+
+
+def _named(field: str, nested: Mapping[str, Any]) -> str:
+    """A field with the name in the place of `[...]`: which one it is of all that are named."""
+    table, is_of_named, rest = field.partition("[...]")
+    if not is_of_named or table not in _NAMED_TABLES:
+        return field
+    for name in _table(nested, table):
+        alone = copy.deepcopy(dict(nested))
+        found = _table(alone, table)
+        for other in found.keys() - {name}:
+            del found[other]
+        try:
+            msgspec.convert(alone, Settings, strict=False)
+        except msgspec.ValidationError:
+            return f"{table}.{name}{rest}"
+    return field
+
+
+def _table(nested: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found: Any = nested
+    for part in name.split("."):
+        found = found[part]
+    table: dict[str, Any] = found
+    return table
 
 
 def _value(settings: Settings, name: str) -> Any:

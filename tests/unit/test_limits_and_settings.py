@@ -253,6 +253,34 @@ def test_a_dependency_that_cannot_be_is_refused(tmp_path: Path, table: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("table", "field", "said"),
+    [
+        (
+            "[dependencies.mail.guard]\nconcurrency = 0\n",
+            "dependencies.mail.guard.concurrency",
+            "Expected `int` >= 1",
+        ),
+        ('[dependencies.mail]\nurl = "ftp://h:25"\n', "dependencies.mail", "is reached by tcp://HOST:PORT"),
+        (
+            '[alerts.targets.ops]\nurl = "https://h"\nleast = "x"\n',
+            "alerts.targets.ops.least",
+            "Invalid enum value",
+        ),
+        ('[dependencies.Mail]\nurl = "tcp://h:25"\n', "dependencies", "at most 32 small letters"),
+    ],
+)
+def test_a_refusal_names_which_one_it_is_and_who_has_set_it(
+    tmp_path: Path, table: str, field: str, said: str
+) -> None:
+    write(tmp_path / "sheratan.toml", f'[dependencies.news]\nurl = "tcp://h:25"\n{table}')
+    with pytest.raises(InvalidInput) as refused:
+        load(tmp_path)
+    assert (refused.value.field, said in refused.value.detail) == (field, True)
+    assert f"(set by file {tmp_path / 'sheratan.toml'})" in refused.value.detail
+    assert "regex" not in refused.value.detail
+
+
+@pytest.mark.parametrize(
     "endpoint",
     ["collector:4318", "ftp://h/v1/traces", "https://ada:secret@h/v1/traces", "http://h/a b", "http://"],
 )

@@ -33,14 +33,15 @@ def convert(given: Any, wanted: type[T]) -> T:
 
 def misfit(error: msgspec.ValidationError) -> InvalidInput:
     """What msgspec found wrong, with the field in dotted form."""
-    message, _, path = str(error).partition(" - at `$")
+    message, _, path = str(error).replace(" - at `key` in `$", " as a name - at `$").partition(" - at `$")
     return InvalidInput(in_words(message), field=path.rstrip("`").lstrip(".") or None)
 
 
 def in_words(message: str) -> str:
     """What msgspec says, with the pattern that something has not met in words."""
-    expected, _, pattern = message.partition(_OF_PATTERN)
-    return f"Expected {_WORDS[pattern]}" if expected and pattern in _WORDS else message
+    name = " as a name" if message.endswith(" as a name") else ""
+    expected, _, pattern = message.removesuffix(name).partition(_OF_PATTERN)
+    return f"Expected {_WORDS[pattern]}{name}" if expected and pattern in _WORDS else message
 
 
 def check_json(value: Any, field: str = "") -> bool:
