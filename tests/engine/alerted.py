@@ -45,11 +45,15 @@ class Posts:
         self.tries: list[str] = []
         self.failures: dict[str, BaseException | None] = {}
         """By target, what comes of a try; None: nothing ever does."""
+        self.flaky: set[str] = set()
+        """Those that fail at every third try."""
 
     async def send(self, target: str, notice: Notice, guard: Guarding) -> None:
         async with guard():
             self.tries.append(target)
             await asyncio.sleep(0)
+            if target in self.flaky and not self.tries.count(target) % 3:
+                raise OSError("reset")
             if target in self.failures:
                 failure = self.failures[target]
                 if failure is None:

@@ -19,7 +19,9 @@ from sheratan.engine.commands import (
     ChangeState,
     EndSession,
     LeaseJobs,
+    LimitSpending,
     LimitStarts,
+    PriceKind,
     Settle,
 )
 from sheratan.engine.explain import story
@@ -372,6 +374,17 @@ def test_prices_that_make_no_sense_are_refused(world: World) -> None:
     price(world, 5)
     assert [(one.kind, one.amount) for one in list_prices(world.store, "default")] == [("work", 5)]
     world.check()
+
+
+def test_no_reason_of_a_price_or_a_budget_holds_a_secret(world: World) -> None:
+    priced(world)
+    secret = "ghp_" + "a1B2" * 9
+    for command in (
+        PriceKind(kind="work", unit="credits", amount=5, metered=False, reason=secret),
+        LimitSpending(subject=PAYER, unit="credits", amount=5, per=None, reason=secret),
+    ):
+        with pytest.raises(InvalidInput, match="seems to hold"):
+            world.ask(command)
 
 
 def test_no_more_kinds_have_prices_than_there_may_be_queues() -> None:

@@ -141,6 +141,17 @@ def test_with_too_many_partitions_its_jobs_wait_and_are_not_refused() -> None:
     world.check()
 
 
+def test_with_too_many_queues_and_kinds_its_jobs_wait_and_are_not_refused() -> None:
+    world = World(limits=Limits(queues_max=1))
+    world.submit()
+    run = world.start_run(wf(node("a", queue="another"), node("b")), None)
+    submitted = [entry.data["queue"] for entry in world.entries() if entry.type == "job.submitted"]
+    assert submitted == ["default", "default"]
+    assert {one.name: one.state for one in world.run_record(run).nodes}["a"] != "blocked"
+    assert world.run_record(run).state == "running"
+    world.check()
+
+
 def test_what_is_no_partition_is_refused_by_its_field(world: World) -> None:
     with pytest.raises(InvalidInput) as refused:
         world.start_run(wf(node("a", partition="with blanks")), None)

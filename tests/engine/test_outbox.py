@@ -252,6 +252,22 @@ def test_a_target_that_is_down_is_not_called_while_its_breaker_is_open_and_no_tr
     virtually(scenario())
 
 
+def test_a_target_that_fails_now_and_then_is_tried_again_within_the_budget_of_its_guard() -> None:
+    async def scenario() -> None:
+        async with sending(LoopClock(), notices_per_minute=1_000, timeout_seconds=10) as made:
+            made.posts.flaky.add("ops")
+            for number in range(60):
+                made.put(number)
+            await waiting_for(lambda: len(made.ended) == 60)
+            assert (made.counts["ops", "taken"], made.counts["ops", "failed"]) == (60, 29)
+            [ops] = [one for one in made.outbox.guards.records if one.dependency == "alerts.targets.ops"]
+            assert ops.calls["refused"] > 0
+            # It was never the breaker.
+            assert made.told == []
+
+    virtually(scenario())
+
+
 def test_a_target_that_declines_what_it_is_sent_is_no_fault_of_its_breaker() -> None:
     async def scenario() -> None:
         async with sending(LoopClock(), attempts_max=20) as made:
