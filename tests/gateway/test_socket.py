@@ -6,9 +6,13 @@ import asyncio
 import gc
 import json
 import math
+import multiprocessing
+import os
+import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -481,3 +485,32 @@ def test_a_job_on_a_remote_worker_is_cancelled(tmp_path: Path) -> None:
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Streams
+
+
+def _ask_as(user: int, folder: Path, said: Connection) -> None:
+    """In a process of its own: connect as another user, and pass on what comes back."""
+    os.chdir(folder)
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+    with socket.socket(socket.AF_UNIX) as stream:
+        stream.settimeout(SECONDS_MAX)
+        stream.connect("sheratan.sock")
+        said.send(stream.makefile().readline())
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be another user")
+def test_another_user_is_refused_whatever_the_permissions_say(tmp_path: Path) -> None:
+    async def scenario(connections: Connections) -> None:
+        connections.data.chmod(0o711)
+        (connections.data / "sheratan.sock").chmod(0o666)
+        context = multiprocessing.get_context("fork")
+        heard, said = context.Pipe(duplex=False)
+        other = context.Process(target=_ask_as, args=(65_534, connections.data, said))
+        other.start()
+        said.close()
+        answer = await asyncio.to_thread(heard.recv)
+        other.join()
+        assert "serves its owner and root only" in answer
+        assert other.exitcode == 0
+
+    served(tmp_path, scenario)
