@@ -8,7 +8,7 @@ from sheratan.contracts.telemetry import ENTRY_LEVELS, PROCESS_EVENTS, event_nam
 
 LABELS = {
     "kind", "queue", "state", "code", "type", "listener", "version", "dependency", "outcome", "level", "severity",
-    "target",
+    "target", "unit",
 }  # fmt: skip
 
 

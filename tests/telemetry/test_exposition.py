@@ -84,6 +84,23 @@ def test_it_says_what_jobs_have_come_to(tmp_path: Path) -> None:
     served(tmp_path, scenario)
 
 
+def test_it_says_what_jobs_have_cost(tmp_path: Path) -> None:
+    async def scenario(connections: Connections) -> None:
+        client = connections.local
+        lane = {"kind": "typed", "queue": "default"}
+        for unit in ("EUR", "credits", "tokens"):
+            await client.open_account("tenant:default", unit)
+            await client.grant("tenant:default", 1_000, unit, name=unit)
+            await client.set_price("typed", 50, unit)
+            await run_some(client)
+        families = await scrape(connections)
+        assert value(families, "sheratan_charged_total", unit="EUR", **lane) == 100
+        # Ever more units would be ever more lines.
+        assert value(families, "sheratan_charged_total", unit="other", kind="other", queue="other") == 200
+
+    served(tmp_path, scenario, limits=Limits(metric_lanes_max=1))
+
+
 def test_kinds_and_queues_beyond_the_limit_share_one_name(tmp_path: Path) -> None:
     async def scenario(connections: Connections) -> None:
         for queue in ("default", "second", "third"):

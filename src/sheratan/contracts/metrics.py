@@ -21,6 +21,7 @@ MetricName = Literal[
     "sheratan_job_wait_seconds",
     "sheratan_jobs_ended_total",
     "sheratan_job_run_seconds",
+    "sheratan_charged_total",
     "sheratan_jobs",
     "sheratan_queue_jobs",
     "sheratan_queue_head_age_seconds",
@@ -97,6 +98,11 @@ METRICS: Final[dict[MetricName, Metric]] = {
         "counter", (*_LANE, "state"), "jobs that have ended, by `succeeded`, `failed` and `cancelled`"
     ),
     "sheratan_job_run_seconds": Metric("histogram", _LANE, "how long the attempts ran that ended a job"),
+    "sheratan_charged_total": Metric(
+        "counter",
+        (*_LANE, "unit"),
+        "what attempts were charged, in minor units; refunds take nothing from it",
+    ),
     "sheratan_jobs": Metric(
         "gauge", ("state",), "open jobs: `queued`, `scheduled` (or waiting), `running`, `blocked`"
     ),

@@ -178,7 +178,8 @@ class BatchCommitted(Event, tag="batch.committed", frozen=True, kw_only=True):
 
     In microseconds, `batch_us` from its first command to its answers, `commit_us` of it in the database. `types` are
     the types of its entries. By number of the lane: how many jobs were `submitted`; how long those were ready of which
-    an attempt was `started`; the states in which jobs have `ended`, and how long the attempts `ran` that ended one.
+    an attempt was `started`; the states in which jobs have `ended`, and how long the attempts `ran` that ended one;
+    and how many minor units of which unit attempts were `charged`.
     """
 
     LEVEL: ClassVar[Level] = "debug"
@@ -189,6 +190,7 @@ class BatchCommitted(Event, tag="batch.committed", frozen=True, kw_only=True):
     started: dict[int, list[int]]
     ended: dict[int, list[str]]
     ran: dict[int, list[int]]
+    charged: list[tuple[int, str, int]]
 
 
 SpanKind = Literal["internal", "client", "producer", "consumer"]

@@ -34,6 +34,7 @@ from sheratan.kernel.billing import (
 )
 from sheratan.kernel.ledger_facts import transfer_bytes
 from sheratan.store.billing_rows import ChargeRow, OpenCharge, PriceRow
+from sheratan.store.partition_rows import lane_of
 
 __all__ = ["due_of", "price_kind", "reserve", "settle_charges", "start_charges"]
 
@@ -129,6 +130,7 @@ def settle_charges(batch: Batch) -> None:
             spent(batch, charge, amount)
             spent_for_runs(batch, charge, amount)
             batch.charged[charge.number, charge.unit] += amount
+            batch.takings[lane_of(charge.lane), charge.unit] += amount
         _apply(batch, tenant, transfers, told, shared)
         count_attempts(batch, ended)
 

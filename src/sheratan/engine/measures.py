@@ -33,11 +33,13 @@ def measure_engine(engine: Engine) -> Samples:
     """What is known in memory. Only between batches: that is, on the engine's loop."""
     state, now_us = engine.state, engine.now_us()
     current = engine.unstored_state or state.system.current
+    names = _lane_names(state, engine.limits.metric_lanes_max)
     return {
         "sheratan_info": [((engine.version,), 1)],
         "sheratan_ready": _one(all(engine.checks.values())),
         "sheratan_system_state": [((one,), one == current) for one in get_args(SystemState)],
-        **_measure_lanes(engine.meter, _lane_names(state, engine.limits.metric_lanes_max)),
+        **_measure_lanes(engine.meter, names),
+        "sheratan_charged_total": _charged(engine.meter, names, engine.limits.metric_lanes_max),
         **_measure_queues(state, now_us, engine.limits.metric_lanes_max),
         **_measure_alerts(engine),
         "sheratan_runs_open": _one(len(state.runs.open)),
@@ -124,6 +126,15 @@ def _measure_lanes(meter: Meter, names: Callable[[int], Name]) -> Samples:
         "sheratan_jobs_ended_total": list(ended.items()),
         "sheratan_job_run_seconds": _spreads(meter.ran, names),
     }
+
+
+def _charged(meter: Meter, names: Callable[[int], Name], most: int) -> list[Sample]:
+    """By kind, queue and unit; prices may come in ever other units, so those beyond so many are one."""
+    charged = Counter[Name]()
+    for (lane, unit), amount in meter.charged.items():
+        name = (*names(lane), unit)
+        charged[name if name in charged or len(charged) < most else (OTHER, OTHER, OTHER)] += amount
+    return list(charged.items())
 
 
 def _measure_queues(state: State, now_us: int, most: int) -> Samples:

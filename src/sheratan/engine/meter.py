@@ -49,6 +49,8 @@ class Meter:
         self.ended = defaultdict[int, Counter[str]](Counter)
         self.waited = Durations[int]()
         self.ran = Durations[int]()
+        self.charged = Counter[tuple[int, str]]()
+        """Minor units, by lane and unit."""
         self.entries = Counter[str]()
         self.batches = Durations[str]()
         """`batch` and `commit`."""
@@ -79,5 +81,7 @@ class Meter:
             self.waited.add(lane, durations_us)
         for lane, durations_us in event.ran.items():
             self.ran.add(lane, durations_us)
+        for lane, unit, amount in event.charged:
+            self.charged[lane, unit] += amount
         self.batches.add("batch", [event.batch_us])
         self.batches.add("commit", [event.commit_us])

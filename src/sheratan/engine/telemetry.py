@@ -149,6 +149,7 @@ class Telemetry:
             started=_by_lane(list(map(_LANE, leased)), [at_us - row.since_us for row in leased]),
             ended=_by_lane([job.lane for job, _ in ended], [result.state for _, result in ended]),
             ran=_ran(batch),
+            charged=[(lane, unit, amount) for (lane, unit), amount in batch.takings.items() if amount],
         )
 
     def _entries(self, batch: Batch) -> Iterator[EntryCommitted]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TypeVar
 
 from sheratan.contracts.journal import Entry
@@ -80,20 +81,35 @@ class Listening:
         if self._submitted:
             self._story.blame(f"the telemetry told of no spans for {self._submitted}")
         self._submitted = [entry.subject for entry in entries if entry.type == "job.submitted"]
-        said = {
-            "types": event.types == [entry.type for entry in entries],
-            "submitted": sum(event.submitted.values()) == event.types.count("job.submitted"),
-            "started": len(_all(event.started)) == sum(len(entry.data["jobs"]) for entry in _leases(entries)),
-            "ended": _all(event.ended).count("succeeded") == event.types.count("job.succeeded"),
-            "durations": min(event.commit_us, event.batch_us, *_all(event.started), *_all(event.ran)) >= 0,
-        }
-        for what, holds in said.items():
+        for what, holds in _said(event, entries).items():
             if not holds:
                 self._story.blame(f"the telemetry says other things of a batch than its entries: {what}")
 
 
+def _said(event: BatchCommitted, entries: list[Entry]) -> dict[str, bool]:
+    """Whether each figure of a batch is what its entries come to."""
+    return {
+        "types": event.types == [entry.type for entry in entries],
+        "submitted": sum(event.submitted.values()) == event.types.count("job.submitted"),
+        "started": len(_all(event.started)) == sum(len(entry.data["jobs"]) for entry in _leases(entries)),
+        "ended": _all(event.ended).count("succeeded") == event.types.count("job.succeeded"),
+        "charged": sum(amount for *_, amount in event.charged) == sum(_settled(entries)),
+        "durations": min(event.commit_us, event.batch_us, *_all(event.started), *_all(event.ran)) >= 0,
+    }
+
+
 def _all(by_lane: dict[int, list[T]]) -> list[T]:
     return [value for values in by_lane.values() for value in values]
+
+
+def _settled(entries: list[Entry]) -> Iterator[int]:
+    """What each attempt was charged, of those that were settled."""
+    for entry in entries:
+        if entry.type == "ledger.transferred" and "attempts" in entry.data and entry.decision is not None:
+            asked, chosen = entry.decision["input"]["transfers"], entry.decision["chosen"]
+            for transfer, (_, amount) in zip(asked, chosen, strict=True):
+                if transfer.get("phase") == "post":
+                    yield amount
 
 
 def _leases(entries: list[Entry]) -> list[Entry]:
