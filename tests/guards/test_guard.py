@@ -283,6 +283,22 @@ def test_a_permit_that_was_given_in_the_turn_of_the_cancellation_goes_to_the_nex
     guarded(scenario, concurrency=1)
 
 
+def test_a_permit_that_comes_back_in_the_turn_of_a_cancellation_passes_over_who_was_cancelled() -> None:
+    async def scenario(guards: Guarded, dependency: Dependency) -> None:
+        guard = guards.guards._find(NAME)
+        held = await guard.acquire()
+        first, second = (asyncio.create_task(dependency.ask_through(guards.call())) for _ in range(2))
+        await passing(0)
+        first.cancel()
+        guard.release(held, "succeeded")
+        assert await second == "answered"
+        await asyncio.gather(first, return_exceptions=True)
+        assert first.cancelled()
+        assert (guards.record.in_flight, guards.record.waiting) == (0, 0)
+
+    guarded(scenario, concurrency=1)
+
+
 def test_a_permit_of_a_holder_that_never_ends_is_taken_back_after_its_lease_and_late_ends_change_nothing() -> (
     None
 ):
