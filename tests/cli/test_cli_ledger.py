@@ -139,6 +139,23 @@ def test_a_job_has_a_budget_that_is_shown_and_edited(own: Server) -> None:
     assert own.cli("price", "remove", "fail").returncode == 0
 
 
+def test_what_bounds_nothing_and_what_nobody_offers_is_noted(own: Server) -> None:
+    unpriced = own.cli("budget", "set", "kind:ad", "1", "--unit", "EUR")
+    assert (unpriced.returncode, "note: ad has no price in EUR" in unpriced.stderr) == (0, True)
+    mistyped = own.cli("price", "set", "ad", "1", "--unit", "EUR")
+    assert (mistyped.returncode, "note: no worker has offered ad since" in mistyped.stderr) == (0, True)
+    assert "note:" not in own.cli("budget", "set", "kind:ad", "2", "--unit", "EUR").stderr
+    own.cli("ledger", "open", "tenant:default", "--unit", "tokens")
+    nothing = own.cli("budget", "set", "tenant:default", "1", "--unit", "tokens")
+    assert "note: no kind has a price in tokens" in nothing.stderr
+    for undo in (
+        ("price", "remove", "ad"),
+        ("budget", "remove", "kind:ad", "--unit", "EUR"),
+        ("budget", "remove", "tenant:default", "--unit", "tokens"),
+    ):
+        assert own.cli(*undo).returncode == 0
+
+
 def test_a_refusal_is_told_with_its_exit_code(own: Server) -> None:
     poor = own.cli("ledger", "transfer", "tenant:acme", "operator", "100000", "--unit", "EUR")
     assert (poor.returncode, ": insufficient funds (debit) (entry " in poor.stdout) == (5, True)

@@ -7,13 +7,14 @@ from typing import get_args
 
 import click
 
-from sheratan.cli.output import draw_table, emit, line
+from sheratan.cli.output import draw_table, emit, line, talk
 from sheratan.cli.reach import ask, request
 from sheratan.cli.session import Session, command_options
 from sheratan.cli.text import instant
 from sheratan.contracts import api
 from sheratan.contracts.api import Transport
 from sheratan.contracts.ledger import ISSUE, AccountRecord
+from sheratan.contracts.prices import PriceRecord
 from sheratan.contracts.spending import BudgetRecord, Window
 from sheratan.kernel.accounts import format_amount, parse_amount
 
@@ -71,12 +72,24 @@ def set_budget(
             api.SetBudget, subject=subject, amount=given[unit], unit=unit, per=per, reason=reason
         )
         entry: int = await transport.call(wanted)
+        await _note_free(transport, subject, unit)
         return entry
 
     entry = ask(session, work)
     window = f" per {per}" if per else ""
     told = f"{subject} spends at most {amount} {unit}{window} (entry {entry})"
     emit(session, {"subject": subject, "entry": entry}, lambda: line(told))
+
+
+async def _note_free(transport: Transport, subject: str, unit: str) -> None:
+    """A budget bounds nothing where no price is in its unit."""
+    prices: list[PriceRecord] = await transport.call(request(api.ListPrices))
+    what, _, name = subject.partition(":")
+    priced = [one.kind for one in prices if one.unit == unit and (what != "kind" or one.kind == name)]
+    if not priced:
+        whose = name if what == "kind" else "no kind"
+        has = "has no price" if what == "kind" else "has a price"
+        talk(f"note: {whose} {has} in {unit}, so nothing counts for this budget; see `sheratan price set`")
 
 
 @budget.command("remove")

@@ -7,11 +7,12 @@ from typing import Any
 import click
 
 from sheratan.cli.budget import in_minor_units
-from sheratan.cli.output import draw_table, emit, line
+from sheratan.cli.output import draw_table, emit, line, talk
 from sheratan.cli.reach import ask, request
 from sheratan.cli.session import Session, command_options
 from sheratan.contracts import api
 from sheratan.contracts.api import Transport
+from sheratan.contracts.jobs import KindDescription
 from sheratan.contracts.prices import PriceRecord
 from sheratan.kernel.accounts import format_amount
 
@@ -54,12 +55,23 @@ def set_price(session: Session, kind: str, amount: str, unit: str, **given: Any)
         minor = await in_minor_units(transport, [(amount, unit)])
         wanted = request(api.SetPrice, kind=kind, unit=unit, amount=minor[unit], **given)
         entry: int = await transport.call(wanted)
+        await _note_unknown(transport, kind)
         return entry
 
     entry = ask(session, work)
     most = "at most " if given["metered"] else ""
     told = f"{kind} costs {most}{amount} {unit} (entry {entry})"
     emit(session, {"kind": kind, "entry": entry}, lambda: line(told))
+
+
+async def _note_unknown(transport: Transport, kind: str) -> None:
+    """A price of a name that is mistyped would let jobs run that nobody pays for."""
+    found: list[KindDescription] = await transport.call(request(api.ListKinds))
+    names = sorted({one.name for one in found})
+    if kind not in names:
+        talk(
+            f"note: no worker has offered {kind} since the server started; offered: {', '.join(names) or 'none'}"
+        )
 
 
 @price.command("remove")
