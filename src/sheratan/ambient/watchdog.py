@@ -79,6 +79,11 @@ class Watchdog(Generic[T]):
         """Watch no more."""
         self._ended.set()
 
+    def join(self) -> None:
+        """Wait until what it has seen is told."""
+        if self._thread is not None:
+            self._thread.join()
+
     def _run(self, loop: asyncio.AbstractEventLoop, ident: int) -> None:
         while not self._ended.wait(self._seconds):
             answered, asked_us = threading.Event(), self._clock.monotonic_us()

@@ -6,6 +6,7 @@ from sheratan.testing.crashes import CrashPoint, When
 from sheratan.testing.errors import (
     CrashChangedOutcome,
     CrashNotReached,
+    HandlerBlocked,
     NoRealIO,
     NothingLeft,
     ProofFailed,
@@ -21,6 +22,7 @@ __all__ = [
     "CrashChangedOutcome",
     "CrashNotReached",
     "CrashPoint",
+    "HandlerBlocked",
     "NoRealIO",
     "NothingLeft",
     "ProofFailed",

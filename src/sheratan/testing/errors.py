@@ -7,6 +7,7 @@ from sheratan.sdk.errors import Fatal
 __all__ = [
     "CrashChangedOutcome",
     "CrashNotReached",
+    "HandlerBlocked",
     "NoRealIO",
     "NothingLeft",
     "ProofFailed",
@@ -36,6 +37,10 @@ class NoRealIO(Fatal):
 
 class ProofFailed(WorldError, AssertionError):
     """The journal that the test has left does not verify, or a decision in it comes out otherwise."""
+
+
+class HandlerBlocked(WorldError, AssertionError):
+    """An async handler has held up the event loop for longer than `blocked_seconds`; the message says where."""
 
 
 class CrashNotReached(WorldError, AssertionError):

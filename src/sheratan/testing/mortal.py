@@ -59,6 +59,10 @@ class MortalWorker:
         if task.done():
             task.result()
 
+    def assignment_of(self, task: asyncio.Task[Any]) -> Assignment | None:
+        """What the task of an attempt works at. From any thread."""
+        return None if self._worker is None else self._worker.assignment_of(task)
+
     def die(self) -> None:
         """End at once, as by SIGKILL. What it held is lost once the engine has noticed."""
         if not self._is_dead:

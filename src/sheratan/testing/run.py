@@ -35,6 +35,7 @@ def in_world(
     real_seconds_max: float = REAL_SECONDS_MAX,
     limits: Limits | None = None,
     start: datetime | str = START,
+    blocked_seconds: float | None = None,
 ) -> Callable[[Callable[..., Coroutine[Any, Any, None]]], Callable[..., None]]:
     """Make an async test a plain one, which is given a world first (see `world`), and then what it is called with.
 
@@ -44,7 +45,7 @@ def in_world(
     def decorate(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
         def plain(*given: Any, **named: Any) -> None:
             async def within() -> None:
-                async with world(kinds, limits=limits, start=start) as made:
+                async with world(kinds, limits=limits, start=start, blocked_seconds=blocked_seconds) as made:
                     await test(made, *given, **named)
 
             run(within, real_seconds_max=real_seconds_max)

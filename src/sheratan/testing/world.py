@@ -22,6 +22,7 @@ from sheratan.engine.verify import verify
 from sheratan.sdk.client import Client
 from sheratan.sdk.kind import Kind, find_kinds
 from sheratan.store.rows import NEVER_US
+from sheratan.testing.blocking import Blocking
 from sheratan.testing.crashes import Crashes, When
 from sheratan.testing.errors import CrashNotReached, ProofFailed, WorldError
 from sheratan.testing.host import Host, HostTransport, WorldClock
@@ -173,6 +174,10 @@ class World:
                 waits = f"; it waits for {job.waiting_for}" if job.waiting_for else ""
                 verdict.add_note(f"{job.id} of kind {job.kind} is {job.state}{waits}")
 
+    def _assignment_of(self, task: asyncio.Task[Any]) -> Assignment | None:
+        """What a task of a handler works at. From any thread."""
+        return next(filter(None, (one.assignment_of(task) for one in list(self._workers))), None)
+
     async def _end(self) -> None:
         """Stop everything in order."""
         await self._settle_workers()
@@ -226,11 +231,13 @@ async def world(
     *,
     limits: Limits | None = None,
     start: datetime | str = START,
+    blocked_seconds: float | None = None,
 ) -> AsyncGenerator[World]:
     """An engine, a store in memory and a worker for these kinds, in virtual time. It runs on a `VirtualLoop` only.
 
     `kinds` are kinds, or modules that define some. At the end everything is stopped, and the journal verified and
-    its decisions derived again: ProofFailed when anything is wrong.
+    its decisions derived again: ProofFailed when anything is wrong. With `blocked_seconds` an async handler that keeps
+    the loop from everything else for twice as much real time is HandlerBlocked, at the end.
     """
     loop = asyncio.get_running_loop()
     if not isinstance(loop, VirtualLoop):
@@ -245,15 +252,19 @@ async def world(
     loop.main = asyncio.current_task()
     try:
         await made._begin()
+        blocking = Blocking(blocked_seconds, made._assignment_of)
         try:
+            blocking.start()
             yield made
         except asyncio.CancelledError:
             if loop.verdict is not None:
                 await made._tell_open(loop.verdict)
             raise
         finally:
+            await blocking.stop()
             await made._end()
         made._prove()
+        blocking.check()
     except BaseException as error:
         where = f"(in a world of sheratan.testing, at {made.now.isoformat()} of its time)"
         if isinstance(error, asyncio.CancelledError) and loop.verdict is not None:
