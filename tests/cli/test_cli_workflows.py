@@ -56,6 +56,16 @@ def test_run_prints_the_id_alone_and_the_run_can_be_cancelled(server: Server, fl
     assert server.cli("workflow", "cancel", run).returncode == 5
 
 
+def test_who_waits_for_a_run_that_is_blocked_hears_of_it(server: Server, flow: Path) -> None:
+    done = server.cli("workflow", "run", str(flow), "--input", "{}", "--wait", "--wait-timeout", "1.5s")
+    assert done.returncode == 124
+    run = done.stderr.split()[1]
+    assert f"{run} is blocked and waits for a person. Blocked: first cannot start" in done.stderr
+    assert f"`sheratan workflow cancel {run}` ends it" in done.stderr
+    assert "`sheratan workflow list --state blocked`" in server.cli("status").stdout
+    assert server.cli("workflow", "cancel", run).returncode == 0
+
+
 def test_a_key_gives_the_same_run_and_no_other(server: Server, flow: Path) -> None:
     run = ("workflow", "run", str(flow), "--key", "monday", "--input")
     first = server.cli(*run, '{"n": 1}')

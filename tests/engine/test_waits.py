@@ -12,6 +12,7 @@ from sheratan.contracts.jobs import JobError
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.worker import Assignment, Wait
 from sheratan.engine.commands import EndSession
+from sheratan.engine.status import Facts, status
 from sheratan.engine.verify import verify
 from sheratan.engine.waits import SIGNALS_MAX
 from sheratan.store.rows import NEVER_US
@@ -46,6 +47,14 @@ def test_a_sleep_is_over_when_its_time_has_come_and_not_before(world: World) -> 
     assert again.fence > given.fence
     assert world.recorded(job) == [(1, "wait:sleep", None)]
     assert world.settle(again)
+
+
+def test_the_status_counts_jobs_whose_handlers_wait(world: World) -> None:
+    _, given = begun(world)
+    facts = Facts(ready=True, problems=[], version="t", pid=1, data="d", workers=[], limits=None)
+    assert "wait in their handlers" not in status(world.store, facts).doing
+    world.park(given, sleep(60))
+    assert "0 wait for other jobs, 1 wait in their handlers, 0 have ended" in status(world.store, facts).doing
 
 
 def test_a_sleep_lasts_through_a_crash_and_does_not_begin_anew(tmp_path: Path) -> None:

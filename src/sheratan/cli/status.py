@@ -26,6 +26,7 @@ _BUDGETS_MAX = 5
 _COUNTS = {
     "ready": "queued",
     "timer": "scheduled",
+    "waiting": "waiting",
     "lease": "running",
     "blocked": "blocked",
     "result": "ended",

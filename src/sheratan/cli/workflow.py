@@ -14,7 +14,7 @@ from sheratan.cli.session import Session, command_options
 from sheratan.cli.values import DURATION, read_json
 from sheratan.cli.workflow_tables import draw_run, draw_runs, picture_of
 from sheratan.contracts import api
-from sheratan.contracts.errors import InvalidInput, JobFailed
+from sheratan.contracts.errors import InvalidInput, JobFailed, TimedOut
 from sheratan.contracts.runs import RunRecord, RunState
 from sheratan.kernel.workflow_check import check_workflow
 from sheratan.sdk.workflow_file import WorkflowFile, read_workflow
@@ -25,7 +25,12 @@ _RUN_PREFIX = "workflow_"
 _RUNS_BELOW_MAX = 20
 """Runs below a run that are shown with it; each can be shown by itself."""
 
-_DECLARED = ("nodes", "output", "budget", "workflows")
+_LOOK_SECONDS = 1.0
+"""When a command that waits for a run first looks whether that is blocked; then after twice as long each time."""
+
+_LOOK_SECONDS_MAX = 30.0
+
+_DECLARED = ("input_schema", "nodes", "output", "budget", "workflows")
 """What a refusal may name that stands in the file."""
 
 
@@ -106,8 +111,7 @@ def _start(
         if not wait.is_asked and wait.seconds_max is None:
             return receipt, None
         talk(f"started {receipt.id}")
-        waiting = request(api.WaitForRun, id=receipt.id, timeout_seconds=wait.seconds_max)
-        return receipt, await transport.call(waiting)
+        return receipt, await _ended(transport, receipt.id, wait.seconds_max)
 
     receipt, record = ask(session, work)
     if record is None:
@@ -116,6 +120,30 @@ def _start(
     emit(session, record, lambda: draw_run(record))
     if record.state != "succeeded":
         raise JobFailed(f"{record.id} ended as {record.state}: {record.reason}", state=record.state)
+
+
+async def _ended(transport: api.Transport, run_id: str, seconds_left: float | None) -> RunRecord:
+    """A run once it has ended. When it is blocked meanwhile that is said, for only a person can end it then."""
+    look_after = _LOOK_SECONDS
+    is_told = False
+    while True:
+        seconds = seconds_left if is_told else min(look_after, seconds_left or look_after)
+        try:
+            ended: RunRecord = await transport.call(
+                request(api.WaitForRun, id=run_id, timeout_seconds=seconds)
+            )
+            return ended
+        except TimedOut:
+            if seconds_left is not None and seconds is not None:
+                seconds_left -= seconds
+                if seconds_left <= 0:
+                    raise
+        look_after = min(2 * look_after, _LOOK_SECONDS_MAX)
+        record: RunRecord = await transport.call(request(api.GetRun, id=run_id))
+        if not is_told and record.state == "blocked":
+            is_told = True
+            talk(f"{run_id} is blocked and waits for a person. {record.reason}")
+            talk(f"see `sheratan workflow show {run_id}`; `sheratan workflow cancel {run_id}` ends it")
 
 
 @workflow.command("retry-from")

@@ -161,6 +161,8 @@ def _doing(reader: Reader, counts: dict[str, int], state: str, dead: int, change
     blocked = f"{counts['blocked'] - changed} wait for other jobs"
     if changed:
         blocked += f", {changed} wait for other code"
+    if counts["waiting"]:
+        blocked += f", {counts['waiting']} wait in their handlers"
     return (
         f"{state}: {_runs(reader)}{counts['lease']} jobs run{more}, {counts['ready']} are queued,"
         f" {counts['timer']} wait for their time, {blocked},"
@@ -185,8 +187,10 @@ def _paused(reader: Reader) -> str:
 
 
 def _runs(reader: Reader) -> str:
-    number = len(reader.open_runs())
-    return f"{count(number, 'run')} of workflows open, " if number else ""
+    runs = reader.open_runs()
+    blocked = sum(run.state == "blocked" for run in runs)
+    held = f" ({blocked} blocked: `sheratan workflow list --state blocked`)" if blocked else ""
+    return f"{count(len(runs), 'run')} of workflows open{held}, " if runs else ""
 
 
 def _approvals(reader: Reader, approvals: list[tuple[int, int]]) -> str:
