@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from sheratan.sdk.runs import RunHandle
     from sheratan.sdk.step_retry import StepRetry
     from sheratan.sdk.worker import Worker
-    from sheratan.sdk.workflow import WorkflowBuilder
+    from sheratan.sdk.workflow import WorkflowBuilder, all_of, any_of, not_
     from sheratan.wiring.server import open_engine as open
 
 __all__ = [
@@ -93,8 +93,11 @@ __all__ = [
     "WaitTimedOut",
     "Worker",
     "WorkflowBuilder",
+    "all_of",
+    "any_of",
     "deadline",
     "job",
+    "not_",
     "open",
     "transfer_id",
 ]

@@ -290,3 +290,24 @@ def test_jobs_belong_to_the_run_that_ran_them(world: World) -> None:
     [job] = world.run_record(new).nodes[0].jobs
     assert world.record(job).workflow == run
     assert isinstance(work_off(world, world.register())[0], Work)
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# What a workflow says of its input
+
+STRICT = wf(node("a", input="${input.a}"), input_schema={"type": "object", "required": ["a"]})
+
+
+def test_another_input_must_fit_the_workflow_that_the_run_went_by(world: World) -> None:
+    run = ended(world, STRICT, {"a": 1})
+    with pytest.raises(InvalidInput, match="is missing") as refused:
+        world.fork_run(run, input={"b": 1})
+    assert refused.value.field == "input/a"
+    assert world.fork_run(run, input={"a": 2})
+
+
+def test_the_old_input_must_fit_another_workflow_and_what_stays_as_it_is_is_not_asked(world: World) -> None:
+    run = ended(world, wf(node("a")), {"b": 1})
+    with pytest.raises(InvalidInput, match="is missing"):
+        world.fork_run(run, workflow=STRICT)
+    assert world.fork_run(run, "a")

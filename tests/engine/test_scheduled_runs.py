@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sheratan.contracts.errors import Conflict, LimitReached, SheratanError, Unavailable
+from sheratan.contracts.errors import Conflict, InvalidInput, LimitReached, SheratanError, Unavailable
 from sheratan.contracts.jobs import KindDescription, Submission
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.runs import RunRecord
@@ -48,6 +48,12 @@ def test_a_firing_begins_a_run_and_each_names_the_other(world: World) -> None:
     assert "a run of workflow flow every 60 seconds" in story(world.store, "schedule:s").lines[0].text
     work_off(world, world.register())
     assert runs(world)[0].state == "succeeded"
+
+
+def test_an_input_that_does_not_fit_its_workflow_is_refused_before_anything_fires(world: World) -> None:
+    with pytest.raises(InvalidInput, match="must be text, and is a whole number") as refused:
+        schedule(world, wf(node("a"), input_schema={"type": "string"}))
+    assert refused.value.field == "run/input"
 
 
 def test_a_firing_has_one_run_ever(world: World) -> None:

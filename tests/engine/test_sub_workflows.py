@@ -43,6 +43,28 @@ def test_a_node_runs_a_workflow_and_has_its_output(world: World) -> None:
     assert (below.input, below.jobs, below.started_by) == ({"parcel": "first"}, 1, record.started_by)
 
 
+STRICT = inner(
+    "pack", node("wrap"), input_schema={"type": "object", "additionalProperties": {"type": "integer"}}
+)
+
+
+def test_what_does_not_fit_the_schema_of_a_workflow_blocks_its_node_before_anything_of_it_runs(
+    world: World,
+) -> None:
+    flow = wf(sub("pack", input="${item}", for_each="${input}"), workflows=[STRICT])
+    run = world.start_run(flow, [{"a": 1}, {"secret": "b"}])
+    assert work_off(world, world.register()) == []
+    record = world.run_record(run)
+    assert (record.state, record.jobs) == ("blocked", 0)
+    assert record.nodes[0].reason == (
+        "nodes/0/input/*: must be a whole number, and is text (`input_schema` of pack)"
+    )
+    assert "secret" not in repr(world.entries())
+    run = world.start_run(flow, [{"a": 1}])
+    work_off(world, world.register())
+    assert world.run_record(run).state == "succeeded"
+
+
 def test_a_node_runs_a_workflow_for_each_item_a_few_at_once(world: World) -> None:
     flow = wf(
         sub("pack", input={"parcel": "${item}"}, for_each="${input}", at_once_max=2),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 
 from sheratan.contracts.workflows import WORKFLOW_FORMAT, Workflow, as_declared
+from sheratan.kernel.schema_form import TYPES
 from sheratan.kernel.sub_workflows import known_workflows
 from sheratan.kernel.workflow_check import check_workflow
 from sheratan.kernel.workflow_needs import LeastNeeds
@@ -210,3 +211,11 @@ def test_what_a_sub_workflow_needs_its_parents_need_too() -> None:
     )
     needs = LeastNeeds(known_workflows(declared)).of("sample")
     assert (needs.jobs, needs.depth, needs.wall_seconds) == (5, 3, 12.0)
+
+
+def test_the_schema_of_its_input_must_be_one_and_those_of_the_workflows_within_it_too() -> None:
+    wrong = {"input_schema": {"properties": {"day": {"type": "txt"}}}}
+    assert problems(A, workflows=[inner("w", **wrong)], **wrong) == [
+        (f"{place}input_schema/properties/day/type", f"'txt' is no type; there are {', '.join(TYPES)}")
+        for place in ("", "workflows/0/")
+    ]

@@ -282,7 +282,8 @@ class Workflow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     name: Name
     description: str = ""
     input_schema: Annotated[
-        dict[str, Any], Meta(description="JSON Schema 2020-12 of the workflow's input.")
+        dict[str, Any],
+        Meta(description="JSON Schema 2020-12 of the workflow's input, which is refused unless it fits."),
     ] = {}
     nodes: Annotated[
         tuple[Node, ...],

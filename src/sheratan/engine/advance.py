@@ -135,13 +135,13 @@ def _fill_in(run: OpenRun, values: RunValues, name: str) -> int:
     """See that inputs and partitions of a node can be filled in, so that no list is begun which cannot be ended."""
     node = run.nodes[name]
     if run.plan.nodes[name].for_each is None:
-        node.inputs.append(values.job_input(name, None))
+        node.inputs.append(values.checked_input(name, None))
         values.job_partition(name, None)
         return ITEM_ONLY
     found, kept = values.items(name), 0
     for place, value in enumerate(found):
         item = Item(value=value, index=place)
-        data = values.job_input(name, item)
+        data = values.checked_input(name, item)
         values.job_partition(name, item)
         kept += len(data)
         if kept <= _KEPT_BYTES_MAX:

@@ -106,7 +106,8 @@ def _prepare_run(
     try:
         new = prepare_run(run.workflow, run.input, kinds, limits)
     except (InvalidInput, TooLarge) as error:
-        place = error.field if error.field in ("input", "workflow") else f"workflow/{error.field or ''}"
+        field = error.field or ""
+        place = field if field.split("/")[0] in ("input", "workflow") else f"workflow/{field}"
         error.field = f"run/{place}".rstrip("/")
         raise
     told = msgspec.to_builtins(checked)

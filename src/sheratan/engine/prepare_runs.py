@@ -16,10 +16,11 @@ from sheratan.contracts.workflows import Compensation, Node, Workflow, as_declar
 from sheratan.engine.commands import Declaration, ForkRun, StartRun
 from sheratan.engine.prepare import KindRegistry, check_key, fill_in, prepare_job
 from sheratan.kernel.canonical import canonical, digest
+from sheratan.kernel.input_schema import find_misfit
 from sheratan.kernel.secret_text import find_secret
 from sheratan.kernel.workflow_check import check_workflow
 
-__all__ = ["prepare_fork", "prepare_run", "prepare_value", "prepare_workflow"]
+__all__ = ["check_run_input", "prepare_fork", "prepare_run", "prepare_value", "prepare_workflow"]
 
 
 def prepare_run(
@@ -27,7 +28,9 @@ def prepare_run(
 ) -> StartRun:
     """A run that may begin. A refusal names the field of the declaration, `nodes/3/input`, or `input`, or `key`."""
     declared = prepare_workflow(workflow, kinds, limits)
-    return StartRun(declared=declared, input=prepare_value(value, limits), key=check_key(key, limits))
+    given = prepare_value(value, limits)
+    check_run_input(workflow.input_schema, given)
+    return StartRun(declared=declared, input=given, key=check_key(key, limits))
 
 
 def prepare_fork(request: api.ForkRun, kinds: KindRegistry, limits: Limits) -> ForkRun:
@@ -47,6 +50,13 @@ def prepare_value(value: Any, limits: Limits) -> bytes:
     given = canonical(value, field="input")
     _check_size(len(given), limits.payload_bytes_max, "input", "payload_bytes_max")
     return given
+
+
+def check_run_input(schema: dict[str, Any], given: bytes) -> None:
+    """Refuse an input that does not fit the schema that its workflow declares."""
+    misfit = find_misfit(schema, msgspec.json.decode(given)) if schema else None
+    if misfit is not None:
+        raise InvalidInput(f"{misfit.detail} (`input_schema` of the workflow)", field=misfit.place("input"))
 
 
 def prepare_workflow(workflow: Workflow, kinds: KindRegistry, limits: Limits) -> Declaration:

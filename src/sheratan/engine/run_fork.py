@@ -11,12 +11,14 @@ from sheratan.contracts.ids import look_up_run_id
 from sheratan.contracts.principal import Principal
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import Declaration, ForkRun
+from sheratan.engine.prepare_runs import check_run_input
 from sheratan.engine.run_budgets import check_run_budget
 from sheratan.engine.run_ids import absent_run, run_id
 from sheratan.engine.run_keys import find_existing_run
 from sheratan.engine.run_start import NewRun, Origin, begin, check_room
 from sheratan.engine.runs import PlanInUse
 from sheratan.kernel.fork import FORK, changed_fields, changed_values, decide_fork, declared_node
+from sheratan.kernel.input_schema import sound_schema
 from sheratan.kernel.rules import decision
 from sheratan.store.run_rows import ITEM_ONLY, NodeRow, RunRow
 
@@ -44,6 +46,7 @@ def fork_run(batch: Batch, command: ForkRun, by: Principal) -> tuple[str, bool]:
     if command.node is not None and command.node not in after.nodes:
         known = ", ".join(list(after.nodes)[:10])
         raise InvalidInput(f"there is no node {command.node!r}; there are {known}", field="node")
+    _check_input(command, after, new.input)
     check_run_budget(batch, after, by)
     check_room(batch)
     ends = _ends(batch, row, before)
@@ -59,6 +62,12 @@ def fork_run(batch: Batch, command: ForkRun, by: Principal) -> tuple[str, bool]:
     entry = batch.unit.record("workflow.forked", run_id(row), told, by, cause=run.place.entry)
     batch.unit.run_mentions.append((row.number, entry))
     return run.id, False
+
+
+def _check_input(command: ForkRun, plan: PlanInUse, given: bytes) -> None:
+    """What stays as it was is not asked again."""
+    if command.input is not None or command.declared is not None:
+        check_run_input(sound_schema(plan.workflow.input_schema), given)
 
 
 def _ended(batch: Batch, text: str) -> RunRow:

@@ -15,6 +15,7 @@ from sheratan.engine.batch import Batch
 from sheratan.engine.runs import NodeMemory, OpenRun
 from sheratan.kernel.canonical import canonical
 from sheratan.kernel.conditions import Answer, evaluate
+from sheratan.kernel.input_schema import find_misfit, sound_schema
 from sheratan.kernel.references import (
     Item,
     NodeResult,
@@ -24,6 +25,7 @@ from sheratan.kernel.references import (
     resolve,
     type_name,
 )
+from sheratan.kernel.sub_workflows import known_workflows
 from sheratan.store.run_rows import ITEM_ONLY, RunPlace, RunResult
 
 __all__ = ["Missing", "RunValues", "node_state"]
@@ -52,6 +54,7 @@ class RunValues:
         # What was found to fit when it was decided on is filled in, whatever the limits have become since.
         self._most = _NO_LIMIT if decided else limits.payload_bytes_max
         output_most = _NO_LIMIT if decided else limits.workflow_output_bytes_max
+        self._schemas: dict[str, dict[str, Any]] = {}
         row = run.row
         given = batch.body(row.input, row.payload)
         self._scope = Scope(
@@ -62,6 +65,23 @@ class RunValues:
         """The input of a job of a node as canonical JSON."""
         place = self._run.plan.places[name]
         return self._fill(self._run.plan.nodes[name].input, f"nodes/{place}/input", item)
+
+    def checked_input(self, name: str, item: Item | None) -> bytes:
+        """The same, which for a node that runs a workflow must fit what that says of its input."""
+        data = self.job_input(name, item)
+        plan = self._run.plan
+        workflow = plan.nodes[name].workflow
+        if workflow is None:
+            return data
+        if workflow not in self._schemas:
+            declared = known_workflows(plan.plan.workflow)[workflow].input_schema
+            self._schemas[workflow] = sound_schema(declared)
+        schema = self._schemas[workflow]
+        misfit = find_misfit(schema, msgspec.json.decode(data)) if schema else None
+        if misfit is not None:
+            field = misfit.place(f"nodes/{plan.places[name]}/input", is_told=True)
+            raise Missing(f"{field}: {misfit.detail} (`input_schema` of {workflow})")
+        return data
 
     def job_partition(self, name: str, item: Item | None) -> str | None:
         """The partition of a job of a node; None where it is to have none."""

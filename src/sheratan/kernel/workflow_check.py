@@ -33,6 +33,7 @@ from sheratan.kernel.graph import (
     parents_of,
     references_in,
 )
+from sheratan.kernel.input_schema import check_schema
 from sheratan.kernel.sub_workflows import known_workflows, misnamed_workflows
 from sheratan.kernel.workflow_needs import beyond_budgets
 from sheratan.kernel.workflow_problem import Problem
@@ -64,9 +65,8 @@ def _problems_of(workflow: Workflow, known: Mapping[str, Workflow]) -> list[Prob
         check.node(node, f"nodes/{place}")
     check.texts(workflow.output, "output")
     if check.is_free_of_cycles():
-        graph = graph_of(workflow)
-        check.compensations(graph)
-    return check.problems
+        check.compensations(graph_of(workflow))
+    return [*check.problems, *check_schema(workflow.input_schema, "input_schema")]
 
 
 class _Check:
