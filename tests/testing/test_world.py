@@ -21,6 +21,12 @@ async def test_a_test_may_have_fixtures_as_ever(world: testing.World, tmp_path: 
     assert await world.client.run(kinds.doubled, 2) == 4
 
 
+@testing.in_world([kinds])
+@pytest.mark.parametrize("value", [1, 2])
+async def test_marks_that_stand_below_count(world: testing.World, value: int) -> None:
+    assert await world.client.run(kinds.doubled, value) == 2 * value
+
+
 @testing.in_world([kinds.doubled, kinds.poison])
 async def test_jobs_are_told_oldest_first(world: testing.World) -> None:
     first = await world.client.submit(kinds.doubled, 1, delay_seconds=60)

@@ -52,6 +52,7 @@ def in_world(
 
         plain.__name__, plain.__qualname__ = test.__name__, test.__qualname__
         plain.__module__, plain.__doc__ = test.__module__, test.__doc__
+        plain.__dict__.update(test.__dict__)  # marks of pytest that stand below, such as parametrize and skip
         signature = inspect.signature(test)
         rest = list(signature.parameters.values())[1:]
         plain.__signature__ = signature.replace(parameters=rest)  # type: ignore[attr-defined]
