@@ -244,7 +244,7 @@ def _build(merged: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
     try:
         return msgspec.convert(nested, Settings, strict=False)
     except msgspec.ValidationError as error:
-        refusal = misfit(error)
+        refusal = misfit(error, Settings)
         field = _named(refusal.field or "", nested)
         raise InvalidInput(f"{refusal.detail} (set by {_origin(field, origins)})", field=field) from error
 

@@ -16,6 +16,7 @@ from sheratan.cli.workflow_tables import draw_run, draw_runs, picture_of
 from sheratan.contracts import api
 from sheratan.contracts.errors import InvalidInput, JobFailed, TimedOut
 from sheratan.contracts.runs import RunRecord, RunState
+from sheratan.kernel.words import count
 from sheratan.kernel.workflow_check import check_workflow
 from sheratan.sdk.workflow_file import WorkflowFile, read_workflow
 
@@ -68,11 +69,11 @@ def check(session: Session, path: str) -> None:
         for problem in problems:
             line(f"{problem['place']}: {problem['detail']}")
         if not problems:
-            line(f"{file.workflow.name} is sound: {len(file.workflow.nodes)} nodes")
+            line(f"{file.workflow.name} is sound: {count(len(file.workflow.nodes), 'node')}")
 
     emit(session, told, draw)
     if problems:
-        raise InvalidInput(f"{len(problems)} problems", field=path)
+        raise InvalidInput(count(len(problems), "problem"), field=path)
 
 
 @workflow.command()

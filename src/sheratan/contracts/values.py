@@ -9,15 +9,11 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from sheratan.contracts.errors import InvalidInput
-from sheratan.contracts.patterns import PATTERN_WORDS
+from sheratan.contracts.misfits import in_words, path_of
 
-__all__ = ["DEPTH_MAX", "INTEGER_MAX", "check_json", "convert", "in_words", "misfit", "pointer"]
+__all__ = ["DEPTH_MAX", "INTEGER_MAX", "check_json", "convert", "misfit", "pointer"]
 
 T = TypeVar("T")
-
-_OF_PATTERN: Final = " matching regex "
-_WORDS: Final = {repr(pattern): words for pattern, words in PATTERN_WORDS.items()}
-"""By patterns as msgspec quotes them."""
 
 INTEGER_MAX: Final = (1 << 53) - 1
 DEPTH_MAX: Final = 100
@@ -28,20 +24,13 @@ def convert(given: Any, wanted: type[T]) -> T:
     try:
         return msgspec.convert(given, wanted)
     except msgspec.ValidationError as error:
-        raise misfit(error) from error
+        raise misfit(error, wanted) from error
 
 
-def misfit(error: msgspec.ValidationError) -> InvalidInput:
-    """What msgspec found wrong, with the field in dotted form."""
-    message, _, path = str(error).replace(" - at `key` in `$", " as a name - at `$").partition(" - at `$")
-    return InvalidInput(in_words(message), field=path.rstrip("`").lstrip(".") or None)
-
-
-def in_words(message: str) -> str:
-    """What msgspec says, with the pattern that something has not met in words."""
-    name = " as a name" if message.endswith(" as a name") else ""
-    expected, _, pattern = message.removesuffix(name).partition(_OF_PATTERN)
-    return f"Expected {_WORDS[pattern]}{name}" if expected and pattern in _WORDS else message
+def misfit(error: msgspec.ValidationError, wanted: Any) -> InvalidInput:
+    """What msgspec found wrong with what is to be of this type, with the field in dotted form."""
+    message, path = path_of(error)
+    return InvalidInput(in_words(message, path, wanted), field=path.lstrip(".") or None)
 
 
 def check_json(value: Any, field: str = "") -> bool:

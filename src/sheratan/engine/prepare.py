@@ -347,7 +347,7 @@ def _check_name(report: StepReport) -> None:
     try:
         msgspec.convert(name, Name)
     except msgspec.ValidationError as invalid:
-        raise misfit(invalid) from invalid
+        raise misfit(invalid, Name) from invalid
 
 
 def _prepare_step(report: StepReport, limits: Limits) -> NewStep:

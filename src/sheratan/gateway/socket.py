@@ -286,7 +286,7 @@ def _read_params(frame: RequestFrame, wanted: type[T]) -> T:
     try:
         return msgspec.json.decode(frame.params, type=wanted)
     except msgspec.ValidationError as error:
-        raise misfit(error) from error
+        raise misfit(error, wanted) from error
     except msgspec.DecodeError as error:
         raise InvalidInput(f"not valid JSON: {error}") from error
 

@@ -18,7 +18,7 @@ from sheratan.contracts.budgets import ProposalBudget
 from sheratan.contracts.errors import InvalidInput, LostLease
 from sheratan.contracts.jobs import JobError, Name, Submission
 from sheratan.contracts.proposals import PROPOSED, Proposal
-from sheratan.contracts.values import convert
+from sheratan.contracts.values import convert, misfit
 from sheratan.contracts.worker import PATCH_PREFIX, Assignment, StepRecord, StepReport, Wait, What
 from sheratan.sdk import step_replay
 from sheratan.sdk.errors import (
@@ -394,4 +394,4 @@ def _check_name(name: Any) -> None:
     try:
         msgspec.convert(name, Name)
     except msgspec.ValidationError as error:
-        raise Fatal(f"{name!r:.200} is no name for a step: {error}") from error
+        raise Fatal(f"{name!r:.200} is no name for a step: {misfit(error, Name).detail}") from error

@@ -10,7 +10,8 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from sheratan.contracts.errors import InvalidInput, TooLarge
-from sheratan.contracts.values import check_json, in_words
+from sheratan.contracts.misfits import in_words, path_of
+from sheratan.contracts.values import check_json
 from sheratan.contracts.workflows import Workflow, as_declared
 from sheratan.sdk.yaml_text import YamlValue, parse_yaml
 
@@ -61,9 +62,9 @@ def load_workflow(text: str, language: Language, *, source: str = "workflow") ->
         field = (error.field or "").lstrip("/")
         raise InvalidInput(error.detail, field=_place(source, lines, field)) from error
     except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
-        field = re.sub(r"\[(\d+)\]|\.", r"/\1", path.rstrip("`")).lstrip("/")
-        raise InvalidInput(in_words(message), field=_place(source, lines, field)) from error
+        message, path = path_of(error)
+        field = re.sub(r"\[(\d+|\.\.\.)\]|\.", r"/\1", path).lstrip("/")
+        raise InvalidInput(in_words(message, path, Workflow), field=_place(source, lines, field)) from error
 
 
 def dump_workflow(workflow: Workflow) -> str:
