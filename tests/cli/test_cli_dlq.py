@@ -113,6 +113,14 @@ def test_a_misuse_is_told_and_does_nothing(server: Server, arguments: tuple[str,
     assert server.cli(*arguments).returncode == 2
 
 
+def test_a_filter_that_there_is_not_is_told_with_those_that_there_are(server: Server) -> None:
+    done = server.cli("dlq", "replay", "--filter", "tg=a")
+    assert (
+        "'tg=a' filters by nothing that there is; there are state, kind, queue, partition, tag, error-class"
+        in (done.stderr)
+    )
+
+
 def test_instants_are_read_in_utc_unless_they_say_otherwise(own: Server) -> None:
     job = failed(own)
     assert [one["id"] for one in letters(own, "--created-from", "2020-01-01")] == [job]

@@ -30,6 +30,31 @@ def test_a_schedule_is_created_once(server: Server) -> None:
     assert replaced.stdout == "once is changed\n"
 
 
+def test_what_is_shown_is_the_whole_definition(server: Server) -> None:
+    said = (
+        "--tag",
+        "a",
+        "--tag",
+        "b",
+        "--partition",
+        "acme",
+        "--cost",
+        "3",
+        "--timeout",
+        "90s",
+        "--attempts",
+        "7",
+    )
+    created(server, "whole", *YEARLY, *said)
+    pairs = [line.split(maxsplit=1) for line in server.cli("schedule", "show", "whole").stdout.splitlines()]
+    shown = {name: value for name, value in pairs if name != "last"}
+    assert (shown["tags"], shown["partition"], shown["attempts"]) == ("a, b", "acme", "7")
+    assert (shown["timeout"], shown["cost"], shown["input"]) == ("90 s", "3", '{"left":1}')
+    record = json.loads(server.cli("schedule", "show", "whole", "-o", "json").stdout)
+    options = record["schedule"]["submission"]["options"]
+    assert (options["cost"], options["tags"], options["partition"]) == (3, ["a", "b"], "acme")
+
+
 def test_a_schedule_fires_and_its_job_is_run(server: Server) -> None:
     created(server, "often", "--every", "1s", "--queue", "beat")
     watched = server.cli("job", "list", "--queue", "beat", "-o", "json")

@@ -23,6 +23,7 @@ __all__ = ["bulk_options", "filter_options", "is_bulk", "run_bulk"]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _INSTANTS: Final = ("created_from", "created_until", "finished_from", "finished_until")
+_FILTERS: Final = tuple(name.removesuffix("_us") for name in JobFilter.__struct_fields__)
 _LOOK_SECONDS: Final = 0.1
 
 
@@ -112,6 +113,11 @@ def _read_filter(filters: Sequence[str]) -> JobFilter:
         name = name.strip().replace("-", "_")
         if not equals or f"{name}_us" in given or name in given:
             raise InvalidInput(f"{text!r} is not NAME=VALUE, or names a thing twice", field="filter")
+        if name not in _FILTERS:
+            known = ", ".join(_FILTERS).replace("_", "-")
+            raise InvalidInput(
+                f"{text!r} filters by nothing that there is; there are {known}", field="filter"
+            )
         if name in _INSTANTS:
             given[f"{name}_us"] = _instant(name, value)
         else:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 import click
+import msgspec
 
 from sheratan.cli.output import draw_pairs, draw_table, emit, emit_page, line
 from sheratan.cli.reach import ask, checked, request
@@ -25,6 +26,8 @@ from sheratan.contracts.schedules import (
 from sheratan.sdk.workflow_file import read_workflow
 
 __all__ = ["schedule"]
+
+_encode = msgspec.json.Encoder().encode
 
 
 @click.group()
@@ -59,6 +62,9 @@ def schedule() -> None:
     help="How long after its submission each job fails, all in all.",
 )
 @click.option("--attempts", "attempts_max", type=int, help="How often a job is tried at most.")
+@click.option("--cost", type=int, help="What a job counts for where a rate limits its start (default: 1).")
+@click.option("--partition", help="Whose or what its jobs are, among those that take turns and share limits.")
+@click.option("--tag", "tags", multiple=True, help="A name to find its jobs by (repeatable).")
 @click.option(
     "--missed", type=click.Choice(get_args(MissedPolicy)), help="Firings that were missed (default: once)."
 )
@@ -76,7 +82,7 @@ def schedule() -> None:
 @command_options
 def create(session: Session, name: str, given: str, replace: bool, **fields: Any) -> None:
     """Create schedule NAME, which submits jobs of KIND or runs a workflow; the same once more changes nothing."""
-    known = {field: one for field, one in fields.items() if one is not None}
+    known = {field: one for field, one in fields.items() if one is not None and one != ()}
     work = _read_work(known, read_json(given, "input"))
     wanted = checked({"name": name, **work, **known}, Schedule)
     outcome: str = ask(
@@ -213,8 +219,25 @@ def _work_pairs(definition: Schedule) -> Iterator[tuple[str, object]]:
         options = definition.submission.options
         yield "kind", definition.submission.kind
         yield "queue", f"{options.queue}, priority {options.priority}"
+        yield from _option_pairs(options)
+        yield "input", _encode(definition.submission.input).decode()
     elif definition.run is not None:
         yield "workflow", definition.run.workflow.name
+        yield "input", _encode(definition.run.input).decode()
+
+
+def _option_pairs(options: Options) -> Iterator[tuple[str, object]]:
+    """How its jobs are run, as far as somebody said so or the kind did."""
+    yield "attempts", options.attempts_max
+    for name, seconds in (("timeout", options.run_timeout_seconds), ("deadline", options.deadline_seconds)):
+        if seconds is not None:
+            yield name, f"{seconds:g} s"
+    if options.cost != 1:
+        yield "cost", options.cost
+    if options.partition is not None:
+        yield "partition", options.partition
+    if options.tags:
+        yield "tags", ", ".join(options.tags)
 
 
 def _draw_firings(found: list[FiringRecord]) -> None:
