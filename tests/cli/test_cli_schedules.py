@@ -102,6 +102,14 @@ def test_a_backfill_is_shown_before_it_is_made(server: Server) -> None:
     assert all(one["job"].startswith("job_") for one in done)
 
 
+def test_a_backfill_of_a_time_without_firings_says_so(server: Server) -> None:
+    created(server, "hourly", "--every", "1h")
+    done = server.cli(
+        "schedule", "backfill", "hourly", "--from", "2026-01-01", "--until", "2026-01-02", "--dry-run"
+    )
+    assert "none of the firings of hourly lies in that time; intervals count from --starts" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "said"),
     [

@@ -239,3 +239,9 @@ def test_a_filter_that_means_nothing_is_refused_by_its_field(
     with pytest.raises(InvalidInput) as caught:
         list_records(world.store, ListJobs(**given), world.limits)
     assert caught.value.field == field
+
+
+def test_what_is_no_cursor_is_refused_as_one(world: World) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        list_records(world.store, ListJobs(cursor="zzz"), world.limits)
+    assert refused.value.field == "cursor"

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import click
 import msgspec
 
-from sheratan.cli.output import draw_pairs, draw_table, emit, emit_page, line
+from sheratan.cli.output import draw_pairs, draw_table, emit, emit_page, line, talk
 from sheratan.cli.reach import ask, checked, request
 from sheratan.cli.session import Session, command_options
 from sheratan.cli.text import instant
@@ -175,6 +175,10 @@ def backfill(session: Session, name: str, from_us: int, until_us: int, dry_run: 
     """Make up for past firings of schedule NAME, all or none; each has one job, or one run, ever."""
     wanted = request(api.BackfillSchedule, name=name, from_us=from_us, until_us=until_us, dry_run=dry_run)
     found: list[FiringRecord] = ask(session, lambda transport: transport.call(wanted))
+    if not found:
+        talk(
+            f"none of the firings of {name} lies in that time; intervals count from --starts or its creation"
+        )
     emit(session, found, lambda: _draw_firings(found))
 
 

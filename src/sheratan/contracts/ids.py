@@ -88,11 +88,11 @@ def look_up_job_id(text: str) -> JobAddress:
         raise NotFound(f"there is no such job: {error.detail}", field="id") from None
 
 
-def parse_job_id(text: str) -> JobAddress:
-    """The address inside a job id; anything else raises InvalidInput naming `id`."""
+def parse_job_id(text: str, field: str = "id") -> JobAddress:
+    """The address inside a job id; anything else raises InvalidInput naming the field."""
     if not _is_job_id(text):
         raise InvalidInput(
-            f"{text[:60]!r} is not a job id: job_ and 32 lower-case hexadecimal digits", field="id"
+            f"{text[:60]!r} is not a job id: job_ and 32 lower-case hexadecimal digits", field=field
         )
     return _address(text, text[len(_PREFIX) :])
 

@@ -117,7 +117,7 @@ def _page(
         raise InvalidInput(
             f"{request.limit} is above {limits.list_jobs_max} (limits.list_jobs_max)", field="limit"
         )
-    below = parse_job_id(request.cursor).number if request.cursor else JOB_NUMBER_MAX + 1
+    below = parse_job_id(request.cursor, "cursor").number if request.cursor else JOB_NUMBER_MAX + 1
     search = Search(request, request.limit + 1, below=below, standing=standing)
     numbers = reader.find_jobs(search)
     views = [view for view in map(reader.view, numbers[: request.limit]) if view is not None]
