@@ -27,10 +27,20 @@ FLOW = "format: sheratan.workflow/1\nname: w\n"
             "Expected a name: letters, digits, `_`, `.` and `-`, beginning with a letter or digit",
         ),
         ("a b", Partition, None, "Expected printable ASCII characters without blanks"),
-        ("ada", PrincipalName, None, "Expected the name of a person, such as local:anna, and none of a worker or the engine"),
+        (
+            "ada",
+            PrincipalName,
+            None,
+            "Expected the name of a person, such as local:anna, and none of a worker",
+        ),
         ({"tg": "x"}, JobFilter, None, "Object contains unknown field `tg`; there are state, kind, queue, "),
         ({"state": "gone"}, JobFilter, "state", "Invalid enum value 'gone'; there are "),
-        ({"name": "a", "zone": "/"}, Schedule, "zone", "Expected the name of a time zone, such as Europe/Berlin"),
+        (
+            {"name": "a", "zone": "/"},
+            Schedule,
+            "zone",
+            "Expected the name of a time zone, such as Europe/Berlin",
+        ),
     ],
 )
 def test_values(given: Any, wanted: Any, field: str | None, detail: str) -> None:

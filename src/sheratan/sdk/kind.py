@@ -185,7 +185,11 @@ def job(
         try:
             description = msgspec.convert(msgspec.to_builtins(given), KindDescription)
         except (msgspec.ValidationError, TypeError) as error:
-            text = str(misfit(error)) if isinstance(error, msgspec.ValidationError) else str(error)
+            text = (
+                str(misfit(error, KindDescription))
+                if isinstance(error, msgspec.ValidationError)
+                else str(error)
+            )
             raise InvalidInput(text, field=f"@job of {function.__qualname__}") from error
         return Kind(function, description, _mode(function, cpu_bound=cpu_bound))
 
