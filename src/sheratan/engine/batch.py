@@ -76,10 +76,8 @@ class Batch:
         """What was reserved for attempts that this batch ends, and is not settled yet."""
         self.succeeded: dict[int, bool] = {}
         """By job, whether those of them have succeeded that did so, or have failed by themselves."""
-        self.charged = Counter[tuple[int, str]]()
-        """What attempts that this batch ends are charged, by job and unit."""
-        self.takings = Counter[tuple[int, str]]()
-        """The same by the number of the lane and unit."""
+        self.charged, self.takings = Counter[tuple[int, str]](), Counter[tuple[int, str]]()
+        """What attempts that this batch ends are charged, in each unit: by job, and by lane."""
         self.reported: dict[int, int] = {}
         """What attempts have said that they have cost, by job."""
         self.steps_run: list[tuple[Held, NewStep]] = []
