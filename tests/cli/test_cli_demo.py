@@ -98,3 +98,11 @@ def test_the_demo_refuses_a_folder_that_does_not_exist(tmp_path: Path) -> None:
     done = run_cli("demo", "--repo", str(tmp_path / "nowhere"))
     assert done.returncode == 2
     assert "repo" in done.stderr
+
+
+def test_a_folder_without_files_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "empty").mkdir()
+    done = run_cli("demo", "--repo", str(tmp_path / "empty"), env={"TMPDIR": str(tmp_path / "data")})
+    assert done.returncode == 2
+    assert f"--repo: there is no file to audit below {tmp_path / 'empty'}" in done.stderr

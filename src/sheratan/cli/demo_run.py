@@ -16,7 +16,7 @@ import msgspec
 from sheratan.cli.program import Program
 from sheratan.contracts.api import Story, WatchedEntry
 from sheratan.contracts.approvals import ApprovalRecord, ListApprovals
-from sheratan.contracts.errors import InternalError, TimedOut
+from sheratan.contracts.errors import InternalError, InvalidInput, TimedOut
 from sheratan.contracts.journal import Entry
 from sheratan.contracts.runs import NodeRecord, RunRecord
 from sheratan.contracts.workflows import Workflow
@@ -212,7 +212,7 @@ async def _until_killed(
             if entry.type == "workflow.ended":
                 raise await _failed(client, run)
             if not total and entry.type == "workflow.advanced":
-                total = _jobs_of(await client.workflow_run(run))
+                total = _jobs_of(await client.workflow_run(run), given["root"])
             if total:
                 progress.count(ended, total)
     finally:
@@ -221,9 +221,11 @@ async def _until_killed(
     return run, ended, total
 
 
-def _jobs_of(record: RunRecord) -> int:
+def _jobs_of(record: RunRecord, root: str) -> int:
     """How many jobs an audit has in all, one for each file and each other node; 0 until the files are known."""
     files = _node(record, "file").items
+    if files == 0:
+        raise InvalidInput(f"there is no file to audit below {root}; name another folder", field="--repo")
     return len(record.nodes) - 1 + files if files else 0
 
 
