@@ -102,6 +102,9 @@ _WEIGHTS: Final[dict[str, int]] = {
 }
 """What clients do, and the most weight that each thing may have against the others."""
 
+_ABOUT_BACKLOGS: Final = "backlogs"
+"""Of what is ready only a part is in memory, and workers ask for more than that."""
+
 _FOCUSES: Final[dict[str, tuple[str, ...]]] = {
     "gates": ("gated",),
     "ledger": ("book",),
@@ -115,6 +118,7 @@ _FOCUSES: Final[dict[str, tuple[str, ...]]] = {
     "retention": ("workflow", "keep", "keyed"),
     "limits": ("submit", "limit"),
     "dead letters": ("submit", "bulk", "deal", "mass", "retry"),
+    _ABOUT_BACKLOGS: ("bulk",),
 }
 """What some worlds are all about: only what is done again and again with the same thing shows certain mistakes."""
 
@@ -137,6 +141,11 @@ _FAILS: Final[dict[str | None, tuple[int, ...]]] = {
 }
 _WORKS: Final[dict[str | None, tuple[int, ...]]] = {ABOUT_JOB_BUDGETS: (0, 10_000, 1_000_000)}
 """How often attempts fail, and how long they take, where it is not as elsewhere."""
+
+_SLOTS_LEAST: Final[dict[str | None, int]] = {_ABOUT_BACKLOGS: 4}
+_BULK: Final[dict[str | None, tuple[int, ...]]] = {_ABOUT_BACKLOGS: (12, 30)}
+_SMALL_WINDOWS: Final[dict[str | None, tuple[bool, ...]]] = {_ABOUT_BACKLOGS: (True,)}
+"""How many jobs workers take and clients submit at once, and whether only a part of what is ready is in memory."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,12 +207,12 @@ def draw_options(choices: Choices) -> Options:
         schedule=choices.pick("options.schedule", ("fifo", "uniform", "ranks")),
         clients=choices.between("options.clients", 1, 5),
         workers=choices.between("options.workers", 1, 4),
-        slots=choices.between("options.slots", 1, 8),
+        slots=choices.between("options.slots", _SLOTS_LEAST.get(focus, 1), 8),
         operations=choices.pick("options.operations", (30, 45) if focus in _ABOUT_MONEY else (8, 16, 30, 45)),
-        bulk=choices.pick("options.bulk", (3, 6, 30)),
+        bulk=choices.pick("options.bulk", _BULK.get(focus, (3, 6, 30))),
         think_us=choices.pick("options.think", (0, 1_000, 100_000, 2_000_000)),
         work_us=choices.pick("options.work", _WORKS.get(focus, (0, 10_000, 1_000_000, 20_000_000))),
-        small_windows=choices.pick("options.small_windows", (False, True, True)),
+        small_windows=choices.pick("options.small_windows", _SMALL_WINDOWS.get(focus, (False, True, True))),
         log_pages=log_pages,
         # A large one takes so many writes that a process that may be killed at each would never come to its end.
         is_log_laid_out=log_pages < 100 and choices.pick("options.is_log_laid_out", (False, True)),

@@ -199,8 +199,28 @@ class PriceClient:
             amount, per = draw.pick("together.amount", (15, 25, 35)), draw.pick("together.per", _SHORT)
             wanted = api.SetBudget(subject=subject, unit=unit, amount=amount, per=per, reason="a test")
             await self._ask(wanted)
+        else:
+            await self._leave_little(unit)
         for _ in range(draw.between("together.calls", 1, 3)):
             await self._submit(partition="p")
+
+    async def _leave_little(self, unit: str) -> None:
+        """Leave who pays for jobs with enough for one attempt, whatever it is at."""
+        await self._set_prices(unit, 10)
+        self._made += 1
+        key = f"{self._name}-price-{self._made}"
+        transfers = [
+            Transfer(
+                id=transfer_id(key),
+                debit=PAYER,
+                credit="operator",
+                unit=unit,
+                amount=1_000,
+                balancing="debit",
+            ),
+            Transfer(id=transfer_id(f"{key}-left"), debit=ISSUE, credit=PAYER, unit=unit, amount=15),
+        ]
+        await self._ask(api.ApplyTransfers(transfers=transfers, reason="a test"))
 
     async def _set_prices(self, unit: str, amount: int) -> None:
         for kind in KINDS:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from sheratan.contracts import api
-from sheratan.contracts.errors import Conflict
+from sheratan.contracts.errors import Conflict, NotFound
 from sheratan.contracts.jobs import Submission
 from sheratan.contracts.schedules import Schedule, ScheduledRun, ScheduleRecord
 from sheratan.simulation.choices import Choices
@@ -127,11 +127,13 @@ class ScheduleClient:
             tend: Callable[[], Awaitable[Any]] = partial(self._make_up, _firings(name, due_us, due_us))
         else:
             tend = partial(self._ask, _REQUESTS[what](name))
-        await asyncio.gather(*map(self._soon, (self._submit, self._submit, self._submit, tend)))
+        # Several people think of the same: one of them may be just in time.
+        await asyncio.gather(*map(self._soon, (*[self._submit] * 3, *[tend] * 3)))
 
     async def _soon(self, do: Callable[[], Awaitable[Any]]) -> None:
         await asyncio.sleep(self._choices.between("schedule.ahead", 0, _AHEAD_US) / 1_000_000)
-        await do()
+        with suppress(Conflict, NotFound):
+            await do()
 
     async def _backfill(self, known: ScheduleRecord) -> None:
         now_us = EPOCH_US + self._loop.now_us
