@@ -81,7 +81,14 @@ def sound_schema(schema: dict[str, Any]) -> dict[str, Any]:
 
 def find_misfit(schema: Any, value: Any) -> Misfit | None:
     """The first thing in a value that does not fit a sound schema; nothing when it fits."""
-    return _Check(schema).of(schema, value, 0) if schema else None
+    try:
+        return _Check(schema).of(schema, value, 0) if schema else None
+    except _TooMuch as found:
+        return Misfit((), str(found))
+
+
+class _TooMuch(Exception):
+    """Nobody waits until it is known whether the value fits."""
 
 
 class _Check:
@@ -92,10 +99,8 @@ class _Check:
         self._alternatives = 0
 
     def of(self, schema: Any, value: Any, depth: int) -> Misfit | None:
-        if self._alternatives > _ALTERNATIVES_MAX or depth > _DEEPEST:
-            return Misfit(
-                (), "is nested too deeply for its schema, or has too many alternatives; make that simpler"
-            )
+        if depth > _DEEPEST:
+            raise _TooMuch(f"is nested more than {_DEEPEST} schemas deep; make it simpler")
         if isinstance(schema, bool):
             return None if schema else Misfit((), "nothing may stand here")
         if len(schema) == 1 and "type" in schema:
@@ -172,6 +177,11 @@ class _Check:
 
     def _alternatives_of(self, parts: list[Any], value: Any, depth: int) -> list[Misfit | None]:
         self._alternatives += len(parts)
+        if self._alternatives > _ALTERNATIVES_MAX:
+            raise _TooMuch(
+                f"is too much to look at: its schema has alternatives (`anyOf`, `oneOf`) for more than"
+                f" {_ALTERNATIVES_MAX:,} times; for a type or null write a list of both as `type`"
+            )
         return [self.of(part, value, depth) for part in parts]
 
     def _none_of(self, parts: list[Any], found: list[Misfit | None]) -> Misfit:
