@@ -79,4 +79,4 @@ def test_what_was_found_of_another_bug_or_by_fewer_seeds_does_not_count(tmp_path
 
 def test_a_page_names_what_was_not_run(tmp_path: Path) -> None:
     row = Results(None, 2).keep(HARMLESS, Found(1, "a violation"))
-    assert "Not run yet: sync-off." in page([row], 2, ["sync-off"])
+    assert "1 others, which are sync-off." in page([row], 2, ["sync-off"])
