@@ -28,7 +28,7 @@ from bench import (
     sleeping,
 )
 from bench.harness import Bench, Section, say
-from bench.machine import ROOT, SYNCS, facts, load, sync_us
+from bench.machine import ROOT, SYNCS, facts, load, loop_ms, sync_us
 from bench.page import write_page
 from bench.report import as_json, as_markdown
 
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     rounds = given.rounds or (2 if given.quick else 5)
     bench = Bench(rounds=rounds, is_quick=given.quick, base=base, is_full=given.full)
     machine = facts(base)
-    load_before, sync_before = load(), sync_us(base)
+    load_before, sync_before, loop_before = load(), sync_us(base), loop_ms()
     began = time.monotonic()
     sections: list[Section] = []
     try:
@@ -75,6 +75,10 @@ def main(arguments: Sequence[str]) -> int:
     machine["one 4 KiB overwrite + fdatasync"] = (
         f"{sync_before:.0f} µs before the run, {sync_after:.0f} µs after it (medians of {SYNCS}; if they lie apart, or"
         " far above 100 to 300 µs, something else used the disk)"
+    )
+    machine["a million additions"] = (
+        f"{loop_before:.0f} ms before the run, {loop_ms():.0f} ms after it (the same name of a processor"
+        " stands for machines of which one takes twice as long as another: look here first)"
     )
     machine["load"] = f"{load_before} before the run, {load()} at its end (the run itself counts)"
     notes = _notes(bench, time.monotonic() - began)

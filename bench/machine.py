@@ -12,10 +12,11 @@ from pathlib import Path
 
 import apsw
 
-__all__ = ["ROOT", "SYNCS", "facts", "file_system", "load", "sync_us"]
+__all__ = ["ROOT", "SYNCS", "facts", "file_system", "load", "loop_ms", "sync_us"]
 
 ROOT = Path(__file__).resolve().parent.parent
 SYNCS = 300
+_LOOPS = 11
 
 
 def facts(base: Path) -> dict[str, str]:
@@ -45,6 +46,18 @@ def file_system(path: Path) -> str:
     holding = [mount for mount in mounts if where.is_relative_to(mount[1].replace(r"\040", " "))]
     device, _, kind = max(holding, key=lambda mount: len(mount[1]))[:3]
     return f"{kind} on {device}"
+
+
+def loop_ms() -> float:
+    """What a loop of a million additions takes the interpreter: the floor under all that is decided."""
+    took = []
+    for _ in range(_LOOPS):
+        began = time.perf_counter()
+        total = 0
+        for number in range(1_000_000):
+            total += number
+        took.append(time.perf_counter() - began)
+    return statistics.median(took) * 1e3
 
 
 def sync_us(base: Path) -> float:
