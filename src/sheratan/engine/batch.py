@@ -321,9 +321,7 @@ class Batch:
         state = self.state
         self.ended.append((job, after))
         state.cached.pop(after.number, None)
-        # Most jobs have run without a step, and nobody has sent any job a signal.
-        is_plain = type(before) is Lease and not (before.steps or state.signalled or state.blocking)
-        if not is_plain and self._may_wait(before, after.number):
+        if self._may_wait(before, after.number):
             self._forget_waits(after.number)
             if after.state != "succeeded":
                 self.parents_lost.add(after.number)

@@ -39,7 +39,7 @@ class Source(NamedTuple):
 NOWHERE: Final = Source()
 
 _USUAL: Final = (1, 1, None, (), 0, 0)
-"""The cost, the version, the partition, the budget and the deadlines of most jobs, so that only others tell them."""
+"""The cost, the version, the partition, the budget and the deadlines that no entry tells, as most jobs have them."""
 
 _PLAIN: Final = (None, (), (), "cancel", None, 1, 1, None, (), 0)
 """What most jobs have: see `is_plain`."""
@@ -90,8 +90,7 @@ def keep_besides(batch: Batch, plan: Plan, job: JobRow, by: Principal) -> dict[s
     if new.after:
         unit.after.extend(AfterRow(job.number, place, parent) for place, parent in enumerate(plan.parents))
         data["after"] = list(plan.parents)
-    if (new.cost, new.version, new.partition, new.budget, *job.deadlines) != _USUAL:
-        data.update(_unusual(batch, job, new))
+    data.update(_unusual(batch, job, new))
     if new.key is not None:
         data["key"] = digest(new.key.encode())
         data["request"] = request = digest(request_of(new))
@@ -119,7 +118,7 @@ def _origin(batch: Batch, plan: Plan, job: JobRow) -> dict[str, Any]:
 
 
 def _unusual(batch: Batch, job: JobRow, new: NewJob) -> dict[str, Any]:
-    """What few jobs have. A budget is kept here, too, where most jobs never come."""
+    """What is told only where it is not as most jobs have it. A budget is kept here, too."""
     if new.budget:
         keep_budget(batch, job.number, new.budget)
     told = {"cost": new.cost, "version": new.version, "partition": new.partition, "budget": new.budget}

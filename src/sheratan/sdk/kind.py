@@ -30,7 +30,7 @@ from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.flow import FlowLimits
 from sheratan.contracts.groups import Collect
 from sheratan.contracts.jobs import Criticality, KindDescription, Submission
-from sheratan.contracts.values import misfit
+from sheratan.contracts.values import convert
 from sheratan.sdk.adapter import dump, invalid, make_adapter
 from sheratan.sdk.code import code_digest
 from sheratan.sdk.context import Context
@@ -183,14 +183,9 @@ def job(
             raise InvalidInput(text, field=f"@job of {function.__qualname__}")
         given = {"name": kind or function.__name__, "description": inspect.getdoc(function) or "", **defaults}
         try:
-            description = msgspec.convert(msgspec.to_builtins(given), KindDescription)
-        except (msgspec.ValidationError, TypeError) as error:
-            text = (
-                str(misfit(error, KindDescription))
-                if isinstance(error, msgspec.ValidationError)
-                else str(error)
-            )
-            raise InvalidInput(text, field=f"@job of {function.__qualname__}") from error
+            description = convert(msgspec.to_builtins(given), KindDescription)
+        except (InvalidInput, TypeError) as error:
+            raise InvalidInput(str(error), field=f"@job of {function.__qualname__}") from error
         return Kind(function, description, _mode(function, cpu_bound=cpu_bound))
 
     return make if handler is None else make(handler)
