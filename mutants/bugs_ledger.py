@@ -173,7 +173,7 @@ BUGS: Final = (
         (
             Change(
                 _ENGINE,
-                'entry_type = "ledger.transferred" if is_applied else "ledger.refused"',
+                'entry_type = "ledger.transferred" if applied else "ledger.refused"',
                 'entry_type = "ledger.transferred"',
             ),
         ),
@@ -248,6 +248,19 @@ BUGS: Final = (
                 _ENGINE,
                 "views = [self._view(place) for place in places]",
                 "views = [self._view(place) for place in places[:1]]",
+            ),
+        ),
+    ),
+    Bug(
+        "refused-one-of-an-id-counts",
+        "what is posted in its own request moves between the accounts of the first one of its id, even if refused",
+        "safety",
+        "L4",
+        (
+            Change(
+                _ENGINE,
+                "else applied[transfer.pending][0])",
+                "else next(one for one in self._transfers if one.id == transfer.pending))",
             ),
         ),
     ),

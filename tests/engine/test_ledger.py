@@ -128,6 +128,17 @@ def test_an_id_counts_at_once_within_its_request_and_within_its_batch(world: Wor
     world.check()
 
 
+def test_what_is_posted_in_its_request_is_of_those_that_the_applied_one_of_an_id_names(world: World) -> None:
+    funded(world)
+    opened(world, "worker:w")
+    assert seen(world, pending(1, 9_999), pending(1, 5, PAYER, "worker:w"), pending(1, 5), post(2, 1)) == [
+        ("insufficient_funds", "debit"), ("applied", 5), ("id_reused", "credit"), ("applied", 5),
+    ]  # fmt: skip
+    assert record_of(world, 2).credit == "worker:w"
+    assert stands(world, "worker:w") == (0, 0, 0, 5)
+    world.check()
+
+
 def test_what_is_reserved_is_posted_in_part_or_given_back_once(world: World) -> None:
     funded(world)
     assert seen(world, pending(1, 400), pending(2, 100), pending(3, 50)) == [
@@ -208,9 +219,12 @@ def test_a_chain_is_applied_as_a_whole_or_not_at_all(world: World) -> None:
     assert seen(world, *half) == [("exists", 600), ("chain_failed", None)]
     open_end = [move(9, 1), move(10, 1, linked=True), move(11, 1, linked=True)]
     assert seen(world, *open_end) == [("applied", 1), ("chain_failed", None), ("chain_open", "linked")]
-    # What a chain that failed had begun may come again.
+    # What a chain that failed had begun may come again, also in its own request.
+    assert seen(world, move(12, 3, linked=True), move(13, 999), move(12, 2)) == [
+        ("chain_failed", None), ("insufficient_funds", "debit"), ("applied", 2),
+    ]  # fmt: skip
     assert seen(world, move(4, 300)) == [("applied", 300)]
-    assert stands(world, PAYER) == (0, 953, 0, 1_000)
+    assert stands(world, PAYER) == (0, 955, 0, 1_000)
     world.check()
 
 

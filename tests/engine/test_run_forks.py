@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from sheratan.contracts.errors import (
     Conflict,
@@ -311,3 +312,11 @@ def test_the_old_input_must_fit_another_workflow_and_what_stays_as_it_is_is_not_
     with pytest.raises(InvalidInput, match="is missing"):
         world.fork_run(run, workflow=STRICT)
     assert world.fork_run(run, "a")
+
+
+def test_a_schema_that_was_never_checked_takes_any_input(world: World) -> None:
+    command = world.start_command(STRICT, {"a": 1})
+    plan = command.declared.plan.replace(b'"type":"object"', b'"type":"thing"')
+    [run, _] = world.ask(replace(command, declared=replace(command.declared, plan=plan)))
+    work_off(world, world.register())
+    assert world.fork_run(run, input={"a": 2, "b": 1})

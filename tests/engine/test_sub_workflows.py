@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.runs import RunRecord
@@ -61,6 +62,15 @@ def test_what_does_not_fit_the_schema_of_a_workflow_blocks_its_node_before_anyth
     )
     assert "secret" not in repr(world.entries())
     run = world.start_run(flow, [{"a": 1}])
+    work_off(world, world.register())
+    assert world.run_record(run).state == "succeeded"
+
+
+def test_a_schema_that_was_never_checked_takes_anything(world: World) -> None:
+    flow = wf(sub("pack", input="${input}"), workflows=[STRICT])
+    command = world.start_command(flow, {"a": "b"})
+    plan = command.declared.plan.replace(b'"integer"', b'"whole"')
+    [run, _] = world.ask(replace(command, declared=replace(command.declared, plan=plan)))
     work_off(world, world.register())
     assert world.run_record(run).state == "succeeded"
 

@@ -34,6 +34,9 @@ from sheratan.store.ledger_rows import (
 
 __all__ = ["apply_transfers", "expire", "open_account", "transfer"]
 
+_Applied = dict[str, tuple[Transfer, int]]
+"""By id, the transfers of a request that are applied, and how much each moves."""
+
 _EXPIRED_AT_ONCE: Final = 128
 _RESOLVES: Final = {"post": "posted", "void": "voided"}
 
@@ -98,13 +101,17 @@ def transfer(
     results = [result for result, _ in verdict.chosen]
     entry = None
     if results.count("exists") < len(results):
-        is_applied = "applied" in results
-        touched = request.touched(verdict.chosen) if is_applied else []
-        data: dict[str, Any] = ({"accounts": request.stories(touched)} if is_applied else {}) | said
+        applied = {
+            one.id: (one, detail)
+            for one, (result, detail) in zip(transfers, verdict.chosen, strict=True)
+            if result == "applied"
+        }
+        touched = request.touched(applied)
+        data: dict[str, Any] = ({"accounts": request.stories(touched)} if applied else {}) | said
         record = decision(TRANSFER, request.given, verdict)
-        entry_type = "ledger.transferred" if is_applied else "ledger.refused"
+        entry_type = "ledger.transferred" if applied else "ledger.refused"
         entry = batch.unit.record(entry_type, "ledger", data, by, decision=record)
-        request.write(verdict.chosen, accounts, touched, entry)
+        request.write(applied, accounts, touched, entry)
     return [
         _answer(one.id, result, detail, request.told_before(one.id) if result == "exists" else entry)
         for one, (result, detail) in zip(transfers, verdict.chosen, strict=True)
@@ -122,8 +129,6 @@ class _Request:
 
     def __init__(self, batch: Batch, transfers: tuple[Transfer, ...], tenant: str) -> None:
         self._batch, self._tenant, self._transfers = batch, tenant, transfers
-        # Of those with the same id the first one counts.
-        self._by_id = {one.id: one for one in reversed(transfers)}
         self._places: dict[AccountKey, int] = {}
         self._views: list[AccountView | None] = []
         self._accounts: list[Account] = []
@@ -172,24 +177,21 @@ class _Request:
         view = self._found.get(text) or self._batch.unit.ledger.transfers[self._tenant, transfer_bytes(text)]
         return view.transfer.entry
 
-    def touched(self, chosen: list[list[Any]]) -> list[int]:
+    def touched(self, applied: _Applied) -> list[int]:
         """The places of the accounts whose balances change."""
-        places: dict[int, None] = {}
-        for transfer, (result, _) in zip(self._transfers, chosen, strict=True):
-            if result == "applied":
-                places |= dict.fromkeys(self._sides(transfer))
-        return list(places)
+        return list(
+            dict.fromkeys(chain.from_iterable(self._sides(one, applied) for one, _ in applied.values()))
+        )
 
     def stories(self, places: list[int]) -> list[list[Any]]:
         """Each of these accounts, and the last entry about it."""
         views = [self._view(place) for place in places]
         return [[view.account.name, view.account.unit, view.balance.entry] for view in views]
 
-    def write(self, chosen: list[list[Any]], accounts: list[Account], touched: list[int], entry: int) -> None:
+    def write(self, applied: _Applied, accounts: list[Account], touched: list[int], entry: int) -> None:
         """The rows of what is applied."""
-        for transfer, (result, detail) in zip(self._transfers, chosen, strict=True):
-            if result == "applied":
-                self._write_transfer(transfer, detail, entry)
+        for one, amount in applied.values():
+            self._write_transfer(one, amount, self._sides(one, applied), entry)
         for place in touched:
             view = self._view(place)
             _, _, *columns, closed_by = accounts[place]
@@ -219,7 +221,7 @@ class _Request:
     def _told(self, transfer: Transfer) -> dict[str, Any]:
         told: dict[str, Any] = {"id": transfer.id}
         if transfer.debit is not None and transfer.credit is not None:
-            told["debit"], told["credit"] = self._sides(transfer)
+            told["debit"], told["credit"] = self._places_of(transfer)
         if transfer.phase != "single":
             told["phase"] = transfer.phase
         if transfer.timeout_seconds is not None:
@@ -232,17 +234,19 @@ class _Request:
             told["linked"] = True
         return told
 
-    def _sides(self, transfer: Transfer) -> tuple[int, int]:
+    def _sides(self, transfer: Transfer, applied: _Applied) -> tuple[int, int]:
         """The places of the accounts to debit and to credit: its own, or those of what it resolves."""
         if transfer.corrects is not None:
             original = self._found[transfer.corrects]
             return self._place(original.credit, original.unit), self._place(original.debit, original.unit)
         if transfer.pending is None:
-            return self._place(transfer.debit, transfer.unit), self._place(transfer.credit, transfer.unit)
+            return self._places_of(transfer)
         found = self._found.get(transfer.pending)
-        if found is not None:
-            return self._place(found.debit, found.unit), self._place(found.credit, found.unit)
-        return self._sides(self._by_id[transfer.pending])
+        # Of those in its own request that share the id, it is the one that is applied: others may have been refused.
+        return self._places_of(found if found is not None else applied[transfer.pending][0])
+
+    def _places_of(self, transfer: Transfer | TransferView) -> tuple[int, int]:
+        return self._place(transfer.debit, transfer.unit), self._place(transfer.credit, transfer.unit)
 
     def _place(self, name: str | None, unit: str | None) -> int:
         assert name is not None
@@ -277,13 +281,13 @@ class _Request:
             told["expires_us"] = row.expires_us
         return told
 
-    def _write_transfer(self, transfer: Transfer, amount: int, entry: int) -> None:
+    def _write_transfer(self, transfer: Transfer, amount: int, sides: tuple[int, int], entry: int) -> None:
         batch, unit = self._batch, self._batch.unit
         number, batch.state.ledger.next_transfer = (
             batch.state.ledger.next_transfer,
             batch.state.ledger.next_transfer + 1,
         )
-        debit, credit = (self._view(place).account for place in self._sides(transfer))
+        debit, credit = (self._view(place).account for place in sides)
         reserved = None
         if transfer.pending is not None:
             key = self._tenant, transfer_bytes(transfer.pending)

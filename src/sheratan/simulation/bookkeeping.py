@@ -58,7 +58,10 @@ class LedgerClient:
         open_ones = [one.id for one in page.items if one.state == "pending" and one.unit == unit]
         found: list[Transfer] = []
         for _ in range(draw.between("ledger.count", 1, 4)):
-            found.append(self._draw_transfer(open_ones, unit))
+            one = self._draw_transfer(open_ones, unit)
+            if found and draw.chance("ledger.other_of_an_id", 150):
+                one = replace(self._draw_move(unit), id=found[-1].id)
+            found.append(one)
             if found[-1].phase == "pending":
                 open_ones.append(found[-1].id)
         if not draw.chance("ledger.chain", 350):
