@@ -248,6 +248,47 @@ BUGS = (
         ),
     ),
     Bug(
+        "triggered-once-more-under-its-key",
+        "a schedule that is triggered under one key twice is asked for its work twice",
+        "safety",
+        "E7",
+        (
+            Change(
+                _SCHEDULES,
+                "    firing = trigger_firing(key, batch.at_us)\n",
+                '    firing = trigger_firing(f"{key}-{batch.at_us}", batch.at_us)\n',
+            ),
+        ),
+    ),
+    Bug(
+        "paused-schedule-cannot-be-triggered",
+        "a schedule that is paused refuses to be triggered",
+        "safety",
+        "docs/how-to/schedule.md",
+        (
+            Change(
+                _SCHEDULES,
+                "    made = find_made(batch, row, firing)\n    if made is not None:\n",
+                "    made = find_made(batch, row, firing)\n"
+                '    if row.state == "paused":\n        raise NotFound("it is paused", field="name")\n'
+                "    if made is not None:\n",
+            ),
+        ),
+    ),
+    Bug(
+        "trigger-adds-the-jitter",
+        "a schedule that is triggered begins as late as its timetable would have it",
+        "safety",
+        "docs/how-to/schedule.md",
+        (
+            Change(
+                _SCHEDULES,
+                "        new = replace(job, key=firing_key(row.name, firing.id))\n",
+                "        new = scheduled_job(definition_of(batch, row).schedule, job, firing)\n",
+            ),
+        ),
+    ),
+    Bug(
         "job-does-not-name-its-firing",
         "the job of a firing names no cause",
         "explanation",

@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import click
+
+from sheratan.cli.root import root
 from sheratan.contracts.journal import ENTRY_TYPES
 from sheratan.contracts.methods import METHODS
 from sheratan.contracts.workflows import Node
@@ -35,6 +38,20 @@ def test_a_flag_goes_before_the_environment(tmp_path: Path) -> None:
     done = run_cli("config", "show", "--origin", "--data", "here", "-o", "jsonl", data=tmp_path)
     first = json.loads(done.stdout.splitlines()[0])
     assert (first["name"], first["value"], first["origin"]) == ("data", "here", "flag")
+
+
+def test_every_listing_in_pages_shows_one_or_all() -> None:
+    context = click.Context(root)
+    top = [root.get_command(context, name) for name in root.list_commands(context)]
+    listings = 0
+    for command in (
+        one for group in top if isinstance(group, click.Group) for one in group.commands.values()
+    ):
+        options = {name for one in command.params for name in one.opts}
+        if "--cursor" in options:
+            listings += 1
+            assert {"--limit", "--all"} <= options, command.name
+    assert listings >= 7
 
 
 def test_the_schemas_of_a_running_server_hold_its_kinds(server: Server) -> None:

@@ -54,6 +54,12 @@ def test_amounts_are_read_and_shown_with_their_decimal_point(own: Server) -> Non
     for amount in ("1.005", "1e3", "-1", "\u0661", "9" * 20):
         refused = own.cli("ledger", "transfer", "operator", "tenant:acme", "--unit", "EUR", "--", amount)
         assert (refused.returncode, "amount" in refused.stderr) == (2, True), amount
+    nothing = own.cli("ledger", "grant", "tenant:acme", "0", "--unit", "EUR")
+    assert (nothing.returncode, "transfers[0]" in nothing.stderr, "amount" in nothing.stderr) == (
+        2,
+        False,
+        True,
+    )
     assert available(own) == before - 150
 
 

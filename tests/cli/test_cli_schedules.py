@@ -83,6 +83,19 @@ def test_what_comes_next_is_shown_in_utc_and_in_the_zone(server: Server) -> None
     assert len(done.stdout.splitlines()) == 3
 
 
+def test_all_pages_are_one_list(server: Server) -> None:
+    names = {f"paged-{number}" for number in range(3)}
+    for name in names:
+        created(server, name, *YEARLY)
+    pages = ("schedule", "list", "--limit", "1", "--all")
+    document = json.loads(server.cli(*pages, "-o", "json").stdout)
+    assert names <= {one["name"] for one in document["items"]}
+    assert document["next_cursor"] is None
+    lines = server.cli(*pages, "-o", "jsonl").stdout.splitlines()
+    assert [json.loads(line) for line in lines] == document["items"]
+    assert all(name in server.cli(*pages).stdout for name in names)
+
+
 def test_pause_and_resume_say_what_they_changed(server: Server) -> None:
     created(server, "calm", *YEARLY)
     assert server.cli("schedule", "pause", "calm", "--reason", "a rest").stdout == "calm is paused\n"
@@ -100,6 +113,22 @@ def test_a_backfill_is_shown_before_it_is_made(server: Server) -> None:
     assert [one["job"] for one in planned] == [None] * 3
     done = json.loads(server.cli("schedule", "backfill", "past", *span, "-o", "json").stdout)
     assert all(one["job"].startswith("job_") for one in done)
+
+
+def test_a_paused_schedule_is_triggered_once_for_each_key(server: Server) -> None:
+    created(server, "by-hand", *YEARLY)
+    server.cli("schedule", "pause", "by-hand")
+    told = ("schedule", "trigger", "by-hand", "--key", "one", "--reason", "a look")
+    first = server.cli(*told)
+    assert (first.stdout[:4], first.stderr) == ("job_", "")
+    again = server.cli(*told)
+    assert again.stdout == first.stdout
+    assert "it was triggered before under this key" in again.stderr
+    others = [server.cli("schedule", "trigger", "by-hand").stdout for _ in range(2)]
+    assert len({first.stdout, *others}) == 3
+    assert "had it submit a job out of turn: a look" in server.cli("why", "schedule:by-hand").stdout
+    refused = server.cli("schedule", "trigger", "nobody")
+    assert (refused.returncode, "there is no schedule nobody" in refused.stderr) == (3, True)
 
 
 def test_a_backfill_of_a_time_without_firings_says_so(server: Server) -> None:

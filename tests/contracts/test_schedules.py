@@ -112,6 +112,7 @@ def test_what_contradicts_itself_is_refused_with_the_way_out(
         ({"missed": "never"}, "missed"),
         ({"missed_max": 0}, "missed_max"),
         ({"missed_max": MISSED_MAX + 1}, "missed_max"),
+        ({"missed": "skip", "missed_max": 3}, "missed_max"),
         ({"overlap": "wait"}, "overlap"),
         ({"starts_us": -1}, "starts_us"),
         ({"ends_us": INTEGER_MAX + 1}, "ends_us"),

@@ -71,6 +71,12 @@ def test_another_definition_is_refused_unless_it_may_replace() -> None:
     with pytest.raises(Conflict) as refused:
         world.schedule(every_seconds=30)
     assert refused.value.field == "every_seconds"
+    with pytest.raises(Conflict) as refused:
+        world.schedule(every_seconds=60, submission=Submission(kind="work", input=2))
+    assert refused.value.field == "submission.input"
+    with pytest.raises(Conflict) as refused:
+        world.schedule(every_seconds=60, submission=Submission(kind="work", options=Options(cost=7)))
+    assert refused.value.field == "submission.options.cost"
     world.tick(10)
     assert world.schedule(every_seconds=30, replaces=True) == "changed"
     row = world.schedule_row()
@@ -302,6 +308,46 @@ def test_a_draining_engine_takes_no_backfill() -> None:
     world.ask(commands.StartDraining(reason=""))
     with pytest.raises(Unavailable):
         world.backfill("s", NOW - 600 * SECOND, NOW)
+
+
+def test_a_trigger_submits_at_once_whatever_policies_and_pause_say_and_once_for_each_key() -> None:
+    world = World()
+    world.schedule(every_seconds=60, overlap="skip", jitter_seconds=50.0)
+    world.tick(60)
+    fired = world.schedule_row()
+    first = world.trigger("s", "one", "a look")
+    assert (first.firing, first.existing) == ("trigger:one", False)
+    assert first.job is not None
+    pause(world)
+    world.tick(1)
+    again = world.trigger("s", "one")
+    assert (again.job, again.existing) == (first.job, True)
+    second = world.trigger("s", "two")
+    assert second.job is not None
+    assert second.job != first.job
+    entry = world.last("schedule.triggered")
+    assert (entry.actor, entry.data["firings"][0][0]) == ("local:tester", "trigger:two")
+    assert world.types("schedule:s").count("schedule.triggered") == 2
+    assert [world.record(job).state for job in (first.job, second.job)] == ["queued", "queued"]
+    # It is not the one before, of which the next firing asks.
+    row = world.schedule_row()
+    assert (row.last_job, row.last_us, row.state) == (fired.last_job, fired.last_us, "paused")
+    world.check()
+
+
+def test_a_trigger_asks_for_room_and_for_an_engine_that_takes_work_in() -> None:
+    world = World(limits=Limits(queue_jobs_max=1))
+    world.schedule(cron="0 0 1 1 *")
+    assert world.trigger("s", "one").job
+    with pytest.raises(LimitReached):
+        world.trigger("s", "two")
+    assert "schedule.triggered" not in world.types()[-1:]
+    world.ask(commands.StartDraining(reason=""))
+    with pytest.raises(Unavailable):
+        world.trigger("s", "three")
+    with pytest.raises(NotFound):
+        world.trigger("nobody", "one")
+    world.check()
 
 
 def test_views_tell_of_schedules_page_by_page() -> None:

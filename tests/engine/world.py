@@ -23,7 +23,7 @@ from sheratan.contracts.limits import Limits
 from sheratan.contracts.principal import Principal
 from sheratan.contracts.proposals import Proposal, ProposalAnswer, ProposeJobs
 from sheratan.contracts.runs import RunRecord
-from sheratan.contracts.schedules import FiringRecord, Schedule
+from sheratan.contracts.schedules import FiringReceipt, FiringRecord, Schedule
 from sheratan.contracts.worker import (
     Assignment,
     Outcome,
@@ -412,6 +412,11 @@ class World(OnDisk):
         command = commands.BackfillSchedule(name=name, from_us=from_us, until_us=until_us, dry_run=dry_run)
         found: list[FiringRecord] = self.ask(command)
         return found
+
+    def trigger(self, name: str, key: str, reason: str = "") -> FiringReceipt:
+        """Let a schedule fire out of turn."""
+        receipt: FiringReceipt = self.ask(commands.TriggerSchedule(name=name, key=key, reason=reason))
+        return receipt
 
     def recorded(self, job: str) -> list[tuple[int, str, Any]]:
         """The steps of a job as the next attempt would get them."""

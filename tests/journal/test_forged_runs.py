@@ -346,6 +346,7 @@ FORGERIES: list[tuple[str, Forge, str]] = [
     ("workflow.started", by_nothing_that_fires, "E17"),
     ("schedule.fired", beginning_another_run, "E17"),
     ("schedule.backfilled", beginning_other_runs, "E17"),
+    ("schedule.triggered", beginning_other_runs, "E17"),
     ("workflow.advanced", with_more_jobs_above, "E10"),
     ("workflow.stopping", stopped_with_nobody, "E14"),
     ("workflow.stopping", stopped_otherwise_than_above, "E14"),

@@ -87,6 +87,10 @@ def with_one_less(entry: Entry) -> None:
     entry["data"]["firings"].pop()
 
 
+def of_a_timetable(entry: Entry) -> None:
+    entry["data"]["firings"][0][0] = "1999-12-31T23:59:59Z"
+
+
 def by_another_cause(entry: Entry) -> None:
     if "firing" in entry["data"]:
         entry["cause"] -= 1
@@ -125,6 +129,9 @@ FORGERIES: list[tuple[str, Callable[[Entry], None], str]] = [
     ("schedule.backfilled", ahead, "E13"),
     ("schedule.backfilled", with_one_more, "E17"),
     ("schedule.backfilled", with_one_less, "E17"),
+    ("schedule.triggered", of_a_timetable, "E17"),
+    ("schedule.triggered", with_one_more, "E17"),
+    ("schedule.triggered", with_one_less, "E17"),
     ("job.submitted", by_another_cause, "E17"),
     ("job.submitted", by_another_key, "E17"),
     ("job.submitted", of_no_firing, "E17"),

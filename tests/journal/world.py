@@ -49,6 +49,7 @@ from sheratan.engine.commands import (
     StartBulk,
     StartDraining,
     Submit,
+    TriggerSchedule,
     Unblock,
 )
 from sheratan.engine.decider import Decider
@@ -449,6 +450,7 @@ def _schedules(world: World) -> None:
             name="large", from_us=begun_us + 50 * SECOND_US, until_us=world.clock.now_us(), dry_run=False
         )
     )
+    world.ask(TriggerSchedule(name="paused", key="by-hand", reason="now"))
     most, world.decider.state.limits = world.decider.state.limits, Limits(queue_jobs_max=1)
     world.tick(20)
     world.decider.state.limits = most

@@ -11,7 +11,7 @@ from sheratan.contracts.jobs import KindDescription
 from sheratan.contracts.limits import Limits
 from sheratan.contracts.schedules import Schedule, ScheduledRun
 from sheratan.contracts.workflows import WORKFLOW_FORMAT, Workflow
-from sheratan.engine.commands import BackfillSchedule, CancelRun, DeleteSchedule, ForkRun
+from sheratan.engine.commands import BackfillSchedule, CancelRun, DeleteSchedule, ForkRun, TriggerSchedule
 from sheratan.engine.definition import prepare_schedule
 from sheratan.engine.prepare import KindRegistry
 from sheratan.engine.prepare_runs import prepare_run
@@ -124,6 +124,7 @@ def scheduled_runs(world: World, session: int) -> None:
     world.tick(1)
     now_us = world.clock.now_us()
     world.ask(BackfillSchedule(name="beat", from_us=now_us - 2_500_000, until_us=now_us, dry_run=False))
+    world.ask(TriggerSchedule(name="beat", key="by-hand", reason=""))
     world.ask(DeleteSchedule(name="beat", reason=""))
     work(world, session, set())
 

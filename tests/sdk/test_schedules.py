@@ -50,6 +50,18 @@ def test_a_program_handles_schedules_by_name(tmp_path: Path) -> None:
         assert [one.job for one in planned] == [None, None]
         done = await client.backfill_schedule("s", 0, 86_400_000_000)
         assert await client.backfill_schedule("s", 0, 86_400_000_000) == done
+        made = await client.trigger_schedule("s", "mine", "a look")
+        again = await client.trigger_schedule("s", "mine", "a look")
+        assert (made.existing, again.existing, again.job, made.firing) == (
+            False,
+            True,
+            made.job,
+            "trigger:mine",
+        )
+        assert (await client.trigger_schedule("s")).job != made.job
+        with pytest.raises(InvalidInput) as refused:
+            await client.trigger_schedule("s", "")
+        assert refused.value.field == "key"
 
     embedded(tmp_path, scenario)
 

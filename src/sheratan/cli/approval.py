@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import click
 import msgspec
 
-from sheratan.cli.output import draw_pairs, draw_table, emit, emit_page, line, talk
+from sheratan.cli.output import draw_pairs, draw_table, emit, line, talk
+from sheratan.cli.pages import page_options, show_pages
 from sheratan.cli.reach import ask, request
 from sheratan.cli.session import Session, command_options
 from sheratan.cli.text import instant
@@ -44,16 +46,15 @@ def approval() -> None:
 @approval.command("list")
 @click.option("--mine", is_flag=True, help="Only those that are open and wait for you.")
 @click.option("--state", type=click.Choice(_STATES), help="Only those in one state.")
-@click.option("--limit", type=int, help="How many at most (default 50).")
-@click.option("--cursor", help="Go on after an earlier page.")
+@page_options("Requests")
 @command_options
-def list_command(
-    session: Session, mine: bool, state: str | None, limit: int | None, cursor: str | None
-) -> None:
+def list_command(session: Session, **wanted: Any) -> None:
     """List requests for approval, newest first."""
-    wanted = request(ListApprovals, mine=mine, state=state, limit=limit, cursor=cursor)
-    page: ApprovalPage = ask(session, lambda transport: transport.call(wanted), offline=True)
-    emit_page(session, page, lambda: draw_table(_HEADERS, [_row(one) for one in page.items]))
+    show_pages(session, ListApprovals, _draw_page, **wanted)
+
+
+def _draw_page(page: ApprovalPage) -> None:
+    draw_table(_HEADERS, [_row(one) for one in page.items])
 
 
 @approval.command()

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from sheratan.cli.budget import in_minor_units, job_budget_option
 from sheratan.cli.bulk import bulk_options, filter_options, is_bulk, run_bulk
-from sheratan.cli.output import draw_pairs, draw_table, emit, emit_page, line
+from sheratan.cli.output import draw_pairs, draw_table, emit, line
+from sheratan.cli.pages import page_options, show_pages
 from sheratan.cli.reach import ask, checked, request
 from sheratan.cli.session import Session, command_options
 from sheratan.cli.text import instant
@@ -34,15 +35,15 @@ def dlq() -> None:
 
 @dlq.command("list")
 @filter_options
-@click.option("--limit", type=int, default=50, help="Dead letters of one page (default: 50).")
-@click.option("--cursor", help="Go on where an earlier page ended.")
+@page_options("Dead letters")
 @command_options
-def list_letters(session: Session, **filters: Any) -> None:
+def list_letters(session: Session, **wanted: Any) -> None:
     """List dead letters, newest job first."""
-    wanted = request(api.ListDeadLetters, **filters)
-    page: DeadLetterPage = ask(session, lambda transport: transport.call(wanted), offline=True)
-    rows = [_row(letter) for letter in page.items]
-    emit_page(session, page, lambda: draw_table(_HEADERS, rows))
+    show_pages(session, api.ListDeadLetters, _draw_page, **wanted)
+
+
+def _draw_page(page: DeadLetterPage) -> None:
+    draw_table(_HEADERS, [_row(letter) for letter in page.items])
 
 
 @dlq.command()

@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from sheratan.cli.budget import in_minor_units, job_budget_option
 from sheratan.cli.bulk import bulk_options, filter_options, is_bulk, run_bulk
 from sheratan.cli.gate_options import gate_given, gate_options
-from sheratan.cli.job_tables import draw_charges, draw_job, draw_page, draw_steps, write_pages
+from sheratan.cli.job_tables import draw_charges, draw_job, draw_page, draw_steps
 from sheratan.cli.job_watch import watch_all, watch_job
-from sheratan.cli.output import emit, emit_page, line, talk
+from sheratan.cli.output import emit, line, talk
+from sheratan.cli.pages import page_options, show_pages
 from sheratan.cli.reach import ask, checked, request
 from sheratan.cli.session import Session, command_options
 from sheratan.cli.values import DURATION, drop_bad_environment, read_json
@@ -108,18 +109,11 @@ def submit(
 @job.command("list")
 @click.option("--state", type=click.Choice(get_args(JobState)), help="Only jobs in this state.")
 @filter_options
-@click.option("--limit", type=int, default=50, help="Jobs of one page (default: 50).")
-@click.option("--cursor", help="Go on where an earlier page ended.")
-@click.option("--all", "everything", is_flag=True, help="All pages.")
+@page_options("Jobs")
 @command_options
-def list_jobs(session: Session, everything: bool, **filters: Any) -> None:
+def list_jobs(session: Session, **wanted: Any) -> None:
     """List jobs, newest first, without their inputs and outputs."""
-    wanted = request(api.ListJobs, **filters)
-    if everything:
-        ask(session, lambda transport: write_pages(session, transport, wanted), offline=True)
-        return
-    page: api.JobPage = ask(session, lambda transport: transport.call(wanted), offline=True)
-    emit_page(session, page, lambda: draw_page(page))
+    show_pages(session, api.ListJobs, draw_page, **wanted)
 
 
 @job.command()

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from sheratan.cli.output import draw_pairs, draw_table, emit, write
-from sheratan.cli.session import Session
+from sheratan.cli.output import draw_pairs, draw_table
 from sheratan.cli.text import held_up, instant, own_budget
-from sheratan.contracts.api import JobPage, ListJobs, Transport
+from sheratan.contracts.api import JobPage
 from sheratan.contracts.budgets import ProposalUse
 from sheratan.contracts.code import Difference, versioned
 from sheratan.contracts.jobs import JobRecord
@@ -17,7 +16,7 @@ from sheratan.contracts.prices import Charge
 from sheratan.contracts.worker import StepRecord
 from sheratan.kernel.accounts import format_amount
 
-__all__ = ["draw_charges", "draw_job", "draw_page", "draw_steps", "tell_difference", "write_pages"]
+__all__ = ["draw_charges", "draw_job", "draw_page", "draw_steps", "tell_difference"]
 
 _HEADERS = ("ID", "KIND", "QUEUE", "STATE", "ATTEMPT", "CREATED", "WAITS FOR")
 _STEP_HEADERS = ("STEP", "NAME", "OCCURRENCE", "ENTRY", "OUTPUT")
@@ -140,27 +139,3 @@ def _step(record: StepRecord) -> tuple[str, ...]:
     if len(outcome) > _OUTCOME_LENGTH_MAX:
         outcome = f"{outcome[:_OUTCOME_LENGTH_MAX]}…"
     return str(record.step), record.name, str(record.occurrence), str(record.entry), outcome
-
-
-async def write_pages(session: Session, transport: Transport, first: ListJobs) -> None:
-    """Write every page as it comes; however many jobs there are, only one page is held."""
-    count = 0
-    wanted = first
-    while True:
-        page: JobPage = await transport.call(wanted)
-        _write_page(session, page, is_first=count == 0, is_last=page.next_cursor is None)
-        count += 1
-        if page.next_cursor is None:
-            return
-        wanted = msgspec.structs.replace(first, cursor=page.next_cursor)
-
-
-def _write_page(session: Session, page: JobPage, *, is_first: bool, is_last: bool) -> None:
-    if session.output != "json":
-        emit(session, page.items, lambda: draw_page(page))
-        return
-    # One document, written in pieces.
-    body = b",\n".join(_encode(item) for item in page.items)
-    write((b'{"items":[\n' if is_first else b",\n" if body else b"") + body)
-    if is_last:
-        write(b'\n],"next_cursor":null}\n')

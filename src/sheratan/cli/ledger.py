@@ -10,14 +10,16 @@ import click
 import msgspec
 
 from sheratan.cli.ledger_tables import draw_account, draw_accounts, draw_transfer, draw_transfers
-from sheratan.cli.output import draw_table, emit, emit_page, line, talk, write
+from sheratan.cli.output import draw_table, emit, line, talk, write
+from sheratan.cli.pages import page_options, show_pages
 from sheratan.cli.reach import ask, request
 from sheratan.cli.session import Session, command_options
 from sheratan.cli.values import DURATION
 from sheratan.contracts import api
 from sheratan.contracts.api import Transport
+from sheratan.contracts.errors import SheratanError
 from sheratan.contracts.ledger import ISSUE, AccountRecord, TransferRecord, TransferResult, transfer_id
-from sheratan.contracts.ledger_requests import AccountPage, LedgerFinding, TransferPage
+from sheratan.contracts.ledger_requests import LedgerFinding, TransferPage
 from sheratan.contracts.prices import Charge
 from sheratan.contracts.refunds import job_refunds
 from sheratan.kernel.accounts import format_amount, parse_amount
@@ -34,8 +36,6 @@ _id = click.option(
 _name = click.option(
     "--name", metavar="NAME", help="A name of your own in place of an id, such as invoice-4711."
 )
-_limit = click.option("--limit", default=50, show_default=True, help="Rows of one page.")
-_cursor = click.option("--cursor", help="Go on after an earlier page.")
 
 
 @click.group()
@@ -45,14 +45,11 @@ def ledger() -> None:
 
 @ledger.command()
 @click.option("--unit", metavar="UNIT", help="Only accounts of this unit.")
-@_limit
-@_cursor
+@page_options("Accounts")
 @command_options
-def accounts(session: Session, unit: str | None, limit: int, cursor: str | None) -> None:
+def accounts(session: Session, **wanted: Any) -> None:
     """List accounts: what is available, what was debited and credited, what is reserved and expected."""
-    wanted = request(api.ListAccounts, unit=unit, limit=limit, cursor=cursor)
-    page: AccountPage = ask(session, lambda transport: transport.call(wanted), offline=True)
-    emit_page(session, page, lambda: draw_accounts(page.items))
+    show_pages(session, api.ListAccounts, lambda page: draw_accounts(page.items), **wanted)
 
 
 @ledger.command("open")
@@ -92,16 +89,11 @@ def show(session: Session, what: str, unit: str | None) -> None:
 @ledger.command()
 @click.argument("account", required=False)
 @click.option("--unit", metavar="UNIT", help="The account's unit.")
-@_limit
-@_cursor
+@page_options("Transfers")
 @command_options
-def transfers(
-    session: Session, account: str | None, unit: str | None, limit: int, cursor: str | None
-) -> None:
+def transfers(session: Session, **wanted: Any) -> None:
     """List transfers, of ACCOUNT or all, oldest first."""
-    wanted = request(api.ListTransfers, account=account, unit=unit, limit=limit, cursor=cursor)
-    page: TransferPage = ask(session, lambda transport: transport.call(wanted), offline=True)
-    emit_page(session, page, lambda: draw_transfers(page.items))
+    show_pages(session, api.ListTransfers, lambda page: draw_transfers(page.items), **wanted)
 
 
 @ledger.command()
@@ -286,9 +278,13 @@ def _refer(session: Session, field: str, amount: str | None, told: dict[str, Any
 
 async def _apply(transport: Transport, told: dict[str, Any], reason: str) -> TransferResult:
     given = {name: value for name, value in told.items() if value is not None}
-    results: list[TransferResult] = await transport.call(
-        request(api.ApplyTransfers, transfers=[given], reason=reason)
-    )
+    try:
+        wanted = request(api.ApplyTransfers, transfers=[given], reason=reason)
+        results: list[TransferResult] = await transport.call(wanted)
+    except SheratanError as error:
+        # There is only one, so whose field it is goes without saying.
+        error.field = error.field and error.field.removeprefix("transfers[0].")
+        raise
     found = results[0]
     if found.amount is None:
         story: api.Story = await transport.call(request(api.TellWhy, id=f"entry:{found.entry}"))

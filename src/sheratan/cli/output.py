@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -13,22 +13,7 @@ from sheratan.cli.text import clean
 if TYPE_CHECKING:
     from sheratan.cli.session import Session
 
-__all__ = ["draw_pairs", "draw_table", "emit", "emit_page", "encode", "line", "talk", "write"]
-
-
-class Page(Protocol):
-    """Some of the items of a listing, and where the next page begins; None on the last one."""
-
-    @property
-    def items(self) -> Sequence[Any]:
-        """What it shows."""
-        ...
-
-    @property
-    def next_cursor(self) -> str | None:
-        """How to go on."""
-        ...
-
+__all__ = ["draw_pairs", "draw_table", "emit", "encode", "line", "talk", "write"]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -53,13 +38,6 @@ def emit(session: Session, value: Any, draw: Callable[[], None]) -> None:
             write(_encode(item) + b"\n")
     else:
         write(encode(value) + b"\n")
-
-
-def emit_page(session: Session, page: Page, draw: Callable[[], None]) -> None:
-    """Write a page of a listing, and how to go on; as JSON it says so itself."""
-    emit(session, page.items if session.output == "jsonl" else page, draw)
-    if page.next_cursor is not None and session.output != "json":
-        talk(f"more: --cursor {page.next_cursor}")
 
 
 def _items(value: Any) -> Iterable[Any]:

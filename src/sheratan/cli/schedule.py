@@ -1,4 +1,4 @@
-"""`sheratan schedule`: create, list and show schedules, see what comes next, pause, resume, make up for and delete."""
+"""`sheratan schedule`: create, list, show, pause and resume schedules, see what comes next, make up for, trigger."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any, get_args
 import click
 import msgspec
 
-from sheratan.cli.output import draw_pairs, draw_table, emit, emit_page, line, talk
+from sheratan.cli.output import draw_pairs, draw_table, emit, line, talk
+from sheratan.cli.pages import page_options, show_pages
 from sheratan.cli.reach import ask, checked, request
 from sheratan.cli.session import Session, command_options
 from sheratan.cli.text import instant
@@ -17,6 +18,7 @@ from sheratan.contracts import api
 from sheratan.contracts.errors import InvalidInput
 from sheratan.contracts.jobs import Options
 from sheratan.contracts.schedules import (
+    FiringReceipt,
     FiringRecord,
     MissedPolicy,
     OverlapPolicy,
@@ -106,19 +108,19 @@ def _read_work(known: dict[str, Any], value: Any) -> dict[str, Any]:
 
 
 @schedule.command("list")
-@click.option("--limit", type=int, default=50, help="Schedules of one page (default: 50).")
-@click.option("--cursor", help="Go on where an earlier page ended.")
+@page_options("Schedules")
 @command_options
-def list_schedules(session: Session, **filters: Any) -> None:
+def list_schedules(session: Session, **wanted: Any) -> None:
     """List schedules by name, without their definitions."""
-    wanted = request(api.ListSchedules, **filters)
-    page: api.SchedulePage = ask(session, lambda transport: transport.call(wanted), offline=True)
+    show_pages(session, api.ListSchedules, _draw_page, **wanted)
+
+
+def _draw_page(page: api.SchedulePage) -> None:
     rows = [
         (one.name, one.state, _work(one), one.when, instant(one.due_us), one.last_job or one.last_run or "-")
         for one in page.items
     ]
-    headers = ("NAME", "STATE", "WORK", "WHEN", "NEXT", "LAST")
-    emit_page(session, page, lambda: draw_table(headers, rows))
+    draw_table(("NAME", "STATE", "WORK", "WHEN", "NEXT", "LAST"), rows)
 
 
 @schedule.command()
@@ -180,6 +182,20 @@ def backfill(session: Session, name: str, from_us: int, until_us: int, dry_run: 
             f"none of the firings of {name} lies in that time; intervals count from --starts or its creation"
         )
     emit(session, found, lambda: _draw_firings(found))
+
+
+@schedule.command()
+@click.argument("name")
+@click.option("--key", help="The same once more changes nothing (default: none).")
+@click.option("--reason", default="", help="Why; it goes into the journal.")
+@command_options
+def trigger(session: Session, name: str, key: str | None, reason: str) -> None:
+    """Let schedule NAME submit its job, or begin its run, now, whether it is paused or not."""
+    wanted = request(api.TriggerSchedule, name=name, key=key, reason=reason)
+    receipt: FiringReceipt = ask(session, lambda transport: transport.call(wanted))
+    if receipt.existing:
+        talk("it was triggered before under this key; this is what came of that")
+    emit(session, receipt, lambda: line(receipt.job or receipt.run or ""))
 
 
 @schedule.command()

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, get_args
 
 import click
 
-from sheratan.cli.output import emit, emit_page, line, talk
+from sheratan.cli.output import emit, line, talk
+from sheratan.cli.pages import page_options, show_pages
 from sheratan.cli.reach import ask, checked, request
 from sheratan.cli.session import Session, command_options
 from sheratan.cli.values import DURATION, read_json
@@ -198,14 +199,11 @@ def fork(
 @workflow.command("list")
 @click.option("--state", type=click.Choice(get_args(RunState)), help="Only runs in this state.")
 @click.option("--workflow", "name", help="Only runs of this workflow.")
-@click.option("--limit", type=int, default=50, help="Runs of one page (default: 50).")
-@click.option("--cursor", help="Go on where an earlier page ended.")
+@page_options("Runs")
 @command_options
-def list_runs(session: Session, name: str | None, **filters: Any) -> None:
+def list_runs(session: Session, name: str | None, **wanted: Any) -> None:
     """List runs, newest first, without their nodes and values."""
-    wanted = request(api.ListRuns, workflow=name, **filters)
-    page: api.RunPage = ask(session, lambda transport: transport.call(wanted), offline=True)
-    emit_page(session, page, lambda: draw_runs(page))
+    show_pages(session, api.ListRuns, draw_runs, workflow=name, **wanted)
 
 
 @workflow.command()

@@ -72,6 +72,7 @@ from sheratan.contracts.schedule_requests import (
     PauseSchedule,
     ResumeSchedule,
     SchedulePage,
+    TriggerSchedule,
 )
 from sheratan.contracts.spending import ListBudgets, RemoveBudget, SetBudget
 from sheratan.contracts.status import EngineStatus
@@ -200,6 +201,7 @@ __all__ = [
     "TellWhy",
     "TestAlerts",
     "Transport",
+    "TriggerSchedule",
     "UnblockJob",
     "WaitForJob",
     "WaitForRun",

@@ -59,6 +59,7 @@ EntryType = Literal[
     "schedule.skipped",
     "schedule.postponed",
     "schedule.backfilled",
+    "schedule.triggered",
     "schedule.paused",
     "schedule.resumed",
     "schedule.deleted",

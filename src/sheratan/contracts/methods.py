@@ -18,7 +18,7 @@ from sheratan.contracts.prices import Charge, PriceRecord
 from sheratan.contracts.request import Request
 from sheratan.contracts.retention import RetentionPreview, RetentionRecord
 from sheratan.contracts.runs import RunRecord, RunState
-from sheratan.contracts.schedules import FiringRecord, ScheduleRecord
+from sheratan.contracts.schedules import FiringReceipt, FiringRecord, ScheduleRecord
 from sheratan.contracts.spending import BudgetRecord
 from sheratan.contracts.system import StateChange, SystemRecord
 from sheratan.contracts.worker import Assignment, StepRecord, StopRequest
@@ -68,6 +68,7 @@ METHODS: Final[dict[str, tuple[type[Request], Any]]] = {
     "schedule.pause": (api.PauseSchedule, bool),
     "schedule.resume": (api.ResumeSchedule, bool),
     "schedule.backfill": (api.BackfillSchedule, list[FiringRecord]),
+    "schedule.trigger": (api.TriggerSchedule, FiringReceipt),
     "schedule.delete": (api.DeleteSchedule, None),
     "workflow.run": (api.RunWorkflow, api.RunReceipt),
     "workflow.fork": (api.ForkRun, api.RunReceipt),

@@ -20,6 +20,7 @@ __all__ = [
     "PauseSchedule",
     "ResumeSchedule",
     "SchedulePage",
+    "TriggerSchedule",
 ]
 
 
@@ -82,6 +83,17 @@ class BackfillSchedule(Request, frozen=True, forbid_unknown_fields=True, kw_only
     from_us: Instant
     until_us: Instant
     dry_run: bool = False
+
+
+class TriggerSchedule(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Let a schedule submit its job, or begin its run, now: whether it is paused or not, and once for each key.
+
+    Without a key (None) it is done each time.
+    """
+
+    name: Name
+    key: Name | None = None
+    reason: Reason = ""
 
 
 class DeleteSchedule(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -19,6 +19,7 @@ __all__ = [
     "KEY_PREFIX",
     "MISSED_MAX",
     "ON_TIME_SECONDS",
+    "FiringReceipt",
     "FiringRecord",
     "Instant",
     "MissedPolicy",
@@ -57,6 +58,9 @@ OverlapPolicy = Literal["queue", "skip", "cancel_previous"]
 Instant = Annotated[int, msgspec.Meta(ge=0, le=INTEGER_MAX)]
 
 
+_MADE_UP_MAX: Final = 100
+
+
 class ScheduledRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A workflow that is run, and with what."""
 
@@ -82,7 +86,7 @@ class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     at_us: Instant | None = None
     zone: Annotated[str, msgspec.Meta(max_length=64, pattern=ZONE)] = "UTC"
     missed: MissedPolicy = "once"
-    missed_max: Annotated[int, msgspec.Meta(ge=1, le=MISSED_MAX)] = 100
+    missed_max: Annotated[int, msgspec.Meta(ge=1, le=MISSED_MAX)] = _MADE_UP_MAX
     overlap: OverlapPolicy = "queue"
     jitter_seconds: Annotated[float, msgspec.Meta(ge=0, le=JITTER_SECONDS_MAX)] = 0.0
     starts_us: Instant | None = None
@@ -126,6 +130,15 @@ class FiringRecord(msgspec.Struct, frozen=True, kw_only=True):
     run: str | None = None
 
 
+class FiringReceipt(msgspec.Struct, frozen=True, kw_only=True):
+    """A firing that somebody has asked for, and what it has made; `existing`: it had been, under the same key."""
+
+    firing: str
+    job: str | None = None
+    run: str | None = None
+    existing: bool = False
+
+
 def check_schedule(schedule: Schedule) -> Schedule:
     """The schedule, with every value as its type says; what contradicts itself raises InvalidInput by field.
 
@@ -142,6 +155,9 @@ def check_schedule(schedule: Schedule) -> Schedule:
     _check_when(checked)
     _check_bounds(checked)
     _check_jitter(checked)
+    if checked.missed_max != _MADE_UP_MAX and checked.missed != "all":
+        text = f"it bounds what `all` makes up for, and missed is `{checked.missed}`: leave it out"
+        raise InvalidInput(text, field="missed_max")
     if (checked.submission is None) == (checked.run is None):
         text = "a schedule has either a submission, or a workflow that it runs"
         raise InvalidInput(text, field="submission" if checked.run is None else "run")

@@ -94,6 +94,7 @@ _LEVEL_TYPES: Final[dict[Level, tuple[EntryType, ...]]] = {
         "schedule.created",
         "schedule.changed",
         "schedule.backfilled",
+        "schedule.triggered",
         "schedule.paused",
         "schedule.resumed",
         "schedule.deleted",

@@ -31,6 +31,7 @@ from sheratan.engine.schedule_commands import (
     DeleteSchedule,
     PauseSchedule,
     ResumeSchedule,
+    TriggerSchedule,
 )
 from sheratan.engine.system_commands import ChangeState, DeriveState, Probe
 from sheratan.engine.worker_commands import EndSession, Heartbeat, RegisterWorker
@@ -85,6 +86,7 @@ __all__ = [
     "StartRun",
     "Submit",
     "SubmitGated",
+    "TriggerSchedule",
     "Unblock",
     "Vote",
 ]
@@ -330,6 +332,7 @@ Command = (
     | PauseSchedule
     | ResumeSchedule
     | BackfillSchedule
+    | TriggerSchedule
     | DeleteSchedule
     | KeepJobs
     | KeepRuns

@@ -14,7 +14,7 @@ from sheratan.contracts.errors import InvalidInput, TooLarge
 from sheratan.contracts.ids import RUN_PREFIX
 from sheratan.contracts.jobs import KindDescription, Options, Submission
 from sheratan.contracts.limits import Limits
-from sheratan.contracts.schedules import FiringRecord, Schedule, ScheduledRun, check_schedule
+from sheratan.contracts.schedules import FiringReceipt, FiringRecord, Schedule, ScheduledRun, check_schedule
 from sheratan.contracts.workflows import as_declared
 from sheratan.engine.commands import CreateSchedule, Declaration, NewJob
 from sheratan.engine.prepare import KindRegistry, fill_in, prepare_job
@@ -28,6 +28,7 @@ from sheratan.store.rows import ScheduleRow
 __all__ = [
     "Definition",
     "differing_field",
+    "firing_receipt",
     "firing_record",
     "prepare_schedule",
     "read_definition",
@@ -205,11 +206,21 @@ def firing_record(known: Definition, firing: Firing, made: str | None = None) ->
     return replace(record, run=made) if made.startswith(RUN_PREFIX) else replace(record, job=made)
 
 
-def differing_field(before: Schedule, after: Schedule) -> str | None:
-    """The first field in which two schedules differ."""
-    for name in Schedule.__struct_fields__:
-        if getattr(before, name) != getattr(after, name):
-            return name
+def firing_receipt(firing: Firing, made: str, *, existing: bool) -> FiringReceipt:
+    """What somebody is told who has let a schedule fire."""
+    receipt = FiringReceipt(firing=firing.id, existing=existing)
+    return replace(receipt, run=made) if made.startswith(RUN_PREFIX) else replace(receipt, job=made)
+
+
+def differing_field(before: msgspec.Struct, after: msgspec.Struct) -> str | None:
+    """The first field in which two schedules differ, such as `submission.options.queue`."""
+    for name in before.__struct_fields__:
+        one, other = getattr(before, name), getattr(after, name)
+        if one == other:
+            continue
+        if isinstance(one, msgspec.Struct) and type(one) is type(other):
+            return f"{name}.{differing_field(one, other)}"
+        return name
     return None
 
 

@@ -80,6 +80,7 @@ from sheratan.engine.commands import (
     StartRun,
     Submit,
     SubmitGated,
+    TriggerSchedule,
     Unblock,
     Vote,
 )
@@ -139,6 +140,7 @@ _HANDLERS: Final[dict[type[Command], _Handler]] = {
     PauseSchedule: schedules.pause,
     ResumeSchedule: schedules.resume,
     BackfillSchedule: schedules.backfill,
+    TriggerSchedule: schedules.trigger,
     DeleteSchedule: schedules.delete,
     KeepJobs: retention.keep_jobs,
     KeepRuns: retention.keep_runs,

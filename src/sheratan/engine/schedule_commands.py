@@ -6,7 +6,14 @@ import msgspec
 
 from sheratan.contracts.schedules import Schedule
 
-__all__ = ["BackfillSchedule", "CreateSchedule", "DeleteSchedule", "PauseSchedule", "ResumeSchedule"]
+__all__ = [
+    "BackfillSchedule",
+    "CreateSchedule",
+    "DeleteSchedule",
+    "PauseSchedule",
+    "ResumeSchedule",
+    "TriggerSchedule",
+]
 
 
 class CreateSchedule(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +44,14 @@ class BackfillSchedule(msgspec.Struct, frozen=True, kw_only=True):
     from_us: int
     until_us: int
     dry_run: bool
+
+
+class TriggerSchedule(msgspec.Struct, frozen=True, kw_only=True):
+    """Let a schedule do its work now, once for each key; without one each time."""
+
+    name: str
+    key: str | None
+    reason: str
 
 
 class DeleteSchedule(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,15 +1,15 @@
-"""What people do with schedules: create and change them, pause and resume them, make up for firings, delete them."""
+"""What people do with schedules: create, change, pause, resume and delete them, make up for firings, let them fire."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
 from sheratan.ambient.zones import load_zone
 from sheratan.contracts.errors import Conflict, InvalidInput, LimitReached, NotFound
 from sheratan.contracts.principal import Principal
-from sheratan.contracts.schedules import MISSED_MAX, FiringRecord, Schedule
+from sheratan.contracts.schedules import MISSED_MAX, FiringReceipt, FiringRecord, Schedule
 from sheratan.engine.batch import Batch
 from sheratan.engine.commands import (
     BackfillSchedule,
@@ -18,11 +18,13 @@ from sheratan.engine.commands import (
     NewJob,
     PauseSchedule,
     ResumeSchedule,
+    TriggerSchedule,
 )
 from sheratan.engine.control import check_reason
 from sheratan.engine.definition import (
     Definition,
     differing_field,
+    firing_receipt,
     firing_record,
     read_definition,
     schedule_text,
@@ -36,7 +38,7 @@ from sheratan.engine.run_keys import find_run_of_key
 from sheratan.engine.run_start import NewRun, begin, check_room
 from sheratan.engine.submitted import Plan
 from sheratan.kernel.canonical import digest
-from sheratan.kernel.timetable import Firing, Timetable, firing_key, jitter_us
+from sheratan.kernel.timetable import Firing, Timetable, firing_key, jitter_us, trigger_firing
 from sheratan.store.rows import JobRow, ScheduleRow
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
     "resume",
     "run_of_firing",
     "scheduled_job",
+    "trigger",
 ]
 
 BACKFILL_MAX: Final = MISSED_MAX
@@ -181,13 +184,34 @@ def backfill(batch: Batch, command: BackfillSchedule, by: Principal) -> list[Fir
     made = {one.id: find_made(batch, row, one) for one in firings}
     missing = [one for one in firings if made[one.id] is None]
     if missing and not command.dry_run:
-        span = {"from_us": command.from_us, "until_us": command.until_us}
-        if isinstance(known.work, NewRun):
-            made.update(_begin_all(batch, row, known.work, (span, missing), by))
-        else:
-            plans = _plan_all(batch, row, known.work, missing, by)
-            made.update(_submit_all(batch, span, row, plans, by))
+        asked = _Asked(row, "schedule.backfilled", {"from_us": command.from_us, "until_us": command.until_us})
+        made.update(_make_all(batch, asked, known, missing, by))
     return [firing_record(known, one, made[one.id]) for one in firings]
+
+
+def trigger(batch: Batch, command: TriggerSchedule, by: Principal) -> FiringReceipt:
+    """Submit the job of a schedule now, or begin its run, whether it is paused or not; once for each key.
+
+    As for a backfill neither the policies nor the jitter count, and the next firing knows nothing of it.
+    """
+    check_reason(command.reason)
+    row = _find(batch, by.tenant, command.name)
+    key = f"{batch.randomness.bits('trigger', 64):016x}" if command.key is None else command.key
+    firing = trigger_firing(key, batch.at_us)
+    made = find_made(batch, row, firing)
+    if made is not None:
+        return firing_receipt(firing, made, existing=True)
+    asked = _Asked(row, "schedule.triggered", {"reason": command.reason} if command.reason else {})
+    made = _make_all(batch, asked, definition_of(batch, row), [firing], by)[firing.id]
+    return firing_receipt(firing, made, existing=False)
+
+
+class _Asked(NamedTuple):
+    """What somebody has asked a schedule for: the type of the entry about it, and what else that says."""
+
+    row: ScheduleRow
+    entry_type: str
+    told: dict[str, Any]
 
 
 def _past_firings(batch: Batch, command: BackfillSchedule, known: Definition) -> tuple[Firing, ...]:
@@ -212,6 +236,15 @@ def find_made(batch: Batch, row: ScheduleRow, firing: Firing) -> str | None:
     return find_run_of_key(batch, row.tenant, name) if key is None else batch.trace(key.number).id
 
 
+def _make_all(
+    batch: Batch, asked: _Asked, known: Definition, firings: list[Firing], by: Principal
+) -> dict[str, str]:
+    """The jobs that firings submit, or the runs that they begin, by firing: all, or a refusal and none."""
+    if isinstance(known.work, NewRun):
+        return _begin_all(batch, asked, known.work, firings, by)
+    return _submit_all(batch, asked, _plan_all(batch, asked.row, known.work, firings, by), by)
+
+
 def _plan_all(
     batch: Batch, row: ScheduleRow, job: NewJob, firings: list[Firing], by: Principal
 ) -> list[Plan]:
@@ -226,22 +259,22 @@ def _plan_all(
 
 
 def _begin_all(
-    batch: Batch, row: ScheduleRow, work: NewRun, missing: tuple[dict[str, int], list[Firing]], by: Principal
+    batch: Batch, asked: _Asked, work: NewRun, firings: list[Firing], by: Principal
 ) -> dict[str, str]:
     """One entry names all runs, whose numbers are the next ones."""
-    span, firings = missing
     check_room(batch, len(firings))
     first = batch.state.runs.next_number
-    data = {**span, "runs": [[firing.id, first + offset] for offset, firing in enumerate(firings)]}
-    entry = _note_backfill(batch, row, data, by)
+    runs = [[firing.id, first + offset] for offset, firing in enumerate(firings)]
+    entry = _note_asked(batch, asked, {"runs": runs}, by)
     return {
-        firing.id: begin(batch, run_of_firing(work, row, firing), by, announce=lambda _: entry).id
+        firing.id: begin(batch, run_of_firing(work, asked.row, firing), by, announce=lambda _: entry).id
         for firing in firings
     }
 
 
-def _note_backfill(batch: Batch, row: ScheduleRow, data: dict[str, Any], by: Principal) -> int:
-    entry = record(batch, "schedule.backfilled", row, data, by)
+def _note_asked(batch: Batch, asked: _Asked, made: dict[str, Any], by: Principal) -> int:
+    row = asked.row
+    entry = record(batch, asked.entry_type, row, asked.told | made, by)
     put(batch, row._replace(entry=entry))
     return entry
 
@@ -251,17 +284,12 @@ def run_of_firing(work: NewRun, row: ScheduleRow, firing: Firing) -> NewRun:
     return replace(work, key=firing_key(row.name, firing.id), firing=(row.name, firing.id))
 
 
-def _submit_all(
-    batch: Batch, span: dict[str, int], row: ScheduleRow, plans: list[Plan], by: Principal
-) -> dict[str, str]:
+def _submit_all(batch: Batch, asked: _Asked, plans: list[Plan], by: Principal) -> dict[str, str]:
     """One entry names all jobs, whose numbers are the next ones."""
     first = batch.unit.next_number
     names = [plan.source.told["firing"] for plan in plans if plan.source.told is not None]
-    data = {
-        **span,
-        "firings": [[name, first + offset] for offset, name in enumerate(names)],
-    }
-    entry = _note_backfill(batch, row, data, by)
+    firings = [[name, first + offset] for offset, name in enumerate(names)]
+    entry = _note_asked(batch, asked, {"firings": firings}, by)
 
     def announced(job: JobRow) -> int:
         return entry

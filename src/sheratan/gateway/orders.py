@@ -24,6 +24,7 @@ from sheratan.engine.commands import (
     PriceKind,
     Resume,
     ResumeSchedule,
+    TriggerSchedule,
     Unblock,
 )
 from sheratan.engine.retention_views import check_whose
@@ -104,6 +105,9 @@ ORDERS: Final[dict[type[api.Request], Callable[[Any], Command]]] = {
     api.PauseSchedule: lambda request: PauseSchedule(name=request.name, reason=request.reason),
     api.ResumeSchedule: lambda request: ResumeSchedule(name=request.name),
     api.BackfillSchedule: _backfill,
+    api.TriggerSchedule: lambda request: TriggerSchedule(
+        name=request.name, key=request.key, reason=request.reason
+    ),
     api.SetRetention: _keep,
     api.OpenAccount: _open_account,
     api.SetPrice: _price,

@@ -220,6 +220,7 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Entry], None]]] = {
     "schedule.skipped": JobFold.scheduled,
     "schedule.postponed": JobFold.scheduled,
     "schedule.backfilled": JobFold.scheduled,
+    "schedule.triggered": JobFold.scheduled,
     "schedule.paused": JobFold.scheduled,
     "schedule.resumed": JobFold.scheduled,
     "schedule.deleted": JobFold.scheduled,

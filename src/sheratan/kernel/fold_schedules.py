@@ -11,7 +11,7 @@ from sheratan.kernel.canonical import digest
 from sheratan.kernel.facts import Announced, ScheduleFact, Violation
 from sheratan.kernel.fold_book import decision_of
 from sheratan.kernel.fold_deadlines import DeadlineFold
-from sheratan.kernel.timetable import firing_key
+from sheratan.kernel.timetable import TRIGGER, firing_key
 
 __all__ = ["ScheduleFold"]
 
@@ -123,6 +123,15 @@ class ScheduleFold(DeadlineFold):
             self.say(
                 entry, "E13", f"it makes up for firings up to {entry.data['until_us']}, which lies ahead"
             )
+        return self._asked(entry, known)
+
+    def _triggered(self, entry: Entry, known: ScheduleFact) -> ScheduleFact:
+        made = [*entry.data.get("firings", ()), *entry.data.get("runs", ())]
+        if [firing for firing, _ in made if firing.startswith(TRIGGER)] != [firing for firing, _ in made[:1]]:
+            self.say(entry, "E17", "somebody let it fire once, which is what it is to tell of")
+        return self._asked(entry, known)
+
+    def _asked(self, entry: Entry, known: ScheduleFact) -> ScheduleFact:
         for firing, number in entry.data.get("firings", ()):
             self.announced[number] = self._announced(entry, firing)
         for firing, number in entry.data.get("runs", ()):
@@ -175,6 +184,7 @@ _CHANGES: Final[dict[str, _Change]] = {
     "schedule.skipped": ScheduleFold._skipped,
     "schedule.postponed": ScheduleFold._postponed,
     "schedule.backfilled": ScheduleFold._backfilled,
+    "schedule.triggered": ScheduleFold._triggered,
     "schedule.paused": ScheduleFold._paused,
     "schedule.resumed": ScheduleFold._resumed,
     "schedule.deleted": ScheduleFold._deleted,

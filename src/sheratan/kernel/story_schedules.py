@@ -75,6 +75,13 @@ def _backfilled(entry: Entry) -> str:
     )
 
 
+def _triggered(entry: Entry) -> str:
+    data = entry.data
+    made = "had it begin a run" if "runs" in data else "had it submit a job"
+    reason = data.get("reason")
+    return f"{entry.actor} {made} out of turn{f': {reason}' if reason else ''}."
+
+
 SCHEDULE_TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     "schedule.created": _defined("created"),
     "schedule.changed": _defined("gave another definition to"),
@@ -83,6 +90,7 @@ SCHEDULE_TELLERS: Final[dict[str, Callable[[Entry], str]]] = {
     "schedule.skipped": _skipped,
     "schedule.postponed": _postponed,
     "schedule.backfilled": _backfilled,
+    "schedule.triggered": _triggered,
     "schedule.paused": with_reason("paused the schedule"),
     "schedule.resumed": lambda entry: f"{entry.actor} resumed the schedule. {_next(entry)}",
     "schedule.deleted": with_reason("deleted the schedule"),

@@ -31,7 +31,10 @@ from sheratan.contracts.values import INTEGER_MAX
 from sheratan.kernel.cron import Cron
 from sheratan.kernel.cron_text import parse_cron
 
-__all__ = ["Firing", "Firings", "Timetable", "firing_key", "jitter_us"]
+__all__ = ["TRIGGER", "Firing", "Firings", "Timetable", "firing_key", "jitter_us", "trigger_firing"]
+
+TRIGGER: Final = "trigger:"
+"""What the id of a firing begins with that somebody has asked for."""
 
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -101,6 +104,11 @@ class Timetable:
 def firing_key(schedule_name: str, firing_id: str) -> str:
     """The idempotency key of the job that a firing submits."""
     return f"schedule:{schedule_name}:{firing_id}"
+
+
+def trigger_firing(key: str, instant_us: int) -> Firing:
+    """The firing that somebody asks for under a key of their own: no timetable has one of this id."""
+    return Firing(f"{TRIGGER}{key}", instant_us)
 
 
 def jitter_us(schedule: Schedule, firing_id: str) -> int:

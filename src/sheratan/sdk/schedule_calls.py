@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Unpack
 
 from sheratan.contracts import api
-from sheratan.contracts.schedules import FiringRecord, ScheduleRecord
+from sheratan.contracts.schedules import FiringReceipt, FiringRecord, ScheduleRecord
 from sheratan.contracts.values import convert
 from sheratan.contracts.workflows import Workflow
 from sheratan.sdk.kind import Kind
@@ -73,6 +73,15 @@ class ScheduleCalls:
         given = {"name": name, "from_us": from_us, "until_us": until_us, "dry_run": dry_run}
         found: list[FiringRecord] = await self._transport.call(convert(given, api.BackfillSchedule))
         return found
+
+    async def trigger_schedule(self, name: str, key: str | None = None, reason: str = "") -> FiringReceipt:
+        """Let a schedule submit its job, or begin its run, now, whether it is paused or not.
+
+        The same key once more changes nothing, and is answered with what it has made.
+        """
+        given = {"name": name, "key": key, "reason": reason}
+        receipt: FiringReceipt = await self._transport.call(convert(given, api.TriggerSchedule))
+        return receipt
 
     async def delete_schedule(self, name: str, reason: str = "") -> None:
         """Delete a schedule; its jobs and its story stay."""

@@ -15,6 +15,7 @@ from sheratan.engine.commands import (
     PauseSchedule,
     Pending,
     ResumeSchedule,
+    TriggerSchedule,
 )
 from sheratan.kernel.canonical import canonical, digest
 from sheratan.simulation.model_dead import ModelDead
@@ -131,6 +132,19 @@ class ModelSchedules(ModelDead):
             (firing_name(known.definition, instant), instant, self._made_under(keys[instant]))
             for instant in found
         ]
+
+    def _TriggerSchedule(self, pending: Pending, command: TriggerSchedule) -> Any:  # noqa: N802 - the command's name
+        known, name = self._find_schedule(command.name), f"trigger:{command.key}"
+        key = f"schedule:{command.name}:{name}"
+        made = self._made_under(key)
+        if made is not None:
+            self.hit("schedule.triggered_again")
+            return (name, made, True)
+        self._admit_all(known, [self.at_us])
+        self.hit("schedule.triggered_paused" if known.is_paused else "schedule.triggered")
+        self._note("triggered", command.name)
+        self._submit_firing(known, key, 0)
+        return (name, self._made_under(key), False)
 
     def _past_instants(self, known: ModelSchedule, command: BackfillSchedule) -> list[int]:
         if command.until_us > self.at_us or command.from_us > command.until_us:

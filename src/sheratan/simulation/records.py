@@ -28,7 +28,8 @@ _NOTED: Final = frozenset((
     "retention.set", "retention.pruned", "retention.runs_pruned", "journal.kept", "journal.archived", "system.changed",
     "ledger.account_opened", "ledger.transferred", "ledger.refused", "ledger.expired", "ledger.shared",
     "price.set", "budget.set", "alert.raised", "alert.cleared", "alert.notified",
-    "schedule.postponed", "schedule.backfilled", "schedule.paused", "schedule.resumed", "schedule.deleted",
+    "schedule.postponed", "schedule.backfilled", "schedule.triggered", "schedule.paused", "schedule.resumed",
+    "schedule.deleted",
 ))  # fmt: skip
 """Entries that move no job, so that nothing else would show that one is missing."""
 

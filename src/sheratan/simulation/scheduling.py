@@ -11,7 +11,7 @@ from typing import Any, Final
 from sheratan.contracts import api
 from sheratan.contracts.errors import Conflict, NotFound
 from sheratan.contracts.jobs import Submission
-from sheratan.contracts.schedules import Schedule, ScheduledRun, ScheduleRecord
+from sheratan.contracts.schedules import MissedPolicy, Schedule, ScheduledRun, ScheduleRecord
 from sheratan.simulation.choices import Choices
 from sheratan.simulation.clock import EPOCH_US
 from sheratan.simulation.loop import SimulatedLoop
@@ -42,12 +42,14 @@ def draw_schedule(draw: Choices, submission: Submission, now_seconds: int) -> Sc
     run = draw.pick("schedule.run", (None, _RUN))
     # Those that ask for the same are to find it unchanged now and then.
     wanted = draw.pick("schedule.submission", (submission, _PLAIN, _PLAIN))
+    missed: MissedPolicy = draw.pick("schedule.missed", _MISSED)
+    if missed == "all":
+        when["missed_max"] = draw.pick("schedule.missed_max", (2, 20))
     return Schedule(
         name=draw.pick("schedule.name", SCHEDULES),
         submission=wanted if run is None else None,
         run=run,
-        missed=draw.pick("schedule.missed", ("once", "skip", "all")),
-        missed_max=draw.pick("schedule.missed_max", (2, 20)),
+        missed=missed,
         overlap=draw.pick("schedule.overlap", ("queue", "skip", "cancel_previous")),
         jitter_seconds=draw.pick("schedule.jitter", (0.0, 0.0, 2.0))
         if what == "every" and run is None
@@ -56,6 +58,7 @@ def draw_schedule(draw: Choices, submission: Submission, now_seconds: int) -> Sc
     )
 
 
+_MISSED: Final[tuple[MissedPolicy, ...]] = ("once", "skip", "all")
 _PLAIN: Final = Submission(kind="work", input="beat")
 _RUN: Final = ScheduledRun(workflow=scheduled_workflow(), input={"n": 1})
 
@@ -104,10 +107,13 @@ class ScheduleClient:
 
     async def _tend_now(self, name: str, known: ScheduleRecord) -> None:
         what = self._choices.pick(
-            "schedule.tend", ("pause", "resume", "resume", "delete", "backfill", "backfill", "cancel")
+            "schedule.tend",
+            ("pause", "resume", "resume", "delete", "backfill", "backfill", "cancel", "trigger", "trigger"),
         )
         if what == "backfill":
             await self._backfill(known)
+        elif what == "trigger":
+            await self._trigger(name)
         elif what == "cancel":
             if known.last_job is not None:
                 await self._ask(api.CancelJob(id=known.last_job))
@@ -122,9 +128,11 @@ class ScheduleClient:
             with suppress(Conflict):
                 await self._ask(api.ChangeState(to="operational", reason="a test"))
         await asyncio.sleep(ahead_us / 1_000_000)
-        what = self._choices.pick("schedule.tend_due", ("backfill", "backfill", "delete", "pause"))
+        what = self._choices.pick("schedule.tend_due", ("backfill", "backfill", "delete", "pause", "trigger"))
         if what == "backfill":
             tend: Callable[[], Awaitable[Any]] = partial(self._make_up, _firings(name, due_us, due_us))
+        elif what == "trigger":
+            tend = partial(self._trigger, name)
         else:
             tend = partial(self._ask, _REQUESTS[what](name))
         # Several people think of the same: one of them may be just in time.
@@ -146,6 +154,12 @@ class ScheduleClient:
             dry_run=self._choices.pick("backfill.dry_run", (False, False, True)),
         )
         await self._make_up(request)
+
+    async def _trigger(self, name: str) -> None:
+        key = self._choices.pick("schedule.trigger", ("a", "a", "b", "c"))
+        receipt = await self._ask(api.TriggerSchedule(name=name, key=key, reason="a test"))
+        if receipt.job is not None:
+            self._acknowledge(receipt.job)
 
     async def _make_up(self, request: api.BackfillSchedule) -> None:
         for one in await self._ask(request):

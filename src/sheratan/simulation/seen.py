@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sheratan.contracts.errors import SheratanError
-from sheratan.contracts.schedules import FiringRecord
+from sheratan.contracts.schedules import FiringReceipt, FiringRecord
 from sheratan.contracts.worker import Assignment
 from sheratan.simulation.model_jobs import Refused
 from sheratan.simulation.model_state import ModelJob, ModelSchedule
@@ -30,6 +30,8 @@ def said(answer: tuple[Any, SheratanError | None]) -> Any:
     value, error = answer
     if error is not None:
         return ("refused", error.code)
+    if isinstance(value, FiringReceipt):
+        return value.firing, value.job or value.run, value.existing
     return _listed(value) if isinstance(value, list) and value else value
 
 
