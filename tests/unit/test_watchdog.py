@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import queue
 import threading
 from collections.abc import Callable, Coroutine
@@ -117,13 +118,51 @@ def test_a_loop_that_answers_is_not_told_of() -> None:
     seen, clock = Seen(), Counting()
 
     async def live() -> None:
-        dog = Watchdog(clock, 0.01, name, seen)
-        # Whatever the machine makes of it: a loop that waits for something to do is never blocked.
+        # So long that no machine lets it answer too late.
+        dog = Watchdog(clock, 0.2, name, seen)
         dog.start()
-        assert await asyncio.to_thread(clock.often.wait, SECONDS_MAX)
+        while not clock.often.is_set():
+            # Some milliseconds of work: one that does nothing but wait is not even asked.
+            hashlib.pbkdf2_hmac("sha256", b"", b"", 20_000)
+            await asyncio.sleep(0)
         dog.stop()
 
     asyncio.run(live())
+    assert seen.told.empty()
+
+
+class Rounds(threading.Event):
+    """What ends a watchdog, and says when it has looked at the loop several times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = 10
+        self.enough = threading.Event()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.left -= 1
+        if not self.left:
+            self.enough.set()
+        return super().wait(timeout)
+
+
+def test_a_loop_that_waits_for_something_to_do_is_let_alone() -> None:
+    seen, clock, rounds = Seen(), Counting(), Rounds()
+
+    async def live() -> None:
+        dog = Watchdog(clock, 0.01, name, seen)
+        dog._ended = rounds
+        loop, woken = asyncio.get_running_loop(), asyncio.Event()
+        threading.Thread(
+            target=lambda: rounds.enough.wait(SECONDS_MAX) and loop.call_soon_threadsafe(woken.set)
+        ).start()
+        dog.start()
+        await woken.wait()
+        dog.stop()
+
+    asyncio.run(live())
+    # The loop may have had something to do in one of the rounds, at the begin or at the end.
+    assert clock.asked <= 2
     assert seen.told.empty()
 
 

@@ -21,6 +21,8 @@ _FRAMES_MAX: Final = 12
 _LIBRARY: Final = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})
 _PACKAGES: Final = ("/site-packages/", "/dist-packages/")
 
+_RUN_ONCE: Final = asyncio.BaseEventLoop._run_once.__code__  # type: ignore[attr-defined]
+
 T = TypeVar("T")
 Task = asyncio.Task[Any]
 
@@ -86,6 +88,9 @@ class Watchdog(Generic[T]):
 
     def _run(self, loop: asyncio.AbstractEventLoop, ident: int) -> None:
         while not self._ended.wait(self._seconds):
+            if _is_idle(ident) and not loop.is_closed():
+                # It would answer at once; to ask would wake it up ten times a second for nothing.
+                continue
             answered, asked_us = threading.Event(), self._clock.monotonic_us()
             try:
                 loop.call_soon_threadsafe(answered.set)
@@ -109,6 +114,14 @@ class Watchdog(Generic[T]):
         if found is not None:
             took_us = self._clock.monotonic_us() - asked_us
             self._tell(found._replace(microseconds=took_us, still=still))
+
+
+def _is_idle(ident: int) -> bool:
+    """Whether a thread's loop waits for something to do right now."""
+    frame = sys._current_frames().get(ident)
+    if frame is None or frame.f_back is None or frame.f_code.co_name != "select":
+        return False
+    return frame.f_back.f_code is _RUN_ONCE
 
 
 def look(loop: asyncio.AbstractEventLoop, ident: int, whose: Callable[[Task], T]) -> Blocked[T] | None:
