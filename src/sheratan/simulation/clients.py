@@ -24,7 +24,7 @@ from sheratan.simulation.choices import Choices
 from sheratan.simulation.clock import EPOCH_US
 from sheratan.simulation.coverage import Coverage
 from sheratan.simulation.network import Connection, Network
-from sheratan.simulation.options import KINDS, Options, draw_partition_limits
+from sheratan.simulation.options import ABOUT_BACKLOGS, KINDS, Options, draw_partition_limits
 from sheratan.simulation.people import decide
 from sheratan.simulation.pricing import PriceClient
 from sheratan.simulation.run_clients import RunClient
@@ -118,8 +118,12 @@ class Client:
         await self._send([self._submission(delay_seconds=delay, **more) for _ in range(3)])
 
     async def _bulk(self) -> None:
-        count = self._choices.between("client.bulk", 1, self._options.bulk)
-        await self._send([self._submission() for _ in range(count)])
+        draw, where = self._choices, dict[str, Any]()
+        if self._options.about == ABOUT_BACKLOGS:
+            where |= {"kind": draw.pick("bulk.kind", KINDS), "queue": draw.pick("bulk.queue", QUEUES)}
+            where |= {"partition": draw.pick("bulk.partition", (None, None, "p"))}
+        count = draw.between("client.bulk", 1, self._options.bulk)
+        await self._send([self._submission(**where) for _ in range(count)])
 
     async def _keyed(self) -> None:
         """Submit under a key until it is known what became of it: an unknown outcome is asked for again."""
@@ -333,7 +337,7 @@ class Client:
 
     # ------------------------------------------------------------------------------------------------------------------
 
-    def _submission(self, key: str | None = None, **more: Any) -> Submission:
+    def _submission(self, key: str | None = None, kind: str | None = None, **more: Any) -> Submission:
         draw = self._choices
         options = JobOptions(
             queue=draw.pick("job.queue", QUEUES),
@@ -361,7 +365,7 @@ class Client:
             return Submission(
                 kind="work", input=draw.pick("job.keyed_input", (key, key, "else")), options=fixed
             )
-        kind = draw.pick("job.kind", KINDS)
+        kind = kind or draw.pick("job.kind", KINDS)
         if kind == VERSIONED:
             options = msgspec.structs.replace(options, version=draw.pick("job.version", (None, None, 1, 2)))
         return Submission(kind=kind, input=value, options=options)

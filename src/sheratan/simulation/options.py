@@ -14,6 +14,7 @@ from sheratan.contracts.limits import Limits
 from sheratan.simulation.choices import Choices
 
 __all__ = [
+    "ABOUT_BACKLOGS",
     "ABOUT_JOB_BUDGETS",
     "KINDS",
     "WORKER_NAMES",
@@ -102,7 +103,7 @@ _WEIGHTS: Final[dict[str, int]] = {
 }
 """What clients do, and the most weight that each thing may have against the others."""
 
-_ABOUT_BACKLOGS: Final = "backlogs"
+ABOUT_BACKLOGS: Final = "backlogs"
 """Of what is ready only a part is in memory, and workers ask for more than that."""
 
 _FOCUSES: Final[dict[str, tuple[str, ...]]] = {
@@ -118,7 +119,7 @@ _FOCUSES: Final[dict[str, tuple[str, ...]]] = {
     "retention": ("workflow", "keep", "keyed"),
     "limits": ("submit", "limit"),
     "dead letters": ("submit", "bulk", "deal", "mass", "retry"),
-    _ABOUT_BACKLOGS: ("bulk",),
+    ABOUT_BACKLOGS: ("bulk",),
 }
 """What some worlds are all about: only what is done again and again with the same thing shows certain mistakes."""
 
@@ -142,10 +143,12 @@ _FAILS: Final[dict[str | None, tuple[int, ...]]] = {
 _WORKS: Final[dict[str | None, tuple[int, ...]]] = {ABOUT_JOB_BUDGETS: (0, 10_000, 1_000_000)}
 """How often attempts fail, and how long they take, where it is not as elsewhere."""
 
-_SLOTS_LEAST: Final[dict[str | None, int]] = {_ABOUT_BACKLOGS: 4}
-_BULK: Final[dict[str | None, tuple[int, ...]]] = {_ABOUT_BACKLOGS: (12, 30)}
-_SMALL_WINDOWS: Final[dict[str | None, tuple[bool, ...]]] = {_ABOUT_BACKLOGS: (True,)}
-"""How many jobs workers take and clients submit at once, and whether only a part of what is ready is in memory."""
+_SLOTS_LEAST: Final[dict[str | None, int]] = {ABOUT_BACKLOGS: 4}
+_BULK: Final[dict[str | None, tuple[int, ...]]] = {ABOUT_BACKLOGS: (12, 30)}
+_COLLECT: Final[dict[str | None, tuple[int, ...]]] = {ABOUT_BACKLOGS: (0, 300, 700)}
+_SMALL_WINDOWS: Final[dict[str | None, tuple[bool, ...]]] = {ABOUT_BACKLOGS: (True,)}
+"""How many jobs workers take and clients submit at once, how often workers collect jobs, and whether only a part of
+what is ready is in memory."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,6 +173,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     spawn_permille: int
     limits_permille: int
     """How often a worker's kinds come with limits."""
+    collect_permille: int
+    """How often a worker collects jobs of a kind."""
     steps: int
     """How many steps a durable job may have; 0: no job has any."""
     code_permille: int
@@ -219,6 +224,7 @@ def draw_options(choices: Choices) -> Options:
         fail_permille=choices.pick("options.fail", _FAILS.get(focus, (0, 100, 500))),
         spawn_permille=choices.pick("options.spawn", (0, 100, 300)),
         limits_permille=choices.pick("options.limits", (0, 0, 300)),
+        collect_permille=choices.pick("options.collect", _COLLECT.get(focus, (0, 0, 300))),
         steps=choices.pick("options.steps", (6,) if focus in _ABOUT_STEPS else (0, 2, 6)),
         code_permille=choices.pick("options.code", (0, 500, 500)),
         probe_seconds=choices.pick("options.probes", (0, 0, 2, 10)),

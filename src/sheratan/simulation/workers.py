@@ -102,7 +102,7 @@ class Worker:
 
     def _collect(self) -> Collect | None:
         """Sometimes jobs are collected; while the world comes to rest nobody waits for more of them."""
-        if self.is_healthy or not self._choices.chance("worker.collects", self._options.limits_permille):
+        if self.is_healthy or not self._choices.chance("worker.collects", self._options.collect_permille):
             return None
         jobs_max = self._choices.pick("collect.jobs", (2, 3, 20))
         return Collect(jobs_max=jobs_max, wait_seconds=self._choices.pick("collect.wait", (0.0, 1.0, 12.0)))
