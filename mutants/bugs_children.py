@@ -12,7 +12,6 @@ _CHILDREN = "engine/children.py"
 _WAITS = "engine/waits.py"
 _BATCH = "engine/batch.py"
 _FOLLOW = "engine/follow.py"
-_STORE = "store/sqlite/store.py"
 
 BUGS: Final = (
     Bug(
@@ -101,7 +100,13 @@ BUGS: Final = (
         "what a handler waits for is only in memory",
         "safety",
         "J5",
-        (Change(_STORE, '        _change_rows(connection, "awaited", _awaited_rows(unit), 4)\n', ""),),
+        (
+            Change(
+                "store/sqlite/unit_rows.py",
+                '    _change_rows(connection, "awaited", _awaited_rows(unit), 4)\n',
+                "",
+            ),
+        ),
     ),
     Bug(
         "awaited-rows-stay",

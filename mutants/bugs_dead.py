@@ -197,7 +197,7 @@ BUGS = (
         "J5",
         (
             Change(
-                "store/sqlite/store.py",
+                "store/sqlite/unit_rows.py",
                 '    insert_rows(connection, "insert_failure_text", unit.failure_texts)\n',
                 "",
             ),

@@ -11,7 +11,7 @@ __all__ = ["BUGS"]
 _ENGINE = "engine/proposals.py"
 _TREES = "engine/trees.py"
 _KERNEL = "kernel/proposals.py"
-_STORE = "store/sqlite/store.py"
+_STORE = "store/sqlite/unit_rows.py"
 _CHILDREN = "engine/children.py"
 
 BUGS: Final = (
@@ -103,7 +103,7 @@ BUGS: Final = (
         "what is used of budgets is not written",
         "safety",
         "P1",
-        (Change(_STORE, "        write_proposals(connection, unit.proposals)\n", ""),),
+        (Change(_STORE, "    write_proposals(connection, unit.proposals)\n", ""),),
     ),
     Bug(
         "trees-forgotten-at-start",

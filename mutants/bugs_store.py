@@ -7,6 +7,7 @@ from mutants.bug import Bug, Change
 __all__ = ["BUGS"]
 
 _STORE = "store/sqlite/store.py"
+_ROWS = "store/sqlite/unit_rows.py"
 _QUERIES = "store/sqlite/queries"
 
 BUGS = (
@@ -49,10 +50,10 @@ BUGS = (
         (
             Change(
                 _STORE,
-                "        self._write_rows(unit)\n",
+                "        write_rows(connection, unit)\n",
                 '        connection.execute("COMMIT")\n'
                 '        connection.execute("BEGIN IMMEDIATE")\n'
-                "        self._write_rows(unit)\n",
+                "        write_rows(connection, unit)\n",
             ),
         ),
     ),
@@ -104,9 +105,9 @@ BUGS = (
         "E1",
         (
             Change(
-                _STORE,
-                '        insert_rows(connection, "insert_payload", list(unit.payloads.items()))\n',
-                "",
+                _ROWS,
+                'insert_rows(connection, "insert_payload", list(unit.payloads.items()))',
+                "pass",
             ),
         ),
     ),
@@ -115,35 +116,35 @@ BUGS = (
         "an idempotency key is not stored",
         "safety",
         "E7",
-        (Change(_STORE, '        insert_rows(connection, "insert_key", list(unit.keys.values()))\n', ""),),
+        (Change(_ROWS, '    "keys": "insert_key",\n', ""),),
     ),
     Bug(
         "after-row-not-stored",
         "what a job runs after is not stored",
         "safety",
         "E11",
-        (Change(_STORE, '        insert_rows(connection, "insert_after", unit.after)\n', ""),),
+        (Change(_ROWS, '    "after": "insert_after",\n', ""),),
     ),
     Bug(
         "mention-not-stored",
         "that a stale report came is not noted beside its job",
         "explanation",
         "J14",
-        (Change(_STORE, '        insert_rows(connection, "insert_mention", unit.mentions)\n', ""),),
+        (Change(_ROWS, '    "mentions": "insert_mention",\n', ""),),
     ),
     Bug(
         "alarm-not-stored",
         "limits on waiting in a queue are not stored",
         "safety",
         "E9",
-        (Change(_STORE, '        insert_rows(connection, "insert_alarm", unit.alarms)\n', ""),),
+        (Change(_ROWS, '    "alarms": "insert_alarm",\n', ""),),
     ),
     Bug(
         "alarm-not-deleted",
         "a limit on waiting that was reached stays where it is",
         "safety",
         "E13",
-        (Change(_STORE, '        delete_rows(connection, "delete_alarm", unit.alarms_rung)\n', ""),),
+        (Change(_ROWS, '    delete_rows(connection, "delete_alarm", unit.alarms_rung)\n', ""),),
     ),
     Bug(
         "timer-not-deleted",
@@ -163,7 +164,7 @@ BUGS = (
         "that a queue was paused is not stored",
         "safety",
         "J14",
-        (Change(_STORE, '        insert_rows(connection, "replace_flow", list(unit.flows.values()))\n', ""),),
+        (Change(_ROWS, '    "flows": "replace_flow",\n', ""),),
     ),
     Bug(
         "always-clean",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
@@ -70,13 +70,14 @@ class Batch:
         """Whether there is more to do as soon as this batch is committed."""
         self.started: list[OpenCharge] = []
         """What attempts may cost that this batch starts, and has not reserved yet."""
-        self.spoken_for = Counter[tuple[str, str]]()
+        self.spoken_for = defaultdict[tuple[str, str], int](int)
         """How much that is, by tenant and unit."""
         self.unsettled: list[OpenCharge] = []
         """What was reserved for attempts that this batch ends, and is not settled yet."""
         self.succeeded: dict[int, bool] = {}
         """By job, whether those of them have succeeded that did so, or have failed by themselves."""
-        self.charged, self.takings = Counter[tuple[int, str]](), Counter[tuple[int, str]]()
+        self.charged = defaultdict[tuple[int, str], int](int)
+        self.takings = defaultdict[tuple[int, str], int](int)
         """What attempts that this batch ends are charged, in each unit: by job, and by lane."""
         self.reported: dict[int, int] = {}
         """What attempts have said that they have cost, by job."""

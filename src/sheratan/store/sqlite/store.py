@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
@@ -11,11 +11,18 @@ from typing import Any, Final
 
 import apsw
 
-from sheratan.contracts.errors import CorruptData, DataDirectoryInUse, DiskFailed, NotFound, Unavailable
+from sheratan.contracts.errors import (
+    CorruptData,
+    DataDirectoryInUse,
+    DiskFailed,
+    NotFound,
+    SheratanError,
+    Unavailable,
+)
 from sheratan.kernel.chain import PAGE_SEPARATOR
 from sheratan.store.port import Shard
 from sheratan.store.port_system import Latch
-from sheratan.store.rows import AwaitedRow, Blocked, Lease, Location, Ready, Result, SignalRow, Timer, WaitRow
+from sheratan.store.rows import Blocked, Lease, Location, Ready, Result, Timer
 from sheratan.store.run_rows import RunOpen, RunResult
 from sheratan.store.sqlite.archive import take_out
 from sheratan.store.sqlite.latch import remove_latch, write_latch
@@ -24,10 +31,10 @@ from sheratan.store.sqlite.library import check_library
 from sheratan.store.sqlite.log import LOG_PAGES, checkpoint_at, lay_out_log, leave_log, write_log_anew
 from sheratan.store.sqlite.migrate import apply_migrations
 from sheratan.store.sqlite.pages import PageWriter
-from sheratan.store.sqlite.proposals import write_proposals
 from sheratan.store.sqlite.prune import prune_jobs, prune_runs
 from sheratan.store.sqlite.reader import SqliteReader
 from sheratan.store.sqlite.statements import delete_rows, insert_rows, sql
+from sheratan.store.sqlite.unit_rows import write_rows
 from sheratan.store.unit import Unit
 
 __all__ = ["DATABASE_NAME", "SqliteStore", "connect_owner", "open_reader", "open_store"]
@@ -108,17 +115,25 @@ def _closed_unless_ready(connection: apsw.Connection) -> Generator[None]:
 
 @contextmanager
 def _told_apart(wrong: str) -> Generator[None]:
-    """Within it, what passes by itself is Unavailable, and what does not is CorruptData, which begins with `wrong`."""
+    """Within it, what goes wrong is told as `_told` does."""
     try:
         yield
-    except apsw.FullError as error:
-        raise Unavailable("the disk is full; nothing was written") from error
-    except apsw.BusyError as error:
-        raise Unavailable("another program writes to the database; nothing was written") from error
-    except (apsw.IOError, apsw.ReadOnlyError, apsw.CantOpenError) as error:
-        raise DiskFailed(f"{wrong}: {error}") from error
-    except (apsw.Error, UnicodeDecodeError) as error:
-        raise CorruptData(f"{wrong}: {error}") from error
+    except _WRONG as error:
+        raise _told(error, wrong) from error
+
+
+_WRONG: Final = (apsw.Error, UnicodeDecodeError)
+
+
+def _told(error: Exception, wrong: str) -> SheratanError:
+    """What passes by itself is Unavailable, and what does not is CorruptData, which begins with `wrong`."""
+    if isinstance(error, apsw.FullError):
+        return Unavailable("the disk is full; nothing was written")
+    if isinstance(error, apsw.BusyError):
+        return Unavailable("another program writes to the database; nothing was written")
+    if isinstance(error, (apsw.IOError, apsw.ReadOnlyError, apsw.CantOpenError)):
+        return DiskFailed(f"{wrong}: {error}")
+    return CorruptData(f"{wrong}: {error}")
 
 
 def open_reader(path: Path, *, seconds_max: int = READ_SECONDS_MAX, clock: Callable[[], int]) -> SqliteReader:
@@ -169,22 +184,12 @@ class SqliteStore(SqliteReader):
         self._epoch = 0
         self._pages = PageWriter()
 
-    @contextmanager
-    def _writing(self) -> Generator[None]:
-        with _told_apart("the database cannot be written"):
-            try:
-                yield
-            except (apsw.FullError, apsw.BusyError):
-                raise
-            except apsw.Error:
-                # After a failed sync nobody knows what the disk holds, so trying again would prove nothing.
-                leave_log(self._connection)
-                raise
-
     def take_over(self) -> Shard:
         """Become the owner: raise the epoch, so that an earlier owner can write no more."""
-        with self._writing():
+        try:
             self._connection.execute(sql("take_over"))
+        except _WRONG as error:
+            raise self._not_written(error) from error
         shard = self.shard()
         self._epoch = shard.epoch
         return shard
@@ -200,7 +205,7 @@ class SqliteStore(SqliteReader):
     def commit(self, unit: Unit) -> None:
         """Write a unit, all of it or nothing, and return only when it is durable."""
         connection = self._connection
-        with self._writing():
+        try:
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 self._write(unit)
@@ -209,13 +214,21 @@ class SqliteStore(SqliteReader):
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+        except _WRONG as error:
+            raise self._not_written(error) from error
+
+    def _not_written(self, error: Exception) -> SheratanError:
+        if isinstance(error, apsw.Error) and not isinstance(error, (apsw.FullError, apsw.BusyError)):
+            # After a failed sync nobody knows what the disk holds, so trying again would prove nothing.
+            leave_log(self._connection)
+        return _told(error, "the database cannot be written")
 
     def _write(self, unit: Unit) -> None:
         connection = self._connection
         left, entered = _by_table(unit)
         self._advance(unit, list(map(attrgetter("state"), entered.get(Result, ()))))
         self._write_moves(left, entered)
-        self._write_rows(unit)
+        write_rows(connection, unit)
         self._write_runs(unit)
         prune_jobs(connection, unit.pruned)
         prune_runs(connection, unit.pruned_runs)
@@ -254,47 +267,6 @@ class SqliteStore(SqliteReader):
         for row_type, rows in entered.items():
             insert_rows(self._connection, f"insert_{_NAMES[row_type]}", rows)
 
-    def _write_rows(self, unit: Unit) -> None:
-        connection = self._connection
-        insert_rows(connection, "insert_lane", unit.lanes)
-        insert_rows(connection, "insert_job", unit.jobs)
-        insert_rows(connection, "insert_payload", list(unit.payloads.items()))
-        insert_rows(connection, "insert_after", unit.after)
-        insert_rows(connection, "insert_key", list(unit.keys.values()))
-        insert_rows(connection, "insert_failure", unit.failures)
-        insert_rows(connection, "insert_tag", unit.tags)
-        _write_dead_letters(connection, unit)
-        insert_rows(connection, "replace_bulk", list(unit.bulks.values()))
-        insert_rows(connection, "insert_step", unit.steps)
-        _change_rows(connection, "wait", unit.waits, 3)
-        _change_rows(connection, "awaited", _awaited_rows(unit), 4)
-        _change_rows(connection, "signal", unit.signals, 2)
-        insert_rows(connection, "replace_schedule", list(unit.schedules.values()))
-        _change_rows(connection, "blocking_code", unit.blocking, 2)
-        insert_rows(connection, "replace_approval", list(unit.approvals.values()))
-        insert_rows(connection, "insert_approval_act", unit.approval_acts)
-        insert_rows(connection, "replace_retention", list(unit.retentions.values()))
-        _write_gates(connection, unit)
-        write_proposals(connection, unit.proposals)
-        insert_rows(connection, "insert_mention", unit.mentions)
-        insert_rows(connection, "insert_alarm", unit.alarms)
-        insert_rows(connection, "replace_flow", list(unit.flows.values()))
-        insert_rows(connection, "insert_partition", list(unit.partitions.names.values()))
-        delete_rows(connection, "delete_partition_paces", list(unit.partitions.forgotten))
-        insert_rows(connection, "replace_partition_pace", list(unit.partitions.paces.values()))
-        if unit.paces:
-            insert_rows(connection, "replace_pace", [row for row in unit.paces.values() if row is not None])
-            delete_rows(connection, "delete_pace", [key for key, row in unit.paces.items() if row is None])
-        delete_rows(connection, "delete_alarm", unit.alarms_rung)
-        if unit.pulse:
-            connection.execute(sql("update_pulse"), (unit.at_us,))
-        if unit.system is not None:
-            connection.execute(sql("replace_system"), unit.system)
-        if unit.alerts:
-            insert_rows(connection, "replace_alert", list(unit.alerts.values()))
-        if unit.journal_kept is not None:
-            connection.execute(sql("replace_journal_kept"), unit.journal_kept)
-
     def _write_runs(self, unit: Unit) -> None:
         if not (unit.run_moves or unit.node_jobs or unit.run_mentions):
             return
@@ -312,12 +284,6 @@ class SqliteStore(SqliteReader):
         insert_rows(connection, "insert_node_job", unit.node_jobs)
 
 
-def _awaited_rows(unit: Unit) -> dict[AwaitedRow, bool]:
-    return {
-        AwaitedRow(*wait, job): stays for wait, jobs in unit.awaited.items() for job, stays in jobs.items()
-    }
-
-
 def _by_table(unit: Unit) -> tuple[_Keys, _Entered]:
     """The keys of the rows that jobs leave, and the rows to which they go."""
     left: _Keys = defaultdict(list)
@@ -327,41 +293,3 @@ def _by_table(unit: Unit) -> tuple[_Keys, _Entered]:
             left[type(before)].append(before[: _KEY_COLUMNS[type(before)]])
         entered[type(after)].append(after)
     return left, entered
-
-
-def _write_dead_letters(connection: apsw.Connection, unit: Unit) -> None:
-    if not (unit.failed or unit.dead_letters):
-        return
-    insert_rows(connection, "insert_failed_job", unit.failed)
-    insert_rows(connection, "insert_failure_text", unit.failure_texts)
-    insert_rows(
-        connection,
-        "insert_dead_letter",
-        [(number,) for number, enters in unit.dead_letters.items() if enters],
-    )
-    gone = [(number,) for number, enters in unit.dead_letters.items() if not enters]
-    if delete_rows(connection, "delete_dead_letter", gone) != len(gone):
-        raise CorruptData("a job was no dead letter, as the engine believed it to be")
-
-
-def _write_gates(connection: apsw.Connection, unit: Unit) -> None:
-    if unit.gates:
-        insert_rows(connection, "replace_gate", list(unit.gates.values()))
-        # More than come, so that what is over makes room in the end, and never many at once.
-        connection.execute(sql("delete_gates"), (unit.at_us, 2 * len(unit.gates)))
-
-
-def _change_rows(
-    connection: apsw.Connection,
-    table: str,
-    rows: Mapping[WaitRow, bool]
-    | Mapping[AwaitedRow, bool]
-    | Mapping[SignalRow, bool]
-    | Mapping[tuple[int, str], bool],
-    key_columns: int,
-) -> None:
-    """Insert the rows that are to be there and delete the others, by their first columns."""
-    if rows:
-        insert_rows(connection, f"insert_{table}", [row for row, stays in rows.items() if stays])
-        gone = [row[:key_columns] for row, stays in rows.items() if not stays]
-        delete_rows(connection, f"delete_{table}", gone)
