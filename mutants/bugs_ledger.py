@@ -259,8 +259,8 @@ BUGS: Final = (
         (
             Change(
                 _ENGINE,
-                "else applied[transfer.pending][0])",
-                "else next(one for one in self._transfers if one.id == transfer.pending))",
+                "        return before[transfer.pending][2:]\n",
+                "        return self._places_of(next(one for one in self._transfers if one.id == transfer.pending))\n",
             ),
         ),
     ),

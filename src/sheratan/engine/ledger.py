@@ -6,7 +6,7 @@ A request's transfers are decided at once by a rule that is told how their accou
 from __future__ import annotations
 
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -33,9 +33,6 @@ from sheratan.store.ledger_rows import (
 )
 
 __all__ = ["apply_transfers", "expire", "open_account", "transfer"]
-
-_Applied = dict[str, tuple[Transfer, int]]
-"""By id, the transfers of a request that are applied, and how much each moves."""
 
 _EXPIRED_AT_ONCE: Final = 128
 _RESOLVES: Final = {"post": "posted", "void": "voided"}
@@ -101,12 +98,10 @@ def transfer(
     results = [result for result, _ in verdict.chosen]
     entry = None
     if results.count("exists") < len(results):
-        applied = {
-            one.id: (one, detail)
-            for one, (result, detail) in zip(transfers, verdict.chosen, strict=True)
-            if result == "applied"
-        }
-        touched = request.touched(applied)
+        applied = request.applied(verdict.chosen)
+        touched = list(
+            dict.fromkeys(chain.from_iterable((one.debit, one.credit) for one in applied.values()))
+        )
         data: dict[str, Any] = ({"accounts": request.stories(touched)} if applied else {}) | said
         record = decision(TRANSFER, request.given, verdict)
         entry_type = "ledger.transferred" if applied else "ledger.refused"
@@ -122,6 +117,15 @@ def _answer(public_id: str, result: Any, detail: int | str | None, entry: int | 
     if isinstance(detail, int):
         return TransferResult(id=public_id, result=result, amount=detail, entry=entry)
     return TransferResult(id=public_id, result=result, field=detail, entry=entry)
+
+
+class _Applied(NamedTuple):
+    """A transfer that is applied, how much it moves, and between which places."""
+
+    transfer: Transfer
+    amount: int
+    debit: int
+    credit: int
 
 
 class _Request:
@@ -177,21 +181,25 @@ class _Request:
         view = self._found.get(text) or self._batch.unit.ledger.transfers[self._tenant, transfer_bytes(text)]
         return view.transfer.entry
 
-    def touched(self, applied: _Applied) -> list[int]:
-        """The places of the accounts whose balances change."""
-        return list(
-            dict.fromkeys(chain.from_iterable(self._sides(one, applied) for one, _ in applied.values()))
-        )
+    def applied(self, chosen: list[list[Any]]) -> dict[str, _Applied]:
+        """By id what is applied: of those that share an id at most one is, and others may have been refused."""
+        found: dict[str, _Applied] = {}
+        for one, told, (result, amount) in zip(self._transfers, self.given["transfers"], chosen, strict=True):
+            if result == "applied":
+                found[one.id] = _Applied(one, amount, *self._sides(one, told, found))
+        return found
 
     def stories(self, places: list[int]) -> list[list[Any]]:
         """Each of these accounts, and the last entry about it."""
         views = [self._view(place) for place in places]
         return [[view.account.name, view.account.unit, view.balance.entry] for view in views]
 
-    def write(self, applied: _Applied, accounts: list[Account], touched: list[int], entry: int) -> None:
+    def write(
+        self, applied: dict[str, _Applied], accounts: list[Account], touched: list[int], entry: int
+    ) -> None:
         """The rows of what is applied."""
-        for one, amount in applied.values():
-            self._write_transfer(one, amount, self._sides(one, applied), entry)
+        for one in applied.values():
+            self._write_transfer(one, entry)
         for place in touched:
             view = self._view(place)
             _, _, *columns, closed_by = accounts[place]
@@ -234,16 +242,20 @@ class _Request:
             told["linked"] = True
         return told
 
-    def _sides(self, transfer: Transfer, applied: _Applied) -> tuple[int, int]:
-        """The places of the accounts to debit and to credit: its own, or those of what it resolves."""
+    def _sides(
+        self, transfer: Transfer, told: dict[str, Any], before: dict[str, _Applied]
+    ) -> tuple[int, int]:
+        """The places of the accounts to debit and to credit: its own, or those of what it resolves or corrects."""
+        if "debit" in told:
+            return told["debit"], told["credit"]
         if transfer.corrects is not None:
             original = self._found[transfer.corrects]
             return self._place(original.credit, original.unit), self._place(original.debit, original.unit)
-        if transfer.pending is None:
-            return self._places_of(transfer)
+        assert transfer.pending is not None
         found = self._found.get(transfer.pending)
-        # Of those in its own request that share the id, it is the one that is applied: others may have been refused.
-        return self._places_of(found if found is not None else applied[transfer.pending][0])
+        if found is not None:
+            return self._places_of(found)
+        return before[transfer.pending][2:]
 
     def _places_of(self, transfer: Transfer | TransferView) -> tuple[int, int]:
         return self._place(transfer.debit, transfer.unit), self._place(transfer.credit, transfer.unit)
@@ -281,8 +293,9 @@ class _Request:
             told["expires_us"] = row.expires_us
         return told
 
-    def _write_transfer(self, transfer: Transfer, amount: int, sides: tuple[int, int], entry: int) -> None:
+    def _write_transfer(self, applied: _Applied, entry: int) -> None:
         batch, unit = self._batch, self._batch.unit
+        transfer, amount, *sides = applied
         number, batch.state.ledger.next_transfer = (
             batch.state.ledger.next_transfer,
             batch.state.ledger.next_transfer + 1,
