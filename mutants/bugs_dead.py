@@ -185,8 +185,8 @@ BUGS = (
         (
             Change(
                 "store/sqlite/store.py",
-                'for state in ("succeeded", "failed", "cancelled")',
-                'for state in ("succeeded", "failed", "nothing")',
+                'map(ends.count, ("succeeded", "failed", "cancelled"))',
+                'map(ends.count, ("succeeded", "failed", "nothing"))',
             ),
         ),
     ),

@@ -102,6 +102,8 @@ def _start(batch: Batch, one: Assignment, worker: str) -> Assignment:
 
 def reserve(batch: Batch) -> None:
     """Reserve what the attempts may cost that were started in this batch."""
+    if not batch.started:
+        return
     for tenant, charges in _by_tenant(batch.started):
         transfers = [_reservation(charge) for charge in charges]
         _apply(batch, tenant, transfers, [[charge.number, charge.fence] for charge in charges])
@@ -115,6 +117,8 @@ def reserve(batch: Batch) -> None:
 
 def settle_charges(batch: Batch) -> None:
     """Move what the attempts did cost that have ended in this batch, and give the rest of it back."""
+    if not batch.unsettled:
+        return
     for tenant, ended in _by_tenant(batch.unsettled):
         due = [(charge, due_of(batch, charge)) for charge in ended]
         payouts, shared = share(batch, tenant, due)

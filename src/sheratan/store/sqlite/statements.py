@@ -60,6 +60,9 @@ def _run_chunks(connection: apsw.Connection, name: str, rows: Sequence[Sequence[
     if not rows:
         return 0
     columns, start, count, changed = len(rows[0]), 0, len(rows), 0
+    if count == 1:
+        connection.execute(_with_rows(name, 1, columns), rows[0])
+        return connection.changes()
     for size in _CHUNKS:
         while count - start >= size:
             values = list(chain.from_iterable(rows[start : start + size]))

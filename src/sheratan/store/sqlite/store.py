@@ -230,8 +230,10 @@ class SqliteStore(SqliteReader):
         self._write_moves(left, entered)
         write_rows(connection, unit)
         self._write_runs(unit)
-        prune_jobs(connection, unit.pruned)
-        prune_runs(connection, unit.pruned_runs)
+        if unit.pruned:
+            prune_jobs(connection, unit.pruned)
+        if unit.pruned_runs:
+            prune_runs(connection, unit.pruned_runs)
         if unit.segment is not None:
             take_out(connection, *unit.segment)
         if not unit.ledger.is_empty:
@@ -247,7 +249,7 @@ class SqliteStore(SqliteReader):
             unit.policy,
             unit.engine_entry,
             int(unit.clean),
-            *(ends.count(state) for state in ("succeeded", "failed", "cancelled")),
+            *map(ends.count, ("succeeded", "failed", "cancelled")),
         )
         self._connection.execute(sql("advance_shard"), (*values, self._epoch, unit.first_seq))
         if self._connection.changes() != 1:
