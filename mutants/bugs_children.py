@@ -146,6 +146,12 @@ BUGS: Final = (
                 '            if after.state != "succeeded":\n                self.parents_lost',
                 "            if after.state:\n                self.parents_lost",
             ),
+            # Both keep from it: one spares a look at what was spawned, and the other one decides.
+            Change(
+                _CHILDREN,
+                '        if not has_proposed and result.state == "succeeded":\n',
+                "        if False:\n",
+            ),
         ),
     ),
     Bug(

@@ -335,6 +335,14 @@ def test_a_trigger_submits_at_once_whatever_policies_and_pause_say_and_once_for_
     world.check()
 
 
+def test_no_reason_of_a_trigger_holds_a_secret() -> None:
+    world = World()
+    world.schedule(every_seconds=60)
+    with pytest.raises(InvalidInput, match="seems to hold"):
+        world.trigger("s", "one", "ghp_" + "a1B2" * 9)
+    assert "schedule.triggered" not in world.types()
+
+
 def test_a_trigger_asks_for_room_and_for_an_engine_that_takes_work_in() -> None:
     world = World(limits=Limits(queue_jobs_max=1))
     world.schedule(cron="0 0 1 1 *")

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from sheratan.engine.commands import Pause, StartDraining
+from sheratan.kernel.canonical import digest
+from sheratan.kernel.timetable import TRIGGER, firing_key
 from tests.journal.tamper import at, changed, checked, invariants, rehash
 from tests.journal.world import SECOND_US, World, new
 
@@ -170,6 +172,24 @@ def test_a_paused_schedule_that_fires_is_caught(data: Path) -> None:
     texts = [problem.text for problem in checked(data).problems if problem.invariant == "E4"]
     for what in ("schedule.fired", "schedule.skipped", "schedule.missed", "schedule.postponed"):
         assert any(what in text for text in texts), (what, texts)
+
+
+def test_a_trigger_that_uses_up_a_firing_of_the_timetable_is_caught(data: Path) -> None:
+    """Entry and job agree about the firing that it claims to be."""
+    firing, key = "1999-12-31T23:59:59Z", ""
+
+    def change(entry: Entry) -> None:
+        nonlocal key
+        if entry["type"] == "schedule.triggered" and "firings" in entry["data"]:
+            entry["data"]["firings"][0][0] = firing
+            key = digest(firing_key(entry["subject"].removeprefix("schedule:"), firing).encode())
+        if entry["data"].get("firing", "").startswith(TRIGGER):
+            entry["data"].update(firing=firing, key=key)
+
+    rehash(data, change)
+    assert key
+    texts = [problem.text for problem in checked(data).problems if problem.invariant == "E17"]
+    assert any("let it fire once" in text for text in texts), texts
 
 
 def test_a_schedule_that_was_forgotten_is_caught(tmp_path: Path) -> None:

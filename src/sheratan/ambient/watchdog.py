@@ -89,7 +89,7 @@ class Watchdog(Generic[T]):
     def _run(self, loop: asyncio.AbstractEventLoop, ident: int) -> None:
         while not self._ended.wait(self._seconds):
             if _is_idle(ident) and not loop.is_closed():
-                # It would answer at once; to ask would wake it up ten times a second for nothing.
+                # It would answer at once; to ask would only wake it up, again and again.
                 continue
             answered, asked_us = threading.Event(), self._clock.monotonic_us()
             try:

@@ -11,7 +11,7 @@ import msgspec
 
 from sheratan.cli.ledger_tables import draw_account, draw_accounts, draw_transfer, draw_transfers
 from sheratan.cli.output import draw_table, emit, line, talk, write
-from sheratan.cli.pages import page_options, show_pages
+from sheratan.cli.pages import iterate_pages, page_options, show_pages
 from sheratan.cli.reach import ask, request
 from sheratan.cli.session import Session, command_options
 from sheratan.cli.values import DURATION
@@ -19,7 +19,7 @@ from sheratan.contracts import api
 from sheratan.contracts.api import Transport
 from sheratan.contracts.errors import SheratanError
 from sheratan.contracts.ledger import ISSUE, AccountRecord, TransferRecord, TransferResult, transfer_id
-from sheratan.contracts.ledger_requests import LedgerFinding, TransferPage
+from sheratan.contracts.ledger_requests import LedgerFinding
 from sheratan.contracts.prices import Charge
 from sheratan.contracts.refunds import job_refunds
 from sheratan.kernel.accounts import format_amount, parse_amount
@@ -229,14 +229,11 @@ def export(session: Session) -> None:
     """Write every transfer as a line of JSON, oldest first."""
 
     async def work(transport: Transport) -> int:
-        count, cursor = 0, None
-        while True:
-            wanted = request(api.ListTransfers, limit=_EXPORTED_AT_ONCE, cursor=cursor)
-            page: TransferPage = await transport.call(wanted)
+        count = 0
+        async for page in iterate_pages(transport, request(api.ListTransfers, limit=_EXPORTED_AT_ONCE)):
             write(b"".join(msgspec.json.encode(one) + b"\n" for one in page.items))
-            count, cursor = count + len(page.items), page.next_cursor
-            if cursor is None:
-                return count
+            count += len(page.items)
+        return count
 
     talk(f"exported {ask(session, work, offline=True)} transfers")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 import click
@@ -14,7 +14,7 @@ from sheratan.cli.reach import ask, request
 from sheratan.cli.session import Session
 from sheratan.contracts.api import Request, Transport
 
-__all__ = ["page_options", "show_pages"]
+__all__ = ["iterate_pages", "page_options", "show_pages"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -66,15 +66,22 @@ def show_pages(
         talk(f"more: --cursor {page.next_cursor}")
 
 
-async def _write_all(session: Session, transport: Transport, first: Request, draw: _Draw) -> None:
-    """Write every page as it comes; however many items there are, only one page is held."""
-    wanted, is_first = first, True
+async def iterate_pages(transport: Transport, first: Request) -> AsyncIterator[Any]:
+    """Every page of a listing from a request for the first one on; however many there are, one is held at a time."""
+    wanted = first
     while True:
         page: _Page = await transport.call(wanted)
-        _write_page(session, page, draw, is_first=is_first)
+        yield page
         if page.next_cursor is None:
             return
-        wanted, is_first = replace(first, cursor=page.next_cursor), False
+        wanted = replace(first, cursor=page.next_cursor)
+
+
+async def _write_all(session: Session, transport: Transport, first: Request, draw: _Draw) -> None:
+    is_first = True
+    async for page in iterate_pages(transport, first):
+        _write_page(session, page, draw, is_first=is_first)
+        is_first = False
 
 
 def _write_page(session: Session, page: _Page, draw: _Draw, *, is_first: bool) -> None:

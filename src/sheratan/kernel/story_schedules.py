@@ -76,10 +76,8 @@ def _backfilled(entry: Entry) -> str:
 
 
 def _triggered(entry: Entry) -> str:
-    data = entry.data
-    made = "had it begin a run" if "runs" in data else "had it submit a job"
-    reason = data.get("reason")
-    return f"{entry.actor} {made} out of turn{f': {reason}' if reason else ''}."
+    made = "had it begin a run" if "runs" in entry.data else "had it submit a job"
+    return with_reason(f"{made} out of turn")(entry)
 
 
 SCHEDULE_TELLERS: Final[dict[str, Callable[[Entry], str]]] = {

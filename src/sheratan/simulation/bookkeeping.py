@@ -66,14 +66,26 @@ class LedgerClient:
                 open_ones.append(found[-1].id)
         if not draw.chance("ledger.chain", 350):
             return [replace(one, linked=False) for one in found]
-        return self._chained(found)
+        return self._chained(found, unit)
 
-    def _chained(self, found: list[Transfer]) -> list[Transfer]:
-        """Transfers bound to each other, now and then without an end or with one id for two of them."""
+    def _affordable(self, unit: str, count: int) -> list[Transfer]:
+        """Moves that can be paid, but for one now and then, which undoes those before it if it is bound to them."""
         draw = self._choices
+        moves = [
+            self._move(draw.pick("ledger.affords_it", _NAMES[:2]), "worker:w", unit, 1) for _ in range(count)
+        ]
+        if draw.chance("ledger.fails", 400):
+            moves[draw.between("ledger.fails_at", 0, count - 1)] = self._resolution(transfer_id("none"))
+        return moves
+
+    def _chained(self, found: list[Transfer], unit: str) -> list[Transfer]:
+        """Transfers bound to each other, now and then without an end or with one id for two; others may follow."""
+        draw = self._choices
+        if draw.chance("ledger.affords", 500):
+            found = self._affordable(unit, len(found))
         if len(found) > 1 and draw.chance("ledger.twice_in_chain", 250):
             found[1] = replace(found[1], id=found[0].id)
-        last = len(found) - draw.pick("ledger.chain_end", (1, 1, 1, 1, 0))
+        last = len(found) - draw.pick("ledger.chain_end", (1, 1, 1, 0, 2, 3))
         return [replace(one, linked=place < last) for place, one in enumerate(found)]
 
     def _draw_transfer(self, open_ones: list[str], unit: str) -> Transfer:

@@ -309,6 +309,7 @@ SOMETIMES: Final[dict[str, str]] = {
     "workflow.fork_refused": "a run that has not ended is to be continued",
     "workflow.fork_redeclared": "a node runs anew because it is declared otherwise",
     "workflow.fork_other_value": "a node runs anew because it reads another value",
+    "workflow.taken_over_kept": "a run that is undone leaves what it has taken over as it is",
     "workflow.taken_over": "a node is taken over from another run",
     "workflow.taken_over_again": "a node is taken over that was taken over",
     "run.again": "an ended job is run again",

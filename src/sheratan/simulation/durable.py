@@ -208,9 +208,10 @@ class Durable:
         # The children may end before, after, or in the very batch in which this one begins to wait for them.
         await asyncio.sleep(self._choices.pick("worker.gathers_after", (0.0, 0.002, 0.02, 0.5)))
         if self._choices.chance("worker.cancels_child", 200):
-            errand = asyncio.create_task(self._cancel(ids[0]))
-            self._errands.add(errand)
-            errand.add_done_callback(self._errands.discard)
+            for child in ids[: self._choices.between("worker.cancels_children", 1, len(ids))]:
+                errand = asyncio.create_task(self._cancel(child))
+                self._errands.add(errand)
+                errand.add_done_callback(self._errands.discard)
         given = {"jobs": tuple(ids), "seconds": 20.0 * seconds or None}
         await self._awaited(steps, "jobs", "wait:jobs", given)
 
@@ -307,6 +308,15 @@ class Durable:
             with suppress(Conflict, LostLease):
                 await self._call(other)
                 self._witness.story.blame(f"{asked} was taken for another request")
+        if self._choices.chance("worker.asks_stale", 200):
+            # Under a fence that is not the lease's: nobody is asked.
+            stale = msgspec.structs.replace(
+                asks, session=self._session, fence=asks.fence - 1, occurrence=asks.occurrence + 1
+            )
+            with suppress(LostLease):
+                self._witness.story.blame(
+                    f"{await self._call(stale)} was asked for under fence {stale.fence}"
+                )
         return asked
 
     async def _decide(self, asked: str) -> None:

@@ -280,11 +280,14 @@ class ModelRuns(ModelSchedules):
             run.state = "succeeded"
 
     def _end_run(self, run: ModelRun, ending: str) -> None:
-        undo = [name for name in run.work["undo"] if self._is_to_undo(run.nodes[name])]
-        run.undo = [] if run.keeps else sorted(undo, key=list(run.nodes).index, reverse=True)
+        undo = () if run.keeps else run.work["undo"]
+        run.undo = [name for name in reversed(run.nodes) if name in undo and self._is_to_undo(run, name)]
         run.state, run.ending = ("compensating", ending) if run.undo else (ending, ending)
 
-    def _is_to_undo(self, node: ModelNode) -> bool:
+    def _is_to_undo(self, run: ModelRun, name: str) -> bool:
+        node = run.nodes[name]
+        if node.state == "succeeded" and node.source is not None:
+            self.hit("workflow.taken_over_kept")
         return node.state == "succeeded" and node.source is None
 
     def _undo(self, run: ModelRun) -> None:
@@ -388,10 +391,8 @@ class ModelRuns(ModelSchedules):
         if found is None:
             return declared
         root, step = found.groups()
-        if root == "index":
-            return item
-        if root == "item":
-            return self._value(run, "${input.list}")[item]
+        if root in ("index", "item"):
+            return item if root == "index" else self._value(run, "${input.list}")[item]
         if root == "input":
             if step not in run.input:
                 raise _Nothing

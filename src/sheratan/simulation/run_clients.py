@@ -14,7 +14,7 @@ from sheratan.contracts.errors import Conflict, Pruned, TimedOut
 from sheratan.contracts.workflows import Workflow
 from sheratan.simulation.choices import Choices
 from sheratan.simulation.coverage import Coverage
-from sheratan.simulation.workflows import draw_workflow, keyed_workflow
+from sheratan.simulation.workflows import draw_workflow, keyed_workflow, undoable_workflow
 
 __all__ = ["RunClient"]
 
@@ -35,7 +35,7 @@ class RunClient:
 
     async def act(self) -> str:
         """Do one thing; says which run it was done with."""
-        what = self._choices.between("client.workflow", 0, 7)
+        what = self._choices.between("client.workflow", 0, 9)
         if self._runs and what == 0:
             return await self._cancel()
         if self._runs and what == 1:
@@ -44,6 +44,8 @@ class RunClient:
             return await self._fork()
         if what == 2:
             return await self.run_keyed()
+        if what in (8, 9):
+            return await self._undo_behind()
         workflow, value = draw_workflow(self._choices, self._queues)
         return await self._start(api.RunWorkflow(workflow=workflow, input=value))
 
@@ -107,6 +109,20 @@ class RunClient:
             run = await self._start(api.RunWorkflow(workflow=workflow, input=value))
         for _ in range(self._choices.between("client.forks", 1, 3)):
             run = await self._fork_one(run)
+        return run
+
+    async def _undo_behind(self) -> str:
+        """Continue a run behind a node that can be undone, and stop the new one: what it took over stays done."""
+        run = await self._start(api.RunWorkflow(workflow=undoable_workflow(), input={"n": 1}))
+        with suppress(TimedOut, Pruned):
+            await self._ask(
+                api.WaitForRun(id=run, timeout_seconds=self._choices.pick("client.undo_after", (10.0, 60.0)))
+            )
+        with suppress(Conflict):
+            await self._ask(api.CancelRun(id=run, keeps=True))
+        with suppress(Conflict):
+            run = await self._start(api.ForkRun(id=run, node="n1"))
+            await self._ask(api.CancelRun(id=run, keeps=False))
         return run
 
     async def _fork_one(self, run: str) -> str:

@@ -9,7 +9,7 @@ from sheratan.contracts.values import convert
 from sheratan.contracts.workflows import WORKFLOW_FORMAT, Workflow
 from sheratan.simulation.choices import Choices
 
-__all__ = ["draw_workflow", "keyed_workflow", "scheduled_workflow"]
+__all__ = ["draw_workflow", "keyed_workflow", "scheduled_workflow", "undoable_workflow"]
 
 
 def draw_workflow(
@@ -79,6 +79,16 @@ def keyed_workflow() -> Workflow:
     """What clients mean that run a workflow under a key."""
     nodes = [{"name": "n0", "kind": "work", "input": {"value": "${input.n}"}}]
     return convert({"format": WORKFLOW_FORMAT, "name": "keyed", "nodes": nodes}, Workflow)
+
+
+def undoable_workflow() -> Workflow:
+    """A job that another one undoes, and a job behind it."""
+    undo = {"kind": "work", "input": {"value": 1}, "attempts_max": 1}
+    nodes = [
+        {"name": "n0", "kind": "work", "attempts_max": 3, "compensate": undo},
+        {"name": "n1", "kind": "work", "after": ["n0"]},
+    ]
+    return convert({"format": WORKFLOW_FORMAT, "name": "undoable", "nodes": nodes}, Workflow)
 
 
 def _draw_node(choices: Choices, queues: Sequence[str], name: str, before: list[str]) -> dict[str, Any]:
