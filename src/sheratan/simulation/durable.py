@@ -75,7 +75,6 @@ class Durable:
         self._witness = witness
         self._code = code
         self._sending = asyncio.Lock()
-        self._errands: set[asyncio.Task[None]] = set()
 
     @staticmethod
     def count(given: Assignment, options: Options) -> int:
@@ -205,13 +204,8 @@ class Durable:
         jobs = [Submission(kind=CHILD_KIND, input={"of": number, "nr": nr}) for nr in range(1 + number % 3)]
         ids = await steps.spawn(name, jobs)
         self._witness.got(number, key, ids)
-        # The children may end before, after, or in the very batch in which this one begins to wait for them.
+        # The children may end before this one begins to wait for them, or after.
         await asyncio.sleep(self._choices.pick("worker.gathers_after", (0.0, 0.002, 0.02, 0.5)))
-        if self._choices.chance("worker.cancels_child", 200):
-            for child in ids[: self._choices.between("worker.cancels_children", 1, len(ids))]:
-                errand = asyncio.create_task(self._cancel(child))
-                self._errands.add(errand)
-                errand.add_done_callback(self._errands.discard)
         given = {"jobs": tuple(ids), "seconds": 20.0 * seconds or None}
         await self._awaited(steps, "jobs", "wait:jobs", given)
 
@@ -237,10 +231,6 @@ class Durable:
             ids = tuple(one for one in answer.verdicts if isinstance(one, str))
             if ids and number % 3:
                 await self._awaited(steps, "jobs", "wait:jobs", {"jobs": ids, "seconds": 20.0})
-
-    async def _cancel(self, job: str) -> None:
-        with suppress(SheratanError):
-            await self._connection.call(api.CancelJob(id=job), _ANSWER_SECONDS)
 
     async def _awaited(self, steps: Steps, what: What, name: str, given: dict[str, Any]) -> None:
         occurrence = steps.occurrence_of(name) + 1

@@ -188,10 +188,23 @@ class Worker:
             self._start(self._follow_up(connection, given))
             # What it asks for is on its way, and may wait for a slow commit, when this attempt ends.
             await asyncio.sleep(self._choices.pick("worker.parting", (0.001, 0.002, 0.01)))
+        for job in self._no_longer_wanted(report):
+            self._start(self._cancel(connection, job))
         if await self._settle(connection, session, report) and report.outcome == "succeeded":
             self.acknowledged.append(Acknowledged(given.id, "succeeded"))
         if not self.is_healthy and self._may("worker.reports_twice"):
             await self._settle(connection, session, report)
+
+    def _no_longer_wanted(self, report: Report) -> tuple[str, ...]:
+        """Of what an attempt begins to wait for: to cancel it may end it in the very batch in which the wait begins."""
+        awaited = tuple(job for wait in report.waits for job in wait.jobs)
+        if not awaited or not self._choices.chance("worker.cancels_awaited", 300):
+            return ()
+        return awaited[: self._choices.between("worker.cancelled", 1, len(awaited))]
+
+    async def _cancel(self, connection: Connection, job: str) -> None:
+        with suppress(SheratanError):
+            await connection.call(api.CancelJob(id=job), _ANSWER_SECONDS)
 
     async def _toil(self, connection: Connection, given: Assignment) -> None:
         most_us = self._work_us
