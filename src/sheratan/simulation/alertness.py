@@ -17,8 +17,10 @@ _HOLD_US: Final = 10_000_000
 """The longest that anything has to last here before it counts."""
 
 _SLACK_US: Final = 5_000_000
-_TOLD_US: Final = 300_000_000
-"""A target is tried three times for a few seconds each, and there are not many notices before."""
+_TOLD_US: Final = 120_000_000
+_SLOWLY_TOLD_US: Final = 300_000_000
+"""A target is tried three times for a few seconds each, and there are not many notices before. It may be told of one a
+minute only."""
 
 
 class AlertLookout:
@@ -49,6 +51,12 @@ class AlertLookout:
         late_us = _HOLD_US + round(2 * self._settings.interval_seconds * 1_000_000) + _SLACK_US
         return self._unseen(wrong, opened, late_us) or self._unheard(untold) or alerting.bug
 
+    def has_untold(self, model: Model, server: Server) -> bool:
+        """Whether somebody is still to be told of something, which is late at some time."""
+        if self._settings is None or server.alerting is None:
+            return False
+        return bool(_untold(model, server.alerting.standing().values()))
+
     def _unseen(self, wrong: dict[str, bool], opened: Collection[str], late_us: int) -> str | None:
         """Something that was wrong, or was not, for so long that it should show."""
         for subject, is_wrong in wrong.items():
@@ -58,7 +66,9 @@ class AlertLookout:
 
     def _unheard(self, untold: set[tuple[str, int]]) -> str | None:
         """What nobody was told of, and is not known to have been given up either."""
-        late = [fact for fact in untold if self._lasts_us(fact) > _TOLD_US]
+        assert self._settings is not None
+        most_us = _TOLD_US if self._settings.notices_per_minute > 1 else _SLOWLY_TOLD_US
+        late = [fact for fact in untold if self._lasts_us(fact) > most_us]
         return f"nobody was told for long of {late}" if late else None
 
     def _lasts_us(self, fact: object) -> int:
@@ -66,9 +76,11 @@ class AlertLookout:
         return self._clock.monotonic_us() - max(self._since[fact], self._undisturbed_us)
 
 
-def _untold(model: Model, opened: Iterable[AlertFact]) -> set[tuple[str, int]]:
-    """The alerts of which nobody was told, as far as that can be written down: what it is about, and since when."""
-    return set() if model.is_halted else {(fact.subject, fact.seen_us) for fact in opened if not fact.is_told}
+def _untold(model: Model, facts: Iterable[AlertFact]) -> set[tuple[str, int]]:
+    """The open alerts of which nobody was told, as far as that can be written down: what about, and since when."""
+    if model.is_halted:
+        return set()
+    return {(fact.subject, fact.seen_us) for fact in facts if fact.is_open and not fact.is_told}
 
 
 def _wrong(model: Model) -> dict[str, bool]:

@@ -205,6 +205,7 @@ class _World:
                 raise Violation(f"not at rest after {REST_SECONDS:g} s: {self._open_jobs()[:5]}")
             await asyncio.sleep(1.0)
             await self.hosts.mend()
+        await self._tell_of_alerts()
         self._check_acknowledged()
         reader = self.storage.reader()
         try:
@@ -213,6 +214,12 @@ class _World:
             return
         finally:
             self.storage.give_back(reader)
+
+    async def _tell_of_alerts(self) -> None:
+        """Of what is still wrong somebody is told, also of what came before the last start: the lookout says when."""
+        while (server := self.hosts.server) is None or self.alerts.has_untold(self.auditor.model, server):
+            await asyncio.sleep(1.0)
+            await self.hosts.mend()
 
     async def _recover(self) -> None:
         """What probes have made of the system ends by itself: the lookout says when it should have."""
