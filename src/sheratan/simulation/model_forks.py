@@ -7,8 +7,7 @@ from typing import Any
 
 from sheratan.engine.commands import ForkRun, Pending
 from sheratan.simulation.model_jobs import Refused
-from sheratan.simulation.model_run_state import ModelNode, ModelRun, workflows_of
-from sheratan.simulation.model_runs import REFERENCE
+from sheratan.simulation.model_run_state import REFERENCE, ModelNode, ModelRun, workflows_of
 from sheratan.simulation.model_sub_runs import ModelSubRuns
 
 __all__ = ["ModelForks"]

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sheratan.simulation.model_state import TERMINAL
 
-__all__ = ["BAD", "OVER", "ModelNode", "ModelRun", "workflows_of"]
+__all__ = ["BAD", "OVER", "REFERENCE", "ModelNode", "ModelRun", "Nothing", "value_in", "workflows_of"]
 
 BAD: Final = ("failed", "cancelled")
 OVER: Final = (*TERMINAL, "skipped")
+REFERENCE: Final = re.compile(r"\$\{([a-z0-9]+)(?:\.([a-z]+))?\}")
+
+
+class Nothing(Exception):
+    """A reference leads to nothing."""
 
 
 def workflows_of(plan: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -127,3 +133,22 @@ class ModelRun:
             if node.state == "waiting" and all(self.nodes[name].state in OVER for name in node.parents):
                 return node
         return None
+
+
+def value_in(run: ModelRun, declared: Any, item: int | None = None) -> Any:
+    """What a declared value stands for; simulated clients use references only as whole texts."""
+    if isinstance(declared, dict):
+        return {key: value_in(run, value, item) for key, value in declared.items()}
+    found = REFERENCE.fullmatch(declared) if isinstance(declared, str) else None
+    if found is None:
+        return declared
+    root, step = found.groups()
+    if root == "index":
+        return item
+    if root == "item":
+        return value_in(run, "${input.list}")[item]
+    if root == "input":
+        if step not in run.input:
+            raise Nothing
+        return run.input[step]
+    return run.nodes[root].state

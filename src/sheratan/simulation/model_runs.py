@@ -7,7 +7,6 @@ are taken from the engine, and that some wait where there is no room.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -15,19 +14,14 @@ from sheratan.contracts.limits import Limits
 from sheratan.engine.commands import CancelRun, NewJob, Pending, StartRun
 from sheratan.kernel.canonical import canonical, digest
 from sheratan.simulation.model_jobs import Refused
-from sheratan.simulation.model_run_state import BAD, ModelNode, ModelRun
+from sheratan.simulation.model_run_state import BAD, ModelNode, ModelRun, Nothing, value_in
 from sheratan.simulation.model_schedules import ModelSchedules
 from sheratan.simulation.model_state import TERMINAL, ModelJob, NewRun, NodeJobs
 
-__all__ = ["REFERENCE", "ModelRuns"]
+__all__ = ["ModelRuns"]
 
 _UNDO: Final = -2
-REFERENCE: Final = re.compile(r"\$\{([a-z0-9]+)(?:\.([a-z]+))?\}")
 _NAME_MAX: Final = 128
-
-
-class _Nothing(Exception):
-    """A reference leads to nothing."""
 
 
 class ModelRuns(ModelSchedules):
@@ -246,24 +240,24 @@ class ModelRuns(ModelSchedules):
             return "skipped", -1
         try:
             return self._start_node(run, node.declared)
-        except _Nothing:
+        except Nothing:
             self.hit("workflow.node_blocked")
             return "blocked", -1
 
     def _start_node(self, run: ModelRun, declared: dict[str, Any]) -> tuple[str, int]:
-        if "when" in declared and self._value(run, declared["when"]["value"]) != declared["when"]["other"]:
+        if "when" in declared and value_in(run, declared["when"]["value"]) != declared["when"]["other"]:
             self.hit("workflow.condition_fails")
             return "skipped", -1
         if "for_each" not in declared:
-            self._value(run, declared.get("input"))
+            value_in(run, declared.get("input"))
             self._partition(run, declared)
             return "started", -1
-        items = self._value(run, declared["for_each"])
+        items = value_in(run, declared["for_each"])
         if not isinstance(items, list):
             # A run that continues another one may get something else in its place.
-            raise _Nothing
+            raise Nothing
         for item in range(len(items)):
-            self._value(run, declared.get("input"), item)
+            value_in(run, declared.get("input"), item)
             self._partition(run, declared, item)
         return "started", len(items)
 
@@ -280,15 +274,17 @@ class ModelRuns(ModelSchedules):
             run.state = "succeeded"
 
     def _end_run(self, run: ModelRun, ending: str) -> None:
-        undo = () if run.keeps else run.work["undo"]
-        run.undo = [name for name in reversed(run.nodes) if name in undo and self._is_to_undo(run, name)]
+        run.undo = [] if run.keeps else self._to_undo(run)
         run.state, run.ending = ("compensating", ending) if run.undo else (ending, ending)
 
-    def _is_to_undo(self, run: ModelRun, name: str) -> bool:
-        node = run.nodes[name]
-        if node.state == "succeeded" and node.source is not None:
+    def _to_undo(self, run: ModelRun) -> list[str]:
+        """The nodes to compensate, the last one first: what was taken over is another run's."""
+        undo = [name for name in reversed(run.nodes) if name in run.work["undo"]]
+        done = [name for name in undo if run.nodes[name].state == "succeeded"]
+        own = [name for name in done if run.nodes[name].source is None]
+        if len(own) < len(done):
             self.hit("workflow.taken_over_kept")
-        return node.state == "succeeded" and node.source is None
+        return own
 
     def _undo(self, run: ModelRun) -> None:
         states = [run.nodes[name].undone for name in run.undo]
@@ -358,7 +354,7 @@ class ModelRuns(ModelSchedules):
         declared = run.nodes[name].declared
         work = declared["compensate"] if item == _UNDO else declared
         place = item if item >= 0 else None
-        body = canonical(self._value(run, work.get("input"), place))
+        body = canonical(value_in(run, work.get("input"), place))
         options, self.whom = self._options(run, name, item), run.whom
         options["partition"] = self._partition(run, work, place)
         wanted = NewJob(
@@ -376,25 +372,9 @@ class ModelRuns(ModelSchedules):
         """Whose a job is, by what is declared: a text that can be a name."""
         if "partition" not in work:
             return None
-        found = self._value(run, work["partition"], item)
+        found = value_in(run, work["partition"], item)
         if not isinstance(found, str) or len(found) > _NAME_MAX:
             self.hit("workflow.partition_blocked")
-            raise _Nothing
+            raise Nothing
         self.hit("workflow.partition")
         return found
-
-    def _value(self, run: ModelRun, declared: Any, item: int | None = None) -> Any:
-        """What a declared value stands for; simulated clients use references only as whole texts."""
-        if isinstance(declared, dict):
-            return {key: self._value(run, value, item) for key, value in declared.items()}
-        found = REFERENCE.fullmatch(declared) if isinstance(declared, str) else None
-        if found is None:
-            return declared
-        root, step = found.groups()
-        if root in ("index", "item"):
-            return item if root == "index" else self._value(run, "${input.list}")[item]
-        if root == "input":
-            if step not in run.input:
-                raise _Nothing
-            return run.input[step]
-        return run.nodes[root].state

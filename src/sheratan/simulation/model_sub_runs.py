@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sheratan.simulation.model_jobs import Refused
 from sheratan.simulation.model_run_budgets import ModelRunBudgets
-from sheratan.simulation.model_run_state import ModelRun
+from sheratan.simulation.model_run_state import ModelRun, value_in
 from sheratan.simulation.model_state import TERMINAL, NewRun
 
 __all__ = ["ModelSubRuns"]
@@ -24,7 +24,7 @@ class ModelSubRuns(ModelRunBudgets):
         if new.number != len(self.runs) + 1 or (self._is_full and self._has_sub_run(parent)):
             raise Refused(f"no run number {new.number} of {parent.id}")
         node = parent.nodes[new.node]
-        value = self._value(parent, node.declared.get("input"), new.item if new.item >= 0 else None)
+        value = value_in(parent, node.declared.get("input"), new.item if new.item >= 0 else None)
         run = ModelRun(
             new.number, new.id, parent.plan, value, 0, {}, parent.whom,
             name=node.declared["workflow"], parent=parent,
